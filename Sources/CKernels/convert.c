@@ -1,0 +1,41 @@
+// Half-precision formats to float, and the check that weights are numbers.
+#include "CKernels.h"
+#include "targets.h"
+
+#include <string.h>
+
+static inline float bits_to_float(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+CLONES void kernel_float_from_half(float *restrict y, const uint16_t *restrict x, size_t count) {
+  const _Float16 *h = (const _Float16 *)x;
+  for (size_t i = 0; i < count; i++) y[i] = (float)h[i];
+}
+
+CLONES void kernel_float_from_bfloat(float *restrict y, const uint16_t *restrict x, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] = bits_to_float((uint32_t)x[i] << 16);
+}
+
+// A number is finite unless all bits of its exponent are set. The blocks keep the early exit cheap.
+#define ALL_FINITE(NAME, TYPE, EXPONENT)                      \
+  CLONES bool NAME(const TYPE *restrict x, size_t count) {    \
+    while (count > 0) {                                       \
+      size_t block = count < 4096 ? count : 4096;             \
+      TYPE bad = 0;                                           \
+      for (size_t i = 0; i < block; i++) bad |= (x[i] & EXPONENT) == EXPONENT; \
+      if (bad) return false;                                  \
+      x += block, count -= block;                             \
+    }                                                         \
+    return true;                                              \
+  }
+
+ALL_FINITE(finite_words, uint32_t, 0x7f800000u)
+ALL_FINITE(kernel_all_finite_half, uint16_t, 0x7c00u)
+ALL_FINITE(kernel_all_finite_bfloat, uint16_t, 0x7f80u)
+
+bool kernel_all_finite_float(const float *x, size_t count) {
+  return finite_words((const uint32_t *)x, count);
+}

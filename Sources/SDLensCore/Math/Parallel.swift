@@ -1,0 +1,46 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// The one way to use several cores: disjoint pieces of work, run side by side.
+public enum Parallel {
+  /// How many threads work side by side; set once by `--threads`.
+  public static var threads: Int {
+    get { chosenThreads.load(ordering: .relaxed) }
+    set { chosenThreads.store(max(1, newValue), ordering: .relaxed) }
+  }
+
+  private static let chosenThreads = Atomic(ProcessInfo.processInfo.activeProcessorCount)
+
+  /// Calls `body` once for each index in `0..<count`, on all threads; the calls must touch disjoint data.
+  public static func forEach(_ count: Int, _ body: (Int) -> Void) {
+    let workers = min(threads, count)
+    guard workers > 1 else {
+      for index in 0..<count { body(index) }
+      return
+    }
+    let next = Atomic(0)
+    withoutActuallyEscaping(body) { body in
+      // Disjoint by the caller's promise: every index is handed out once.
+      nonisolated(unsafe) let body = body
+      DispatchQueue.concurrentPerform(iterations: workers) { _ in
+        while true {
+          let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+          if index >= count { return }
+          body(index)
+        }
+      }
+    }
+  }
+
+  /// Splits `0..<count` into ranges of at least `grain` and calls `body` for each, on all threads.
+  ///
+  /// There are a few more ranges than threads, so that a slow thread is not waited for.
+  public static func forRanges(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+    guard count > 0 else { return }
+    let pieces = threads == 1 ? 1 : max(1, min(threads * 4, count / max(1, grain)))
+    forEach(pieces) { piece in
+      body(count * piece / pieces..<count * (piece + 1) / pieces)
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import SDLensCore
+
+/// The name of one of the 11 cross-attention transformer blocks (REFERENCE §1).
+public struct BlockName: Hashable, Sendable, CustomStringConvertible {
+  /// Where in the U-net the block stands.
+  public enum Part: String, Hashable, Sendable { case down, mid, up }
+
+  public let part: Part
+  /// The index of the down or up stage; 0 for the middle.
+  public let stage: Int
+  /// The index of the transformer within its stage.
+  public let index: Int
+
+  /// All blocks, in the order of the forward pass.
+  public static let all: [BlockName] =
+    [(1, 0), (1, 1), (2, 0), (2, 1)].map { BlockName(part: .down, stage: $0, index: $1) }
+    + [BlockName(part: .mid, stage: 0, index: 0)]
+    + [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)].map { BlockName(part: .up, stage: $0, index: $1) }
+
+  /// The name on the command line, as in `down.2.1` or `mid.0`.
+  public var description: String {
+    part == .mid ? "mid.\(index)" : "\(part.rawValue).\(stage).\(index)"
+  }
+
+  /// The path in a checkpoint, as in `down_blocks.2.attentions.1`.
+  public var path: String {
+    part == .mid ? "mid_block.attentions.\(index)" : "\(part.rawValue)_blocks.\(stage).attentions.\(index)"
+  }
+
+  private init(part: Part, stage: Int, index: Int) {
+    self.part = part
+    self.stage = stage
+    self.index = index
+  }
+
+  /// Reads a short name, a checkpoint path, or one with `unet.` in front.
+  ///
+  /// - Throws: `UnknownBlock`, which lists the 11 names.
+  public init(_ text: String) throws {
+    let path = text.hasPrefix("unet.") ? String(text.dropFirst(5)) : text
+    guard let block = Self.all.first(where: { $0.description == text || $0.path == path }) else {
+      throw UnknownBlock(text: text)
+    }
+    self = block
+  }
+}
+
+/// A block name that is none of the 11.
+public struct UnknownBlock: UserError {
+  let text: String
+  public var description: String {
+    "'\(text)' is not a transformer block; the 11 blocks are: "
+      + BlockName.all.map(\.description).joined(separator: ", ")
+  }
+}
