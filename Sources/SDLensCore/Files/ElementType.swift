@@ -1,0 +1,34 @@
+/// The number formats of the safetensors format, under its own names.
+public enum ElementType: String, Sendable, CaseIterable {
+  case bool = "BOOL"
+  case u8 = "U8"
+  case i8 = "I8"
+  case f8e5m2 = "F8_E5M2"
+  case f8e4m3 = "F8_E4M3"
+  case u16 = "U16"
+  case i16 = "I16"
+  case f16 = "F16"
+  case bf16 = "BF16"
+  case u32 = "U32"
+  case i32 = "I32"
+  case f32 = "F32"
+  case u64 = "U64"
+  case i64 = "I64"
+  case f64 = "F64"
+
+  /// Bytes of one element.
+  public var size: Int {
+    switch self {
+    case .bool, .u8, .i8, .f8e5m2, .f8e4m3: 1
+    case .u16, .i16, .f16, .bf16: 2
+    case .u32, .i32, .f32: 4
+    case .u64, .i64, .f64: 8
+    }
+  }
+
+  /// Whether elements of this type are read as float32, each one exactly.
+  public var isWeight: Bool { self == .f32 || self == .f16 || self == .bf16 }
+
+  /// All names, for messages.
+  static let list = allCases.map(\.rawValue).joined(separator: ", ")
+}

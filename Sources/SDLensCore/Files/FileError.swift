@@ -1,0 +1,39 @@
+import Foundation
+
+/// A file or folder that cannot be read or written as asked.
+public enum FileError: UserError {
+  case missing(path: String)
+  case isFolder(path: String)
+  case notRegular(path: String)
+  case empty(path: String)
+  case cannotRead(path: String, code: Int32)
+  case gitPointer(path: String)
+  case folderMissing(path: String, folder: String)
+  case folderIsFile(path: String, folder: String)
+  case cannotWrite(path: String, code: Int32)
+  case diskFull(path: String, needed: Int, free: Int)
+
+  public var description: String {
+    switch self {
+    case .missing(let path): "'\(path)' does not exist; check the path"
+    case .isFolder(let path): "'\(path)' is a folder, but a file is needed; give the path of a file"
+    case .notRegular(let path):
+      "'\(path)' is a device or a pipe, but a regular file is needed; give the path of a file"
+    case .empty(let path): "'\(path)' is empty (0 bytes); download or write it again"
+    case .cannotRead(let path, let code): "'\(path)' cannot be read: \(reason(code))"
+    case .gitPointer(let path):
+      "'\(path)' is a Git LFS pointer, not the file itself; run 'git lfs install && git lfs pull' in its folder"
+    case .folderMissing(let path, let folder):
+      "'\(path)' cannot be written: the folder '\(folder)' does not exist; make it first"
+    case .folderIsFile(let path, let folder):
+      "'\(path)' cannot be written: '\(folder)' is a file, but a folder is needed; choose another place"
+    case .cannotWrite(let path, let code):
+      "'\(path)' cannot be written: \(reason(code)); choose another place or change its permissions"
+    case .diskFull(let path, let needed, let free):
+      "'\(path)' cannot be written: it needs \(needed) bytes, but only \(free) are free on its disk; "
+        + "make room or choose another place"
+    }
+  }
+
+  private func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+}

@@ -1,0 +1,43 @@
+import Foundation
+
+/// A file mapped into memory, read-only; unmapped with the last reference.
+///
+/// Nothing is read until it is touched, and what the system needs the memory for it drops and reads again.
+public final class MappedFile: Sendable {
+  /// The path that was opened.
+  public let path: String
+  /// The bytes of the file; valid as long as this object lives.
+  nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+  /// Maps the file at `path`.
+  ///
+  /// - Throws: `FileError` when it is missing, not a regular file, empty, unreadable or a Git LFS pointer.
+  public init(path: String) throws {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      throw errno == ENOENT ? FileError.missing(path: path) : FileError.cannotRead(path: path, code: errno)
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw FileError.cannotRead(path: path, code: errno) }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw FileError.isFolder(path: path) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw FileError.notRegular(path: path) }
+    guard status.st_size > 0 else { throw FileError.empty(path: path) }
+    let size = Int(status.st_size)
+    guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
+      throw FileError.cannotRead(path: path, code: errno)
+    }
+    self.path = path
+    bytes = UnsafeRawBufferPointer(start: address, count: size)
+    guard !bytes.starts(with: "version https://git-lfs".utf8) else {
+      throw FileError.gitPointer(path: path)
+    }
+  }
+
+  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+
+  /// Gives the memory of all pages back; the next touch reads them from the file again.
+  public func releasePages() {
+    madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count, Int32(MADV_DONTNEED))
+  }
+}

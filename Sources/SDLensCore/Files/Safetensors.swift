@@ -1,0 +1,87 @@
+/// A safetensors file, mapped: its header is checked against the file before any tensor is read.
+///
+/// The format: https://github.com/huggingface/safetensors#format
+public struct Safetensors: Sendable {
+  /// What the header says of one tensor.
+  public struct Entry: Sendable {
+    public let type: ElementType
+    public let shape: Shape
+    /// Its bytes, counted from the start of the file.
+    public let range: Range<Int>
+  }
+
+  /// The names of all tensors, sorted.
+  public let names: [String]
+  /// The texts under `__metadata__`.
+  public let metadata: [String: String]
+  let file: MappedFile
+  private let entries: [String: Entry]
+
+  /// Opens a file and checks its header.
+  ///
+  /// - Throws: `FileError` for what is not a readable file, `SafetensorsError` for a damaged one.
+  public init(contentsOf path: String) throws {
+    file = try MappedFile(path: path)
+    let header = try SafetensorsHeader(of: file)
+    names = header.entries.keys.sorted()
+    metadata = header.metadata
+    entries = header.entries
+  }
+
+  /// What the header says of a tensor; `nil` when there is none of that name.
+  public func entry(_ name: String) -> Entry? { entries[name] }
+
+  /// A float32 copy of an F32, F16 or BF16 tensor, whatever its values.
+  ///
+  /// - Throws: `SafetensorsError` when the tensor is missing or of another type.
+  public func tensor(_ name: String) throws -> Tensor { try elements(name).tensor(existing(name).shape) }
+
+  /// A copy of an I64 or I32 tensor in row-major order.
+  ///
+  /// - Throws: `SafetensorsError` when the tensor is missing or of another type.
+  public func integers(_ name: String) throws -> [Int64] {
+    let entry = try existing(name)
+    let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])
+    defer { withExtendedLifetime(file) {} }
+    switch entry.type {
+    case .i64: return (0..<entry.shape.count).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self) }
+    case .i32:
+      return (0..<entry.shape.count).map {
+        Int64(bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self))
+      }
+    default: throw problem(.wrongType(name: name, found: entry.type, needed: "I64 or I32"))
+    }
+  }
+
+  /// The weights of a tensor where they lie.
+  func elements(_ name: String) throws -> MappedElements {
+    let entry = try existing(name)
+    guard entry.type.isWeight else {
+      throw problem(.wrongType(name: name, found: entry.type, needed: "F32, F16 or BF16"))
+    }
+    return MappedElements(
+      file: file, offset: entry.range.lowerBound, count: entry.shape.count, type: entry.type)
+  }
+
+  private func existing(_ name: String) throws -> Entry {
+    guard let entry = entries[name] else {
+      throw problem(.noTensor(name: name, nearest: names.nearest(to: name)))
+    }
+    return entry
+  }
+
+  private func problem(_ problem: SafetensorsError.Problem) -> SafetensorsError {
+    SafetensorsError(path: file.path, problem: problem)
+  }
+}
+
+extension [String] {
+  /// The name that begins and ends most like `name`.
+  func nearest(to name: String) -> String? {
+    func likeness(_ other: String) -> Int {
+      zip(name.utf8, other.utf8).prefix { $0 == $1 }.count
+        + zip(name.utf8.reversed(), other.utf8.reversed()).prefix { $0 == $1 }.count
+    }
+    return self.max { likeness($0) < likeness($1) }
+  }
+}

@@ -1,0 +1,89 @@
+import Foundation
+import Synchronization
+
+/// All weights of one part of a model: one safetensors file, or shards with an index.
+///
+/// Every tensor is taken by name and shape through `root`; what nobody took is an error in `finish`.
+public final class WeightFile: Sendable {
+  /// The file, or the index of the shards.
+  public let path: String
+  private let shards: [Safetensors]
+  private let shardOf: [String: Int]
+  private let taken = Mutex(Set<String>())
+
+  /// Opens `name.safetensors` in a folder, or its fp16 variant, or the shards of either.
+  ///
+  /// - Parameter name: `diffusion_pytorch_model` in a U-net or VAE, `model` in a text encoder.
+  /// - Throws: `WeightError` when none is there or the shards do not fit their index, and the errors of
+  ///   `Safetensors`.
+  public init(folder: String, name: String) throws {
+    path = try WeightFolder(path: folder).find(name)
+    if path.hasSuffix(".json") {
+      let index = try ShardIndex(contentsOf: path)
+      shards = try index.files.map { try Safetensors(contentsOf: folder + "/" + $0) }
+      try index.check(against: shards)
+    } else {
+      shards = [try Safetensors(contentsOf: path)]
+    }
+    shardOf = Dictionary(
+      shards.enumerated().flatMap { shard, file in file.names.map { ($0, shard) } },
+      uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The scope in which all weights lie.
+  public var root: WeightScope { WeightScope(path: "", file: self) }
+
+  /// The number of floating-point weights (F32, F16, BF16) in the files.
+  public var parameterCount: Int {
+    entries.reduce(0) { $0 + ($1.type.isWeight ? $1.shape.count : 0) }
+  }
+
+  /// The number of bytes of all tensors in the files.
+  public var byteCount: Int { entries.reduce(0) { $0 + $1.range.count } }
+
+  /// Gives the memory of all mapped pages back; the next touch reads them again.
+  public func releasePages() { shards.forEach { $0.file.releasePages() } }
+
+  /// Checks that every weight was taken.
+  ///
+  /// - Parameter ignoring: beginnings (`encoder.`) and ends (`.position_ids`) of names that may be left.
+  /// - Throws: `WeightError` naming what is left.
+  public func finish(ignoring: [String] = []) throws {
+    let taken = taken.withLock { $0 }
+    let left = shardOf.keys.filter { name in
+      !taken.contains(name) && !ignoring.contains { name.hasPrefix($0) || name.hasSuffix($0) }
+    }
+    guard left.isEmpty else { throw WeightError.leftovers(path: path, names: left.sorted()) }
+  }
+
+  /// Marks a weight as taken and hands it out, checked.
+  func take(_ name: String, _ shape: Shape) throws -> MappedElements {
+    guard let shard = shardOf[name], let entry = shards[shard].entry(name) else {
+      throw WeightError.missing(path: path, name: name, nearest: shardOf.keys.sorted().nearest(to: name))
+    }
+    guard entry.shape == shape else {
+      throw WeightError.wrongShape(path: path, name: name, found: entry.shape, needed: shape)
+    }
+    let elements = try shards[shard].elements(name)
+    if let position = elements.firstNotFinite() {
+      throw WeightError.notFinite(
+        path: path, name: name, value: elements.value(position), index: shape.index(of: position))
+    }
+    taken.withLock { _ = $0.insert(name) }
+    return elements
+  }
+
+  private var entries: [Safetensors.Entry] { shards.flatMap { file in file.names.compactMap(file.entry) } }
+}
+
+extension Shape {
+  /// The index along each axis of a row-major position.
+  fileprivate func index(of position: Int) -> [Int] {
+    var rest = position
+    let reversed = extents.reversed().map { extent in
+      defer { rest /= extent }
+      return rest % extent
+    }
+    return reversed.reversed()
+  }
+}

@@ -1,0 +1,79 @@
+import Foundation
+
+/// The folder of one part of a model, where its weights lie under one of the names diffusers gives them.
+struct WeightFolder {
+  let path: String
+
+  /// The path of the file, or of the index of the shards; the plain one before the fp16 variant.
+  ///
+  /// - Throws: `WeightError` that lists what was looked for and what is there.
+  func find(_ name: String) throws -> String {
+    let candidates = [
+      "\(name).safetensors", "\(name).safetensors.index.json",
+      "\(name).fp16.safetensors", "\(name).fp16.safetensors.index.json",
+      "\(name).safetensors.index.fp16.json",
+    ]
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw FileError.missing(path: path)
+    }
+    guard isFolder.boolValue else { throw WeightError.notFolder(path: path) }
+    let present: [String]
+    do {
+      present = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+    } catch {
+      throw FileError.cannotRead(path: path, code: EACCES)
+    }
+    guard let file = candidates.first(where: present.contains) else {
+      throw WeightError.noFile(folder: path, wanted: candidates, present: present)
+    }
+    return path + "/" + file
+  }
+}
+
+/// The index of weights in several files: which tensor lies in which.
+struct ShardIndex {
+  let path: String
+  /// The names of the shards, sorted.
+  let files: [String]
+  private let fileOf: [String: String]
+
+  private struct Fields: Decodable {
+    let weight_map: [String: String]
+  }
+
+  /// Reads an index, `{"weight_map": {"tensor": "file", …}, …}`.
+  ///
+  /// - Throws: `WeightError` when it is malformed or names a file outside its folder.
+  init(contentsOf path: String) throws {
+    self.path = path
+    let file = try MappedFile(path: path)
+    do {
+      fileOf = try JSONDecoder().decode(Fields.self, from: Data(file.bytes)).weight_map
+    } catch let error as DecodingError {
+      throw WeightError.badIndex(path: path, reason: error.reason)
+    }
+    files = Set(fileOf.values).sorted()
+    if let outside = files.first(where: { $0.contains("/") || $0.hasPrefix(".") || $0.isEmpty }) {
+      throw WeightError.shardOutside(path: path, file: outside)
+    }
+    let folder = (path as NSString).deletingLastPathComponent
+    if let lost = files.first(where: { access(folder + "/" + $0, F_OK) != 0 }) {
+      throw WeightError.noShard(path: path, file: lost)
+    }
+  }
+
+  /// Checks that the shards (in the order of `files`) hold what the index says, and nothing else.
+  func check(against shards: [Safetensors]) throws {
+    for (name, file) in fileOf.sorted(by: { $0.key < $1.key }) {
+      guard let shard = files.firstIndex(of: file), shards[shard].entry(name) != nil else {
+        throw WeightError.notInShard(path: path, name: name, file: file)
+      }
+    }
+    for (file, shard) in zip(files, shards) {
+      if let extra = shard.names.first(where: { fileOf[$0] != file }) {
+        throw WeightError.notInIndex(path: path, name: extra, file: file)
+      }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/// A cursor into the weights of a model, as in `w["down_blocks"][0]["resnets"][1]`.
+public struct WeightScope: Sendable {
+  /// The names so far, joined by dots: `down_blocks.0.resnets.1`.
+  public let path: String
+  private let file: WeightFile
+
+  init(path: String, file: WeightFile) {
+    self.path = path
+    self.file = file
+  }
+
+  /// The part of that name.
+  public subscript(name: String) -> WeightScope { WeightScope(path: full(name), file: file) }
+
+  /// The part of that number in a list.
+  public subscript(index: Int) -> WeightScope { self[String(index)] }
+
+  /// The float32 copy of the weight `path.name`.
+  ///
+  /// - Throws: `WeightError` when it is missing, of another shape, no float, or holds a NaN or infinity.
+  public func tensor(_ name: String, _ shape: Shape) throws -> Tensor {
+    try file.take(full(name), shape).tensor(shape)
+  }
+
+  /// The weight `path.name` as a matrix: its first axis by all others; it stays where it is in the file.
+  ///
+  /// - Throws: `WeightError` when it is missing, of another shape, no float, or holds a NaN or infinity.
+  public func matrix(_ name: String, _ shape: Shape) throws -> WeightMatrix {
+    try WeightMatrix(file.take(full(name), shape), shape)
+  }
+
+  private func full(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+}
