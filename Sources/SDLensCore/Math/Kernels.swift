@@ -111,7 +111,7 @@ extension Tensor {
 extension Tensor {
   /// Adds one vector a picture to all of its pixels: `self` [batch, …, channels], `vectors` [batch, channels].
   public mutating func addToPixels(_ vectors: Tensor) {
-    let channels = width
+    let (rows, channels) = (rows, width)
     let pixels = rows / shape[0]
     precondition(vectors.shape == [shape[0], channels], "\(vectors.shape) onto \(shape)")
     withMutableElements { y in
