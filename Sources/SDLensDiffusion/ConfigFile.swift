@@ -11,10 +11,10 @@ public struct ConfigFile: Sendable {
 
   /// Reads the file, which must hold one JSON object.
   ///
-  /// - Throws: `UnreadableFile` when it is missing, not UTF-8, malformed or not an object.
+  /// - Throws: `FileError` when it cannot be read, `MalformedFile` when it is not UTF-8, not JSON or no object.
   public init(_ path: String) throws {
     guard case .object(let values) = try JSONValue(contentsOf: path) else {
-      throw UnreadableFile(path: path, reason: "does not hold a JSON object")
+      throw MalformedFile(path: path, reason: "does not hold a JSON object")
     }
     self.path = path
     self.values = values
@@ -127,7 +127,6 @@ public struct BadConfigValue: UserError {
   let key: String
   let found: JSONValue?
   let needed: String
-  /// File, key, value and what is needed.
   public var description: String {
     found.map { "'\(path)': '\(key)' is \($0), but it must be \(needed)" }
       ?? "'\(path)' has no '\(key)'; it must be \(needed)"
@@ -140,7 +139,6 @@ public struct UnsupportedConfigValue: UserError {
   let key: String
   let found: JSONValue
   let supported: [JSONValue]
-  /// File, key, value and what is supported.
   public var description: String {
     "'\(path)': '\(key)' is \(found), which is not supported; supported: "
       + supported.map(\.description).joined(separator: ", ")

@@ -13,22 +13,16 @@ public enum JSONValue: Hashable, Sendable {
 
   /// Reads a whole file of UTF-8 JSON.
   ///
-  /// - Throws: `UnreadableFile` when it is missing, not UTF-8 or malformed.
+  /// - Throws: `FileError` when it cannot be read, `MalformedFile` when it is not UTF-8 or not JSON.
   public init(contentsOf path: String) throws {
-    let data: Data
-    do {
-      data = try Data(contentsOf: URL(fileURLWithPath: path))
-    } catch {
-      throw UnreadableFile(path: path, error: error)
-    }
-    guard String(validating: data, as: UTF8.self) != nil else {
-      throw UnreadableFile(path: path, reason: "is not UTF-8 text")
+    guard let text = try MappedFile(path: path).text else {
+      throw MalformedFile(path: path, reason: "is not UTF-8 text")
     }
     do {
-      self.init(try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed))
+      self.init(try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed))
     } catch {
       let detail = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String
-      throw UnreadableFile(path: path, reason: "is not valid JSON: \(detail ?? error.localizedDescription)")
+      throw MalformedFile(path: path, reason: "is not valid JSON: \(detail ?? error.localizedDescription)")
     }
   }
 
@@ -80,24 +74,10 @@ extension JSONValue: CustomStringConvertible {
   }
 }
 
-/// A file that cannot be opened or does not hold what its name promises.
-public struct UnreadableFile: UserError {
+/// A file that does not hold what its name promises.
+public struct MalformedFile: UserError {
   let path: String
   let reason: String
 
-  init(path: String, reason: String) {
-    self.path = path
-    self.reason = reason
-  }
-
-  /// The failure of opening or reading the file.
-  init(path: String, error: any Error) {
-    let system = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
-    let reason = system.map { String(cString: strerror(Int32(($0 as NSError).code))) } ?? "\(error)"
-    let missing = (error as? CocoaError)?.code == .fileReadNoSuchFile
-    self.init(path: path, reason: missing ? "is missing" : "cannot be read: \(reason)")
-  }
-
-  /// The file and what is wrong with it.
   public var description: String { "'\(path)' \(reason)" }
 }

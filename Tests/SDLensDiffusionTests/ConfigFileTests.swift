@@ -1,4 +1,5 @@
 import Foundation
+import SDLensCore
 import SDLensDiffusion
 import Testing
 
@@ -39,7 +40,7 @@ import Testing
     (#"[1, 2]"#, "'FILE' does not hold a JSON object"),
     (#"{"n": 1"#, "'FILE' is not valid JSON: Unexpected end of file during JSON parse."),
     (#"{"n": NaN}"#, "'FILE' is not valid JSON: Invalid value around character 6."),
-    ("", "'FILE' is not valid JSON: Unexpected end of file during JSON parse."),
+    ("", "'FILE' is empty (0 bytes); download or write it again"),
   ])
   func aBadIntegerIsNamed(_ text: String, _ message: String) {
     expectRefusal(text, message) { _ = try $0.int("n") }
@@ -74,12 +75,10 @@ import Testing
   }
 
   @Test func aFileThatCannotBeReadIsNamed() throws {
-    let missing = #expect(throws: UnreadableFile.self) { try ConfigFile("/nowhere/config.json") }
-    #expect(missing?.description == "'/nowhere/config.json' is missing")
-    let folder = #expect(throws: UnreadableFile.self) { try ConfigFile("/") }
-    #expect(folder?.description == "'/' cannot be read: Is a directory")
+    let missing = #expect(throws: FileError.self) { try ConfigFile("/nowhere/config.json") }
+    #expect(missing?.description == "'/nowhere/config.json' does not exist; check the path")
     try withFile(Data([0x7B, 0xFF, 0x7D])) { path in
-      let error = #expect(throws: UnreadableFile.self) { try ConfigFile(path) }
+      let error = #expect(throws: MalformedFile.self) { try ConfigFile(path) }
       #expect(error?.description == "'\(path)' is not UTF-8 text")
     }
   }
