@@ -11,10 +11,11 @@ Two runs on one machine write the same bytes.
 
 import argparse
 import importlib
-import os
 import sys
 import time
 from pathlib import Path
+
+from goldens import common
 
 SECTIONS = ["model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline"]
 OPTIONAL = ["clip_vocabulary"]  # needs a file from elsewhere: see goldens/clip_vocabulary.py
@@ -31,9 +32,7 @@ def main() -> int:
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS + OPTIONAL)}")
 
     if not options.list:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        from goldens import common
-
+        common.be_quiet()
         common.be_deterministic()
     chosen = options.sections or SECTIONS + (OPTIONAL if options.clip_bpe else [])
     for name in SECTIONS + OPTIONAL:

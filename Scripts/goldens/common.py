@@ -1,6 +1,7 @@
 """Where goldens lie, how they are written, and the seeded numbers they start from."""
 
 import json
+import os
 import zlib
 from pathlib import Path
 
@@ -11,6 +12,18 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "Tests" / "SDLensCoreTests" / "Goldens"
 DIFFUSION = ROOT / "Tests" / "SDLensDiffusionTests" / "Goldens"
 TINY = DIFFUSION / "tiny"
+
+
+def be_quiet() -> None:
+    """No progress bars, no advice: to be called before transformers and diffusers are imported."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    import diffusers
+    import transformers
+
+    diffusers.utils.logging.disable_progress_bar()
+    diffusers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
 
 
 def be_deterministic() -> None:

@@ -8,8 +8,8 @@ struct SafetensorsFields: Decodable {
   /// What the header says of one tensor.
   struct Field: Decodable {
     let dtype: String
-    let shape: [Int]
-    let data_offsets: [Int]
+    let shape: [WholeNumber]
+    let data_offsets: [WholeNumber]
   }
 
   /// What it says, when that makes sense in itself.
@@ -45,9 +45,10 @@ extension SafetensorsFields.Field {
   func checked(name: String) throws -> SafetensorsFields.CheckedField {
     typealias Problem = SafetensorsError.Problem
     guard let type = ElementType(rawValue: dtype) else { throw Problem.unknownType(name: name, dtype) }
+    let (shape, offsets) = (shape.map(\.value), data_offsets.map(\.value))
     guard shape.allSatisfy({ $0 >= 0 }) else { throw Problem.badShape(name: name, shape) }
-    guard data_offsets.count == 2, data_offsets[0] >= 0, data_offsets[0] <= data_offsets[1] else {
-      throw Problem.badOffsets(name: name, data_offsets)
+    guard offsets.count == 2, offsets[0] >= 0, offsets[0] <= offsets[1] else {
+      throw Problem.badOffsets(name: name, offsets)
     }
     var needed = type.size
     for extent in shape {
@@ -55,33 +56,10 @@ extension SafetensorsFields.Field {
       guard !overflow else { throw Problem.badShape(name: name, shape) }
       needed = product
     }
-    let found = data_offsets[1] - data_offsets[0]
+    let found = offsets[1] - offsets[0]
     guard found == needed else {
       throw Problem.wrongSize(name: name, type: type, shape: shape, found: found, needed: needed)
     }
-    return .init(name: name, type: type, shape: Shape(shape), start: data_offsets[0], end: data_offsets[1])
-  }
-}
-
-extension DecodingError {
-  /// Where the JSON is not what it should be and why, in one line.
-  var reason: String {
-    switch self {
-    case .keyNotFound(let key, let context): "\(place(context)) has no '\(key.stringValue)'"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      "\(place(context)): \(detail(context))"
-    @unknown default: "\(self)"
-    }
-  }
-
-  private func place(_ context: Context) -> String {
-    guard !context.codingPath.isEmpty else { return "the text" }
-    return context.codingPath.map { key in key.intValue.map { "[\($0)]" } ?? "'\(key.stringValue)'" }
-      .joined(separator: " ")
-  }
-
-  private func detail(_ context: Context) -> String {
-    guard let error = context.underlyingError as NSError? else { return context.debugDescription }
-    return error.userInfo[NSDebugDescriptionErrorKey] as? String ?? context.debugDescription
+    return .init(name: name, type: type, shape: Shape(shape), start: offsets[0], end: offsets[1])
   }
 }

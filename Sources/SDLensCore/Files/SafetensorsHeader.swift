@@ -17,11 +17,11 @@ struct SafetensorsHeader {
   init(of file: MappedFile) throws {
     do {
       let text = try Self.text(in: file.bytes)
-      let fields = try JSONDecoder().decode(SafetensorsFields.self, from: Data(text))
+      let fields = try JSON.decode(SafetensorsFields.self, from: Data(text))
       metadata = fields.metadata
       try place(fields.tensors, in: text.endIndex..<file.bytes.count)
-    } catch let error as DecodingError {
-      throw SafetensorsError(path: file.path, problem: .headerMalformed(error.reason))
+    } catch let problem as JSON.Problem {
+      throw SafetensorsError(path: file.path, problem: .headerMalformed(problem.reason))
     } catch let problem as SafetensorsError.Problem {
       throw SafetensorsError(path: file.path, problem: problem)
     }

@@ -49,9 +49,9 @@ struct ShardIndex {
     self.path = path
     let file = try MappedFile(path: path)
     do {
-      fileOf = try JSONDecoder().decode(Fields.self, from: Data(file.bytes)).weight_map
-    } catch let error as DecodingError {
-      throw WeightError.badIndex(path: path, reason: error.reason)
+      fileOf = try JSON.decode(Fields.self, from: Data(file.bytes)).weight_map
+    } catch let problem as JSON.Problem {
+      throw WeightError.badIndex(path: path, reason: problem.reason)
     }
     files = Set(fileOf.values).sorted()
     if let outside = files.first(where: { $0.contains("/") || $0.hasPrefix(".") || $0.isEmpty }) {

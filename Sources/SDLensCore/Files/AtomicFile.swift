@@ -1,0 +1,99 @@
+import Foundation
+
+/// A file that appears under its name only when it is whole.
+///
+/// It is written under a temporary name in the same folder, flushed to the disk and renamed; on any
+/// error the temporary file is removed and what was there before stays.
+public struct AtomicFile: ~Copyable {
+  private let path: String
+  private let descriptor: Int32
+  private let byteCount: Int?
+  private var written = 0
+
+  /// Writes the file at `path` with the chunks that `body` appends.
+  ///
+  /// - Parameter byteCount: how long the file will be, where that is known, for the message of a full disk.
+  /// - Throws: `FileError` when the folder or the disk does not take it, and the errors of `body`.
+  public static func write(
+    to path: String, byteCount: Int? = nil, _ body: (inout AtomicFile) throws -> Void
+  ) throws {
+    let path = try target(path)
+    let folder = folder(of: path)
+    let temporary = "\(folder)/.sdlens-\(String(UInt64.random(in: 0...(.max)), radix: 16)).tmp"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw FileError.writing(path, code: errno) }
+    do {
+      var file = AtomicFile(path: path, descriptor: descriptor, byteCount: byteCount)
+      defer { close(descriptor) }
+      try body(&file)
+      guard fsync(descriptor) == 0 else { throw file.error(errno) }
+      guard rename(temporary, path) == 0 else { throw file.error(errno) }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    sync(folder: folder)
+  }
+
+  /// Appends the bytes of a buffer.
+  public mutating func append(_ bytes: UnsafeRawBufferPointer) throws {
+    var rest = bytes[...]
+    while let start = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
+      let count = Foundation.write(descriptor, start, rest.count)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw error(errno)
+      }
+      rest = rest.dropFirst(count)
+      written += count
+    }
+  }
+
+  /// Appends bytes.
+  public mutating func append(_ bytes: [UInt8]) throws {
+    try bytes.withUnsafeBytes { try append($0) }
+  }
+
+  /// The file to replace: behind a link the one it points to, and nothing that is not a regular file.
+  private static func target(_ path: String) throws -> String {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return path }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw FileError.isFolder(path: path) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw FileError.notRegular(path: path) }
+    guard let resolved = realpath(path, nil) else { return path }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
+  private static func folder(of path: String) -> String {
+    let folder = (path as NSString).deletingLastPathComponent
+    return folder.isEmpty ? "." : folder
+  }
+
+  /// Makes the new name survive a power cut; not every file system can, and the file is whole anyway.
+  private static func sync(folder: String) {
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    fsync(descriptor)
+    close(descriptor)
+  }
+
+  private func error(_ code: Int32) -> FileError {
+    guard code == ENOSPC || code == EDQUOT else { return .writing(path, code: code) }
+    var status = statvfs()
+    let free = fstatvfs(descriptor, &status) == 0 ? Int(status.f_bavail) * Int(status.f_frsize) : 0
+    return .diskFull(path: path, needed: max(byteCount ?? 0, written + 1), free: written + free)
+  }
+}
+
+extension FileError {
+  /// What an error number means for a file to be written.
+  fileprivate static func writing(_ path: String, code: Int32) -> FileError {
+    let folder = (path as NSString).deletingLastPathComponent
+    return switch code {
+    case ENOENT: .folderMissing(path: path, folder: folder)
+    case ENOTDIR: .folderIsFile(path: path, folder: folder)
+    default: .cannotWrite(path: path, code: code)
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import Foundation
+
+/// JSON text of another program's file, read with a reason that says what is wrong and where.
+public enum JSON {
+  /// Why a text is not the JSON that was expected: `'a.shape[0]': expected to decode Int but found bool instead`.
+  public struct Problem: Error {
+    public let reason: String
+  }
+
+  /// Decodes a value.
+  ///
+  /// - Throws: `Problem`; also for nesting deeper than 512, which Foundation refuses.
+  public static func decode<Value: Decodable>(_ type: Value.Type, from data: Data) throws -> Value {
+    do {
+      return try JSONDecoder().decode(type, from: data)
+    } catch let error as DecodingError {
+      throw Problem(reason: reason(for: error, in: data))
+    }
+  }
+
+  private static func reason(for error: DecodingError, in data: Data) -> String {
+    switch error {
+    case .keyNotFound(let key, let context):
+      "\(place(context.codingPath)) has no '\(key.stringValue)'"
+    case .dataCorrupted(let context) where context.codingPath.isEmpty:
+      sentence(syntaxError(in: data) ?? context.debugDescription)
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      "\(place(context.codingPath)): \(sentence(context.debugDescription))"
+    @unknown default: "\(error)"
+    }
+  }
+
+  private static func place(_ path: [any CodingKey]) -> String {
+    let steps = path.map { key in key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)" }.joined()
+    return steps.isEmpty ? "the outermost value" : "'\(steps.drop { $0 == "." })'"
+  }
+
+  /// What the decoder does not tell: where the text stops being JSON.
+  private static func syntaxError(in data: Data) -> String? {
+    do {
+      _ = try JSONSerialization.jsonObject(with: data)
+      return nil
+    } catch {
+      return (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String
+    }
+  }
+
+  /// Foundation's sentence as a part of ours.
+  private static func sentence(_ text: String) -> String {
+    text.prefix(1).lowercased() + (text.hasSuffix(".") ? text.dropLast() : text[...]).dropFirst()
+  }
+}
+
+/// A whole number; the decoder alone does not say which number is not one.
+struct WholeNumber: Decodable {
+  let value: Int
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    do {
+      value = try container.decode(Int.self)
+    } catch where !(error is DecodingError) {
+      let number = try container.decode(Double.self)
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "\(number) is not a whole number below 2^63")
+    }
+  }
+}

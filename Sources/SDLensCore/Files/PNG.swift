@@ -1,0 +1,99 @@
+import CPNG
+
+/// Reads and writes pictures as PNG, through libpng.
+public enum PNG {
+  /// The most pixels a picture may have to be read.
+  static let mostPixels = 1 << 28
+
+  /// Writes a picture to a file, with texts (such as `prompt`) that tell how it was made.
+  ///
+  /// - Throws: `FileError` when the folder or the disk does not take the file, `PNGError` when libpng
+  ///   does not take the picture.
+  public static func write(_ picture: Picture, text: [PNGText] = [], to path: String) throws {
+    let bytes = try encode(picture, text: text)
+    try AtomicFile.write(to: path, byteCount: bytes.count) { try $0.append(bytes) }
+  }
+
+  /// The bytes of a PNG file; the same for the same picture and texts.
+  public static func encode(_ picture: Picture, text: [PNGText] = []) throws -> [UInt8] {
+    var image = png_image()
+    image.version = UInt32(PNG_IMAGE_VERSION)
+    image.width = UInt32(picture.width)
+    image.height = UInt32(picture.height)
+    image.format = picture.format
+    image.flags = UInt32(PNG_IMAGE_FLAG_FAST)
+    // Samples, a filter byte per row, and more than zlib can add to what it cannot compress.
+    let most = picture.samples.count + picture.height
+    var bytes = [UInt8](repeating: 0, count: most + most / 8 + 1024)
+    var size = bytes.count
+    guard png_image_write_to_memory(&image, &bytes, &size, 0, picture.samples, 0, nil) != 0 else {
+      throw PNGError.library(path: nil, message: image.text)
+    }
+    bytes.removeSubrange(size...)
+    bytes.insert(contentsOf: text.flatMap(\.chunk), at: PNGChunk.afterHeader)
+    return bytes
+  }
+
+  /// Reads a PNG of any kind as 8-bit RGB; what is transparent is laid over white.
+  ///
+  /// - Throws: `FileError` for what is not a readable file, `PNGError` with libpng's reason for a damaged
+  ///   one or one of more than 2^28 pixels.
+  public static func read(_ path: String) throws -> Picture {
+    let file = try MappedFile(path: path)
+    var image = png_image()
+    image.version = UInt32(PNG_IMAGE_VERSION)
+    defer { png_image_free(&image) }
+    guard png_image_begin_read_from_memory(&image, file.bytes.baseAddress, file.bytes.count) != 0 else {
+      throw PNGError.library(path: path, message: image.text)
+    }
+    let (width, height) = (Int(image.width), Int(image.height))
+    guard width * height <= mostPixels else {
+      throw PNGError.tooLarge(path: path, width: width, height: height)
+    }
+    image.format = Picture.rgb
+    image.flags |= UInt32(PNG_IMAGE_FLAG_16BIT_sRGB)
+    var white = png_color(red: 255, green: 255, blue: 255)
+    var samples = [UInt8](repeating: 0, count: width * height * 3)
+    guard png_image_finish_read(&image, &white, &samples, 0, nil) != 0 else {
+      throw PNGError.library(path: path, message: image.text)
+    }
+    return Picture(width: width, height: height, samples: samples)
+  }
+}
+
+extension Picture {
+  fileprivate static let rgb = UInt32(PNG_FORMAT_FLAG_COLOR)
+
+  fileprivate var format: UInt32 {
+    switch channels {
+    case 1: 0
+    case 3: Self.rgb
+    default: Self.rgb | UInt32(PNG_FORMAT_FLAG_ALPHA)
+    }
+  }
+}
+
+extension png_image {
+  /// libpng's message about what went wrong.
+  fileprivate var text: String {
+    withUnsafeBytes(of: message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  }
+}
+
+/// A PNG file that cannot be read, or a picture that cannot be written as one.
+public enum PNGError: UserError {
+  case library(path: String?, message: String)
+  case tooLarge(path: String, width: Int, height: Int)
+  case badChunk(path: String, position: Int)
+
+  public var description: String {
+    switch self {
+    case .library(nil, let message): "the picture cannot be written as PNG: libpng says '\(message)'"
+    case .library(let path?, let message): "'\(path)' cannot be read as PNG: libpng says '\(message)'"
+    case .tooLarge(let path, let width, let height):
+      "'\(path)' has \(width) × \(height) pixels, but at most \(PNG.mostPixels) are read; make it smaller"
+    case .badChunk(let path, let position):
+      "'\(path)' is not a whole PNG file: the chunk at byte \(position) is damaged; make it again"
+    }
+  }
+}
