@@ -72,7 +72,8 @@ import Testing
     let alone = texts.prompts.map { encoder([$0.two.ids]) }
     let together = Closeness(batch.penultimate.elements, to: alone.flatMap { $0.penultimate.elements })
     #expect(together.ratio < 1e-6, "\(together)")
-    let pooled = try Closeness(#require(batch.pooled).elements, to: alone.flatMap { try #require($0.pooled).elements })
+    let pooled = try Closeness(
+      #require(batch.pooled).elements, to: alone.flatMap { try #require($0.pooled).elements })
     #expect(pooled.ratio < 1e-6, "\(pooled)")
   }
 
