@@ -15,7 +15,8 @@ let package = Package(
 
     .target(name: "CKernels"),
     .target(name: "SDLensCore", dependencies: ["COpenBLAS", "CPNG", "CKernels"]),
-    .target(name: "SDLensDiffusion", dependencies: ["SDLensCore"]),
+    .target(
+      name: "SDLensDiffusion", dependencies: ["SDLensCore"], resources: [.copy("Models")]),
 
     .executableTarget(
       name: "sdlens",

@@ -7,15 +7,62 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// y[i] = (float) x[i], x in IEEE half precision (convert.c)
-void kernel_float_from_half(float *y, const uint16_t *x, size_t count);
+// --- convert.c ---------------------------------------------------------------------------------
 
+// y[i] = (float) x[i], x in IEEE half precision
+void kernel_float_from_half(float *y, const uint16_t *x, size_t count);
 // y[i] = (float) x[i], x in bfloat16
 void kernel_float_from_bfloat(float *y, const uint16_t *x, size_t count);
-
 // true when no element of x is NaN or infinite; for the three formats
 bool kernel_all_finite_float(const float *x, size_t count);
 bool kernel_all_finite_half(const uint16_t *x, size_t count);
 bool kernel_all_finite_bfloat(const uint16_t *x, size_t count);
+
+// --- arithmetic.c ------------------------------------------------------------------------------
+
+// y[i] += a x[i]
+void kernel_add_scaled(float *y, float a, const float *x, size_t count);
+// y[i] = a x[i] + b
+void kernel_scale_shift(float *y, float a, float b, const float *x, size_t count);
+// y[r][c] = x[c], or y[r][c] += x[c]; rows of y are `stride` apart
+void kernel_set_rows(float *y, size_t stride, const float *x, size_t rows, size_t width);
+void kernel_add_to_rows(float *y, size_t stride, const float *x, size_t rows, size_t width);
+
+// --- activation.c ------------------------------------------------------------------------------
+
+// y = x / (1 + exp(-x))
+void kernel_silu(float *y, const float *x, size_t count);
+// y = x Φ(x), Φ the normal distribution function, to float precision
+void kernel_gelu(float *y, const float *x, size_t count);
+// y = x / (1 + exp(-1.702 x))
+void kernel_quick_gelu(float *y, const float *x, size_t count);
+// y[r][c] = x[r][c] gelu(x[r][width + c]); rows of x are 2 width long
+void kernel_geglu(float *y, const float *x, size_t rows, size_t width);
+// x[r] = softmax(x[r]) over the first `used` entries; the others become 0
+void kernel_softmax(float *x, size_t used, size_t width);
+
+// --- normalization.c ---------------------------------------------------------------------------
+
+// y[r] = (x[r] - mean) / sqrt(variance + epsilon) * weight + bias, over each row
+void kernel_layer_norm(float *y, const float *x, const float *weight, const float *bias, float epsilon,
+                       size_t rows, size_t width);
+// sum[c] += Σ_r (x[r][c] - shift[c]), squares[c] += Σ_r (x[r][c] - shift[c])²
+void kernel_channel_moments(double *sum, double *squares, const float *shift, const float *x, size_t rows,
+                            size_t width);
+// y[r][c] = scale[c] x[r][c] + shift[c], then SiLU if asked
+void kernel_normalize(float *y, const float *x, const float *scale, const float *shift, bool silu,
+                      size_t rows, size_t width);
+
+// --- patches.c ---------------------------------------------------------------------------------
+
+// One image, channels last, and the k × k windows over it.
+typedef struct {
+  size_t height, width, channels;         // of the input
+  size_t out_width;                       // output pixels in a row
+  size_t kernel, stride, padding;
+} kernel_window;
+
+// y[p - first] = the kernel² · channels inputs under output pixel p, zero outside; for p in first..<last
+void kernel_patches(float *y, const float *x, const kernel_window *window, size_t first, size_t last);
 
 #endif

@@ -1,0 +1,1 @@
+"""The goldens, one module a section; run by `make_goldens.py`."""

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Remakes the goldens: what PyTorch, transformers and diffusers compute, for the Swift tests to equal.
+
+    make_goldens.py                    every section, in order
+    make_goldens.py tokenizer unet     only these
+    make_goldens.py --list             the sections and what each writes
+
+Each section is one module of the package `goldens`; `Tests/README.md` says what its files hold.
+Two runs on one machine write the same bytes.
+"""
+
+import argparse
+import importlib
+import sys
+import time
+from pathlib import Path
+
+from goldens import common
+
+SECTIONS = ["model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline"]
+OPTIONAL = ["clip_vocabulary"]  # needs a file from elsewhere: see goldens/clip_vocabulary.py
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS + OPTIONAL))
+    parser.add_argument("--clip-bpe", type=Path, help="bpe_simple_vocab_16e6.txt.gz, for clip_vocabulary")
+    parser.add_argument("--list", action="store_true", help="list the sections and stop")
+    options = parser.parse_args()
+    unknown = [name for name in options.sections if name not in SECTIONS + OPTIONAL]
+    if unknown:
+        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS + OPTIONAL)}")
+
+    if not options.list:
+        common.be_quiet()
+        common.be_deterministic()
+    chosen = options.sections or SECTIONS + (OPTIONAL if options.clip_bpe or options.list else [])
+    for name in SECTIONS + OPTIONAL:
+        if name not in chosen:
+            continue
+        module = importlib.import_module(f"goldens.{name}")
+        if options.list:
+            print(f"{name:16} {module.__doc__.strip().splitlines()[0]}")
+            continue
+        start = time.time()
+        if name in OPTIONAL:
+            module.make(options.clip_bpe)
+        else:
+            module.make()
+        print(f"{name}: {time.time() - start:.1f} s", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

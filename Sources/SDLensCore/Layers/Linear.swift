@@ -1,0 +1,35 @@
+/// `y = x Wᵀ + b` over the last axis.
+public struct Linear: Sendable {
+  let weight: WeightMatrix
+  let bias: Tensor?
+
+  /// Reads `weight` [outputs, inputs] and, unless told otherwise, `bias` [outputs].
+  public init(_ w: WeightScope, inputs: Int, outputs: Int, bias: Bool = true) throws {
+    weight = try w.matrix("weight", [outputs, inputs])
+    self.bias = bias ? try w.tensor("bias", [outputs]) : nil
+  }
+
+  /// [..., inputs] → [..., outputs].
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    var y = Tensor(uninitialized: Shape(x.shape.extents.dropLast() + [weight.rows]))
+    multiply(x, into: &y, accumulate: false)
+    return y
+  }
+
+  /// `y += x Wᵀ + b`, the residual connection in one go.
+  public func add(_ x: Tensor, to y: inout Tensor) {
+    precondition(y.rows == x.rows && y.width == weight.rows, "\(x.shape) cannot be added to \(y.shape)")
+    multiply(x, into: &y, accumulate: true)
+  }
+
+  private func multiply(_ x: Tensor, into y: inout Tensor, accumulate: Bool) {
+    precondition(x.width == weight.columns, "\(x.shape) into a layer of \(weight.columns) inputs")
+    y.withMutableElements { y in
+      x.withElements { elements in
+        Product.multiply(
+          elements.baseAddress!, rows: x.rows, by: weight, bias: bias, into: y.baseAddress!,
+          accumulate: accumulate)
+      }
+    }
+  }
+}

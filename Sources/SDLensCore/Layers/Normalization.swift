@@ -1,0 +1,120 @@
+import CKernels
+
+/// Normalises each vector along the last axis, then scales and shifts it (torch.nn.LayerNorm).
+public struct LayerNorm: Sendable {
+  private let weight: Tensor
+  private let bias: Tensor
+  private let epsilon: Float
+
+  /// Reads `weight` [width] and `bias` [width].
+  public init(_ w: WeightScope, width: Int, epsilon: Float = 1e-5) throws {
+    weight = try w.tensor("weight", [width])
+    bias = try w.tensor("bias", [width])
+    self.epsilon = epsilon
+  }
+
+  /// [..., width] → the same shape.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    precondition(x.width == weight.count, "\(x.shape) into a norm of width \(weight.count)")
+    var result = Tensor(uninitialized: x.shape)
+    let width = x.width
+    result.withMutableElements { y in
+      x.withElements { x in
+        weight.withElements { weight in
+          bias.withElements { bias in
+            Parallel.forRanges(x.count / width, grain: max(1, 4096 / width)) {
+              let start = $0.lowerBound * width
+              kernel_layer_norm(
+                y.baseAddress! + start, x.baseAddress! + start, weight.baseAddress!, bias.baseAddress!,
+                epsilon, $0.count, width)
+            }
+          }
+        }
+      }
+    }
+    return result
+  }
+}
+
+/// Normalises each group of channels of each picture, then scales and shifts (torch.nn.GroupNorm).
+public struct GroupNorm: Sendable {
+  private let weight: Tensor
+  private let bias: Tensor
+  private let groups: Int
+  private let epsilon: Float
+
+  /// Reads `weight` [channels] and `bias` [channels]; `groups` divides `channels`.
+  public init(_ w: WeightScope, channels: Int, groups: Int, epsilon: Float) throws {
+    precondition(channels % groups == 0, "\(groups) groups of \(channels) channels")
+    weight = try w.tensor("weight", [channels])
+    bias = try w.tensor("bias", [channels])
+    self.groups = groups
+    self.epsilon = epsilon
+  }
+
+  /// [batch, height, width, channels] → the same shape, followed by SiLU if asked.
+  public func callAsFunction(_ x: Tensor, silu: Bool = false) -> Tensor {
+    let channels = x.width
+    precondition(channels == weight.count, "\(x.shape) into a norm of \(weight.count) channels")
+    let pixels = x.rows / x.shape[0]
+    var result = Tensor(uninitialized: x.shape)
+    result.withMutableElements { y in
+      x.withElements { x in
+        for picture in 0..<x.count / (pixels * channels) {
+          let start = picture * pixels * channels
+          let source = UnsafeBufferPointer(rebasing: x[start..<start + pixels * channels])
+          let (scale, shift) = scaleAndShift(source, pixels: pixels)
+          Parallel.forRanges(pixels, grain: max(1, 8192 / channels)) {
+            let first = $0.lowerBound * channels
+            kernel_normalize(
+              y.baseAddress! + start + first, source.baseAddress! + first, scale, shift, silu, $0.count,
+              channels)
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  /// `y = scale · x + shift` per channel, from the mean and variance of each group of one picture.
+  private func scaleAndShift(_ x: UnsafeBufferPointer<Float>, pixels: Int) -> ([Float], [Float]) {
+    let channels = weight.count
+    let size = channels / groups
+    // Moments are taken around a value of the group itself, so that a large mean costs no digits.
+    let center = (0..<channels).map { x[$0 / size * size] }
+    let pieces = max(1, min(Parallel.threads * 2, pixels / 256))
+    var moments = [Double](repeating: 0, count: pieces * 2 * channels)
+    moments.withUnsafeMutableBufferPointer { moments in
+      nonisolated(unsafe) let base = moments.baseAddress!
+      // Disjoint: each piece has its own sums.
+      Parallel.forEach(pieces) { piece in
+        let first = pixels * piece / pieces
+        let sums = base + piece * 2 * channels
+        kernel_channel_moments(
+          sums, sums + channels, center, x.baseAddress! + first * channels,
+          pixels * (piece + 1) / pieces - first, channels)
+      }
+    }
+    var scale = [Float](repeating: 0, count: channels)
+    var shift = scale
+    for group in 0..<groups {
+      var sum = 0.0
+      var squares = 0.0
+      for piece in 0..<pieces {
+        for channel in group * size..<(group + 1) * size {
+          sum += moments[piece * 2 * channels + channel]
+          squares += moments[(piece * 2 + 1) * channels + channel]
+        }
+      }
+      let count = Double(size * pixels)
+      let variance = max(0, squares / count - (sum / count) * (sum / count))
+      let inverse = 1 / (variance + Double(epsilon)).squareRoot()
+      for channel in group * size..<(group + 1) * size {
+        let mean = Double(center[channel]) + sum / count
+        scale[channel] = Float(Double(weight[channel]) * inverse)
+        shift[channel] = Float(Double(bias[channel]) - mean * Double(weight[channel]) * inverse)
+      }
+    }
+    return (scale, shift)
+  }
+}

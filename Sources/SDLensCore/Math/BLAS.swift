@@ -1,0 +1,36 @@
+import COpenBLAS
+
+/// Dense products. OpenBLAS runs on the calling thread only; `Parallel` splits the work.
+public enum BLAS {
+  // OpenBLAS's own threads would spin beside ours between two products.
+  private static let singleThreaded: Void = openblas_set_num_threads(1)
+
+  /// `c = alpha · a · b + beta · c`, or `a · bᵀ`, with `c` [m, n], `a` [m, k], `b` [k, n] or [n, k].
+  ///
+  /// `strideA`, `strideB` and `strideC` are the distances between rows.
+  static func multiply(
+    m: Int, n: Int, k: Int, alpha: Float = 1,
+    _ a: UnsafePointer<Float>, strideA: Int,
+    _ b: UnsafePointer<Float>, strideB: Int, transposed: Bool,
+    beta: Float, into c: UnsafeMutablePointer<Float>, strideC: Int
+  ) {
+    guard m > 0, n > 0 else { return }
+    precondition(strideA >= k && strideB >= (transposed ? k : n) && strideC >= n)
+    precondition(max(m, n, k, strideA, strideB, strideC) <= Int(Int32.max), "an extent beyond BLAS's 32 bits")
+    _ = singleThreaded
+    cblas_sgemm(
+      CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans,
+      Int32(m), Int32(n), Int32(k), alpha, a, Int32(strideA), b, Int32(strideB),
+      beta, c, Int32(strideC))
+  }
+
+  /// The kernels that OpenBLAS picked for this processor, as in `Zen` or `SkylakeX`.
+  public static var coreName: String {
+    openblas_get_corename().map { String(cString: $0) } ?? "unknown"
+  }
+
+  /// Version and build options of the library.
+  public static var configuration: String {
+    openblas_get_config().map { String(cString: $0) } ?? "unknown"
+  }
+}

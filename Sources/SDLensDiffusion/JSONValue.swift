@@ -1,0 +1,83 @@
+import Foundation
+import SDLensCore
+
+/// A value of a JSON file; a number without a fraction is an `int`, written 1 or 1.0.
+public enum JSONValue: Hashable, Sendable {
+  case null
+  case bool(Bool)
+  case int(Int)
+  case double(Double)
+  case string(String)
+  case array([JSONValue])
+  case object([String: JSONValue])
+
+  /// Reads a whole file of UTF-8 JSON.
+  ///
+  /// - Throws: `FileError` when it cannot be read, `MalformedFile` when it is not UTF-8 or not JSON.
+  public init(contentsOf path: String) throws {
+    guard let text = try MappedFile(path: path).text else {
+      throw MalformedFile(path: path, reason: "is not UTF-8 text")
+    }
+    do {
+      self.init(try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed))
+    } catch {
+      let detail = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String
+      throw MalformedFile(path: path, reason: "is not valid JSON: \(detail ?? error.localizedDescription)")
+    }
+  }
+
+  /// A value as `JSONSerialization` hands it out.
+  private init(_ value: Any) {
+    switch value {
+    case let number as NSNumber:
+      // 'c', a char, is how Foundation tells true and false from 1 and 0.
+      if number.objCType.pointee == CChar(UInt8(ascii: "c")) {
+        self = .bool(number.boolValue)
+      } else if let int = value as? Int {
+        self = .int(int)
+      } else {
+        self = .double(number.doubleValue)
+      }
+    case let string as String: self = .string(string)
+    case let array as [Any]: self = .array(array.map(JSONValue.init))
+    case let object as [String: Any]: self = .object(object.mapValues(JSONValue.init))
+    default: self = .null
+    }
+  }
+}
+
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
+extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+  ExpressibleByStringLiteral, ExpressibleByArrayLiteral
+{
+  public init(booleanLiteral value: Bool) { self = .bool(value) }
+  public init(integerLiteral value: Int) { self = .int(value) }
+  public init(floatLiteral value: Double) { self = Int(exactly: value).map(JSONValue.int) ?? .double(value) }
+  public init(stringLiteral value: String) { self = .string(value) }
+  public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+}
+
+extension JSONValue: CustomStringConvertible {
+  /// The value as it stands in a file, shortened when it is long.
+  public var description: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): "\(value)"
+    case .int(let value): "\(value)"
+    case .double(let value): "\(value)"
+    case .string(let value): "\"\(value.count > 60 ? value.prefix(60) + "…" : value)\""
+    case .array(let elements):
+      "[" + elements.prefix(12).map(\.description).joined(separator: ", ")
+        + (elements.count > 12 ? ", … (\(elements.count))]" : "]")
+    case .object(let members): "an object of \(members.count) keys"
+    }
+  }
+}
+
+/// A file that does not hold what its name promises.
+public struct MalformedFile: UserError {
+  let path: String
+  let reason: String
+
+  public var description: String { "'\(path)' \(reason)" }
+}

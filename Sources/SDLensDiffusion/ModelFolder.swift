@@ -1,0 +1,134 @@
+import Foundation
+import SDLensCore
+
+/// A model in diffusers layout: a folder with `model_index.json` and one folder for each part.
+public struct ModelFolder: Sendable {
+  /// The parts that a picture needs, by their folder names.
+  public static let parts = [
+    "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae",
+  ]
+  /// The name of the model that ships inside.
+  public static let embedded = "shapes"
+
+  /// What `--model` said.
+  public let name: String
+  /// Where the folder lies.
+  public let path: String
+  /// `model_index.json`.
+  public let index: ConfigFile
+
+  /// Finds a model: a folder, the embedded one by its name, or a Hugging Face id in the local cache.
+  ///
+  /// - Throws: `ModelNotFound` with what to do, or what is wrong with the folder.
+  public init(_ name: String, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
+    self.name = name
+    let path = try Self.find(name, environment)
+    self.path = path
+    let missing = (["model_index.json"] + Self.parts).filter {
+      !FileManager.default.fileExists(atPath: "\(path)/\($0)")
+    }
+    guard missing.isEmpty else { throw IncompleteModel(path: path, missing: missing) }
+    index = try ConfigFile("\(path)/model_index.json")
+    try index.require("_class_name", "StableDiffusionXLPipeline")
+  }
+
+  /// The configuration of one part.
+  public func config(_ part: String, file: String = "config.json") throws -> ConfigFile {
+    try ConfigFile("\(path)/\(part)/\(file)")
+  }
+
+  /// The weights of one part.
+  public func weights(_ part: String) throws -> WeightFile {
+    try WeightFile(
+      folder: "\(path)/\(part)",
+      name: part.hasPrefix("text_encoder") ? "model" : "diffusion_pytorch_model")
+  }
+
+  private static func find(_ name: String, _ environment: [String: String]) throws -> String {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: name, isDirectory: &isFolder) {
+      guard isFolder.boolValue else { throw ModelNotFound.notAFolder(name) }
+      return name
+    }
+    if name == embedded { return try embeddedPath() }
+    guard isHubName(name) else { throw ModelNotFound.noSuchFolder(name) }
+    return try cached(name, in: hubCache(environment))
+  }
+
+  /// `owner/name`, as on Hugging Face.
+  private static func isHubName(_ name: String) -> Bool {
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    let allowed = { (c: Character) in c.isASCII && (c.isLetter || c.isNumber || "._-".contains(c)) }
+    return parts.count == 2
+      && parts.allSatisfy { !$0.isEmpty && !$0.hasPrefix(".") && $0.allSatisfy(allowed) }
+  }
+
+  /// Where Hugging Face's own tools keep what they download.
+  private static func hubCache(_ environment: [String: String]) -> String {
+    func value(_ key: String) -> String? { environment[key].flatMap { $0.isEmpty ? nil : $0 } }
+    if let cache = value("HF_HUB_CACHE") { return cache }
+    if let home = value("HF_HOME") { return home + "/hub" }
+    let caches = value("XDG_CACHE_HOME") ?? (value("HOME") ?? NSHomeDirectory()) + "/.cache"
+    return caches + "/huggingface/hub"
+  }
+
+  private static func cached(_ name: String, in cache: String) throws -> String {
+    let folder = "\(cache)/models--\(name.replacingOccurrences(of: "/", with: "--"))"
+    guard let revision = try? String(contentsOfFile: folder + "/refs/main", encoding: .utf8) else {
+      throw ModelNotFound.notCached(name, cache: cache)
+    }
+    let hash = revision.trimmingCharacters(in: .whitespacesAndNewlines)
+    let snapshot = "\(folder)/snapshots/\(hash)"
+    guard !hash.isEmpty, hash.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) }),
+      FileManager.default.fileExists(atPath: snapshot)
+    else { throw ModelNotFound.notCached(name, cache: cache) }
+    return snapshot
+  }
+
+  /// The resources lie beside the program, wherever both were moved.
+  private static func embeddedPath() throws -> String {
+    let program =
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+      ?? CommandLine.arguments[0]
+    let folder = URL(fileURLWithPath: program).deletingLastPathComponent().path
+    let path = "\(folder)/sdlens_SDLensDiffusion.resources/Models/\(embedded)"
+    guard FileManager.default.fileExists(atPath: path) else { throw ModelNotFound.noEmbedded(path) }
+    return path
+  }
+}
+
+/// No model of that name.
+public enum ModelNotFound: UserError {
+  case noSuchFolder(String)
+  case notAFolder(String)
+  case notCached(String, cache: String)
+  case noEmbedded(String)
+
+  /// What was looked for and what to do.
+  public var description: String {
+    switch self {
+    case .noSuchFolder(let name):
+      "there is no folder '\(name)'; a model is a folder in diffusers layout, a Hugging Face id such as "
+        + "stabilityai/sdxl-turbo, or '\(ModelFolder.embedded)'"
+    case .notAFolder(let name):
+      "'\(name)' is a file; a model is a folder in diffusers layout (model_index.json, unet/, vae/, …)"
+    case .notCached(let name, let cache):
+      "'\(name)' is neither a folder nor in the local cache '\(cache)'; download it with: "
+        + "hf download \(name) --include '*.json' '*.txt' '*.fp16.safetensors'"
+    case .noEmbedded(let path):
+      "the embedded model is not at '\(path)'; it lies beside the program: keep both together, or name "
+        + "another model with --model"
+    }
+  }
+}
+
+/// A folder that lacks parts of a model.
+public struct IncompleteModel: UserError {
+  let path: String
+  let missing: [String]
+  /// The folder and what it lacks.
+  public var description: String {
+    "'\(path)' is no complete model: it lacks \(missing.joined(separator: ", ")); needed is a folder in "
+      + "diffusers layout, as made by save_pretrained or `hf download`"
+  }
+}

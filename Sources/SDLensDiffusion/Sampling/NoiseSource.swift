@@ -1,0 +1,31 @@
+import SDLensCore
+
+/// The Gaussian noise of a run: that of `torch.randn` in PyTorch's axis order, from one generator or several.
+///
+/// The noise of the first latents and of every ancestral step comes from the same source, in that order.
+public struct NoiseSource: Sendable {
+  private var generators: [MersenneTwister]
+
+  /// One seed for every picture of the batch, or one for the whole batch.
+  public init(seeds: [Int]) {
+    precondition(!seeds.isEmpty, "noise without a seed")
+    generators = seeds.map { MersenneTwister(seed: $0) }
+  }
+
+  /// The next noise [batch, height, width, channels]; drawn as [batch, channels, height, width].
+  public mutating func callAsFunction(_ shape: Shape) -> Tensor {
+    let (batch, pixels, channels) = (shape[0], shape[1] * shape[2], shape[3])
+    precondition(
+      generators.count == 1 || generators.count == batch, "\(generators.count) seeds for \(shape)")
+    let values = generators.indices.flatMap { generators[$0].normal(shape.count / generators.count) }
+    var noise = Tensor(uninitialized: shape)
+    noise.withMutableElements { noise in
+      for index in values.indices {
+        let (picture, channel, pixel) =
+          (index / (channels * pixels), index / pixels % channels, index % pixels)
+        noise[(picture * pixels + pixel) * channels + channel] = values[index]
+      }
+    }
+    return noise
+  }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import SDLensCore
+
+/// The way from noise to latents: Euler's method on the model's prediction, with fresh noise or without.
+///
+/// Equal to EulerAncestralDiscreteScheduler and EulerDiscreteScheduler of diffusers 0.42.
+public struct Scheduler: Sendable {
+  /// The training step at which the model is asked, for every step of the run.
+  public let timesteps: [Float]
+  /// σ before each step, and after the last.
+  public let sigmas: [Float]
+  /// What the first noise is multiplied with.
+  public let initialNoiseScale: Float
+  private let method: Method
+  private let prediction: Prediction
+
+  private enum Method: String, CaseIterable {
+    case ancestral = "EulerAncestralDiscreteScheduler"
+    case euler = "EulerDiscreteScheduler"
+  }
+
+  private enum Prediction: String, CaseIterable {
+    /// The noise in the sample, of unit variance.
+    case noise = "epsilon"
+    case velocity = "v_prediction"
+  }
+
+  private enum Spacing: String, CaseIterable { case linspace, leading, trailing }
+
+  /// Plans a run of `steps` steps after a `scheduler_config.json`.
+  ///
+  /// - Throws: `BadStepCount`, and the errors of `ConfigFile` for values that are not supported.
+  public init(_ config: ConfigFile, steps: Int) throws {
+    method = try config.choice("_class_name")
+    prediction = try config.choice("prediction_type", default: .noise)
+    let levels = try NoiseLevels(config)
+    var last: Float = 0
+    if method == .euler {
+      try config.require("interpolation_type", "linear")
+      try config.require("timestep_type", "discrete")
+      for key in ["use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"] {
+        try config.require(key, false)
+      }
+      try config.require("final_sigmas_type", "zero", "sigma_min")
+      if config["final_sigmas_type"] == "sigma_min" { last = levels.sigmas[0] }
+    }
+    let spacing: Spacing = try config.choice("timestep_spacing", default: .linspace)
+    let offset = try config.int("steps_offset", in: 0...1000, default: 0)
+    let trained = levels.sigmas.count
+    guard 1...trained ~= steps else { throw BadStepCount(steps: steps, most: trained) }
+
+    timesteps = Self.timesteps(steps, of: trained, spacing, offset: offset)
+    sigmas = timesteps.map(levels.sigma) + [last]
+    let largest = sigmas.max() ?? 0
+    initialNoiseScale = spacing == .leading ? (largest * largest + 1).squareRoot() : largest
+  }
+
+  /// The training steps of a run, latest first.
+  private static func timesteps(_ steps: Int, of trained: Int, _ spacing: Spacing, offset: Int) -> [Float] {
+    switch spacing {
+    case .linspace:
+      let step = steps > 1 ? Double(trained - 1) / Double(steps - 1) : 0
+      return (0..<steps).reversed().map { Float(Double($0) * step) }
+    case .leading:
+      return (0..<steps).reversed().map { Float($0 * (trained / steps)) + Float(offset) }
+    case .trailing:
+      // As NumPy counts from `trained` down to 0: for 61 steps and some other numbers its rounding finds room
+      // for one more, at -1, and diffusers takes it.
+      let (start, step) = (Double(trained), Double(trained) / Double(steps))
+      let difference = (start - step) - start
+      return (0..<Int((start / step).rounded(.up))).map {
+        Float((start + Double($0) * difference).rounded(.toNearestOrEven)) - 1
+      }
+    }
+  }
+
+  /// What the model is shown before a step: `x / √(σ² + 1)`.
+  public func input(_ x: Tensor, step: Int) -> Tensor {
+    let scale = (sigmas[step] * sigmas[step] + 1).squareRoot()
+    var input = x
+    input.withMutableElements { x in for index in x.indices { x[index] /= scale } }
+    return input
+  }
+
+  /// The sample after a step from the model's prediction for the sample `x` before it.
+  ///
+  /// With `x₀` the clean sample the prediction stands for, `x + (x - x₀) / σ · (σ_down - σ) + σ_up · noise`.
+  /// Euler has `σ_down = σ'`, σ of the next step, and no noise. The ancestral method has
+  /// `σ_up² = σ'² (σ² - σ'²) / σ²` and `σ_down² = σ'² - σ_up²`; it draws noise in the last step too, where
+  /// σ_up is 0.
+  public func next(_ x: Tensor, prediction: Tensor, step: Int, noise: inout NoiseSource) -> Tensor {
+    let (from, to) = (sigmas[step], sigmas[step + 1])
+    let clean = self.clean(x, prediction, sigma: from)
+    var up: Float = 0
+    var down = to
+    if method == .ancestral {
+      up = (to * to * (from * from - to * to) / (from * from)).squareRoot()
+      down = (to * to - up * up).squareRoot()
+    }
+    let next = x.combined(with: clean) { x, clean in x + (x - clean) / from * (down - from) }
+    guard method == .ancestral else { return next }
+    return next.combined(with: noise(x.shape)) { next, noise in next + noise * up }
+  }
+
+  /// The clean sample that a prediction stands for: `x - σ ε`, or `x / (σ² + 1) - v σ / √(σ² + 1)`.
+  private func clean(_ x: Tensor, _ prediction: Tensor, sigma: Float) -> Tensor {
+    switch self.prediction {
+    case .noise: return x.combined(with: prediction) { x, noise in x - sigma * noise }
+    case .velocity:
+      let variance = sigma * sigma + 1
+      let scale = -sigma / variance.squareRoot()
+      return x.combined(with: prediction) { x, velocity in velocity * scale + x / variance }
+    }
+  }
+}
+
+extension Tensor {
+  /// A function of two tensors, element by element; for latents, which are small.
+  fileprivate func combined(with other: Tensor, _ function: (Float, Float) -> Float) -> Tensor {
+    precondition(shape == other.shape, "\(shape) with \(other.shape)")
+    var result = Tensor(uninitialized: shape)
+    result.withMutableElements { result in
+      withElements { x in
+        other.withElements { y in
+          for index in result.indices { result[index] = function(x[index], y[index]) }
+        }
+      }
+    }
+    return result
+  }
+}
+
+/// A number of steps that the noise levels of the model do not allow.
+struct BadStepCount: UserError {
+  let steps: Int
+  let most: Int
+  var description: String { "\(steps) steps cannot be taken; choose 1 to \(most)" }
+}

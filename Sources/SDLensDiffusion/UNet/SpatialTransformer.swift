@@ -1,0 +1,43 @@
+import SDLensCore
+
+/// A cross-attention transformer block: `D_out = D_in + T(D_in, prompt)` (paper, eq. 5).
+struct SpatialTransformer: Sendable {
+  let name: BlockName
+  let norm: GroupNorm
+  let projectIn: Linear
+  let layers: [TransformerBlock]
+  let projectOut: Linear
+
+  init(_ w: WeightScope, name: BlockName, width: Int, layers: Int, heads: Int, config: UNetConfig) throws {
+    self.name = name
+    norm = try GroupNorm(w["norm"], channels: width, groups: config.groups, epsilon: 1e-6)
+    projectIn = try Linear(w["proj_in"], inputs: width, outputs: width)
+    self.layers = try (0..<layers).map {
+      try TransformerBlock(
+        w["transformer_blocks"][$0], width: width, context: config.contextWidth, heads: heads)
+    }
+    projectOut = try Linear(w["proj_out"], inputs: width, outputs: width)
+  }
+
+  /// [batch, height, width, channels] → the same shape.
+  func callAsFunction(_ stream: Tensor, text: Tensor, hooks: BlockHooks?) -> Tensor {
+    var stream = stream
+    guard let hooks else {
+      projectOut.add(transform(stream, text: text, hooks: nil), to: &stream)
+      return stream
+    }
+    hooks.pass(.input, &stream)
+    let update = hooks.update(of: stream) { projectOut(transform(stream, text: text, hooks: hooks)) }
+    if let update { stream += update }
+    hooks.pass(.output, &stream)
+    return stream
+  }
+
+  /// All of the update but its last projection.
+  private func transform(_ stream: Tensor, text: Tensor, hooks: BlockHooks?) -> Tensor {
+    let (batch, tokens) = (stream.shape[0], stream.shape[1] * stream.shape[2])
+    var x = projectIn(norm(stream)).reshaped([batch, tokens, stream.width])
+    for (index, layer) in layers.enumerated() { layer(&x, text: text, layer: index, hooks: hooks) }
+    return x.reshaped(stream.shape)
+  }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import SDLensCore
+
+/// Two linear layers around SiLU (diffusers: TimestepEmbedding).
+struct EmbeddingNetwork: Sendable {
+  let first: Linear
+  let second: Linear
+
+  init(_ w: WeightScope, inputs: Int, outputs: Int) throws {
+    first = try Linear(w["linear_1"], inputs: inputs, outputs: outputs)
+    second = try Linear(w["linear_2"], inputs: outputs, outputs: outputs)
+  }
+
+  /// [batch, inputs] → [batch, outputs].
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    var h = first(x)
+    h.apply(.silu)
+    return second(h)
+  }
+}
+
+/// What the U-net knows besides the latents: the time step, the pooled prompt, sizes and crops.
+struct TimeEmbedding: Sendable {
+  let time: EmbeddingNetwork
+  let addition: EmbeddingNetwork
+  let timeWidth: Int
+  let additionWidth: Int
+
+  init(_ w: WeightScope, config: UNetConfig) throws {
+    timeWidth = config.widths[0]
+    additionWidth = config.additionTimeWidth
+    time = try EmbeddingNetwork(w["time_embedding"], inputs: timeWidth, outputs: config.embeddingWidth)
+    addition = try EmbeddingNetwork(
+      w["add_embedding"], inputs: config.additionInputs, outputs: config.embeddingWidth)
+  }
+
+  /// Time step, pooled prompt [batch, p] and six time ids a picture → [batch, 4 · widths[0]].
+  func callAsFunction(timestep: Double, pooled: Tensor, timeIDs: [Float]) -> Tensor {
+    let batch = pooled.shape[0]
+    let steps = Tensor(
+      (0..<batch).flatMap { _ in Self.sinusoids(timestep, width: timeWidth) }, [batch, timeWidth])
+    let ids = timeIDs.flatMap { Self.sinusoids(Double($0), width: additionWidth) }
+    let sizes = Tensor(
+      (0..<batch).flatMap { _ in ids }, [batch, timeIDs.count * additionWidth])
+    return time(steps) + addition(.concatenated(pooled, sizes))
+  }
+
+  /// `[cos(t f_i)…, sin(t f_i)…]` with `f_i = 10000^(−i / half)` (diffusers: flip_sin_to_cos, freq_shift 0).
+  static func sinusoids(_ t: Double, width: Int) -> [Float] {
+    let half = width / 2
+    let angles = (0..<half).map { i in
+      // Frequencies and angles are rounded to float32 where PyTorch rounds them.
+      Float(t) * exp(-Float(log(10000.0)) * Float(i) / Float(half))
+    }
+    return angles.map { cos($0) } + angles.map { sin($0) }
+  }
+}

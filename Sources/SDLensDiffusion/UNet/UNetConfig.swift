@@ -1,0 +1,108 @@
+import SDLensCore
+
+/// The sizes of a U-net of SDXL's topology, from its `config.json`.
+public struct UNetConfig: Sendable {
+  /// Channels of the residual stream at the three levels, outermost first.
+  public let widths: [Int]
+  /// Transformer layers in each block of a level.
+  public let depths: [Int]
+  /// Attention heads at each level.
+  public let heads: [Int]
+  /// Residual blocks in each stage on the way down; one more on the way up.
+  public let layersPerStage: Int
+  /// Groups of the group norms.
+  public let groups: Int
+  /// Added to the variance in the group norms of the residual blocks.
+  public let epsilon: Float
+  /// Width of the prompt embeddings.
+  public let contextWidth: Int
+  /// Sinusoids for each of the six time ids.
+  public let additionTimeWidth: Int
+  /// Width of the pooled prompt and all sinusoids together.
+  public let additionInputs: Int
+  /// Channels of the latents.
+  public let inChannels: Int
+  /// Channels of the prediction.
+  public let outChannels: Int
+  /// Height and width of the latents that the model was trained for.
+  public let sampleSize: Int
+
+  /// Width of the time embedding.
+  public var embeddingWidth: Int { 4 * widths[0] }
+
+  /// Width of the pooled prompt embedding.
+  public var pooledWidth: Int { additionInputs - 6 * additionTimeWidth }
+
+  /// Reads the sizes and refuses every setting that would make it another computation.
+  public init(_ file: ConfigFile) throws {
+    try Self.checkTopology(file)
+    widths = try file.ints("block_out_channels", count: 3)
+    depths = try file.ints("transformer_layers_per_block", count: 3, default: [1, 1, 1])
+    // SDXL's files say `attention_head_dim` where the number of heads is meant.
+    heads = try file.ints(file["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads", count: 3)
+    layersPerStage = try file.int("layers_per_block", in: 2...2)
+    groups = try file.int("norm_num_groups", default: 32)
+    epsilon = Float(try file.double("norm_eps", in: 0...1, default: 1e-5))
+    contextWidth = try file.int("cross_attention_dim")
+    additionTimeWidth = try file.int("addition_time_embed_dim")
+    additionInputs = try file.int("projection_class_embeddings_input_dim")
+    inChannels = try file.int("in_channels", default: 4)
+    outChannels = try file.int("out_channels", default: 4)
+    sampleSize = try file.int("sample_size", in: 1...4096)
+    for (width, heads) in zip(widths, heads) where width % groups != 0 || width % heads != 0 {
+      throw UnevenWidth(path: file.path, width: width, groups: groups, heads: heads)
+    }
+    guard additionInputs > 6 * additionTimeWidth else {
+      throw BadConfigValue(
+        path: file.path, key: "projection_class_embeddings_input_dim", found: .int(additionInputs),
+        needed: "more than 6 times 'addition_time_embed_dim'")
+    }
+  }
+
+  /// The settings that SDXL has and that the forward pass is built for; everything else is refused.
+  private static func checkTopology(_ file: ConfigFile) throws {
+    let down: [JSONValue] = ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]
+    let up: [JSONValue] = ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"]
+    try file.require("down_block_types", .array(down))
+    try file.require("up_block_types", .array(up))
+    try file.require("mid_block_type", "UNetMidBlock2DCrossAttn")
+    try file.require("addition_embed_type", "text_time")
+    try file.require("act_fn", "silu")
+    try file.require("attention_type", "default")
+    try file.require("use_linear_projection", true, default: false)
+    try file.require("flip_sin_to_cos", true)
+    try file.require("freq_shift", 0)
+    try file.require("time_embedding_type", "positional")
+    try file.require("resnet_time_scale_shift", "default")
+    for key in ["conv_in_kernel", "conv_out_kernel"] { try file.require(key, 3) }
+    for key in ["downsample_padding", "mid_block_scale_factor", "resnet_out_scale_factor"] {
+      try file.require(key, 1, 1.0)
+    }
+    for key in [
+      "center_input_sample", "class_embeddings_concat", "dual_cross_attention", "only_cross_attention",
+      "mid_block_only_cross_attention", "resnet_skip_time_act",
+    ] {
+      try file.require(key, false)
+    }
+    for key in [
+      "class_embed_type", "cross_attention_norm", "encoder_hid_dim", "encoder_hid_dim_type",
+      "num_class_embeds", "reverse_transformer_layers_per_block", "time_cond_proj_dim",
+      "time_embedding_act_fn", "time_embedding_dim", "timestep_post_act",
+    ] {
+      try file.require(key, .null)
+    }
+  }
+}
+
+/// A level whose channels cannot be shared out evenly.
+public struct UnevenWidth: UserError {
+  let path: String
+  let width: Int
+  let groups: Int
+  let heads: Int
+  /// The file, the width and what must divide it.
+  public var description: String {
+    "'\(path)': a level of \(width) channels cannot be divided into \(groups) groups and \(heads) heads; "
+      + "both numbers must divide it"
+  }
+}
