@@ -45,6 +45,9 @@ public final class MappedFile: Sendable {
 
   deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
 
+  /// The whole file as text; `nil` when it is not UTF-8.
+  public var text: String? { withBytes { String(validating: $0, as: UTF8.self) } }
+
   /// Gives the memory of all pages back; the next touch reads them from the file again.
   public func releasePages() {
     madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count, Int32(MADV_DONTNEED))
