@@ -34,6 +34,8 @@ public final class MappedFile: Sendable {
     }
   }
 
+  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+
   /// The size in bytes, at least 1.
   public var count: Int { bytes.count }
 
@@ -42,8 +44,6 @@ public final class MappedFile: Sendable {
     defer { withExtendedLifetime(self) {} }
     return try body(bytes)
   }
-
-  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
 
   /// The whole file as text; `nil` when it is not UTF-8.
   public var text: String? { withBytes { String(validating: $0, as: UTF8.self) } }
