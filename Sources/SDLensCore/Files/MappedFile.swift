@@ -6,8 +6,8 @@ import Foundation
 public final class MappedFile: Sendable {
   /// The path that was opened.
   public let path: String
-  /// The bytes of the file; valid as long as this object lives.
-  nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+  // Only read, and only while this object lives.
+  private nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
   /// Maps the file at `path`.
   ///
@@ -35,6 +35,18 @@ public final class MappedFile: Sendable {
   }
 
   deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+
+  /// The size in bytes, at least 1.
+  public var count: Int { bytes.count }
+
+  /// Reads the bytes in place.
+  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    defer { withExtendedLifetime(self) {} }
+    return try body(bytes)
+  }
+
+  /// The whole file as text; `nil` when it is not UTF-8.
+  public var text: String? { withBytes { String(validating: $0, as: UTF8.self) } }
 
   /// Gives the memory of all pages back; the next touch reads them from the file again.
   public func releasePages() {

@@ -25,9 +25,9 @@ public final class WeightFile: Sendable {
     } else {
       shards = [try Safetensors(contentsOf: path)]
     }
+    // Once each: the index has one shard for a name, and the shards agree with it.
     shardOf = Dictionary(
-      shards.enumerated().flatMap { shard, file in file.names.map { ($0, shard) } },
-      uniquingKeysWith: { first, _ in first })
+      uniqueKeysWithValues: shards.enumerated().flatMap { shard, file in file.names.map { ($0, shard) } })
   }
 
   /// The scope in which all weights lie.
@@ -65,9 +65,8 @@ public final class WeightFile: Sendable {
       throw WeightError.wrongShape(path: path, name: name, found: entry.shape, needed: shape)
     }
     let elements = try shards[shard].elements(name)
-    if let position = elements.firstNotFinite() {
-      throw WeightError.notFinite(
-        path: path, name: name, value: elements.value(position), index: shape.index(of: position))
+    if let (position, value) = elements.firstNotFinite() {
+      throw WeightError.notFinite(path: path, name: name, value: value, index: shape.index(of: position))
     }
     taken.withLock { _ = $0.insert(name) }
     return elements
