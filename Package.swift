@@ -15,10 +15,18 @@ let package = Package(
 
     .target(name: "CKernels"),
     .target(name: "SDLensCore", dependencies: ["COpenBLAS", "CPNG", "CKernels"]),
-    .target(name: "SDLensDiffusion", dependencies: ["SDLensCore"]),
+    .target(
+      name: "SDLensDiffusion", dependencies: ["SDLensCore"], resources: [.copy("Models")]),
 
     .executableTarget(
       name: "sdlens",
+      dependencies: [
+        "SDLensCore", "SDLensDiffusion",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .executableTarget(
+      name: "sdlens-bench",
       dependencies: [
         "SDLensCore", "SDLensDiffusion",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -1,0 +1,127 @@
+import SDLensCore
+
+/// What decides a picture, besides the model and the prompt.
+public struct RunSettings: Sendable, Equatable {
+  /// Seeds the noise as `torch.Generator("cpu").manual_seed(seed)` does.
+  public var seed: Int
+  /// Denoising steps.
+  public var steps: Int
+  /// How strongly the prompt is preferred over the negative prompt; up to 1, no guidance takes place.
+  public var guidance: Double
+  /// Of the picture, in pixels.
+  public var height: Int
+  /// Of the picture, in pixels.
+  public var width: Int
+
+  /// Whether the negative prompt is computed beside the prompt.
+  public var isGuided: Bool { guidance > 1 }
+
+  /// Checks the numbers that a user may choose.
+  ///
+  /// - Throws: `BadSetting`.
+  public init(seed: Int = 42, steps: Int = 1, guidance: Double = 0, height: Int, width: Int) throws {
+    for (name, size) in [("height", height), ("width", width)]
+    where size % 8 != 0 || !(8...4096).contains(size) {
+      throw BadSetting(name: name, found: "\(size)", needed: "a multiple of 8 from 8 to 4096")
+    }
+    guard steps >= 1 else { throw BadSetting(name: "steps", found: "\(steps)", needed: "at least 1") }
+    guard guidance >= 0, guidance.isFinite else {
+      throw BadSetting(name: "guidance", found: "\(guidance)", needed: "0 or more (above 1 it acts)")
+    }
+    (self.seed, self.steps, self.guidance) = (seed, steps, guidance)
+    (self.height, self.width) = (height, width)
+  }
+}
+
+/// A number that no run can have.
+public struct BadSetting: UserError {
+  let name: String
+  let found: String
+  let needed: String
+  /// The setting, the value found and the value needed.
+  public var description: String { "\(name) is \(found), but it must be \(needed)" }
+}
+
+/// The part of the model behind the prompt: from embeddings and noise to a picture.
+public struct Pipeline: Sendable {
+  /// What a run leaves, for whoever wants to compare; tensors are channels last.
+  public struct Trace: Sendable {
+    /// The first noise, of unit variance, [1, h, w, 4].
+    public internal(set) var noise: Tensor
+    /// What each step took away: the (guided) prediction of the model.
+    public internal(set) var predictions: [Tensor] = []
+    /// The sample after the last step.
+    public internal(set) var latents: Tensor
+  }
+
+  /// The denoising network.
+  public let unet: UNet
+  /// From latents to pictures.
+  public let decoder: Decoder
+  private let schedulerConfig: ConfigFile
+
+  /// Reads U-net, decoder and scheduler settings of a model.
+  public init(_ folder: ModelFolder) throws {
+    schedulerConfig = try folder.config("scheduler", file: "scheduler_config.json")
+    _ = try Scheduler(schedulerConfig, steps: 1)
+    let unetConfig = try UNetConfig(folder.config("unet"))
+    let decoderConfig = try DecoderConfig(folder.config("vae"))
+    let decoderWeights = try folder.weights("vae")
+    decoder = try Decoder(decoderWeights.root, config: decoderConfig)
+    try decoderWeights.finish(ignoring: Decoder.unusedWeights)
+    let unetWeights = try folder.weights("unet")
+    unet = try UNet(unetWeights.root, config: unetConfig)
+    try unetWeights.finish(ignoring: [])
+  }
+
+  /// Height and width of the pictures that the model was trained for.
+  public var pictureSize: Int { unet.config.sampleSize * decoder.config.factor }
+
+  /// Denoises one picture's latents.
+  ///
+  /// - Parameters:
+  ///   - prompt: with guidance, the negative prompt first: [2, 77, context].
+  ///   - hooks: see the U-net's blocks at every step.
+  ///   - progress: called after every step with its number, from 1.
+  /// - Throws: `BadStepCount`, when the model's noise levels do not allow that many steps.
+  public func sample(
+    _ prompt: PromptEmbeddings, _ settings: RunSettings, hooks: HookSet = HookSet(),
+    progress: (Int) -> Void = { _ in }
+  ) throws -> Trace {
+    let scheduler = try Scheduler(schedulerConfig, steps: settings.steps)
+    var source = NoiseSource(seeds: [settings.seed])
+    let factor = decoder.config.factor
+    let noise = source([1, settings.height / factor, settings.width / factor, unet.config.inChannels])
+    var trace = Trace(noise: noise, latents: noise.scaled(by: scheduler.initialNoiseScale))
+    let size = [Float(settings.height), Float(settings.width)]
+    for (step, timestep) in scheduler.timesteps.enumerated() {
+      let input = scheduler.input(trace.latents, step: step)
+      var prediction = unet(
+        settings.isGuided ? Tensor.stacked([input, input]) : input, timestep: Double(timestep),
+        text: prompt.embeddings, pooled: prompt.pooled, timeIDs: size + [0, 0] + size, hooks: hooks,
+        step: step)
+      if settings.isGuided { prediction = Self.guide(prediction, by: Float(settings.guidance)) }
+      trace.predictions.append(prediction)
+      trace.latents = scheduler.next(trace.latents, prediction: prediction, step: step, noise: &source)
+      progress(step + 1)
+    }
+    return trace
+  }
+
+  /// `unconditional + guidance · (conditional − unconditional)` (Ho and Salimans, 2022).
+  private static func guide(_ both: Tensor, by guidance: Float) -> Tensor {
+    let (unconditional, conditional) = (both.picture(0), both.picture(1))
+    var result = unconditional
+    result.add(conditional - unconditional, scale: guidance)
+    return result
+  }
+
+  /// Latents [batch, h, w, 4] → pictures [batch, height, width, 3] in 0…1.
+  public func picture(_ latents: Tensor) -> Tensor {
+    var picture = decoder(latents).scaled(by: 0.5, plus: 0.5)
+    picture.withMutableElements { x in
+      for index in x.indices { x[index] = min(max(x[index], 0), 1) }
+    }
+    return picture
+  }
+}
