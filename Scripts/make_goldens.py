@@ -34,7 +34,7 @@ def main() -> int:
     if not options.list:
         common.be_quiet()
         common.be_deterministic()
-    chosen = options.sections or SECTIONS + (OPTIONAL if options.clip_bpe else [])
+    chosen = options.sections or SECTIONS + (OPTIONAL if options.clip_bpe or options.list else [])
     for name in SECTIONS + OPTIONAL:
         if name not in chosen:
             continue

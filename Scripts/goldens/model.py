@@ -128,7 +128,7 @@ def randomise(model: torch.nn.Module, prefix: str, gains: dict[str, float]) -> N
         parameter.copy_(random_weight(f"{prefix}.{name}", tuple(parameter.shape), SEED, gains))
 
 
-def text_encoder_config(sizes: dict, tokens: dict[str, int], version: str = "4.35.2") -> dict:
+def text_encoder_config(sizes: dict, tokens: dict[str, int], dtype: str = "float32") -> dict:
     """`config.json` with the keys of the published encoders."""
     return {
         "attention_dropout": 0.0,
@@ -139,8 +139,8 @@ def text_encoder_config(sizes: dict, tokens: dict[str, int], version: str = "4.3
         "max_position_embeddings": 77,
         "model_type": "clip_text_model",
         "pad_token_id": 1,
-        "torch_dtype": "float32",
-        "transformers_version": version,
+        "torch_dtype": dtype,
+        "transformers_version": "4.35.2",
         "vocab_size": len(tokens),
         **sizes,
     }

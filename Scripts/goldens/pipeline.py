@@ -15,6 +15,8 @@ its stream. `negative_prompt` null with `force_zeros_for_empty_prompt` makes the
 string does not. Guidance applies above 1. Time ids: (height, width, 0, 0, height, width), for both halves alike.
 """
 
+import functools
+
 import torch
 
 from .blocks import transformer_blocks, watch_block
@@ -115,7 +117,9 @@ def run(
 
     scheduler_step = pipeline.scheduler.step
 
+    @functools.wraps(scheduler_step)  # the pipeline reads from its signature whether to hand on the generator
     def step(noise_pred, t, latents, **keywords):
+        assert "generator" in keywords
         index = counter["step"]
         if index == 0:
             assert torch.equal(latents, noise * pipeline.scheduler.init_noise_sigma)

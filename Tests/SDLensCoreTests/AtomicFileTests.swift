@@ -12,7 +12,9 @@ import Testing
     try AtomicFile.write(to: path) { try $0.append(bytes) }
   }
 
-  private func read(_ path: String) throws -> [UInt8] { try Array(Data(contentsOf: URL(fileURLWithPath: path))) }
+  private func read(_ path: String) throws -> [UInt8] {
+    try Array(Data(contentsOf: URL(fileURLWithPath: path)))
+  }
 
   @Test func chunksFollowEachOther() throws {
     try AtomicFile.write(to: folder("x")) { file in
@@ -49,7 +51,8 @@ import Testing
     func message(_ path: String) -> String { errorMessage { try write([1], to: path) } }
     #expect(
       message(folder("none/x"))
-        == "'\(folder("none/x"))' cannot be written: the folder '\(folder("none"))' does not exist; make it first")
+        == "'\(folder("none/x"))' cannot be written: the folder '\(folder("none"))' does not exist; make it first"
+    )
     try write([1], to: folder("file"))
     #expect(
       message(folder("file/x"))

@@ -2,6 +2,7 @@ import Foundation
 
 /// A fresh folder for one test, removed with the last reference.
 public final class TemporaryFolder: Sendable {
+  /// The path of the folder.
   public let path: String
 
   /// Makes the folder, in the place for temporary files.

@@ -13,6 +13,7 @@ public enum FileError: UserError {
   case cannotWrite(path: String, code: Int32)
   case diskFull(path: String, needed: Int, free: Int)
 
+  /// The sentence for the user.
   public var description: String {
     switch self {
     case .missing(let path): "'\(path)' does not exist; check the path"

@@ -4,6 +4,7 @@ import Foundation
 public enum JSON {
   /// Why a text is not the JSON that was expected: `'a.shape[0]': expected to decode Int but found bool instead`.
   public struct Problem: Error {
+    /// A part of a sentence.
     public let reason: String
   }
 
@@ -59,7 +60,7 @@ struct WholeNumber: Decodable {
     let container = try decoder.singleValueContainer()
     do {
       value = try container.decode(Int.self)
-    } catch where !(error is DecodingError) {
+    } catch  where !(error is DecodingError) {
       let number = try container.decode(Double.self)
       throw DecodingError.dataCorruptedError(
         in: container, debugDescription: "\(number) is not a whole number below 2^63")

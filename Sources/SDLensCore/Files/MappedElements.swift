@@ -9,71 +9,69 @@ struct MappedElements: Sendable {
   let count: Int
   let type: ElementType
 
-  /// The elements themselves, when they are float32 at an address fit for it.
-  var floats: UnsafePointer<Float>? {
-    type == .f32 && isAligned ? (file.bytes.baseAddress! + offset).assumingMemoryBound(to: Float.self) : nil
-  }
-
-  private var isAligned: Bool { offset % type.size == 0 }
-
-  /// Writes the elements of `range` as float32 from `target` on.
-  func copy(_ range: Range<Int>, to target: UnsafeMutablePointer<Float>) {
-    withBytes(range) { source in
-      switch type {
-      case .f32: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: range.count * 4)
-      case .f16: kernel_float_from_half(target, source.assumingMemoryBound(to: UInt16.self), range.count)
-      case .bf16: kernel_float_from_bfloat(target, source.assumingMemoryBound(to: UInt16.self), range.count)
-      default: preconditionFailure("\(type) is no weight")
-      }
-    }
-  }
-
-  /// One element.
-  func value(_ position: Int) -> Float {
-    var value: Float = 0
-    copy(position..<position + 1, to: &value)
-    return value
-  }
-
   /// All elements as a float32 tensor; `shape` must have their number.
   func tensor(_ shape: Shape) -> Tensor {
     precondition(shape.count == count, "\(count) elements do not fill \(shape)")
-    var tensor = Tensor(uninitialized: shape)
-    tensor.withMutableElements { elements in
-      if let start = elements.baseAddress { copy(0..<count, to: start) }
-    }
-    return tensor
+    return converted(0..<count).reshaped(shape)
   }
 
-  /// The position of the first element that is NaN or infinite.
-  func firstNotFinite() -> Int? {
+  /// Calls `body` with the elements of `range` as float32: the file's own memory where that is float32,
+  /// else a converted copy, in a buffer of the tensor pool, so that calls in a loop take no fresh memory.
+  func withFloats<R>(_ range: Range<Int>, _ body: (UnsafePointer<Float>) throws -> R) rethrows -> R {
+    guard type == .f32, isAligned else {
+      return try converted(range).withElements { try body($0.baseAddress!) }
+    }
+    return try withBytes(range) { try body($0.assumingMemoryBound(to: Float.self)) }
+  }
+
+  private func converted(_ range: Range<Int>) -> Tensor {
+    var result = Tensor(uninitialized: [range.count])
+    result.withMutableElements { floats in
+      let target = floats.baseAddress!
+      withBytes(range) { source in
+        switch type {
+        case .f16: kernel_float_from_half(target, source.assumingMemoryBound(to: UInt16.self), range.count)
+        case .bf16: kernel_float_from_bfloat(target, source.assumingMemoryBound(to: UInt16.self), range.count)
+        default: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: range.count * type.size)
+        }
+      }
+    }
+    return result
+  }
+
+  /// The position and the value of the first element that is NaN or infinite.
+  func firstNotFinite() -> (position: Int, value: Float)? {
     let finite = Atomic(true)
     // Each piece only reads; the flag goes one way.
     Parallel.forRanges(count, grain: 1 << 16) { range in
       if finite.load(ordering: .relaxed), !isFinite(range) { finite.store(false, ordering: .relaxed) }
     }
-    return finite.load(ordering: .relaxed) ? nil : (0..<count).first { !isFinite($0..<$0 + 1) }
+    guard !finite.load(ordering: .relaxed) else { return nil }
+    let position = (0..<count).first { !isFinite($0..<$0 + 1) }
+    return position.map { ($0, converted($0..<$0 + 1)[0]) }
   }
 
   private func isFinite(_ range: Range<Int>) -> Bool {
     withBytes(range) { source in
       switch type {
-      case .f32: kernel_all_finite_float(source.assumingMemoryBound(to: Float.self), range.count)
       case .f16: kernel_all_finite_half(source.assumingMemoryBound(to: UInt16.self), range.count)
       case .bf16: kernel_all_finite_bfloat(source.assumingMemoryBound(to: UInt16.self), range.count)
-      default: preconditionFailure("\(type) is no weight")
+      default: kernel_all_finite_float(source.assumingMemoryBound(to: Float.self), range.count)
       }
     }
   }
 
+  private var isAligned: Bool { offset % type.size == 0 }
+
   /// Hands out the bytes of `range` at an aligned address: files may put them at odd ones.
-  private func withBytes<R>(_ range: Range<Int>, _ body: (UnsafeRawPointer) -> R) -> R {
-    defer { withExtendedLifetime(file) {} }
-    let source = file.bytes.baseAddress! + offset + range.lowerBound * type.size
-    if isAligned { return body(source) }
-    return withUnsafeTemporaryAllocation(byteCount: range.count * type.size, alignment: 8) { copy in
-      copy.copyMemory(from: UnsafeRawBufferPointer(start: source, count: copy.count))
-      return body(copy.baseAddress!)
+  private func withBytes<R>(_ range: Range<Int>, _ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
+    try file.withBytes { bytes in
+      let source = bytes.baseAddress! + offset + range.lowerBound * type.size
+      if isAligned { return try body(source) }
+      return try withUnsafeTemporaryAllocation(byteCount: range.count * type.size, alignment: 8) { copy in
+        copy.copyMemory(from: UnsafeRawBufferPointer(start: source, count: copy.count))
+        return try body(copy.baseAddress!)
+      }
     }
   }
 }

@@ -6,8 +6,8 @@ import Foundation
 public final class MappedFile: Sendable {
   /// The path that was opened.
   public let path: String
-  /// The bytes of the file; valid as long as this object lives.
-  nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+  // Only read, and only while this object lives.
+  private nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
   /// Maps the file at `path`.
   ///
@@ -32,6 +32,15 @@ public final class MappedFile: Sendable {
     guard !bytes.starts(with: "version https://git-lfs".utf8) else {
       throw FileError.gitPointer(path: path)
     }
+  }
+
+  /// The size in bytes, at least 1.
+  public var count: Int { bytes.count }
+
+  /// Reads the bytes in place.
+  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    defer { withExtendedLifetime(self) {} }
+    return try body(bytes)
   }
 
   deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }

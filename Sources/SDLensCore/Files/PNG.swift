@@ -27,7 +27,7 @@ public enum PNG {
     var bytes = [UInt8](repeating: 0, count: most + most / 8 + 1024)
     var size = bytes.count
     guard png_image_write_to_memory(&image, &bytes, &size, 0, picture.samples, 0, nil) != 0 else {
-      throw PNGError.library(path: nil, message: image.text)
+      throw PNGError.unwritable(reason: image.text)
     }
     bytes.removeSubrange(size...)
     bytes.insert(contentsOf: text.flatMap(\.chunk), at: PNGChunk.afterHeader)
@@ -39,12 +39,15 @@ public enum PNG {
   /// - Throws: `FileError` for what is not a readable file, `PNGError` with libpng's reason for a damaged
   ///   one or one of more than 2^28 pixels.
   public static func read(_ path: String) throws -> Picture {
-    let file = try MappedFile(path: path)
+    try MappedFile(path: path).withBytes { try decode($0, path) }
+  }
+
+  private static func decode(_ bytes: UnsafeRawBufferPointer, _ path: String) throws -> Picture {
     var image = png_image()
     image.version = UInt32(PNG_IMAGE_VERSION)
     defer { png_image_free(&image) }
-    guard png_image_begin_read_from_memory(&image, file.bytes.baseAddress, file.bytes.count) != 0 else {
-      throw PNGError.library(path: path, message: image.text)
+    guard png_image_begin_read_from_memory(&image, bytes.baseAddress, bytes.count) != 0 else {
+      throw PNGError.unreadable(path: path, reason: image.text)
     }
     let (width, height) = (Int(image.width), Int(image.height))
     guard width * height <= mostPixels else {
@@ -55,7 +58,7 @@ public enum PNG {
     var white = png_color(red: 255, green: 255, blue: 255)
     var samples = [UInt8](repeating: 0, count: width * height * 3)
     guard png_image_finish_read(&image, &white, &samples, 0, nil) != 0 else {
-      throw PNGError.library(path: path, message: image.text)
+      throw PNGError.unreadable(path: path, reason: image.text)
     }
     return Picture(width: width, height: height, samples: samples)
   }
@@ -82,18 +85,18 @@ extension png_image {
 
 /// A PNG file that cannot be read, or a picture that cannot be written as one.
 public enum PNGError: UserError {
-  case library(path: String?, message: String)
+  case unwritable(reason: String)
+  case unreadable(path: String, reason: String)
   case tooLarge(path: String, width: Int, height: Int)
-  case badChunk(path: String, position: Int)
 
+  /// The sentence for the user.
   public var description: String {
     switch self {
-    case .library(nil, let message): "the picture cannot be written as PNG: libpng says '\(message)'"
-    case .library(let path?, let message): "'\(path)' cannot be read as PNG: libpng says '\(message)'"
+    case .unwritable(let reason): "the picture cannot be written as PNG: \(reason)"
+    case .unreadable(let path, let reason):
+      "'\(path)' cannot be read as PNG: \(reason); check that it is a PNG file, or make it again"
     case .tooLarge(let path, let width, let height):
       "'\(path)' has \(width) × \(height) pixels, but at most \(PNG.mostPixels) are read; make it smaller"
-    case .badChunk(let path, let position):
-      "'\(path)' is not a whole PNG file: the chunk at byte \(position) is damaged; make it again"
     }
   }
 }

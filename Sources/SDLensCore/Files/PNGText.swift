@@ -1,9 +1,8 @@
-import CPNG
-
 /// A text in a PNG file, such as the prompt of a picture.
 public struct PNGText: Sendable, Equatable {
   /// What the text is: 1 to 79 ASCII characters, as in `prompt`.
   public let keyword: String
+  /// The text itself.
   public let text: String
 
   /// A text under a keyword; the NUL character, which PNG cannot hold, becomes U+FFFD.
@@ -24,7 +23,7 @@ public struct PNGText: Sendable, Equatable {
   }
 
   /// Reads the content of a chunk; `nil` when it is no text, or compressed, which we never write.
-  init?(type: String, content: [UInt8]) {
+  init?(type: String, content: Slice<UnsafeRawBufferPointer>) {
     guard let keywordEnd = content.firstIndex(of: 0) else { return nil }
     let rest = content[(keywordEnd + 1)...]
     switch type {
@@ -49,58 +48,20 @@ extension PNG {
   ///
   /// - Throws: `FileError` for what is not a readable file, `PNGError` for a damaged one.
   public static func text(of path: String) throws -> [PNGText] {
-    let file = try MappedFile(path: path)
-    defer { withExtendedLifetime(file) {} }
-    guard file.bytes.starts(with: PNGChunk.signature) else {
-      throw PNGError.badChunk(path: path, position: 0)
-    }
-    var texts: [PNGText] = []
-    var position = PNGChunk.signature.count
-    while position < file.bytes.count {
-      guard let chunk = PNGChunk(in: file.bytes, at: position) else {
-        throw PNGError.badChunk(path: path, position: position)
+    try MappedFile(path: path).withBytes { bytes in
+      guard bytes.starts(with: PNGChunk.signature) else {
+        throw PNGError.unreadable(path: path, reason: "Not a PNG file")
       }
-      if chunk.type == "IEND" { break }
-      if ["tEXt", "iTXt"].contains(chunk.type),
-        let text = PNGText(type: chunk.type, content: Array(file.bytes[chunk.content]))
-      {
-        texts.append(text)
+      var texts: [PNGText] = []
+      var position = PNGChunk.signature.count
+      while true {
+        guard let chunk = PNGChunk(in: bytes, at: position) else {
+          throw PNGError.unreadable(path: path, reason: "the chunk at byte \(position) is damaged")
+        }
+        if chunk.type == "IEND" { return texts }
+        if let text = PNGText(type: chunk.type, content: bytes[chunk.content]) { texts.append(text) }
+        position = chunk.content.upperBound + 4
       }
-      position = chunk.content.upperBound + 4
     }
-    return texts
   }
-}
-
-/// A chunk of a PNG file: the length of its content, four letters, the content, and a checksum of the
-/// letters and the content, numbers big-endian.
-struct PNGChunk {
-  static let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-  /// The signature and the first chunk, IHDR, of 13 bytes.
-  static let afterHeader = 8 + 12 + 13
-
-  let type: String
-  let content: Range<Int>
-
-  /// Reads the chunk at a position; `nil` when it is not whole.
-  init?(in bytes: UnsafeRawBufferPointer, at position: Int) {
-    func number(at position: Int) -> Int {
-      Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
-    }
-    guard bytes.count - position >= 12 else { return nil }
-    let end = position + 8 + number(at: position)
-    guard end + 4 <= bytes.count else { return nil }
-    guard Self.checksum(Array(bytes[position + 4..<end])) == number(at: end) else { return nil }
-    type = String(decoding: bytes[position + 4..<position + 8], as: UTF8.self)
-    content = position + 8..<end
-  }
-
-  /// The bytes of a chunk.
-  static func bytes(_ type: String, _ content: [UInt8]) -> [UInt8] {
-    func number(_ value: Int) -> [UInt8] { [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) } }
-    let body = Array(type.utf8) + content
-    return number(content.count) + body + number(checksum(body))
-  }
-
-  private static func checksum(_ bytes: [UInt8]) -> Int { Int(crc32_z(0, bytes, bytes.count)) }
 }

@@ -1,6 +1,8 @@
 /// A picture of 8-bit samples, row by row: `[height, width, channels]`.
 public struct Picture: Sendable, Equatable {
+  /// Pixels in a row.
   public let width: Int
+  /// Rows.
   public let height: Int
   /// 1 grey, 3 red-green-blue, 4 red-green-blue-opacity.
   public let channels: Int

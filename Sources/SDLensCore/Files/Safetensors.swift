@@ -4,7 +4,9 @@
 public struct Safetensors: Sendable {
   /// What the header says of one tensor.
   public struct Entry: Sendable {
+    /// Its number format.
     public let type: ElementType
+    /// Its extents.
     public let shape: Shape
     /// Its bytes, counted from the start of the file.
     public let range: Range<Int>
@@ -41,15 +43,13 @@ public struct Safetensors: Sendable {
   /// - Throws: `SafetensorsError` when the tensor is missing or of another type.
   public func integers(_ name: String) throws -> [Int64] {
     let entry = try existing(name)
-    let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])
-    defer { withExtendedLifetime(file) {} }
-    switch entry.type {
-    case .i64: return (0..<entry.shape.count).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self) }
-    case .i32:
-      return (0..<entry.shape.count).map {
-        Int64(bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self))
+    let starts = stride(from: entry.range.lowerBound, to: entry.range.upperBound, by: entry.type.size)
+    return try file.withBytes { bytes in
+      switch entry.type {
+      case .i64: starts.map { bytes.loadUnaligned(fromByteOffset: $0, as: Int64.self) }
+      case .i32: starts.map { Int64(bytes.loadUnaligned(fromByteOffset: $0, as: Int32.self)) }
+      default: throw problem(.wrongType(name: name, found: entry.type, needed: "I64 or I32"))
       }
-    default: throw problem(.wrongType(name: name, found: entry.type, needed: "I64 or I32"))
     }
   }
 

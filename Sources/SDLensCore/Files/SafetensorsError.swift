@@ -21,11 +21,13 @@ public struct SafetensorsError: UserError {
     case wrongType(name: String, found: ElementType, needed: String)
   }
 
+  /// The sentence for the user.
   public var description: String {
     switch problem {
     case .tooShort(let size): damaged("it has \(size) bytes, but the length of the header alone takes 8")
     case .headerTooLong(let length):
-      damaged("its header should be \(length) bytes long, but at most \(SafetensorsHeader.longest) are allowed")
+      damaged(
+        "its header should be \(length) bytes long, but at most \(SafetensorsHeader.longest) are allowed")
     case .headerPastEnd(let length, let size):
       damaged("its header should be \(length) bytes long, but the file has only \(size)")
     case .headerNotText: damaged("its header is not UTF-8 text")
@@ -40,9 +42,11 @@ public struct SafetensorsError: UserError {
     case .wrongSize(let name, let type, let shape, let found, let needed):
       damaged("'\(name)' has \(found) bytes, but \(type.rawValue) \(shape) needs \(needed)")
     case .overlap(let name, let start, let previousEnd):
-      damaged("'\(name)' starts at byte \(start) of the data, inside another tensor that ends at \(previousEnd)")
+      damaged(
+        "'\(name)' starts at byte \(start) of the data, inside another tensor that ends at \(previousEnd)")
     case .hole(let name, let start, let previousEnd):
-      damaged("'\(name)' starts at byte \(start) of the data, but the tensor before it ends at \(previousEnd)")
+      damaged(
+        "'\(name)' starts at byte \(start) of the data, but the tensor before it ends at \(previousEnd)")
     case .wrongEnd(let dataSize, let needed):
       damaged("its tensors need \(needed) bytes of data, but the file has \(dataSize)")
     case .noTensor(let name, let nearest):

@@ -16,10 +16,10 @@ struct SafetensorsHeader {
   /// Reads the header of `file` and checks it against the file's size.
   init(of file: MappedFile) throws {
     do {
-      let text = try Self.text(in: file.bytes)
-      let fields = try JSON.decode(SafetensorsFields.self, from: Data(text))
+      let text = try file.withBytes(Self.text)
+      let fields = try JSON.decode(SafetensorsFields.self, from: text)
       metadata = fields.metadata
-      try place(fields.tensors, in: text.endIndex..<file.bytes.count)
+      try place(fields.tensors, in: 8 + text.count..<file.count)
     } catch let problem as JSON.Problem {
       throw SafetensorsError(path: file.path, problem: .headerMalformed(problem.reason))
     } catch let problem as SafetensorsError.Problem {
@@ -27,8 +27,8 @@ struct SafetensorsHeader {
     }
   }
 
-  /// The bytes of the JSON text.
-  private static func text(in bytes: UnsafeRawBufferPointer) throws -> Slice<UnsafeRawBufferPointer> {
+  /// The JSON text, a copy.
+  private static func text(in bytes: UnsafeRawBufferPointer) throws -> Data {
     typealias Problem = SafetensorsError.Problem
     guard bytes.count >= 8 else { throw Problem.tooShort(size: bytes.count) }
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
@@ -39,7 +39,7 @@ struct SafetensorsHeader {
     let text = bytes[8..<8 + Int(length)]
     guard String(validating: text, as: UTF8.self) != nil else { throw Problem.headerNotText }
     guard text.first == UInt8(ascii: "{") else { throw Problem.headerNotObject }
-    return text
+    return Data(text)
   }
 
   /// Gives each tensor its bytes of the file; `data` is the part of the file behind the header.

@@ -12,9 +12,11 @@ public enum WeightError: UserError {
   case notFinite(path: String, name: String, value: Float, index: [Int])
   case leftovers(path: String, names: [String])
 
+  /// The sentence for the user.
   public var description: String {
     switch self {
-    case .notFolder(let path): "'\(path)' is a file, but a folder with weights is needed"
+    case .notFolder(let path):
+      "'\(path)' is a file, but a folder with weights is needed; give the path of a folder"
     case .noFile(let folder, let wanted, let present): Self.noFile(folder, wanted, present)
     case .badIndex(let path, let reason): "'\(path)' is not an index of shards: \(reason); download it again"
     case .shardOutside(let path, let file):
@@ -34,7 +36,7 @@ public enum WeightError: UserError {
     case .notFinite(let path, let name, let value, let index):
       "'\(name)' in '\(path)' holds \(value) at \(index), but weights must be finite; download or save it again"
     case .leftovers(let path, let names):
-      "'\(path)' holds \(names.count) tensors that the model does not have: "
+      "'\(path)' holds \(names.count) tensor\(names.count == 1 ? "" : "s") that the model does not have: "
         + names.prefix(5).map { "'\($0)'" }.joined(separator: ", ") + (names.count > 5 ? ", …" : "")
         + "; check that the config.json beside it belongs to it"
     }
@@ -54,6 +56,7 @@ public enum WeightError: UserError {
       pickles.isEmpty
       ? "download the model again"
       : "download the safetensors files, or save the model in Python with safe_serialization=True"
-    return "'\(folder)' has no weights: looked for " + wanted.joined(separator: ", ") + "; found \(found); \(step)"
+    return "'\(folder)' has no weights: looked for " + wanted.joined(separator: ", ")
+      + "; found \(found); \(step)"
   }
 }

@@ -65,9 +65,8 @@ public final class WeightFile: Sendable {
       throw WeightError.wrongShape(path: path, name: name, found: entry.shape, needed: shape)
     }
     let elements = try shards[shard].elements(name)
-    if let position = elements.firstNotFinite() {
-      throw WeightError.notFinite(
-        path: path, name: name, value: elements.value(position), index: shape.index(of: position))
+    if let (position, value) = elements.firstNotFinite() {
+      throw WeightError.notFinite(path: path, name: name, value: value, index: shape.index(of: position))
     }
     taken.withLock { _ = $0.insert(name) }
     return elements

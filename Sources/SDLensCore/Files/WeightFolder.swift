@@ -49,7 +49,7 @@ struct ShardIndex {
     self.path = path
     let file = try MappedFile(path: path)
     do {
-      fileOf = try JSON.decode(Fields.self, from: Data(file.bytes)).weight_map
+      fileOf = try JSON.decode(Fields.self, from: file.withBytes { Data($0) }).weight_map
     } catch let problem as JSON.Problem {
       throw WeightError.badIndex(path: path, reason: problem.reason)
     }

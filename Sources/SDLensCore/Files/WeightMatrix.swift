@@ -36,25 +36,16 @@ public struct WeightMatrix: Sendable {
 
   /// Calls `body` with the rows of `range` as float32, `columns` apart.
   ///
-  /// They are the file's own memory where that is float32, else a converted copy; the copy lives in a
-  /// buffer of the tensor pool, so that calls in a loop take no fresh memory.
+  /// They are the file's own memory where that is float32, else a converted copy in a reused buffer.
   public func withRows<R>(
     _ range: Range<Int>, _ body: (UnsafePointer<Float>) throws -> R
   ) rethrows -> R {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows)")
-    switch storage {
+    return switch storage {
     case .memory(let tensor):
-      return try tensor.withElements { try body($0.baseAddress! + range.lowerBound * columns) }
+      try tensor.withElements { try body($0.baseAddress! + range.lowerBound * columns) }
     case .mapped(let elements):
-      if let floats = elements.floats {
-        defer { withExtendedLifetime(elements) {} }
-        return try body(floats + range.lowerBound * columns)
-      }
-      var scratch = Tensor(uninitialized: [range.count, columns])
-      return try scratch.withMutableElements { copy in
-        elements.copy(range.lowerBound * columns..<range.upperBound * columns, to: copy.baseAddress!)
-        return try body(copy.baseAddress!)
-      }
+      try elements.withFloats(range.lowerBound * columns..<range.upperBound * columns, body)
     }
   }
 

@@ -1,0 +1,131 @@
+import Foundation
+import SDLensCore
+import SDLensTestSupport
+import Testing
+
+@Suite struct PNGTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// A picture in which every sample differs from its neighbours.
+  private func picture(_ width: Int, _ height: Int, channels: Int = 3) -> Picture {
+    Picture(
+      width: width, height: height, channels: channels,
+      samples: (0..<width * height * channels).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 16) })
+  }
+
+  @Test(arguments: [(1, 1), (1, 300), (300, 1), (64, 48), (513, 511)])
+  func whatIsWrittenIsReadAgain(width: Int, height: Int) throws {
+    let picture = picture(width, height)
+    try PNG.write(picture, text: [PNGText("prompt", "a cat")], to: folder("x.png"))
+    #expect(try PNG.read(folder("x.png")) == picture)
+    #expect(try PNG.encode(picture) == PNG.encode(picture))
+    #expect(try folder.contents == ["x.png"])
+  }
+
+  @Test func greyAndTransparentPicturesAreReadAsRGB() throws {
+    let grey = Picture(width: 2, height: 1, channels: 1, samples: [0, 77])
+    try PNG.write(grey, to: folder("x"))
+    #expect(try PNG.read(folder("x")).samples == [0, 0, 0, 77, 77, 77])
+    let clear = Picture(width: 2, height: 1, channels: 4, samples: [9, 8, 7, 0, 1, 2, 3, 255])
+    try PNG.write(clear, to: folder("y"))
+    #expect(try PNG.read(folder("y")).samples == [255, 255, 255, 1, 2, 3])
+  }
+
+  /// 2 × 2 pictures as Pillow 13 writes them: `Image.fromarray(pixels).save(file, "PNG")`.
+  @Test(
+    arguments: [
+      // uint8 [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [10, 20, 30]]]
+      (
+        "00000002000000020802000000fdd49a730000001649444154789c63f8cfc0c0f09f818181e13f97881c001a58033a82e0ab53",
+        [255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30]
+      ),
+      // The same, .convert("P", palette=Image.ADAPTIVE)
+      (
+        "0000000200000002" + "0203000000" + "0fd8e5b7" + "0000000c504c544500ff000a141eff00000000ffbc2ab2a1"
+          + "0000000c49444154789c636860b8000002540151612651e1",
+        [255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30]
+      ),
+      // uint8 [[0, 255], [255, 0]], .convert("1")
+      (
+        "0000000200000002" + "0100000000" + "5acd3089" + "0000000c49444154789c6370607200000108008318868bce",
+        [0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0]
+      ),
+      // uint16 [[0, 65535], [7 * 257, 128 * 257]]
+      (
+        "0000000200000002" + "1000000000" + "074d8ebb"
+          + "0000001249444154789c636060f8ff9f919dbdb212000e9e0300549f1cd0",
+        [0, 0, 0, 255, 255, 255, 7, 7, 7, 128, 128, 128]
+      ),
+    ] as [(String, [UInt8])])
+  func whatOthersWriteIsReadAsRGB(chunks: String, samples: [UInt8]) throws {
+    let path = try folder.write(png(chunks + "0000000049454e44ae426082"), to: "x")
+    #expect(try PNG.read(path) == Picture(width: 2, height: 2, samples: samples))
+  }
+
+  @Test func textsAreKept() throws {
+    let texts = [
+      PNGText("prompt", "a cat\nand \"a dog\""), PNGText("Title", "ein Bär 🐻"), PNGText("empty", ""),
+    ]
+    try PNG.write(picture(4, 4), text: texts, to: folder("x"))
+    #expect(try PNG.text(of: folder("x")) == texts)
+    #expect(try PNG.read(folder("x")) == picture(4, 4))
+    #expect(PNGText("a", "b\0c").text == "b\u{FFFD}c")
+  }
+
+  @Test func theBytesOfATextAreThoseOfPillow() throws {
+    let bytes = try PNG.encode(picture(1, 1), text: [PNGText("k", "v"), PNGText("k", "é")])
+    // PngInfo().add_text("k", "v"); .add_itxt("k", "é")
+    let chunks = unhex("00000003744558746b0076cb04f390" + "00000008695458746b0000000000c3a9c3994919")
+    #expect(Array(bytes[33..<33 + chunks.count]) == chunks)
+  }
+
+  /// What `PNG.read` and `PNG.text` say of a file of these bytes, without what is the same each time.
+  private func reasons(_ bytes: [UInt8]) throws -> [String] {
+    let path = try folder.write(bytes, to: "x")
+    return [errorMessage { try PNG.read(path) }, errorMessage { try PNG.text(of: path) }].map {
+      $0.replacing("'\(path)' cannot be read as PNG: ", with: "")
+        .replacing("; check that it is a PNG file, or make it again", with: "")
+    }
+  }
+
+  @Test func whatIsNoWholePNG() throws {
+    #expect(try reasons(Array("not a picture".utf8)) == ["Not a PNG file", "Not a PNG file"])
+    // The text is at byte 33, the pixels at byte 70.
+    let bytes = try PNG.encode(picture(40, 40), text: [PNGText("prompt", "a cat")])
+    #expect(
+      try reasons(Array(bytes.prefix(20))) == ["read beyond end of data", "the chunk at byte 8 is damaged"])
+    #expect(
+      try reasons(bytes.dropLast(200)) == ["read beyond end of data", "the chunk at byte 70 is damaged"])
+    var wrongText = bytes
+    wrongText[45] ^= 1
+    #expect(try reasons(wrongText) == ["", "the chunk at byte 33 is damaged"])
+    var wrongPixels = bytes
+    wrongPixels[bytes.count - 40] ^= 1
+    #expect(
+      try reasons(wrongPixels) == ["IDAT: incorrect data check", "the chunk at byte 70 is damaged"])
+  }
+
+  @Test func aPictureTooLargeIsRefusedBeforeMemoryIsTaken() throws {
+    func message(_ header: String) throws -> String {
+      let path = try folder.write(
+        png(header + "0000000c49444154789c6360a03d00000064000186643c350000000049454e44ae426082"), to: "x")
+      return errorMessage { try PNG.read(path) }.replacing(path, with: "x")
+    }
+    #expect(
+      try message("00004e2000004e2008020000006c12d16e")
+        == "'x' has 20000 × 20000 pixels, but at most 268435456 are read; make it smaller")
+    #expect(
+      try message("7fffffff7fffffff08020000009bab9c31")
+        == "'x' cannot be read as PNG: Invalid IHDR data; check that it is a PNG file, or make it again")
+  }
+
+  /// The bytes of a file from the content of its first chunk on.
+  private func png(_ rest: String) -> [UInt8] { unhex("89504e470d0a1a0a0000000d49484452" + rest) }
+
+  private func unhex(_ text: String) -> [UInt8] {
+    let digits = text.compactMap(\.hexDigitValue).map(UInt8.init)
+    return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import SDLensCore
+import SDLensTestSupport
+import Testing
+
+@Suite struct WeightFileTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// Writes one tensor `name` of one element.
+  private func write(_ value: Float, named name: String = "a", to file: String) throws {
+    try Safetensors.write([(name, Tensor([value], [1]))], to: folder(file))
+  }
+
+  private func writeIndex(_ map: [String: String], to file: String = "model.safetensors.index.json") throws {
+    try folder.write(JSONEncoder().encode(["weight_map": map]), to: file)
+  }
+
+  private func open() throws -> WeightFile { try WeightFile(folder: folder.path, name: "model") }
+
+  private var message: String { errorMessage(of: open) }
+
+  @Test(arguments: ["model.safetensors", "model.fp16.safetensors"])
+  func oneFile(name: String) throws {
+    try write(3, to: name)
+    let file = try open()
+    #expect(file.path == folder(name))
+    #expect(try file.root.tensor("a", [1]).elements == [3])
+    try file.finish()
+  }
+
+  @Test(arguments: [
+    "model.safetensors.index.json", "model.fp16.safetensors.index.json", "model.safetensors.index.fp16.json",
+  ])
+  func shardsWithAnIndex(name: String) throws {
+    try write(1, named: "x.a", to: "model-1.safetensors")
+    try write(2, named: "x.b", to: "model-2.safetensors")
+    try writeIndex(["x.a": "model-1.safetensors", "x.b": "model-2.safetensors"], to: name)
+    let file = try open()
+    #expect(file.parameterCount == 2)
+    #expect(file.byteCount == 8)
+    #expect(try file.root["x"].tensor("b", [1]).elements == [2])
+    #expect(try file.root["x"].tensor("a", [1]).elements == [1])
+    try file.finish()
+  }
+
+  @Test func thePlainFileIsPreferred() throws {
+    try write(16, to: "model.fp16.safetensors")
+    try write(32, to: "model.safetensors")
+    #expect(try open().root.tensor("a", [1]).elements == [32])
+  }
+
+  @Test func aFolderWithoutWeights() throws {
+    let looked =
+      "'\(folder.path)' has no weights: looked for model.safetensors, model.safetensors.index.json, "
+      + "model.fp16.safetensors, model.fp16.safetensors.index.json, model.safetensors.index.fp16.json; "
+    #expect(message == looked + "found nothing; download the model again")
+    for name in ["config.json", "c1", "c2"] { try folder.write([1], to: name) }
+    #expect(message == looked + "found 'c1', 'c2', 'config.json'; download the model again")
+    for name in ["c3", "c4", "c5"] { try folder.write([1], to: name) }
+    #expect(message == looked + "found 'c1', 'c2', 'c3', 'c4', 'c5', …; download the model again")
+    try folder.write([1], to: "pytorch_model.bin")
+    #expect(
+      message == looked + "found only 'pytorch_model.bin', a pickle, which can run code when it is opened; "
+        + "download the safetensors files, or save the model in Python with safe_serialization=True")
+  }
+
+  @Test func aFolderThatIsNone() throws {
+    let path = try folder.write([1], to: "x")
+    #expect(
+      errorMessage { try WeightFile(folder: path, name: "model") }
+        == "'\(path)' is a file, but a folder with weights is needed; give the path of a folder")
+    #expect(
+      errorMessage { try WeightFile(folder: folder("none"), name: "model") }
+        == "'\(folder("none"))' does not exist; check the path")
+  }
+
+  @Test func anIndexThatDoesNotFitItsShards() throws {
+    let index = folder("model.safetensors.index.json")
+    try write(1, to: "1.safetensors")
+
+    try folder.write("[]".utf8, to: "model.safetensors.index.json")
+    #expect(
+      message
+        == "'\(index)' is not an index of shards: the outermost value: expected to decode "
+        + "Dictionary<String, Any> but found an array instead; download it again")
+
+    try folder.write("{}".utf8, to: "model.safetensors.index.json")
+    #expect(
+      message
+        == "'\(index)' is not an index of shards: the outermost value has no 'weight_map'; download it again")
+
+    try writeIndex(["a": "2.safetensors"])
+    #expect(
+      message == "'\(index)' names the file '2.safetensors', which is not there; download the shards again")
+
+    try writeIndex(["a": "1.safetensors", "b": "1.safetensors"])
+    #expect(
+      message
+        == "'\(index)' says that 'b' is in '1.safetensors', but it is not; download index and shards again")
+
+    try write(1, named: "b", to: "2.safetensors")
+    try Safetensors.write([("a", Tensor([1], [1])), ("b", Tensor([1], [1]))], to: folder("1.safetensors"))
+    try writeIndex(["a": "1.safetensors", "b": "2.safetensors"])
+    #expect(
+      message == "'1.safetensors' holds 'b', but '\(index)' does not say so; download index and shards again")
+  }
+
+  @Test(arguments: ["../x.safetensors", "/etc/passwd", "sub/x.safetensors", "..", ""])
+  func anIndexMayNotLeaveItsFolder(file: String) throws {
+    try writeIndex(["a": file])
+    #expect(
+      message == "'\(folder("model.safetensors.index.json"))' names the file '\(file)', "
+        + "but only files in its own folder are read; correct the index")
+  }
+}
