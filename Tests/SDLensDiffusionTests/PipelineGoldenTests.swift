@@ -1,0 +1,130 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensTestSupport
+import Testing
+
+/// Whole runs equal diffusers, step by step; the recipe is in Scripts/goldens/pipeline.py.
+@Suite struct PipelineGoldenTests {
+  struct Run: Decodable, Sendable, CustomTestStringConvertible {
+    let name: String
+    let prompts, cache, ablate: [String]
+    let seeds: [Int]
+    let steps, width, height: Int
+    let guidance: Double
+    let scheduler: [String: Setting]
+    var testDescription: String { name }
+    var isGuided: Bool { guidance > 1 }
+
+    /// A value of the scheduler's configuration, as JSON.
+    struct Setting: Decodable, Sendable {
+      let json: String
+      init(from decoder: any Swift.Decoder) throws {
+        let value = try decoder.singleValueContainer()
+        json = (try? "\"\(value.decode(String.self))\"") ?? "\(try value.decode(Double.self))"
+      }
+    }
+
+    /// The rows of one picture in a batch: with guidance [negative…, prompt…].
+    func rows(of tensor: Tensor, _ picture: Int) -> Tensor {
+      let one = tensor.picture(picture)
+      return isGuided ? .stacked([one, tensor.picture(prompts.count + picture)]) : one
+    }
+  }
+
+  static let runs: [Run] = (try? goldenCases("pipeline.json", of: TinyModel.target)) ?? []
+  let goldens: Goldens
+  let folder: TemporaryFolder
+
+  init() throws {
+    goldens = try TinyModel.goldens("pipeline")
+    folder = try TemporaryFolder()
+  }
+
+  /// The tiny model with the scheduler of a run.
+  private func pipeline(_ run: Run) throws -> Pipeline {
+    try TinyModel.copy(to: folder)
+    for (key, value) in run.scheduler {
+      try TinyModel.set(key, to: value.json, in: "scheduler/scheduler_config.json", of: folder)
+    }
+    return try Pipeline(ModelFolder(folder.path))
+  }
+
+  // StableDiffusionXLPipeline.from_pretrained("tiny")(prompts, generator=[…], output_type="pt", …).images
+  @Test(arguments: runs.filter { $0.seeds.count == $0.prompts.count })
+  func everyStepEqualsDiffusers(_ run: Run) throws {
+    let pipeline = try pipeline(run)
+    for picture in run.prompts.indices {
+      func golden(_ name: String) throws -> Tensor { try goldens.channelsLast("\(run.name).\(name)") }
+      func check(_ found: Tensor, _ wanted: Tensor, _ name: String, within tolerance: Float = 2e-5) {
+        expectClose(found, wanted, within: tolerance, "\(run.name).\(name) of pipeline.safetensors, picture \(picture)")
+      }
+      let prompt = PromptEmbeddings(
+        embeddings: run.rows(of: try goldens("\(run.name).prompt_embeds"), picture),
+        pooled: run.rows(of: try goldens("\(run.name).pooled_prompt_embeds"), picture))
+      var hooks = HookSet()
+      for block in run.ablate { hooks.ablate(try BlockName(block)) }
+      let recorder = Recorder()
+      for block in run.cache { recorder.record([.input, .output], of: try BlockName(block), in: &hooks) }
+      let settings = try RunSettings(
+        seed: run.seeds[picture], steps: run.steps, guidance: run.guidance, height: run.height, width: run.width)
+      var steps: [Int] = []
+      let trace = try pipeline.sample(prompt, settings, hooks: hooks) { steps.append($0) }
+
+      #expect(steps == Array(1...run.steps) && trace.predictions.count == run.steps)
+      check(trace.noise, try golden("noise").picture(picture), "noise", within: 5e-7)
+      for (step, prediction) in trace.predictions.enumerated() {
+        check(prediction, try golden("noise_pred.\(step)").picture(picture), "noise_pred.\(step)")
+      }
+      check(trace.latents, try golden("latents").picture(picture), "latents")
+      #expect(recorder.tensors.count == 2 * run.cache.count * run.steps)
+      for (key, tensor) in recorder.tensors {
+        let name = "\(key.block).\(key.site.rawValue).\(key.step)"
+        check(tensor, run.rows(of: try golden(name), picture), name)
+      }
+      let image = pipeline.picture(trace.latents)
+      let wanted = try golden("image").picture(picture)
+      check(image, wanted, "image")
+      let distance = zip(greyLevels(image), greyLevels(wanted)).map { abs($0 - $1) }.max() ?? 0
+      #expect(distance <= 1, "\(distance) grey levels")
+      if goldens.contains("\(run.name).picture") {
+        #expect(greyLevels(wanted) == (try golden("picture").picture(picture)).elements.map { Int($0) })
+      }
+    }
+  }
+
+  // (image.permute(0, 2, 3, 1).numpy() * 255).round().astype("uint8")
+  private func greyLevels(_ image: Tensor) -> [Int] {
+    image.elements.map { Int(($0 * 255).rounded(.toNearestOrEven)) }
+  }
+
+  // torch.randn of one generator for the whole batch
+  @Test func aSharedSeedFillsTheBatch() throws {
+    var source = NoiseSource(seeds: [42])
+    let wanted = try goldens.channelsLast("pair.shared.noise")
+    expectClose(source(wanted.shape), wanted, within: 5e-7, "pair.shared.noise")
+  }
+
+  @Test func allRunsAreThere() { #expect(Self.runs.count == 16) }
+
+  @Test(arguments: [1, 2, 5]) func theSameRunGivesTheSameBytes(threads: Int) throws {
+    let prompt = PromptEmbeddings(
+      embeddings: try goldens("one.prompt_embeds"), pooled: try goldens("one.pooled_prompt_embeds"))
+    let settings = try RunSettings(seed: 3, steps: 2, height: 72, width: 56)
+    let pictures = try withThreads(threads) {
+      try (0..<3).map { _ in
+        TinyModel.pipeline.picture(try TinyModel.pipeline.sample(prompt, settings).latents).elements
+      }
+    }
+    #expect(pictures[0] == pictures[1] && pictures[1] == pictures[2])
+  }
+
+  @Test func aBatchIsDecodedLikeItsPicturesAlone() throws {
+    let latents = try goldens.channelsLast("pair.latents")
+    let both = TinyModel.pipeline.picture(latents)
+    for picture in 0..<2 {
+      let alone = TinyModel.pipeline.picture(latents.picture(picture))
+      expectClose(both.picture(picture), alone, within: 1e-6, "picture \(picture)")
+    }
+  }
+}
