@@ -65,4 +65,21 @@ typedef struct {
 // y[p - first] = the kernel² · channels inputs under output pixel p, zero outside; for p in first..<last
 void kernel_patches(float *y, const float *x, const kernel_window *window, size_t first, size_t last);
 
+// --- winograd.c --------------------------------------------------------------------------------
+
+// A picture of height · width pixels cut into tiles of 4 × 4, counted row by row.
+typedef struct {
+  size_t height, width, channels;
+  size_t tiles_across;
+} kernel_map;
+
+// v[p][t - first][c]: place p of the 36 of Bᵀ d B, for the tiles t in first..<last; planes are `plane` apart
+void kernel_winograd_input(float *v, size_t plane, const float *x, const kernel_map *map, size_t first,
+                           size_t last);
+// y = Aᵀ m A + bias (or +=) at the pixels of the tiles first..<last, from m laid out like v
+void kernel_winograd_output(float *y, const float *m, size_t plane, const float *bias, bool accumulate,
+                            const kernel_map *map, size_t first, size_t last);
+// u[p][k]: place p of the 36 of G g Gᵀ, for `count` kernels g [3][3]
+void kernel_winograd_weights(float *u, size_t plane, const float *w, size_t count);
+
 #endif
