@@ -176,4 +176,48 @@ import Testing
       }
     }
   }
+
+  // The three transforms with the products between them are a convolution, in one go or tile by tile.
+  @Test(arguments: [(1, 1), (1, 5), (4, 4), (7, 5), (9, 13)], [(1, 1), (3, 5), (16, 17), (33, 31)])
+  func winograd(_ size: (height: Int, width: Int), _ channels: (inputs: Int, outputs: Int)) {
+    let (height, width) = size
+    let (inputs, outputs) = channels
+    let x = Tensor.random([1, height, width, inputs])
+    let (weight, bias) = (Tensor.random([outputs, inputs, 3, 3], seed: 1), Tensor.random([outputs], seed: 2))
+    let across = (width + 3) / 4
+    let tiles = across * ((height + 3) / 4)
+    var source = kernel_map(height: height, width: width, channels: inputs, tiles_across: across)
+    var target = kernel_map(height: height, width: width, channels: outputs, tiles_across: across)
+    let kernels = outputs * inputs
+    let u = results(36 * kernels) { kernel_winograd_weights($0, kernels, weight.elements, kernels) }
+    let v = results(36 * tiles * inputs) { v in
+      for tile in 0..<tiles {
+        kernel_winograd_input(v + tile * inputs, tiles * inputs, x.elements, &source, tile, tile + 1)
+      }
+    }
+    let wholeV = results(v.count) { kernel_winograd_input($0, tiles * inputs, x.elements, &source, 0, tiles) }
+    #expect(v.elements == wholeV.elements)
+    let products = (0..<36).flatMap { place in
+      let tiles = Tensor(Array(v.elements[place * tiles * inputs..<(place + 1) * tiles * inputs]), [tiles, inputs])
+      let kernel = Tensor(Array(u.elements[place * kernels..<(place + 1) * kernels]), [outputs, inputs])
+      return Reference.product(tiles, kernel).elements
+    }
+    let wanted = Reference.convolution(x, weight, bias: bias)
+    let plane = tiles * outputs
+    let set = results(wanted.count) {
+      kernel_winograd_output($0, products, plane, bias.elements, false, &target, 0, tiles)
+    }
+    expectClose(set.reshaped(wanted.shape), wanted, within: 4e-6, "set")
+    let old = Tensor.random(wanted.shape, seed: 3)
+    let added = results(wanted.count) { y in
+      y.update(from: old.elements, count: old.count)
+      for tile in 0..<tiles {
+        products.withUnsafeBufferPointer {
+          kernel_winograd_output(
+            y, $0.baseAddress! + tile * outputs, plane, bias.elements, true, &target, tile, tile + 1)
+        }
+      }
+    }
+    expectClose(added.reshaped(wanted.shape), wanted + old, within: 4e-6, "added")
+  }
 }

@@ -21,7 +21,7 @@ import Testing
       let json: String
       init(from decoder: any Swift.Decoder) throws {
         let value = try decoder.singleValueContainer()
-        json = (try? "\"\(value.decode(String.self))\"") ?? "\(try value.decode(Double.self))"
+        json = try (try? "\"\(value.decode(String.self))\"") ?? "\(value.decode(Double.self))"
       }
     }
 
@@ -50,13 +50,14 @@ import Testing
     return try Pipeline(ModelFolder(folder.path))
   }
 
+  // Reached: 4.3e-6 for predictions, 2.2e-6 for latents, 1.7e-6 for blocks, 6.9e-6 for images.
   // StableDiffusionXLPipeline.from_pretrained("tiny")(prompts, generator=[…], output_type="pt", …).images
   @Test(arguments: runs.filter { $0.seeds.count == $0.prompts.count })
   func everyStepEqualsDiffusers(_ run: Run) throws {
     let pipeline = try pipeline(run)
     for picture in run.prompts.indices {
       func golden(_ name: String) throws -> Tensor { try goldens.channelsLast("\(run.name).\(name)") }
-      func check(_ found: Tensor, _ wanted: Tensor, _ name: String, within tolerance: Float = 2e-5) {
+      func check(_ found: Tensor, _ wanted: Tensor, _ name: String, within tolerance: Float) {
         expectClose(found, wanted, within: tolerance, "\(run.name).\(name) of pipeline.safetensors, picture \(picture)")
       }
       let prompt = PromptEmbeddings(
@@ -74,17 +75,17 @@ import Testing
       #expect(steps == Array(1...run.steps) && trace.predictions.count == run.steps)
       check(trace.noise, try golden("noise").picture(picture), "noise", within: 5e-7)
       for (step, prediction) in trace.predictions.enumerated() {
-        check(prediction, try golden("noise_pred.\(step)").picture(picture), "noise_pred.\(step)")
+        check(prediction, try golden("noise_pred.\(step)").picture(picture), "noise_pred.\(step)", within: 2e-5)
       }
-      check(trace.latents, try golden("latents").picture(picture), "latents")
+      check(trace.latents, try golden("latents").picture(picture), "latents", within: 1e-5)
       #expect(recorder.tensors.count == 2 * run.cache.count * run.steps)
       for (key, tensor) in recorder.tensors {
         let name = "\(key.block).\(key.site.rawValue).\(key.step)"
-        check(tensor, run.rows(of: try golden(name), picture), name)
+        check(tensor, run.rows(of: try golden(name), picture), name, within: 7e-6)
       }
       let image = pipeline.picture(trace.latents)
       let wanted = try golden("image").picture(picture)
-      check(image, wanted, "image")
+      check(image, wanted, "image", within: 3e-5)
       let distance = zip(greyLevels(image), greyLevels(wanted)).map { abs($0 - $1) }.max() ?? 0
       #expect(distance <= 1, "\(distance) grey levels")
       if goldens.contains("\(run.name).picture") {
