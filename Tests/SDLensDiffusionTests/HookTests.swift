@@ -46,12 +46,11 @@ import Testing
         }
       }
     }
-    // The update, computed by itself, is added in another order of rounding.
-    expectClose(predict(hooks), plain, within: 1e-6, "with observers everywhere")
+    #expect(predict(hooks).elements == plain.elements, "with observers everywhere")
     var elsewhere = HookSet()
     elsewhere.observe(.probabilities, of: .selfAttention, layer: 7, in: block) { _, _ in Issue.record("no such layer") }
     elsewhere.edit(.update, of: block, atSteps: [1]) { x, _ in x = x.scaled(by: 0) }
-    expectClose(predict(elsewhere), plain, within: 1e-6, "with hooks that do not act")
+    #expect(predict(elsewhere).elements == plain.elements, "with hooks that do not act")
   }
 
   @Test func theOutputIsTheInputPlusTheUpdate() throws {
@@ -162,10 +161,9 @@ import Testing
       seen["probabilities", default: []].append(step)
     }
     let changed = (0..<4).map { predict(hooks, step: $0).elements != plain.elements }
-    #expect(changed[1] && changed[3])
-    expectClose(predict(hooks, step: 0), plain, within: 1e-6, "step 0")
+    #expect(changed == [false, true, false, true])
     // The ablated block is not computed in step 3, so that nobody sees its attention.
-    #expect(seen == ["input": [0, 3, 0], "output": [0, 1, 2, 3, 0], "probabilities": [2]])
+    #expect(seen == ["input": [0, 3], "output": [0, 1, 2, 3], "probabilities": [2]])
   }
 
   @Test func whatIsRecordedDoesNotChangeLater() throws {
@@ -192,7 +190,7 @@ import Testing
     one.observe(.input, of: block) { _, _ in }
     var two = one
     two.ablate(block)
-    expectClose(predict(one), plain, within: 1e-6, "without the later action")
+    #expect(predict(one).elements == plain.elements, "without the later action")
     #expect(two.blocks == [block] && HookSet().isEmpty && HookSet().blocks.isEmpty)
   }
 
