@@ -12,17 +12,17 @@ import Testing
     var testDescription: String { name }
   }
 
-  static let cases: [Case] = (try? goldenCases("layers.json", of: "SDLensCoreTests")) ?? []
+  static let cases: [Case] = (try? Goldens().json("layers.json")) ?? []
   static func cases(_ kinds: String...) -> [Case] { cases.filter { kinds.contains($0.kind) } }
-  let goldens: Goldens
+  let goldens: Safetensors
 
-  init() throws { goldens = try Goldens("layers", of: "SDLensCoreTests") }
+  init() throws { goldens = try Goldens().tensors("layers.safetensors") }
 
   /// The weight and the bias of a case, where it has them.
   private func weights(of name: String) throws -> WeightScope {
     var tensors: [String: Tensor] = [:]
     for role in ["weight", "bias"] where goldens.contains("\(name).\(role)") {
-      tensors[role] = try goldens("\(name).\(role)")
+      tensors[role] = try goldens.tensor("\(name).\(role)")
     }
     return try temporaryWeights(tensors)
   }
@@ -40,8 +40,8 @@ import Testing
 
   // F.linear(x, weight, bias)
   @Test(arguments: cases("linear")) func linear(_ c: Case) throws {
-    let x = try goldens("\(c.name).input")
-    let outputs = try goldens("\(c.name).weight").shape[0]
+    let x = try goldens.tensor("\(c.name).input")
+    let outputs = try goldens.tensor("\(c.name).weight").shape[0]
     let layer = try Linear(
       weights(of: c.name), inputs: x.width, outputs: outputs, bias: goldens.contains("\(c.name).bias"))
     try goldens.expect(layer(x), equals: "\(c.name).output", within: 1e-6)
@@ -50,7 +50,7 @@ import Testing
   // F.conv2d(x, weight, bias, stride=stride, padding=kernel // 2)
   @Test(arguments: cases("convolution")) func convolution(_ c: Case) throws {
     let x = try goldens.channelsLast("\(c.name).input")
-    let outputs = try goldens("\(c.name).weight").shape[0]
+    let outputs = try goldens.tensor("\(c.name).weight").shape[0]
     let layer = try Convolution(
       weights(of: c.name), inputs: x.width, outputs: outputs, kernel: c.kernel ?? 0, stride: c.stride ?? 0)
     try goldens.expect(layer(x), equals: "\(c.name).output", within: 1e-6)
@@ -67,7 +67,7 @@ import Testing
 
   // F.layer_norm(x, (width,), weight, bias, eps)
   @Test(arguments: cases("layer_norm")) func layerNorm(_ c: Case) throws {
-    let x = try goldens("\(c.name).input")
+    let x = try goldens.tensor("\(c.name).input")
     let layer = try LayerNorm(weights(of: c.name), width: x.width, epsilon: c.eps ?? 0)
     try goldens.expect(layer(x), equals: "\(c.name).output", within: tolerance(c, else: 1e-6))
   }
@@ -75,15 +75,15 @@ import Testing
   // F.silu(x), F.gelu(x), x * torch.sigmoid(1.702 * x)
   @Test(arguments: ["silu": Activation.silu, "gelu": .gelu, "quick_gelu": .quickGELU].sorted { $0.key < $1.key })
   func activation(_ name: String, _ activation: Activation) throws {
-    var x = try goldens("\(name).input")
+    var x = try goldens.tensor("\(name).input")
     x.apply(activation)
     try goldens.expect(x, equals: "\(name).output", within: 1e-6)
   }
 
   // value, gate = F.linear(h, weight, bias).chunk(2, dim=-1); value * F.gelu(gate)
   @Test(arguments: cases("geglu")) func gatedGELU(_ c: Case) throws {
-    let x = try goldens("\(c.name).input")
-    let outputs = try goldens("\(c.name).weight").shape[0]
+    let x = try goldens.tensor("\(c.name).input")
+    let outputs = try goldens.tensor("\(c.name).weight").shape[0]
     let layer = try Linear(weights(of: c.name), inputs: x.width, outputs: outputs)
     try goldens.expect(layer(x).gatedGELU(), equals: "\(c.name).output", within: 1e-6)
   }
@@ -91,13 +91,13 @@ import Testing
   // F.scaled_dot_product_attention(q, k, v, is_causal=causal); softmax(q @ k.transpose(-1, -2) / d**0.5)
   @Test(arguments: cases("attention")) func attention(_ c: Case) throws {
     let (q, k, v) = (
-      try goldens("\(c.name).query"), try goldens("\(c.name).key"), try goldens("\(c.name).value")
+      try goldens.tensor("\(c.name).query"), try goldens.tensor("\(c.name).key"), try goldens.tensor("\(c.name).value")
     )
     let layer = Attention(heads: c.heads ?? 0, causal: c.causal ?? false)
     var probabilities = Tensor([], [0])
     try goldens.expect(layer(q, k, v, probabilities: &probabilities), equals: "\(c.name).output", within: tolerance(c, else: 1e-6))
     expectClose(
-      probabilities, try goldens("\(c.name).probabilities"), within: tolerance(c, else: 1e-6), "\(c.name).probabilities")
+      probabilities, try goldens.tensor("\(c.name).probabilities"), within: tolerance(c, else: 1e-6), "\(c.name).probabilities")
   }
 
   // F.interpolate(x, size=(height, width), mode="nearest")

@@ -9,6 +9,8 @@ import Testing
   struct Run: Decodable, Sendable, CustomTestStringConvertible {
     let name: String
     let prompts, cache, ablate: [String]
+    let negative_prompts: [String]?
+    let force_zeros_for_empty_prompt: Bool
     let seeds: [Int]
     let steps, width, height: Int
     let guidance: Double
@@ -32,43 +34,53 @@ import Testing
     }
   }
 
-  static let runs: [Run] = (try? goldenCases("pipeline.json", of: TinyModel.target)) ?? []
-  let goldens: Goldens
+  static let runs: [Run] = (try? Goldens().json("pipeline.json")) ?? []
+  let goldens: Safetensors
   let folder: TemporaryFolder
 
   init() throws {
-    goldens = try TinyModel.goldens("pipeline")
+    goldens = try TinyModel.goldens.tensor("pipeline")
     folder = try TemporaryFolder()
   }
 
-  /// The tiny model with the scheduler of a run.
-  private func pipeline(_ run: Run) throws -> Pipeline {
+  /// The tiny model with the settings of a run.
+  private func model(_ run: Run) throws -> ModelFolder {
     try TinyModel.copy(to: folder)
+    try TinyModel.set(
+      "force_zeros_for_empty_prompt", to: "\(run.force_zeros_for_empty_prompt)", in: "model_index.json",
+      of: folder)
     for (key, value) in run.scheduler {
       try TinyModel.set(key, to: value.json, in: "scheduler/scheduler_config.json", of: folder)
     }
-    return try Pipeline(ModelFolder(folder.path))
+    return try ModelFolder(folder.path)
   }
 
   // Reached: 4.3e-6 for predictions, 2.2e-6 for latents, 1.7e-6 for blocks, 6.9e-6 for images.
   // StableDiffusionXLPipeline.from_pretrained("tiny")(prompts, generator=[…], output_type="pt", …).images
   @Test(arguments: runs.filter { $0.seeds.count == $0.prompts.count })
   func everyStepEqualsDiffusers(_ run: Run) throws {
-    let pipeline = try pipeline(run)
+    let model = try model(run)
+    let pipeline = try Pipeline(model)
+    let encoder = try PromptEncoder(model)
+    let prompts =
+      run.isGuided ? encoder.guided(run.prompts, negative: run.negative_prompts) : encoder(run.prompts)
+    try goldens.expect(prompts.text, equals: "\(run.name).prompt_embeds", within: 2e-6)
+    try goldens.expect(prompts.pooled, equals: "\(run.name).pooled_prompt_embeds", within: 2e-6)
     for picture in run.prompts.indices {
       func golden(_ name: String) throws -> Tensor { try goldens.channelsLast("\(run.name).\(name)") }
       func check(_ found: Tensor, _ wanted: Tensor, _ name: String, within tolerance: Float) {
-        expectClose(found, wanted, within: tolerance, "\(run.name).\(name) of pipeline.safetensors, picture \(picture)")
+        let name = "\(run.name).\(name), picture \(picture)"
+        expectClose(found, wanted, within: tolerance, name)
       }
       let prompt = PromptEmbeddings(
-        embeddings: run.rows(of: try goldens("\(run.name).prompt_embeds"), picture),
-        pooled: run.rows(of: try goldens("\(run.name).pooled_prompt_embeds"), picture))
+        embeddings: run.rows(of: prompts.text, picture), pooled: run.rows(of: prompts.pooled, picture))
       var hooks = HookSet()
       for block in run.ablate { hooks.ablate(try BlockName(block)) }
       let recorder = Recorder()
       for block in run.cache { recorder.record([.input, .output], of: try BlockName(block), in: &hooks) }
       let settings = try RunSettings(
-        seed: run.seeds[picture], steps: run.steps, guidance: run.guidance, height: run.height, width: run.width)
+        seed: run.seeds[picture], steps: run.steps, guidance: run.guidance, height: run.height,
+        width: run.width)
       var steps: [Int] = []
       let trace = try pipeline.sample(prompt, settings, hooks: hooks) { steps.append($0) }
 
@@ -110,7 +122,7 @@ import Testing
 
   @Test(arguments: [1, 2, 5]) func theSameRunGivesTheSameBytes(threads: Int) throws {
     let prompt = PromptEmbeddings(
-      embeddings: try goldens("one.prompt_embeds"), pooled: try goldens("one.pooled_prompt_embeds"))
+      embeddings: try goldens.tensor("one.prompt_embeds"), pooled: try goldens.tensor("one.pooled_prompt_embeds"))
     let settings = try RunSettings(seed: 3, steps: 2, height: 72, width: 56)
     let pictures = try withThreads(threads) {
       try (0..<3).map { _ in

@@ -5,15 +5,15 @@ import SDLensTestSupport
 
 /// The random model of the goldens; its parts are read once.
 enum TinyModel {
-  static let target = "SDLensDiffusionTests"
-  static let path = goldenPath("tiny", of: target)
+  static let path = Goldens()("tiny")
   static let pipeline: Pipeline = {
     do { return try Pipeline(ModelFolder(path)) } catch { fatalError("the tiny model: \(error)") }
   }()
   static var unet: UNet { pipeline.unet }
   static var decoder: Decoder { pipeline.decoder }
 
-  static func goldens(_ name: String) throws -> Goldens { try Goldens(name, of: target) }
+  /// A file of tensors that diffusers made with it.
+  static func goldens(_ name: String) throws -> Safetensors { try Goldens().tensors("\(name).safetensors") }
 
   /// Opens a copy of the model in which files can be changed: the others are links.
   static func copy(to folder: TemporaryFolder) throws {

@@ -8,9 +8,9 @@ import Testing
   static let cases = ["single", "pair", "wide", "even", "odd", "least"]
   // Four times what is reached: 8.4e-7 for the prediction, 1.8e-6 for updates, 3.5e-6 for attention.
   static let (whole, inside, attention): (Float, Float, Float) = (3.5e-6, 7e-6, 1.4e-5)
-  let goldens: Goldens
+  let goldens: Safetensors
 
-  init() throws { goldens = try TinyModel.goldens("unet") }
+  init() throws { goldens = try TinyModel.goldens.tensor("unet") }
 
   /// What a case gives to the U-net.
   struct Inputs {
@@ -18,12 +18,12 @@ import Testing
     let timestep: Double
     let timeIDs: [Float]
 
-    init(_ name: String, _ goldens: Goldens) throws {
+    init(_ name: String, _ goldens: Safetensors) throws {
       latents = try goldens.channelsLast("\(name).latents")
-      text = try goldens("\(name).prompt_embeds")
-      pooled = try goldens("\(name).pooled_prompt_embeds")
-      timestep = Double(try goldens("\(name).timestep")[0])
-      timeIDs = try goldens("\(name).time_ids").elements
+      text = try goldens.tensor("\(name).prompt_embeds")
+      pooled = try goldens.tensor("\(name).pooled_prompt_embeds")
+      timestep = Double(try goldens.tensor("\(name).timestep")[0])
+      timeIDs = try goldens.tensor("\(name).time_ids").elements
     }
 
     func callAsFunction(_ unet: UNet, hooks: HookSet = HookSet()) -> Tensor {
@@ -72,30 +72,30 @@ import Testing
     _ = try Inputs(name, goldens)(TinyModel.unet, hooks: hooks)
     #expect(seen.count == 16)
     for (place, found) in seen {
-      let wanted = try goldens(place)
+      let wanted = try goldens.tensor(place)
       // Heads side by side, [batch, queries, heads · d], against [batch, heads, queries, d].
       let shape = wanted.shape
       let tensor =
         place.hasSuffix(".heads")
         ? found.reshaped([shape[0], shape[2], shape[1], shape[3]]).middleAxesSwapped() : found
-      expectClose(tensor, wanted, within: Self.attention, "\(place) of unet.safetensors")
+      expectClose(tensor, wanted, within: Self.attention, "\(place)")
     }
   }
 
   // unet.time_embedding(…) + unet.add_embedding(…), which every residual block takes through silu
   @Test(arguments: cases) func theTimeEmbeddingEqualsDiffusers(_ name: String) throws {
-    var wanted = try goldens("\(name).time_embedding")
+    var wanted = try goldens.tensor("\(name).time_embedding")
     wanted.apply(.silu)
     let time = try Inputs(name, goldens).conditioning(TinyModel.unet).time
-    expectClose(time, wanted, within: 2e-6, "\(name).time_embedding of unet.safetensors")
+    expectClose(time, wanted, within: 2e-6, "\(name).time_embedding")
   }
 
   // get_timestep_embedding(times, dim, flip_sin_to_cos=True, downscale_freq_shift=0)
   // PyTorch's vectorised exp rounds a few of the frequencies the other way, which the step 999 magnifies.
   @Test(arguments: [12, 16, 256, 320]) func sinusoidsEqualDiffusers(_ width: Int) throws {
-    let layers = try Goldens("layers", of: "SDLensCoreTests")
+    let layers = try Goldens(beside: #filePath.replacing("Diffusion", with: "Core")).tensors("layers.safetensors")
     let name = "timestep_embedding.\(width)"
-    let times = try layers("\(name).input").elements
+    let times = try layers.tensor("\(name).input").elements
     let rows = times.flatMap { TimeEmbedding.sinusoids(Double($0), width: width) }
     try layers.expect(Tensor(rows, [times.count, width]), equals: "\(name).output", within: 1e-4)
   }

@@ -6,7 +6,8 @@ import Testing
 public struct Closeness: CustomStringConvertible {
   private let shape: Shape
   private var worst = 0
-  private var largestError: Float = 0
+  /// The largest absolute difference.
+  public private(set) var largestError: Float = 0
   private var largestMagnitude: Float = 0
   private let found: Float
   private let wanted: Float
@@ -27,17 +28,23 @@ public struct Closeness: CustomStringConvertible {
     self.wanted = wanted.count == 0 ? 0 : wanted[worst]
   }
 
+  /// The same for numbers that are no tensors.
+  public init(_ found: [Float], to wanted: [Float]) {
+    self.init(Tensor(found, [found.count]), to: Tensor(wanted, [wanted.count]))
+  }
+
   /// Largest error over largest magnitude of the reference.
   public var ratio: Float { largestError == 0 ? 0 : largestError / largestMagnitude }
 
+  /// The worst element, by its index, and what was expected.
   public var description: String {
     var rest = worst
     let index = shape.extents.reversed().map { extent in
       defer { rest /= extent }
       return rest % extent
     }
-    return "\(found) at \(Array(index.reversed())) of \(shape), but the reference is \(wanted): error \(ratio) of its "
-      + "largest magnitude \(largestMagnitude)"
+    return "\(found) at \(Array(index.reversed())) of \(shape), but the reference is \(wanted): "
+      + "error \(ratio) of its largest magnitude \(largestMagnitude)"
   }
 }
 
@@ -49,11 +56,14 @@ public func expectClose(
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
   guard found.shape == wanted.shape else {
-    Issue.record("\(name): shape \(found.shape), but the reference is \(wanted.shape)", sourceLocation: sourceLocation)
+    Issue.record(
+      "\(name): shape \(found.shape), but the reference is \(wanted.shape)", sourceLocation: sourceLocation)
     return
   }
   let closeness = Closeness(found, to: wanted)
-  if ProcessInfo.processInfo.environment["SDLENS_PRINT_ERRORS"] != nil { print("error", closeness.ratio, name) }
+  if ProcessInfo.processInfo.environment["SDLENS_PRINT_ERRORS"] != nil {
+    print("error", closeness.ratio, name)
+  }
   if !(closeness.ratio <= tolerance) {
     Issue.record("\(name): \(closeness), allowed \(tolerance)", sourceLocation: sourceLocation)
   }

@@ -2,46 +2,43 @@ import Foundation
 import SDLensCore
 import Testing
 
-/// A file of tensors made by PyTorch (Tests/README.md), to be equalled.
+/// The reference values beside a test file, in the folder `Goldens`.
 public struct Goldens: Sendable {
-  private let name: String
-  private let file: Safetensors
+  /// Where they lie.
+  public let folder: String
 
-  /// Opens `NAME.safetensors` among the goldens of a test target.
-  public init(_ name: String, of target: String) throws {
-    self.name = name
-    file = try Safetensors(contentsOf: goldenPath("\(name).safetensors", of: target))
+  /// The goldens of the test target that the calling file belongs to.
+  public init(beside file: String = #filePath) {
+    folder = URL(fileURLWithPath: file).deletingLastPathComponent().path + "/Goldens"
   }
 
-  /// A tensor as PyTorch has it.
-  public func callAsFunction(_ name: String) throws -> Tensor { try file.tensor(name) }
+  /// The path of a file or folder among them.
+  public func callAsFunction(_ name: String) -> String { folder + "/" + name }
 
-  /// A feature map [batch, channels, height, width] with its channels last.
-  public func channelsLast(_ name: String) throws -> Tensor { try self(name).channelsLast() }
+  /// A file of tensors.
+  public func tensors(_ name: String) throws -> Safetensors { try Safetensors(contentsOf: self(name)) }
 
+  /// A file of JSON.
+  public func json<Value: Decodable>(_ name: String, as type: Value.Type = Value.self) throws -> Value {
+    try JSONDecoder().decode(type, from: Data(contentsOf: URL(fileURLWithPath: self(name))))
+  }
+}
+
+extension Safetensors {
   /// Whether there is a tensor of that name.
-  public func contains(_ name: String) -> Bool { file.entry(name) != nil }
+  public func contains(_ name: String) -> Bool { entry(name) != nil }
 
-  /// Expects `found` to equal a tensor up to `tolerance` times its largest magnitude; feature maps, which
-  /// have four axes, have their channels last.
+  /// A feature map of PyTorch, [batch, channels, height, width], with its channels last.
+  public func channelsLast(_ name: String) throws -> Tensor { try tensor(name).channelsLast() }
+
+  /// Expects `found` to equal a tensor up to `tolerance` times its largest magnitude; `found` has its channels
+  /// last if it is a feature map, which means four axes.
   public func expect(
     _ found: Tensor, equals name: String, within tolerance: Float,
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     expectClose(
-      found.shape.rank == 4 ? found.channelsFirst() : found, try self(name), within: tolerance,
-      "\(name) of \(self.name).safetensors", sourceLocation: sourceLocation)
+      found.shape.rank == 4 ? found.channelsFirst() : found, try tensor(name), within: tolerance, name,
+      sourceLocation: sourceLocation)
   }
-}
-
-/// The path of a file or folder among the goldens of a test target.
-public func goldenPath(_ name: String, of target: String) -> String {
-  URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
-    + "/\(target)/Goldens/\(name)"
-}
-
-/// What a JSON file among the goldens of a test target lists.
-public func goldenCases<Cases: Decodable>(_ name: String, of target: String) throws -> Cases {
-  try JSONDecoder().decode(
-    Cases.self, from: Data(contentsOf: URL(fileURLWithPath: goldenPath(name, of: target))))
 }
