@@ -6,7 +6,7 @@ import Testing
 @Suite struct DecoderGoldenTests {
   // vae.decode(latents / vae.config.scaling_factor).sample, with forward hooks on its modules
   @Test(arguments: ["single", "pair", "least"]) func everyStageEqualsDiffusers(_ name: String) throws {
-    let goldens = try TinyModel.goldens.tensor("vae")
+    let goldens = try TinyModel.goldens("vae")
     var stages: [String: Tensor] = [:]
     let image = TinyModel.decoder(try goldens.channelsLast("\(name).latents")) { stages[$0] = $1 }
     #expect(stages.count == 9)

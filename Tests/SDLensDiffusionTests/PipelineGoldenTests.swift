@@ -39,7 +39,7 @@ import Testing
   let folder: TemporaryFolder
 
   init() throws {
-    goldens = try TinyModel.goldens.tensor("pipeline")
+    goldens = try TinyModel.goldens("pipeline")
     folder = try TemporaryFolder()
   }
 

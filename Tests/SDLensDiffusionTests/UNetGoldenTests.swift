@@ -10,7 +10,7 @@ import Testing
   static let (whole, inside, attention): (Float, Float, Float) = (3.5e-6, 7e-6, 1.4e-5)
   let goldens: Safetensors
 
-  init() throws { goldens = try TinyModel.goldens.tensor("unet") }
+  init() throws { goldens = try TinyModel.goldens("unet") }
 
   /// What a case gives to the U-net.
   struct Inputs {
