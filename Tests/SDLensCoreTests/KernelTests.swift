@@ -74,7 +74,8 @@ import Testing
     kernel_add_to_rows(&added, stride, x, rows, width)
     for place in old.indices {
       let column = place % stride
-      #expect(set[place] == (column < width ? x[column] : old[place]), "row \(place / stride), column \(column)")
+      #expect(
+        set[place] == (column < width ? x[column] : old[place]), "row \(place / stride), column \(column)")
       #expect(added[place] == (column < width ? x[column] : 0) + old[place])
     }
   }
@@ -130,7 +131,8 @@ import Testing
       let distances = (0..<rows).map { Double(x[$0 * width + c]) - Double(shift[c]) }
       let size = distances.reduce(1) { $0 + $1 * $1 }
       #expect(abs(sum[c] - 0.5 - distances.reduce(0, +)) < 1e-6 * size, "sum of channel \(c)")
-      #expect(abs(squares[c] - 1.5 - distances.reduce(0) { $0 + $1 * $1 }) < 1e-6 * size, "squares of channel \(c)")
+      #expect(
+        abs(squares[c] - 1.5 - distances.reduce(0) { $0 + $1 * $1 }) < 1e-6 * size, "squares of channel \(c)")
     }
   }
 
@@ -152,7 +154,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [(1, 1), (1, 5), (2, 3), (7, 5), (6, 8)], [1, 3]) func patches(_ size: (Int, Int), kernel: Int) {
+  @Test(arguments: [(1, 1), (1, 5), (2, 3), (7, 5), (6, 8)], [1, 3]) func patches(
+    _ size: (Int, Int), kernel: Int
+  ) {
     let (height, width) = size
     let channels = 3
     let x = Tensor.random([height, width, channels])
@@ -198,7 +202,8 @@ import Testing
     let wholeV = results(v.count) { kernel_winograd_input($0, tiles * inputs, x.elements, &source, 0, tiles) }
     #expect(v.elements == wholeV.elements)
     let products = (0..<36).flatMap { place in
-      let tiles = Tensor(Array(v.elements[place * tiles * inputs..<(place + 1) * tiles * inputs]), [tiles, inputs])
+      let tiles = Tensor(
+        Array(v.elements[place * tiles * inputs..<(place + 1) * tiles * inputs]), [tiles, inputs])
       let kernel = Tensor(Array(u.elements[place * kernels..<(place + 1) * kernels]), [outputs, inputs])
       return Reference.product(tiles, kernel).elements
     }

@@ -73,7 +73,8 @@ import Testing
   }
 
   // F.silu(x), F.gelu(x), x * torch.sigmoid(1.702 * x)
-  @Test(arguments: ["silu": Activation.silu, "gelu": .gelu, "quick_gelu": .quickGELU].sorted { $0.key < $1.key })
+  @Test(
+    arguments: ["silu": Activation.silu, "gelu": .gelu, "quick_gelu": .quickGELU].sorted { $0.key < $1.key })
   func activation(_ name: String, _ activation: Activation) throws {
     var x = try goldens.tensor("\(name).input")
     x.apply(activation)
@@ -91,13 +92,17 @@ import Testing
   // F.scaled_dot_product_attention(q, k, v, is_causal=causal); softmax(q @ k.transpose(-1, -2) / d**0.5)
   @Test(arguments: cases("attention")) func attention(_ c: Case) throws {
     let (q, k, v) = (
-      try goldens.tensor("\(c.name).query"), try goldens.tensor("\(c.name).key"), try goldens.tensor("\(c.name).value")
+      try goldens.tensor("\(c.name).query"), try goldens.tensor("\(c.name).key"),
+      try goldens.tensor("\(c.name).value")
     )
     let layer = Attention(heads: c.heads ?? 0, causal: c.causal ?? false)
     var probabilities = Tensor([], [0])
-    try goldens.expect(layer(q, k, v, probabilities: &probabilities), equals: "\(c.name).output", within: tolerance(c, else: 1e-6))
+    try goldens.expect(
+      layer(q, k, v, probabilities: &probabilities), equals: "\(c.name).output",
+      within: tolerance(c, else: 1e-6))
     expectClose(
-      probabilities, try goldens.tensor("\(c.name).probabilities"), within: tolerance(c, else: 1e-6), "\(c.name).probabilities")
+      probabilities, try goldens.tensor("\(c.name).probabilities"), within: tolerance(c, else: 1e-6),
+      "\(c.name).probabilities")
   }
 
   // F.interpolate(x, size=(height, width), mode="nearest")

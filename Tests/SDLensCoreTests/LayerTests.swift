@@ -9,7 +9,8 @@ import Testing
 
   /// Checks a layer with one, two and five threads.
   private func expectEverywhere(
-    _ wanted: Tensor, within tolerance: Float, _ name: String, sourceLocation: SourceLocation = #_sourceLocation,
+    _ wanted: Tensor, within tolerance: Float, _ name: String,
+    sourceLocation: SourceLocation = #_sourceLocation,
     _ layer: () -> Tensor
   ) {
     for threads in [1, 2, 5] {
@@ -30,8 +31,10 @@ import Testing
 
   @Test(
     arguments: [
-      (1, 1, 1), (1, 65, 257), (2, 33, 17), (3, 7, 15), (4, 64, 64), (5, 3, 63), (6, 16, 24), (7, 1, 5), (8, 256, 8),
-      (15, 17, 1), (16, 257, 31), (17, 63, 65), (23, 24, 25), (31, 255, 7), (33, 15, 33), (63, 9, 127), (64, 32, 48),
+      (1, 1, 1), (1, 65, 257), (2, 33, 17), (3, 7, 15), (4, 64, 64), (5, 3, 63), (6, 16, 24), (7, 1, 5),
+      (8, 256, 8),
+      (15, 17, 1), (16, 257, 31), (17, 63, 65), (23, 24, 25), (31, 255, 7), (33, 15, 33), (63, 9, 127),
+      (64, 32, 48),
       (65, 128, 129), (96, 31, 96), (129, 65, 32), (255, 5, 16), (257, 64, 255), (513, 48, 12),
     ], formats)
   func linear(_ size: (rows: Int, inputs: Int, outputs: Int), _ type: ElementType) throws {
@@ -63,8 +66,10 @@ import Testing
     arguments: [
       // batch, height, width, inputs, outputs
       [1, 1, 1, 1, 1], [3, 1, 1, 3, 7], [1, 1, 5, 7, 3], [1, 5, 1, 3, 15], [2, 2, 2, 4, 4], [1, 2, 3, 17, 1],
-      [1, 3, 4, 8, 16], [1, 4, 4, 16, 8], [1, 4, 5, 5, 33], [3, 5, 6, 6, 5], [1, 6, 6, 32, 32], [1, 7, 5, 15, 17],
-      [1, 7, 7, 33, 24], [2, 8, 8, 64, 64], [1, 8, 9, 65, 63], [1, 9, 16, 1, 70], [1, 13, 9, 70, 3], [1, 12, 15, 24, 31],
+      [1, 3, 4, 8, 16], [1, 4, 4, 16, 8], [1, 4, 5, 5, 33], [3, 5, 6, 6, 5], [1, 6, 6, 32, 32],
+      [1, 7, 5, 15, 17],
+      [1, 7, 7, 33, 24], [2, 8, 8, 64, 64], [1, 8, 9, 65, 63], [1, 9, 16, 1, 70], [1, 13, 9, 70, 3],
+      [1, 12, 15, 24, 31],
       [1, 16, 16, 16, 16], [1, 17, 18, 9, 10], [1, 19, 31, 3, 8], [1, 24, 33, 8, 3], [1, 33, 17, 12, 20],
       [1, 40, 40, 4, 5], [1, 3, 37, 31, 2], [1, 39, 2, 2, 65], [2, 23, 11, 7, 7], [1, 5, 5, 257, 9],
     ])
@@ -118,7 +123,8 @@ import Testing
   @Test(
     arguments: [
       // batch, height, width, channels, groups
-      [1, 1, 1, 1, 1], [3, 1, 1, 6, 3], [1, 1, 5, 3, 1], [1, 7, 5, 15, 5], [3, 13, 9, 7, 7], [1, 33, 17, 34, 17],
+      [1, 1, 1, 1, 1], [3, 1, 1, 6, 3], [1, 1, 5, 3, 1], [1, 7, 5, 15, 5], [3, 13, 9, 7, 7],
+      [1, 33, 17, 34, 17],
       [2, 16, 16, 63, 9], [1, 40, 40, 65, 13], [1, 5, 3, 257, 1], [1, 8, 8, 128, 32],
     ], [(Float(1), Float(0)), (1, 1000), (0, 3.25), (1e-3, 0)])
   func groupNorm(_ size: [Int], spread: (scale: Float, shift: Float)) throws {
@@ -143,14 +149,17 @@ import Testing
   @Test(
     arguments: [
       // batch, queries, keys, heads, channels of a head
-      [1, 1, 1, 1, 1], [1, 1, 77, 3, 8], [3, 17, 17, 2, 5], [1, 35, 35, 1, 64], [2, 63, 65, 4, 16], [1, 64, 64, 1, 33],
+      [1, 1, 1, 1, 1], [1, 1, 77, 3, 8], [3, 17, 17, 2, 5], [1, 35, 35, 1, 64], [2, 63, 65, 4, 16],
+      [1, 64, 64, 1, 33],
       [1, 257, 257, 2, 24], [1, 300, 77, 5, 7], [1, 5, 1, 1, 3], [2, 130, 33, 3, 65], [1, 31, 129, 2, 40],
       [1, 513, 600, 1, 4],
     ], [false, true])
   func attention(_ size: [Int], causal: Bool) {
     let width = size[3] * size[4]
     let q = Tensor.random([size[0], size[1], width], seed: 1)
-    let (k, v) = (Tensor.random([size[0], size[2], width], seed: 2), Tensor.random([size[0], size[2], width], seed: 3))
+    let (k, v) = (
+      Tensor.random([size[0], size[2], width], seed: 2), Tensor.random([size[0], size[2], width], seed: 3)
+    )
     let layer = Attention(heads: size[3], causal: causal)
     let wanted = Reference.attention(q, k, v, heads: size[3], causal: causal)
     expectEverywhere(wanted.output, within: 2e-6, "\(size), causal \(causal)") { layer(q, k, v) }
@@ -161,7 +170,8 @@ import Testing
   }
 
   @Test(arguments: [
-    [1, 1, 1, 1, 2, 2], [2, 3, 5, 7, 6, 10], [1, 7, 5, 3, 13, 9], [1, 17, 9, 17, 33, 17], [3, 4, 4, 65, 8, 8],
+    [1, 1, 1, 1, 2, 2], [2, 3, 5, 7, 6, 10], [1, 7, 5, 3, 13, 9], [1, 17, 9, 17, 33, 17],
+    [3, 4, 4, 65, 8, 8],
     [1, 2, 3, 5, 3, 5],
   ]) func upsampling(_ size: [Int]) {
     let x = Tensor.random(Shape(Array(size.prefix(4))))

@@ -48,7 +48,9 @@ import Testing
     }
     #expect(predict(hooks).elements == plain.elements, "with observers everywhere")
     var elsewhere = HookSet()
-    elsewhere.observe(.probabilities, of: .selfAttention, layer: 7, in: block) { _, _ in Issue.record("no such layer") }
+    elsewhere.observe(.probabilities, of: .selfAttention, layer: 7, in: block) { _, _ in
+      Issue.record("no such layer")
+    }
     elsewhere.edit(.update, of: block, atSteps: [1]) { x, _ in x = x.scaled(by: 0) }
     #expect(predict(elsewhere).elements == plain.elements, "with hooks that do not act")
   }
@@ -76,7 +78,8 @@ import Testing
   @Test(arguments: HookSet.Site.allCases) func anEditAddsWhereItStands(_ site: HookSet.Site) throws {
     let (_, plain) = run()
     let (_, edited) = run { $0.edit(site, of: block) { x, _ in x = x.scaled(by: 1, plus: 0.5) } }
-    let reached: [HookSet.Site] = site == .input ? [.input] : site == .update ? [.update, .output] : [.output]
+    let reached: [HookSet.Site] =
+      site == .input ? [.input] : site == .update ? [.update, .output] : [.output]
     for place in HookSet.Site.allCases where site != .input || place == .input {
       let wanted = try recorded(plain, place).scaled(by: 1, plus: reached.contains(place) ? 0.5 : 0)
       expectClose(try recorded(edited, place), wanted, within: 1e-6, "\(place) after an edit of \(site)")
@@ -92,7 +95,9 @@ import Testing
     #expect(update.elements != predict().elements)
   }
 
-  @Test(arguments: HookSet.Site.allCases) func actionsRunInTheOrderInWhichTheyWereAdded(_ site: HookSet.Site) throws {
+  @Test(arguments: HookSet.Site.allCases) func actionsRunInTheOrderInWhichTheyWereAdded(_ site: HookSet.Site)
+    throws
+  {
     var seen: [Tensor] = []
     let (_, recorder) = run {
       $0.observe(site, of: block) { x, _ in seen.append(x) }

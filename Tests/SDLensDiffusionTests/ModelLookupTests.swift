@@ -14,7 +14,8 @@ import Testing
   private func fill(_ cache: String, revision: String = "abc123") throws -> String {
     let folder = "\(cache)/models--owner--some.model"
     try home.write(Array("\(revision)\n".utf8), to: "\(folder)/refs/main")
-    try FileManager.default.createDirectory(atPath: home("\(folder)/snapshots"), withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: home("\(folder)/snapshots"), withIntermediateDirectories: true)
     let snapshot = home("\(folder)/snapshots/\(revision)")
     try FileManager.default.createSymbolicLink(atPath: snapshot, withDestinationPath: TinyModel.path)
     return snapshot
@@ -43,7 +44,9 @@ import Testing
     #expect(try path(environment) == home("hf/hub/models--owner--some.model/snapshots/abc123"))
   }
 
-  @Test(arguments: ["owner/other", "owner/some.model"]) func whatIsNotCachedSaysHowToGetIt(_ name: String) throws {
+  @Test(arguments: ["owner/other", "owner/some.model"]) func whatIsNotCachedSaysHowToGetIt(_ name: String)
+    throws
+  {
     // The second has a revision whose snapshot is not there.
     _ = try fill("hub")
     try home.write(Array("fedcba".utf8), to: "hub/models--owner--some.model/refs/main")
@@ -53,7 +56,9 @@ import Testing
         + "hf download \(name) --include '*.json' '*.txt' '*.fp16.safetensors'")
   }
 
-  @Test(arguments: ["", "../..", "abc/..", "a b"]) func aRevisionThatIsNoneLeadsNowhere(_ revision: String) throws {
+  @Test(arguments: ["", "../..", "abc/..", "a b"]) func aRevisionThatIsNoneLeadsNowhere(_ revision: String)
+    throws
+  {
     _ = try fill("hub")
     try home.write(Array(revision.utf8), to: "hub/models--owner--some.model/refs/main")
     #expect(

@@ -36,7 +36,10 @@ import Testing
 
   // Each would make it another computation.
   @Test(arguments: [
-    ("down_block_types", #"["DownBlock2D"]"#, #"["DownBlock2D"]"#, #"["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]"#),
+    (
+      "down_block_types", #"["DownBlock2D"]"#, #"["DownBlock2D"]"#,
+      #"["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]"#
+    ),
     ("up_block_types", #""x""#, #""x""#, #"["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"]"#),
     ("down_block_types", "", "null", #"["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]"#),
     ("mid_block_type", #""UNetMidBlock2D""#, #""UNetMidBlock2D""#, #""UNetMidBlock2DCrossAttn""#),
@@ -80,7 +83,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("up_block_types", #"["UpDecoderBlock2D"]"#, #"["UpDecoderBlock2D"]"#, #"["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]"#),
+    (
+      "up_block_types", #"["UpDecoderBlock2D"]"#, #"["UpDecoderBlock2D"]"#,
+      #"["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]"#
+    ),
     ("act_fn", #""relu""#, #""relu""#, #""silu""#),
     ("latents_mean", "[1, 2, 3, 4]", "[1, 2, 3, 4]", "null"),
     ("latents_std", "[1, 2, 3, 4]", "[1, 2, 3, 4]", "null"),
@@ -123,13 +129,15 @@ import Testing
         == (needed.isEmpty ? "" : "'\(part)/config.json': '\(key)' is \(json), but it must be \(needed)"))
   }
 
-  @Test(arguments: [
-    "block_out_channels": "3 integers from 1 to 16777216", "attention_head_dim": "3 integers from 1 to 16777216",
-    "layers_per_block": "an integer from 2 to 2", "cross_attention_dim": "an integer from 1 to 16777216",
-    "addition_time_embed_dim": "an integer from 1 to 16777216",
-    "projection_class_embeddings_input_dim": "an integer from 1 to 16777216",
-    "sample_size": "an integer from 1 to 4096",
-  ].sorted { $0.key < $1.key })
+  @Test(
+    arguments: [
+      "block_out_channels": "3 integers from 1 to 16777216",
+      "attention_head_dim": "3 integers from 1 to 16777216",
+      "layers_per_block": "an integer from 2 to 2", "cross_attention_dim": "an integer from 1 to 16777216",
+      "addition_time_embed_dim": "an integer from 1 to 16777216",
+      "projection_class_embeddings_input_dim": "an integer from 1 to 16777216",
+      "sample_size": "an integer from 1 to 4096",
+    ].sorted { $0.key < $1.key })
   func anAbsentValue(key: String, needed: String) throws {
     #expect(
       try refusal(of: "", as: key, in: "unet/config.json")
@@ -186,14 +194,21 @@ import Testing
 
   // The sizes of the configuration are those of the file, or the first weight that is not is named.
   @Test(arguments: [
-    ("cross_attention_dim", "60", "'down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight' has shape [24, 62], but the model needs [24, 60]"),
-    ("block_out_channels", "[24, 24, 32]", "'time_embedding.linear_1.weight' has shape [64, 16], but the model needs [96, 24]"),
+    (
+      "cross_attention_dim", "60",
+      "'down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight' has shape [24, 62], but the model needs [24, 60]"
+    ),
+    (
+      "block_out_channels", "[24, 24, 32]",
+      "'time_embedding.linear_1.weight' has shape [64, 16], but the model needs [96, 24]"
+    ),
     ("in_channels", "5", "'conv_in.weight' has shape [16, 4, 3, 3], but the model needs [16, 5, 3, 3]"),
   ])
   func sizesThatAreNotThoseOfTheWeights(key: String, json: String, message: String) throws {
     #expect(
       try refusal(of: json, as: key, in: "unet/config.json")
-        == message + "; check that the config.json beside 'unet/diffusion_pytorch_model.safetensors' belongs to it")
+        == message
+        + "; check that the config.json beside 'unet/diffusion_pytorch_model.safetensors' belongs to it")
   }
 
   @Test func weightsThatAreMissingOrLeftOver() throws {
@@ -225,7 +240,9 @@ import Testing
     (4096, 8, 1000, 1.5, ""),
   ])
   func settingsThatNoRunCanHave(height: Int, width: Int, steps: Int, guidance: Double, message: String) {
-    let found = errorMessage { try RunSettings(steps: steps, guidance: guidance, height: height, width: width) }
+    let found = errorMessage {
+      try RunSettings(steps: steps, guidance: guidance, height: height, width: width)
+    }
     #expect(found == message)
   }
 }

@@ -87,7 +87,8 @@ import Testing
       #expect(steps == Array(1...run.steps) && trace.predictions.count == run.steps)
       check(trace.noise, try golden("noise").picture(picture), "noise", within: 5e-7)
       for (step, prediction) in trace.predictions.enumerated() {
-        check(prediction, try golden("noise_pred.\(step)").picture(picture), "noise_pred.\(step)", within: 2e-5)
+        check(
+          prediction, try golden("noise_pred.\(step)").picture(picture), "noise_pred.\(step)", within: 2e-5)
       }
       check(trace.latents, try golden("latents").picture(picture), "latents", within: 1e-5)
       #expect(recorder.tensors.count == 2 * run.cache.count * run.steps)
@@ -122,7 +123,8 @@ import Testing
 
   @Test(arguments: [1, 2, 5]) func theSameRunGivesTheSameBytes(threads: Int) throws {
     let prompt = PromptEmbeddings(
-      embeddings: try goldens.tensor("one.prompt_embeds"), pooled: try goldens.tensor("one.pooled_prompt_embeds"))
+      embeddings: try goldens.tensor("one.prompt_embeds"),
+      pooled: try goldens.tensor("one.pooled_prompt_embeds"))
     let settings = try RunSettings(seed: 3, steps: 2, height: 72, width: 56)
     let pictures = try withThreads(threads) {
       try (0..<3).map { _ in

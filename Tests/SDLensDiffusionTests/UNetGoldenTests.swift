@@ -93,7 +93,8 @@ import Testing
   // get_timestep_embedding(times, dim, flip_sin_to_cos=True, downscale_freq_shift=0)
   // PyTorch's vectorised exp rounds a few of the frequencies the other way, which the step 999 magnifies.
   @Test(arguments: [12, 16, 256, 320]) func sinusoidsEqualDiffusers(_ width: Int) throws {
-    let layers = try Goldens(beside: #filePath.replacing("Diffusion", with: "Core")).tensors("layers.safetensors")
+    let layers = try Goldens(beside: #filePath.replacing("Diffusion", with: "Core")).tensors(
+      "layers.safetensors")
     let name = "timestep_embedding.\(width)"
     let times = try layers.tensor("\(name).input").elements
     let rows = times.flatMap { TimeEmbedding.sinusoids(Double($0), width: width) }

@@ -2,7 +2,8 @@ import SDLensCore
 
 extension Tensor {
   /// Standard normal numbers times `scale`, plus `shift`: the same for the same seed and shape.
-  public static func random(_ shape: Shape, seed: Int = 0, scale: Float = 1, plus shift: Float = 0) -> Tensor {
+  public static func random(_ shape: Shape, seed: Int = 0, scale: Float = 1, plus shift: Float = 0) -> Tensor
+  {
     var generator = MersenneTwister(seed: seed &+ shape.extents.reduce(0) { $0 &* 31 &+ $1 })
     return Tensor(generator.normal(shape.count).map { $0 * scale + shift }, shape)
   }

@@ -106,7 +106,8 @@ public enum Reference {
       let start = (picture * queries + query) * width + head * size
       let scores = (0..<(causal ? min(keys, query + 1) : keys)).map { key in
         let other = (picture * keys + key) * width + head * size
-        return (0..<size).reduce(0) { $0 + Double(q[start + $1]) * Double(k[other + $1]) } / Double(size).squareRoot()
+        return (0..<size).reduce(0) { $0 + Double(q[start + $1]) * Double(k[other + $1]) }
+          / Double(size).squareRoot()
       }
       let shares = softmax(scores)
       for key in 0..<keys { probabilities[place * keys + key] = key < shares.count ? Float(shares[key]) : 0 }

@@ -10,7 +10,8 @@ public func temporaryWeights(_ tensors: [String: Tensor], as type: ElementType =
     let start = data.count
     data += safetensorsBytes(of: tensor.elements, as: type)
     header.append(
-      #""\#(name)":{"dtype":"\#(type.rawValue)","shape":\#(tensor.shape),"data_offsets":[\#(start),\#(data.count)]}"#)
+      #""\#(name)":{"dtype":"\#(type.rawValue)","shape":\#(tensor.shape),"data_offsets":[\#(start),\#(data.count)]}"#
+    )
   }
   let text = "{\(header.joined(separator: ","))}"
   let aligned = text + String(repeating: " ", count: -text.utf8.count & 7)

@@ -39,7 +39,7 @@ package struct TimeEmbedding: Sendable {
     let batch = pooled.shape[0]
     let steps = Tensor(
       (0..<batch).flatMap { _ in Self.sinusoids(timestep, width: timeWidth) }, [batch, timeWidth])
-    precondition(timeIDs.count == 6 || timeIDs.count == 6 * batch, "\(timeIDs.count) time ids for \(batch) pictures")
+    precondition([6, 6 * batch].contains(timeIDs.count), "\(timeIDs.count) time ids for \(batch) pictures")
     let ids = timeIDs.flatMap { Self.sinusoids(Double($0), width: additionWidth) }
     let copies = 6 * batch / timeIDs.count
     let sizes = Tensor((0..<copies).flatMap { _ in ids }, [batch, 6 * additionWidth])

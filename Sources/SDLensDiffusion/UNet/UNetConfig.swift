@@ -39,7 +39,8 @@ public struct UNetConfig: Sendable {
     widths = try file.ints("block_out_channels", count: 3)
     depths = try file.ints("transformer_layers_per_block", count: 3, default: [1, 1, 1])
     // SDXL's files say `attention_head_dim` where the number of heads is meant.
-    heads = try file.ints(file["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads", count: 3)
+    let key = file["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads"
+    heads = try file.ints(key, count: 3)
     layersPerStage = try file.int("layers_per_block", in: 2...2)
     groups = try file.int("norm_num_groups", default: 32)
     epsilon = Float(try file.double("norm_eps", in: 0...1, default: 1e-5))
