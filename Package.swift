@@ -34,7 +34,7 @@ let package = Package(
 
     .target(name: "SDLensTestSupport", dependencies: ["SDLensCore"], path: "Tests/SDLensTestSupport"),
     .testTarget(
-      name: "SDLensCoreTests", dependencies: ["SDLensCore", "SDLensTestSupport"],
+      name: "SDLensCoreTests", dependencies: ["CKernels", "SDLensCore", "SDLensTestSupport"],
       exclude: ["Goldens"]),
     .testTarget(
       name: "SDLensDiffusionTests", dependencies: ["SDLensDiffusion", "SDLensTestSupport"],

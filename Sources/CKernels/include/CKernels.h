@@ -49,9 +49,9 @@ void kernel_layer_norm(float *y, const float *x, const float *weight, const floa
 // sum[c] += Σ_r (x[r][c] - shift[c]), squares[c] += Σ_r (x[r][c] - shift[c])²
 void kernel_channel_moments(double *sum, double *squares, const float *shift, const float *x, size_t rows,
                             size_t width);
-// y[r][c] = scale[c] x[r][c] + shift[c], then SiLU if asked
-void kernel_normalize(float *y, const float *x, const float *scale, const float *shift, bool silu,
-                      size_t rows, size_t width);
+// y[r][c] = scale[c] (x[r][c] - center[c]) + shift[c], then SiLU if asked
+void kernel_normalize(float *y, const float *x, const float *center, const float *scale,
+                      const float *shift, bool silu, size_t rows, size_t width);
 
 // --- patches.c ---------------------------------------------------------------------------------
 
