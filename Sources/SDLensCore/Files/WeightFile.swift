@@ -30,6 +30,12 @@ public final class WeightFile: Sendable {
       uniquingKeysWith: { first, _ in first })
   }
 
+  /// The paths of all files that the weights lie in, the index of shards included.
+  public var files: [String] {
+    let paths = shards.map(\.file.path)
+    return paths.contains(path) ? paths : [path] + paths
+  }
+
   /// The scope in which all weights lie.
   public var root: WeightScope { WeightScope(path: "", file: self) }
 
