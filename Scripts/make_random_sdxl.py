@@ -134,7 +134,7 @@ SCHEDULER = {
     "use_karras_sigmas": False,
 }
 # Random noise predictions leave latents of order 140 behind the scaling factor: back to order one.
-GAINS = {"unet.conv_out.weight": 0.8, "vae.post_quant_conv.weight": 0.01, "vae.decoder.conv_out.weight": 1.5}
+GAINS = {"unet.conv_out.weight": 0.8, "vae.post_quant_conv.weight": 0.01, "vae.decoder.conv_out.weight": 0.7}
 
 
 def main() -> int:

@@ -17,14 +17,14 @@ What of `scheduler_config.json` changes the computation (diffusers 0.42.1):
  * Defaults where a key is missing: 1000, 0.0001, 0.02, linear, null, epsilon, linspace, 0, false; linear, false,
    false, false, null, null, discrete, zero.
 
-Number types matter in the sixth digit: betas are float32 (torch.linspace: from the front below the middle, from the
-back above; scaled_linear squares the float32 roots), alphas = 1 − betas float32, their running product is kept in
-double and each element rounded to float32, ((1 − a) / a)^0.5 in float32, sigmas interpolated in double (np.interp)
-and rounded to float32. Timesteps are float32: trailing is round-half-even of np.arange(1000, 0, −1000 / steps), minus
-1; leading is (1000 // steps) · i + steps_offset; linspace is not rounded, so its timesteps are fractions, and one
-step of it is t = 0. For some numbers of steps (`surplus` in
-schedules.json: 61, 103, …) rounding makes arange yield one element too many: one more step, at t = −1, where
-np.interp holds the sigma of t = 0.
+Number types show in the sixth digit (computed as follows, every sigma comes out within 3e-7 of itself): betas are
+float32 (torch.linspace: from the front below the middle, from the back above; scaled_linear squares the float32
+roots), alphas = 1 − betas float32, their running product is kept in double and each element rounded to float32, ((1 −
+a) / a)^0.5 in float32, sigmas interpolated in double (np.interp) and rounded to float32. Timesteps are float32:
+trailing is round-half-even of np.arange(1000, 0, −1000 / steps), minus 1; leading is (1000 // steps) · i +
+steps_offset; linspace is not rounded, so its timesteps are fractions, and one step of it is t = 0. For some numbers
+of steps (`surplus` in schedules.json: 61, 103, …) rounding makes arange yield one element too many: one more step, at
+t = −1, where np.interp holds the sigma of t = 0.
 
 init_noise_sigma = max sigma for linspace and trailing, √(max² + 1) for leading. The model's input is
 x / √(sigma² + 1). Guidance comes before the step.
