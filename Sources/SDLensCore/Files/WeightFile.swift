@@ -50,6 +50,9 @@ public final class WeightFile: Sendable {
   /// Gives the memory of all mapped pages back; the next touch reads them again.
   public func releasePages() { shards.forEach { $0.file.releasePages() } }
 
+  /// Whether the name of any weight begins so.
+  func hasNames(beginningWith prefix: String) -> Bool { shardOf.keys.contains { $0.hasPrefix(prefix) } }
+
   /// Checks that every weight was taken.
   ///
   /// - Parameter ignoring: beginnings (`encoder.`) and ends (`.position_ids`) of names that may be left.

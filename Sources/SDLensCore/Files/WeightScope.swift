@@ -15,6 +15,9 @@ public struct WeightScope: Sendable {
   /// The part of that number in a list.
   public subscript(index: Int) -> WeightScope { self[String(index)] }
 
+  /// Whether there are weights in the part of that name.
+  public func contains(_ name: String) -> Bool { file.hasNames(beginningWith: full(name) + ".") }
+
   /// The float32 copy of the weight `path.name`.
   ///
   /// - Throws: `WeightError` when it is missing, of another shape, no float, or holds a NaN or infinity.

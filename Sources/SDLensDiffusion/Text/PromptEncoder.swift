@@ -1,0 +1,123 @@
+import SDLensCore
+
+/// What the U-net is told about the pictures of a batch.
+public struct Conditioning: Sendable {
+  /// One vector for each token, [batch, tokens, context width].
+  public var text: Tensor
+  /// One vector for the whole prompt, [batch, pooled width].
+  public var pooled: Tensor
+}
+
+/// Both tokenizers and text encoders of SDXL: prompts to conditioning (diffusers: `encode_prompt`).
+public struct PromptEncoder: Sendable {
+  private let tokenizers: [Tokenizer]
+  private let encoders: [TextEncoder]
+  private let emptyIsZero: Bool
+
+  /// Reads `tokenizer`, `tokenizer_2`, `text_encoder` and `text_encoder_2` of a model.
+  ///
+  /// - Throws: the errors of the tokenizers, the configurations and the weights, and `TextSizeMismatch`.
+  public init(_ folder: ModelFolder) throws {
+    emptyIsZero = try folder.index.bool("force_zeros_for_empty_prompt", default: true)
+    let suffixes = ["", "_2"]
+    tokenizers = try suffixes.map { try Tokenizer(folder: "\(folder.path)/tokenizer\($0)") }
+    encoders = try suffixes.map { suffix in
+      let file = try folder.weights("text_encoder\(suffix)")
+      let config = try TextEncoderConfig(folder.config("text_encoder\(suffix)"))
+      let encoder = try TextEncoder(file.root, config: config, projected: suffix == "_2")
+      try file.finish(ignoring: TextEncoder.ignored)
+      return encoder
+    }
+    try TextSizeMismatch.check(folder.path, tokenizers, encoders.map(\.config))
+  }
+
+  /// Width of a token's vector: that of both encoders together.
+  public var contextWidth: Int { encoders.reduce(0) { $0 + $1.config.width } }
+
+  /// Width of a prompt's vector.
+  public var pooledWidth: Int { encoders[1].config.projectionWidth }
+
+  /// What prompts become: for each, the penultimate states of both encoders side by side, and the pooled
+  /// output of the second.
+  public func callAsFunction(_ prompts: [String]) -> Conditioning { encode(prompts) }
+
+  /// What prompts become for classifier-free guidance: first those to be avoided, then the prompts themselves.
+  ///
+  /// Without `negative`, that is an empty prompt, or zeros where the model's `force_zeros_for_empty_prompt` is
+  /// true. A negative prompt that is given and empty is encoded all the same.
+  public func guided(_ prompts: [String], negative: [String]?) -> Conditioning {
+    precondition(negative?.count ?? prompts.count == prompts.count)
+    return encode((negative ?? prompts.map { _ in emptyIsZero ? nil : "" }) + prompts)
+  }
+
+  /// The end of a prompt that does not fit into the model, nil when it fits.
+  public func cut(from prompt: String) -> String? {
+    tokenizers.lazy.compactMap { $0(prompt).removed }.first
+  }
+
+  /// How many tokens of a prompt the model reads, its start and end included.
+  public var tokens: Int { tokenizers[0].length }
+
+  /// Encodes every text once, however often it is there; nil becomes zeros.
+  private func encode(_ texts: [String?]) -> Conditioning {
+    var places: [String: Int] = [:]
+    var distinct: [String] = []
+    let rows = texts.map { text in
+      text.map { text in
+        if let place = places[text] { return place }
+        places[text] = distinct.count
+        distinct.append(text)
+        return distinct.count - 1
+      }
+    }
+    let outputs = zip(tokenizers, encoders).map { tokenizer, encoder in
+      encoder(distinct.map { tokenizer($0).ids })
+    }
+    guard let pooled = outputs[1].pooled else { preconditionFailure("the second encoder has a projection") }
+    let text = Tensor.concatenated(outputs[0].penultimate, outputs[1].penultimate)
+    return Conditioning(text: text.gathered(rows), pooled: pooled.gathered(rows))
+  }
+}
+
+extension Tensor {
+  /// Some of the elements along the first axis; zeros for nil.
+  fileprivate func gathered(_ rows: [Int?]) -> Tensor {
+    let size = count / shape[0]
+    var result = Tensor(repeating: 0, Shape([rows.count] + shape.extents.dropFirst()))
+    result.withMutableElements { result in
+      withElements { elements in
+        for (place, row) in rows.enumerated() {
+          guard let row else { continue }
+          _ = result[(place * size)...].update(fromContentsOf: elements[row * size..<(row + 1) * size])
+        }
+      }
+    }
+    return result
+  }
+}
+
+/// Tokenizers and text encoders that do not belong together.
+struct TextSizeMismatch: UserError {
+  let description: String
+
+  /// Checks that both tokenizers make equally many tokens, and that the encoders can read them.
+  static func check(_ path: String, _ tokenizers: [Tokenizer], _ encoders: [TextEncoderConfig]) throws {
+    for (suffix, (tokenizer, encoder)) in zip(["", "_2"], zip(tokenizers, encoders)) {
+      if tokenizer.vocabularySize > encoder.vocabularySize {
+        throw TextSizeMismatch(
+          description: "'\(path)/tokenizer\(suffix)' has tokens up to \(tokenizer.vocabularySize - 1), but "
+            + "'vocab_size' of '\(path)/text_encoder\(suffix)' is \(encoder.vocabularySize)")
+      }
+      if tokenizer.length > encoder.positions {
+        throw TextSizeMismatch(
+          description: "'\(path)/tokenizer\(suffix)' makes \(tokenizer.length) tokens, but "
+            + "'max_position_embeddings' of '\(path)/text_encoder\(suffix)' is \(encoder.positions)")
+      }
+    }
+    if tokenizers[0].length != tokenizers[1].length {
+      throw TextSizeMismatch(
+        description: "'\(path)/tokenizer' makes \(tokenizers[0].length) tokens, but '\(path)/tokenizer_2' "
+          + "\(tokenizers[1].length); 'model_max_length' of both must be equal")
+    }
+  }
+}
