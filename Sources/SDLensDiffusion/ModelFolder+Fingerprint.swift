@@ -2,6 +2,11 @@ import Foundation
 import SDLensCore
 
 extension ModelFolder {
+  /// What to call the model in a file: the name, or of a path the last part, which is the same everywhere.
+  public var title: String {
+    path == name ? URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent : name
+  }
+
   /// A number that changes with the content of the model: its settings, vocabularies and weights.
   public func fingerprint() throws -> Fingerprint {
     var fingerprint = Fingerprint()
