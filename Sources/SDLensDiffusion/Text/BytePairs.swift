@@ -104,7 +104,7 @@ private struct Heap {
     items[0] = last
     var index = 0
     while true {
-      let children = 2 * index + 1..<min(2 * index + 3, items.count)
+      let children = (2 * index + 1..<2 * index + 3).clamped(to: items.indices)
       guard !children.isEmpty, let least = children.min(by: { items[$0] < items[$1] }), items[least] < items[index]
       else { return top }
       items.swapAt(index, least)
