@@ -25,8 +25,10 @@ install_packages() {
 }
 
 # Runs `swift build -c release` with the arguments given; its output is shown only if it fails.
+# With SDLENS_STRICT a warning in our own files is a failure. (The compiler gives it in the build that compiles
+# the file; so a fresh clone hears of all.)
 build() {
-  local log
+  local log warnings
   log=$(mktemp)
   [[ -d $root/.build/release ]] || say "building, which takes some minutes the first time"
   if ! swift build -c release --package-path "$root" "$@" >"$log" 2>&1; then
@@ -34,7 +36,10 @@ build() {
     rm -f "$log"
     fail "the build failed"
   fi
-  # The compiler says things once, in the build that compiles a file; under --warnings they are errors.
-  build_warnings=$(grep -E "^$root/(Sources|Tests)/.* warning: " "$log" | sort -u || true)
+  warnings=$(grep -E "^$root/(Sources|Tests)/.* warning: " "$log" | sort -u || true)
   rm -f "$log"
+  if [[ -n ${SDLENS_STRICT:-} && -n $warnings ]]; then
+    echo "$warnings" >&2
+    fail "there are warnings"
+  fi
 }

@@ -26,7 +26,9 @@ extension ModelFolder {
         } else {
           names = ["config.json"] + (try weights(part).files).map { ($0 as NSString).lastPathComponent }
         }
-        return names.map { "\(part)/\($0)" }.filter { FileManager.default.fileExists(atPath: "\(path)/\($0)") }
+        return names.map { "\(part)/\($0)" }.filter {
+          FileManager.default.fileExists(atPath: "\(path)/\($0)")
+        }
       }
   }
 }

@@ -78,11 +78,14 @@ public struct Pipeline: Sendable {
     let unetWeights = try folder.weights("unet")
     unet = try UNet(unetWeights.root, config: unetConfig)
     try unetWeights.finish(ignoring: [])
-    guard unetConfig.inChannels == decoderConfig.latentChannels, unetConfig.outChannels == unetConfig.inChannels
+    guard unetConfig.inChannels == decoderConfig.latentChannels,
+      unetConfig.outChannels == unetConfig.inChannels
     else {
       throw PartMismatch(
-        description: "'\(folder.path)': the U-net takes latents of \(unetConfig.inChannels) channels and returns "
-          + "\(unetConfig.outChannels), but the VAE decodes \(decoderConfig.latentChannels); take both from one model")
+        description:
+          "'\(folder.path)': the U-net takes latents of \(unetConfig.inChannels) channels and returns "
+          + "\(unetConfig.outChannels), but the VAE decodes \(decoderConfig.latentChannels); take both from one model"
+      )
     }
   }
 
@@ -106,7 +109,8 @@ public struct Pipeline: Sendable {
     guard prompt.embeddings.width == width, prompt.pooled.width == pooledWidth else {
       throw PartMismatch(
         description: "the text encoders make vectors of widths \(prompt.embeddings.width) and "
-          + "\(prompt.pooled.width), but the U-net needs \(width) and \(pooledWidth); take both from one model")
+          + "\(prompt.pooled.width), but the U-net needs \(width) and \(pooledWidth); take both from one model"
+      )
     }
     var source = NoiseSource(seeds: [settings.seed])
     let factor = decoder.config.factor

@@ -10,8 +10,10 @@ import Testing
     let arguments = ["--steps", "2", "--guidance", "2"]
     for name in ["a", "b"] {
       let outcome = try Command.run(
-        ["generate", "--prompt", "x", "--model", Command.tinyModel, "--output", "\(name).png", "--tensors",
-          "\(name).safetensors"] + arguments, in: folder)
+        [
+          "generate", "--prompt", "x", "--model", Command.tinyModel, "--output", "\(name).png", "--tensors",
+          "\(name).safetensors",
+        ] + arguments, in: folder)
       #expect(outcome.status == 0)
       #expect(outcome.out == "\(name).png\n")
     }
@@ -40,8 +42,11 @@ import Testing
   @Test func aPictureTellsHowItWasMade() throws {
     let folder = try TemporaryFolder()
     let outcome = try Command.run(
-      ["generate", "--prompt", "une maison à gauche 🏠", "--negative-prompt", "", "--guidance", "1.5", "--steps", "2",
-        "--seed", "7", "--ablate", "mid.0", "unet.up_blocks.0.attentions.1", "--model", Command.tinyModel], in: folder)
+      [
+        "generate", "--prompt", "une maison à gauche 🏠", "--negative-prompt", "", "--guidance", "1.5",
+        "--steps", "2",
+        "--seed", "7", "--ablate", "mid.0", "unet.up_blocks.0.attentions.1", "--model", Command.tinyModel,
+      ], in: folder)
     #expect(outcome.status == 0)
     let texts = try PNG.text(of: folder("picture.png"))
     let model = texts.first { $0.keyword == "model" }?.text ?? ""
@@ -49,7 +54,8 @@ import Testing
     #expect(
       texts == [
         PNGText("Software", "sdlens \(Version.current)"), PNGText("prompt", "une maison à gauche 🏠"),
-        PNGText("negative_prompt", ""), PNGText("steps", "2"), PNGText("guidance", "1.5"), PNGText("model", model),
+        PNGText("negative_prompt", ""), PNGText("steps", "2"), PNGText("guidance", "1.5"),
+        PNGText("model", model),
         PNGText("seed", "7"), PNGText("edits", "ablate mid.0, ablate up.0.1"),
       ])
     let picture = try PNG.read(folder("picture.png"))
@@ -59,7 +65,8 @@ import Testing
   @Test func tensorsAreNamedAndInPyTorchsOrder() throws {
     let folder = try TemporaryFolder()
     let outcome = try Command.generate(
-      "--steps", "2", "--guidance", "2", "--width", "64", "--height", "48", "--tensors", "run.safetensors", "--cache",
+      "--steps", "2", "--guidance", "2", "--width", "64", "--height", "48", "--tensors", "run.safetensors",
+      "--cache",
       "up.1.0", "mid.0", "mid.0", "--ablate", "mid.0", in: folder)
     #expect(outcome.err == "")
     let file = try Safetensors(contentsOf: folder("run.safetensors"))

@@ -19,7 +19,8 @@ import Testing
     Refusal("--size", "0", says: "height is 0, but it must be a multiple of 8 from 8 to 4096"),
     Refusal("--size", "-8", says: "height is -8, but it must be a multiple of 8 from 8 to 4096"),
     Refusal("--size", "8192", says: "height is 8192, but it must be a multiple of 8 from 8 to 4096"),
-    Refusal("--width", "60", "--height", "64", says: "width is 60, but it must be a multiple of 8 from 8 to 4096"),
+    Refusal(
+      "--width", "60", "--height", "64", says: "width is 60, but it must be a multiple of 8 from 8 to 4096"),
     Refusal("--width", "64", says: "--width and --height need each other; for a square, give --size"),
     Refusal(
       "--size", "64", "--width", "64", "--height", "64",
@@ -55,7 +56,8 @@ import Testing
     let outcome = try Command.run(["generate", "--prompt", "x", option, "down.0.0"], in: TemporaryFolder())
     #expect(outcome.err.hasPrefix("Error: The value 'down.0.0' is invalid for '\(option) <block>'."))
     for block in [
-      "down.1.0", "down.1.1", "down.2.0", "down.2.1", "mid.0", "up.0.0", "up.0.1", "up.0.2", "up.1.0", "up.1.1",
+      "down.1.0", "down.1.1", "down.2.0", "down.2.1", "mid.0", "up.0.0", "up.0.1", "up.0.2", "up.1.0",
+      "up.1.1",
       "up.1.2",
     ] {
       #expect(outcome.err.contains(block))

@@ -6,7 +6,9 @@ public enum PNG {
   static let mostPixels = 1 << 28
 
   /// The version of libpng.
-  public static var libraryVersion: String { png_get_libpng_ver(nil).map { String(cString: $0) } ?? "unknown" }
+  public static var libraryVersion: String {
+    png_get_libpng_ver(nil).map { String(cString: $0) } ?? "unknown"
+  }
 
   /// Writes a picture to a file, with texts (such as `prompt`) that tell how it was made.
   ///

@@ -120,7 +120,8 @@ extension Diagnosis {
       models.map { model in
         ["  " + model.name, model.memory.map { "takes about \(Units.bytes($0))" } ?? model.problem ?? ""]
       })
-    let advice = advice.isEmpty ? "Nothing slows this machine." : advice.map { "! " + $0 }.joined(separator: "\n")
+    let advice =
+      advice.isEmpty ? "Nothing slows this machine." : advice.map { "! " + $0 }.joined(separator: "\n")
     return [facts.text, "Models\n\(models.text)", advice].joined(separator: "\n\n")
   }
 }

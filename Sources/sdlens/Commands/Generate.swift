@@ -12,7 +12,8 @@ struct Generate: ParsableCommand {
       is the same whatever --count says.
       """)
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("What the picture shows; may be empty.", valueName: "text"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("What the picture shows; may be empty.", valueName: "text"))
   var prompt: String
 
   @Option(
@@ -78,7 +79,9 @@ struct Generate: ParsableCommand {
   }
 
   private var tensorFiles: OutputFiles? {
-    get throws { try tensors.map { try OutputFiles($0, option: "tensors", ending: "safetensors", count: count) } }
+    get throws {
+      try tensors.map { try OutputFiles($0, option: "tensors", ending: "safetensors", count: count) }
+    }
   }
 }
 

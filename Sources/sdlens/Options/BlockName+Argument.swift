@@ -2,6 +2,7 @@ import ArgumentParser
 import SDLensDiffusion
 
 extension BlockName: ExpressibleByArgument {
+  /// Reads any of the names of a block; nil makes ArgumentParser list those below.
   public init?(argument: String) {
     do { try self.init(argument) } catch { return nil }
   }

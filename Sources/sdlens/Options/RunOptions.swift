@@ -11,7 +11,8 @@ struct RunOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Preference of the prompt over the negative prompt; acts above 1.", valueName: "factor"))
+    help: ArgumentHelp(
+      "Preference of the prompt over the negative prompt; acts above 1.", valueName: "factor"))
   var guidance = 0.0
 
   @Option(

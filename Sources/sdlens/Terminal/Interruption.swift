@@ -12,17 +12,25 @@ enum Interruption {
     // A file beyond `ulimit -f` becomes an error of the write instead.
     signal(SIGXFSZ, SIG_IGN)
     for number in [SIGINT, SIGTERM, SIGHUP] where !wasIgnored(number) {
-      let source = DispatchSource.makeSignalSource(signal: number, queue: DispatchQueue(label: "interruption"))
+      let queue = DispatchQueue(label: "interruption")
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
-        AtomicFile.abandonAll {
-          signal(number, SIG_DFL)
-          kill(getpid(), number)
-          while true { pause() }
-        }
+        AtomicFile.abandonAll { die(of: number) }
       }
       source.resume()
       sources.append(source)
     }
+  }
+
+  /// Ends the program by a signal, so that a shell sees what happened.
+  private static func die(of number: Int32) -> Never {
+    signal(number, SIG_DFL)
+    var set = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, number)
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    raise(number)
+    exit(128 + number)
   }
 
   /// Ignores a signal, which then only the source sees; `nohup` and `&` may have done so before.
