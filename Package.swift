@@ -25,9 +25,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    .executableTarget(
+      name: "sdlens-bench",
+      dependencies: [
+        "SDLensCore", "SDLensDiffusion",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
     .target(name: "SDLensTestSupport", dependencies: ["SDLensCore"], path: "Tests/SDLensTestSupport"),
     .testTarget(
-      name: "SDLensCoreTests", dependencies: ["SDLensCore", "SDLensTestSupport"],
+      name: "SDLensCoreTests", dependencies: ["CKernels", "SDLensCore", "SDLensTestSupport"],
       exclude: ["Goldens"]),
     .testTarget(
       name: "SDLensDiffusionTests", dependencies: ["SDLensDiffusion", "SDLensTestSupport"],

@@ -45,16 +45,17 @@ CLONES void kernel_channel_moments(double *restrict sum, double *restrict square
   }
 }
 
-CLONES void kernel_normalize(float *y, const float *x, const float *restrict scale,
-                             const float *restrict shift, bool silu, size_t rows, size_t width) {
+CLONES void kernel_normalize(float *y, const float *x, const float *restrict center,
+                             const float *restrict scale, const float *restrict shift, bool silu,
+                             size_t rows, size_t width) {
   for (size_t r = 0; r < rows; r++, x += width, y += width) {
     if (silu) {
       for (size_t c = 0; c < width; c++) {
-        float z = x[c] * scale[c] + shift[c];
+        float z = (x[c] - center[c]) * scale[c] + shift[c];
         y[c] = z / (1.0f + vector_exp(-z));
       }
     } else {
-      for (size_t c = 0; c < width; c++) y[c] = x[c] * scale[c] + shift[c];
+      for (size_t c = 0; c < width; c++) y[c] = (x[c] - center[c]) * scale[c] + shift[c];
     }
   }
 }

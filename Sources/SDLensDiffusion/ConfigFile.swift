@@ -127,6 +127,7 @@ public struct BadConfigValue: UserError {
   let key: String
   let found: JSONValue?
   let needed: String
+  /// File, key, value and what is needed.
   public var description: String {
     found.map { "'\(path)': '\(key)' is \($0), but it must be \(needed)" }
       ?? "'\(path)' has no '\(key)'; it must be \(needed)"
@@ -139,6 +140,7 @@ public struct UnsupportedConfigValue: UserError {
   let key: String
   let found: JSONValue
   let supported: [JSONValue]
+  /// File, key, value and what is supported.
   public var description: String {
     "'\(path)': '\(key)' is \(found), which is not supported; supported: "
       + supported.map(\.description).joined(separator: ", ")

@@ -19,29 +19,9 @@ public enum JSONValue: Hashable, Sendable {
       throw MalformedFile(path: path, reason: "is not UTF-8 text")
     }
     do {
-      self.init(try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed))
-    } catch {
-      let detail = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String
-      throw MalformedFile(path: path, reason: "is not valid JSON: \(detail ?? error.localizedDescription)")
-    }
-  }
-
-  /// A value as `JSONSerialization` hands it out.
-  private init(_ value: Any) {
-    switch value {
-    case let number as NSNumber:
-      // 'c', a char, is how Foundation tells true and false from 1 and 0.
-      if number.objCType.pointee == CChar(UInt8(ascii: "c")) {
-        self = .bool(number.boolValue)
-      } else if let int = value as? Int {
-        self = .int(int)
-      } else {
-        self = .double(number.doubleValue)
-      }
-    case let string as String: self = .string(string)
-    case let array as [Any]: self = .array(array.map(JSONValue.init))
-    case let object as [String: Any]: self = .object(object.mapValues(JSONValue.init))
-    default: self = .null
+      self = try JSONParser.value(text)
+    } catch let mistake as JSONParser.Mistake {
+      throw MalformedFile(path: path, reason: "is not valid JSON: \(mistake)")
     }
   }
 }
@@ -79,5 +59,6 @@ public struct MalformedFile: UserError {
   let path: String
   let reason: String
 
+  /// The file and what is wrong with it.
   public var description: String { "'\(path)' \(reason)" }
 }

@@ -29,7 +29,7 @@ public struct ModelFolder: Sendable {
     }
     guard missing.isEmpty else { throw IncompleteModel(path: path, missing: missing) }
     index = try ConfigFile("\(path)/model_index.json")
-    try index.require("_class_name", "StableDiffusionXLPipeline")
+    try index.require("_class_name", "StableDiffusionXLPipeline", default: .null)
   }
 
   /// The configuration of one part.

@@ -61,6 +61,9 @@ import Testing
     #expect(
       message(folder.path) == "'\(folder.path)' is a folder, but a file is needed; give the path of a file")
     #expect(
+      message(folder("none/"))
+        == "'\(folder("none/"))' is a folder, but a file is needed; give the path of a file")
+    #expect(
       message("/dev/null")
         == "'/dev/null' is a device or a pipe, but a regular file is needed; give the path of a file")
     let long = folder(String(repeating: "x", count: 300))

@@ -30,7 +30,17 @@ import Testing
   @Test func aLoopOfLinksCannotBeRead() throws {
     try FileManager.default.createSymbolicLink(atPath: folder("loop"), withDestinationPath: folder("loop"))
     #expect(
-      message(folder("loop")) == "'\(folder("loop"))' cannot be read: Too many levels of symbolic links")
+      message(folder("loop"))
+        == "'\(folder("loop"))' cannot be read: Too many levels of symbolic links; "
+        + "check the path and its permissions")
+  }
+
+  @Test func textIsUTF8OrNone() throws {
+    let text = try MappedFile(path: folder.write("é\0".utf8, to: "x"))
+    #expect(text.text == "é\0")
+    #expect(text.count == 3)
+    #expect(text.withBytes(Array.init) == [0xC3, 0xA9, 0])
+    #expect(try MappedFile(path: folder.write([0xFF, 0x41], to: "y")).text == nil)
   }
 
   @Test func anEmptyFileIsRefused() throws {

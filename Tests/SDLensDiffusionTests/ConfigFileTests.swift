@@ -38,8 +38,8 @@ import Testing
     (#"{"m": 1}"#, "'FILE' has no 'n'; it must be an integer from 1 to 16777216"),
     (#"{"n": null}"#, "'FILE' has no 'n'; it must be an integer from 1 to 16777216"),
     (#"[1, 2]"#, "'FILE' does not hold a JSON object"),
-    (#"{"n": 1"#, "'FILE' is not valid JSON: Unexpected end of file during JSON parse."),
-    (#"{"n": NaN}"#, "'FILE' is not valid JSON: Invalid value around character 6."),
+    (#"{"n": 1"#, "'FILE' is not valid JSON: line 1, column 8: the text ends too early"),
+    (#"{"n": NaN}"#, "'FILE' is not valid JSON: line 1, column 7: a value is needed"),
     ("", "'FILE' is empty (0 bytes); download or write it again"),
   ])
   func aBadIntegerIsNamed(_ text: String, _ message: String) {

@@ -53,7 +53,9 @@ import Testing
       // torch.sqrt is that of MKL, which may be one unit in the last place off; where the terminal signal is
       // taken away, the differences of such roots count.
       let tolerance: Float = golden.config.rescale_betas_zero_snr == true ? 5e-6 : 1.2e-7
-      let (sigmas, wanted) = (found.sigmas + [found.initialNoiseScale], golden.sigmas + [golden.init_noise_sigma])
+      let (sigmas, wanted) = (
+        found.sigmas + [found.initialNoiseScale], golden.sigmas + [golden.init_noise_sigma]
+      )
       #expect(sigmas.count == wanted.count)
       for (sigma, wanted) in zip(sigmas, wanted) {
         #expect(abs(sigma - wanted) <= tolerance * wanted, "\(golden.config), \(golden.steps) steps")
@@ -99,7 +101,9 @@ import Testing
 
   // A batch of pictures with a seed each is what every picture is alone; one seed for all is one long draw.
   @Test func noiseComesFromOneGeneratorAPictureOrOneForAll() {
-    var (batch, first, second) = (NoiseSource(seeds: [3, 9]), NoiseSource(seeds: [3]), NoiseSource(seeds: [9]))
+    var (batch, first, second) = (
+      NoiseSource(seeds: [3, 9]), NoiseSource(seeds: [3]), NoiseSource(seeds: [9])
+    )
     for _ in 0..<2 {
       #expect(batch([2, 8, 6, 4]).elements == first([1, 8, 6, 4]).elements + second([1, 8, 6, 4]).elements)
     }
@@ -115,12 +119,16 @@ import Testing
   }
 
   @Test(arguments: [
-    (#""_class_name": "DDIMScheduler""#, "_class_name", "\"DDIMScheduler\"",
-      "\"EulerAncestralDiscreteScheduler\", \"EulerDiscreteScheduler\""),
+    (
+      #""_class_name": "DDIMScheduler""#, "_class_name", "\"DDIMScheduler\"",
+      "\"EulerAncestralDiscreteScheduler\", \"EulerDiscreteScheduler\""
+    ),
     (#""prediction_type": "sample""#, "prediction_type", "\"sample\"", "\"epsilon\", \"v_prediction\""),
     (#""timestep_spacing": "log""#, "timestep_spacing", "\"log\"", "\"linspace\", \"leading\", \"trailing\""),
-    (#""beta_schedule": "sigmoid""#, "beta_schedule", "\"sigmoid\"",
-      "\"linear\", \"scaled_linear\", \"squaredcos_cap_v2\""),
+    (
+      #""beta_schedule": "sigmoid""#, "beta_schedule", "\"sigmoid\"",
+      "\"linear\", \"scaled_linear\", \"squaredcos_cap_v2\""
+    ),
     (#""trained_betas": [0.1, 0.2]"#, "trained_betas", "[0.1, 0.2]", "null"),
     (#""interpolation_type": "log_linear""#, "interpolation_type", "\"log_linear\"", "\"linear\""),
     (#""timestep_type": "continuous""#, "timestep_type", "\"continuous\"", "\"discrete\""),

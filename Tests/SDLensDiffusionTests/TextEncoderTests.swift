@@ -49,11 +49,11 @@ import Testing
     let (one, two) = (try encoder("text_encoder"), try encoder("text_encoder_2"))
     for (index, prompt) in texts.prompts.enumerated() {
       let first = one([prompt.one.ids])
-      expectClose(first.penultimate, try tensors.tensor("\(index).one.hidden.2"), 1e-6)
+      try tensors.expect(first.penultimate, equals: "\(index).one.hidden.2", within: 1e-6)
       #expect(first.pooled == nil)
       let second = two([prompt.two.ids])
-      expectClose(second.penultimate, try tensors.tensor("\(index).two.hidden.3"), 1e-6)
-      expectClose(try #require(second.pooled), try tensors.tensor("\(index).two.projected"), 1e-6)
+      try tensors.expect(second.penultimate, equals: "\(index).two.hidden.3", within: 1e-6)
+      try tensors.expect(try #require(second.pooled), equals: "\(index).two.projected", within: 1e-6)
     }
   }
 
@@ -62,7 +62,7 @@ import Testing
     let encoder = try encoder("text_encoder_2", endToken: endToken)
     for (index, prompt) in texts.prompts.enumerated() {
       let pooled = try #require(encoder([prompt.two.ids]).pooled)
-      expectClose(pooled, try tensors.tensor("\(name).two.\(index).projected"), 1e-6)
+      try tensors.expect(pooled, equals: "\(name).two.\(index).projected", within: 1e-6)
     }
   }
 
@@ -72,7 +72,8 @@ import Testing
     let alone = texts.prompts.map { encoder([$0.two.ids]) }
     let together = Closeness(batch.penultimate.elements, to: alone.flatMap { $0.penultimate.elements })
     #expect(together.ratio < 1e-6, "\(together)")
-    let pooled = try Closeness(#require(batch.pooled).elements, to: alone.flatMap { try #require($0.pooled).elements })
+    let pooled = try Closeness(
+      #require(batch.pooled).elements, to: alone.flatMap { try #require($0.pooled).elements })
     #expect(pooled.ratio < 1e-6, "\(pooled)")
   }
 
@@ -88,7 +89,7 @@ import Testing
     let encoder = try TextEncoder(file.root, config: config, projected: false)
     try file.finish()
     let output = encoder([texts.prompts[0].one.ids])
-    expectClose(output.penultimate, try tensors.tensor("0.one.hidden.2"), 1e-6)
+    try tensors.expect(output.penultimate, equals: "0.one.hidden.2", within: 1e-6)
   }
 
   // diffusers: StableDiffusionXLPipeline.encode_prompt
@@ -98,8 +99,8 @@ import Testing
       let found =
         golden.guidance > 1
         ? encoder.guided(golden.prompts, negative: golden.negative_prompts) : encoder(golden.prompts)
-      expectClose(found.text, try tensors.tensor("\(golden.name).prompt_embeds"), 1e-6)
-      expectClose(found.pooled, try tensors.tensor("\(golden.name).pooled_prompt_embeds"), 1e-6)
+      try tensors.expect(found.text, equals: "\(golden.name).prompt_embeds", within: 1e-6)
+      try tensors.expect(found.pooled, equals: "\(golden.name).pooled_prompt_embeds", within: 1e-6)
     }
     let encoder = try promptEncoder(emptyIsZero: true)
     #expect(encoder.contextWidth == 62 && encoder.pooledWidth == 30 && encoder.tokens == 77)
@@ -167,13 +168,5 @@ import Testing
       try FileManager.default.copyItem(atPath: goldens("tiny/" + file), toPath: folder(file))
     }
     return folder
-  }
-
-  private func expectClose(
-    _ found: Tensor, _ wanted: Tensor, _ tolerance: Float, sourceLocation: SourceLocation = #_sourceLocation
-  ) {
-    #expect(found.shape == wanted.shape, sourceLocation: sourceLocation)
-    let closeness = Closeness(found.elements, to: wanted.elements)
-    #expect(closeness.ratio < tolerance, "\(closeness)", sourceLocation: sourceLocation)
   }
 }

@@ -22,7 +22,9 @@ import Testing
     guard folder == "tiny" || FileManager.default.fileExists(atPath: goldens(folder)) else { return }
     let strings = try goldens.json(file, as: Strings.self).strings
     #expect(strings.count >= 200)
-    let tokenizers = try ["tokenizer", "tokenizer_2"].map { try Tokenizer(folder: goldens(folder) + "/" + $0) }
+    let tokenizers = try ["tokenizer", "tokenizer_2"].map {
+      try Tokenizer(folder: goldens(folder) + "/" + $0)
+    }
     for string in strings {
       let tokens = tokenizers.map { $0(string.text) }
       #expect(tokens[0].ids == string.ids, "\(string.text.debugDescription)")
@@ -59,14 +61,23 @@ import Testing
 
   @Test(arguments: [
     (#"[1]"#, "'FOLDER/vocab.json' does not hold a JSON object of tokens and their numbers"),
-    (#"{"a": 1.5}"#, "'FOLDER/vocab.json': the number of 'a' is 1.5, but it must be an integer from 0 to 1048575"),
-    (#"{"a": -1}"#, "'FOLDER/vocab.json': the number of 'a' is -1, but it must be an integer from 0 to 1048575"),
-    (#"{"a": 7, "b": 7}"#, "'FOLDER/vocab.json' gives the number 7 to 'a' and to 'b'; every token needs its own"),
+    (
+      #"{"a": 1.5}"#,
+      "'FOLDER/vocab.json': the number of 'a' is 1.5, but it must be an integer from 0 to 1048575"
+    ),
+    (
+      #"{"a": -1}"#,
+      "'FOLDER/vocab.json': the number of 'a' is -1, but it must be an integer from 0 to 1048575"
+    ),
+    (
+      #"{"a": 7, "b": 7}"#,
+      "'FOLDER/vocab.json' gives the number 7 to 'a' and to 'b'; every token needs its own"
+    ),
     (
       #"{"a": 7}"#,
       "'FOLDER/vocab.json' has no 'Ā', the token of the byte 0; all 256 bytes need one, alone and with '</w>'"
     ),
-    ("{", "'FOLDER/vocab.json' is not valid JSON: Unexpected end of file during JSON parse."),
+    ("{", "'FOLDER/vocab.json' is not valid JSON: line 1, column 2: the text ends too early"),
   ])
   func aBadVocabularyIsRefused(_ vocabulary: String, _ message: String) throws {
     try expectRefusal("vocab.json", vocabulary, message)

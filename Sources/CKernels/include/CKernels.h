@@ -49,9 +49,9 @@ void kernel_layer_norm(float *y, const float *x, const float *weight, const floa
 // sum[c] += Σ_r (x[r][c] - shift[c]), squares[c] += Σ_r (x[r][c] - shift[c])²
 void kernel_channel_moments(double *sum, double *squares, const float *shift, const float *x, size_t rows,
                             size_t width);
-// y[r][c] = scale[c] x[r][c] + shift[c], then SiLU if asked
-void kernel_normalize(float *y, const float *x, const float *scale, const float *shift, bool silu,
-                      size_t rows, size_t width);
+// y[r][c] = scale[c] (x[r][c] - center[c]) + shift[c], then SiLU if asked
+void kernel_normalize(float *y, const float *x, const float *center, const float *scale,
+                      const float *shift, bool silu, size_t rows, size_t width);
 
 // --- patches.c ---------------------------------------------------------------------------------
 
@@ -64,5 +64,48 @@ typedef struct {
 
 // y[p - first] = the kernel² · channels inputs under output pixel p, zero outside; for p in first..<last
 void kernel_patches(float *y, const float *x, const kernel_window *window, size_t first, size_t last);
+
+// --- product.c ---------------------------------------------------------------------------------
+
+enum {
+  KERNEL_ROWS = 16,    // rows that are packed side by side
+  KERNEL_DEPTH = 256,  // inputs that are multiplied at a time
+  KERNEL_PANEL = 96    // outputs that one call may compute
+};
+
+typedef enum { kernel_f32, kernel_f16, kernel_bf16 } kernel_format;
+
+// A weight matrix [outputs, depth] as it lies in its file, aligned for its format.
+typedef struct {
+  const void *elements;
+  kernel_format format;
+  size_t depth;
+} kernel_weights;
+
+// packed[k][r] = x[r][k] for up to KERNEL_ROWS rows, `stride` apart; missing rows are 0
+void kernel_pack(float *packed, const float *x, size_t stride, size_t rows, size_t depth);
+// y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=, for rows first..<last (first a multiple of
+// KERNEL_ROWS) and outputs first_output..<last_output (at most KERNEL_PANEL); bias may be NULL. x is packed
+// in pieces of KERNEL_DEPTH inputs, each [packed_rows / KERNEL_ROWS][depth][KERNEL_ROWS]; y starts at row 0
+void kernel_product(float *y, size_t stride, const float *packed, size_t packed_rows, size_t first,
+                    size_t last, const kernel_weights *w, size_t first_output, size_t last_output,
+                    const float *bias, bool accumulate);
+
+// --- winograd.c --------------------------------------------------------------------------------
+
+// A picture of height · width pixels cut into tiles of 4 × 4, counted row by row.
+typedef struct {
+  size_t height, width, channels;
+  size_t tiles_across;
+} kernel_map;
+
+// v[p][t - first][c]: place p of the 36 of Bᵀ d B, for the tiles t in first..<last; planes are `plane` apart
+void kernel_winograd_input(float *v, size_t plane, const float *x, const kernel_map *map, size_t first,
+                           size_t last);
+// y = Aᵀ m A + bias (or +=) at the pixels of the tiles first..<last, from m laid out like v
+void kernel_winograd_output(float *y, const float *m, size_t plane, const float *bias, bool accumulate,
+                            const kernel_map *map, size_t first, size_t last);
+// u[p][k]: place p of the 36 of G g Gᵀ, for `count` kernels g [3][3]
+void kernel_winograd_weights(float *u, size_t plane, const float *w, size_t count);
 
 #endif

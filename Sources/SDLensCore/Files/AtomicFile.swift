@@ -94,6 +94,7 @@ public struct AtomicFile: ~Copyable {
   /// The file to replace: behind a link the one it points to, and nothing that is not a regular file.
   private static func target(_ path: String) throws -> String {
     var status = stat()
+    guard !path.hasSuffix("/") else { throw FileError.isFolder(path: path) }
     guard stat(path, &status) == 0 else { return path }
     guard status.st_mode & S_IFMT != S_IFDIR else { throw FileError.isFolder(path: path) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw FileError.notRegular(path: path) }
@@ -102,7 +103,7 @@ public struct AtomicFile: ~Copyable {
     return String(cString: resolved)
   }
 
-  private static func folder(of path: String) -> String {
+  fileprivate static func folder(of path: String) -> String {
     let folder = (path as NSString).deletingLastPathComponent
     return folder.isEmpty ? "." : folder
   }
@@ -126,7 +127,7 @@ public struct AtomicFile: ~Copyable {
 extension FileError {
   /// What an error number means for a file to be written.
   fileprivate static func writing(_ path: String, code: Int32) -> FileError {
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = AtomicFile.folder(of: path)
     return switch code {
     case ENOENT: .folderMissing(path: path, folder: folder)
     case ENOTDIR: .folderIsFile(path: path, folder: folder)

@@ -21,7 +21,8 @@ public enum FileError: UserError {
     case .notRegular(let path):
       "'\(path)' is a device or a pipe, but a regular file is needed; give the path of a file"
     case .empty(let path): "'\(path)' is empty (0 bytes); download or write it again"
-    case .cannotRead(let path, let code): "'\(path)' cannot be read: \(reason(code))"
+    case .cannotRead(let path, let code):
+      "'\(path)' cannot be read: \(reason(code)); check the path and its permissions"
     case .gitPointer(let path):
       "'\(path)' is a Git LFS pointer, not the file itself; run 'git lfs install && git lfs pull' in its folder"
     case .folderMissing(let path, let folder):

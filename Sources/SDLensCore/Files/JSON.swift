@@ -1,17 +1,16 @@
 import Foundation
 
 /// JSON text of another program's file, read with a reason that says what is wrong and where.
-public enum JSON {
+enum JSON {
   /// Why a text is not the JSON that was expected: `'a.shape[0]': expected to decode Int but found bool instead`.
-  public struct Problem: Error {
-    /// A part of a sentence.
-    public let reason: String
+  struct Problem: Error {
+    let reason: String
   }
 
   /// Decodes a value.
   ///
   /// - Throws: `Problem`; also for nesting deeper than 512, which Foundation refuses.
-  public static func decode<Value: Decodable>(_ type: Value.Type, from data: Data) throws -> Value {
+  static func decode<Value: Decodable>(_ type: Value.Type, from data: Data) throws -> Value {
     do {
       return try JSONDecoder().decode(type, from: data)
     } catch let error as DecodingError {
@@ -60,7 +59,9 @@ struct WholeNumber: Decodable {
     let container = try decoder.singleValueContainer()
     do {
       value = try container.decode(Int.self)
-    } catch  where !(error is DecodingError) {
+    } catch let error as DecodingError {
+      throw error
+    } catch {
       let number = try container.decode(Double.self)
       throw DecodingError.dataCorruptedError(
         in: container, debugDescription: "\(number) is not a whole number below 2^63")

@@ -34,6 +34,8 @@ public final class MappedFile: Sendable {
     }
   }
 
+  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+
   /// The size in bytes, at least 1.
   public var count: Int { bytes.count }
 
@@ -43,7 +45,8 @@ public final class MappedFile: Sendable {
     return try body(bytes)
   }
 
-  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+  /// The whole file as text; `nil` when it is not UTF-8.
+  public var text: String? { withBytes { String(validating: $0, as: UTF8.self) } }
 
   /// Gives the memory of all pages back; the next touch reads them from the file again.
   public func releasePages() {

@@ -25,9 +25,9 @@ public final class WeightFile: Sendable {
     } else {
       shards = [try Safetensors(contentsOf: path)]
     }
+    // Once each: the index has one shard for a name, and the shards agree with it.
     shardOf = Dictionary(
-      shards.enumerated().flatMap { shard, file in file.names.map { ($0, shard) } },
-      uniquingKeysWith: { first, _ in first })
+      uniqueKeysWithValues: shards.enumerated().flatMap { shard, file in file.names.map { ($0, shard) } })
   }
 
   /// The paths of all files that the weights lie in, the index of shards included.

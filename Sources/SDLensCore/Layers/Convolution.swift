@@ -2,20 +2,35 @@ import CKernels
 
 /// A k × k convolution over channels-last pictures, zero-padded by k / 2 on each side.
 public struct Convolution: Sendable {
-  // [outputs, k · k · inputs]: a window's pixels row by row, channels innermost.
-  private let weight: WeightMatrix
+  private enum Method: Sendable {
+    /// Weights [outputs, k · k · inputs]: a window's pixels row by row, channels innermost.
+    case windows(WeightMatrix)
+    case winograd(Winograd)
+  }
+
+  private let method: Method
   private let bias: Tensor
+  private let inputs: Int
+  private let outputs: Int
   private let kernel: Int
   private let stride: Int
 
   /// Reads `weight` [outputs, inputs, kernel, kernel], PyTorch's order, and `bias` [outputs].
-  public init(_ w: WeightScope, inputs: Int, outputs: Int, kernel: Int = 3, stride: Int = 1) throws {
+  ///
+  /// - Parameter smallMaps: the pictures have so few pixels that reading weights takes the time: they are
+  ///   kept as small as they are, not in the four times larger form that saves products.
+  public init(
+    _ w: WeightScope, inputs: Int, outputs: Int, kernel: Int = 3, stride: Int = 1, smallMaps: Bool = false
+  ) throws {
     precondition(kernel % 2 == 1, "an even kernel of \(kernel) has no middle")
-    let source = try w.tensor("weight", [outputs, inputs, kernel, kernel])
-    weight = WeightMatrix(Self.channelsLast(source))
+    let weight = try w.tensor("weight", [outputs, inputs, kernel, kernel])
     bias = try w.tensor("bias", [outputs])
-    self.kernel = kernel
-    self.stride = stride
+    // With few channels the products are too thin to be worth the transforms.
+    let savesProducts = kernel == 3 && stride == 1 && !smallMaps && min(inputs, outputs) >= 16
+    method =
+      savesProducts
+      ? .winograd(Winograd(weight, bias: bias)) : .windows(WeightMatrix(Self.channelsLast(weight)))
+    (self.inputs, self.outputs, self.kernel, self.stride) = (inputs, outputs, kernel, stride)
   }
 
   /// [outputs, inputs, k, k] → [outputs, k · k · inputs].
@@ -42,47 +57,64 @@ public struct Convolution: Sendable {
 
   /// [batch, height, width, inputs] → [batch, ⌈height / stride⌉, ⌈width / stride⌉, outputs].
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let (batch, height, width, inputs) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-    precondition(inputs * kernel * kernel == weight.columns, "\(x.shape) into a layer of other channels")
-    let outHeight = (height + stride - 1) / stride
-    let outWidth = (width + stride - 1) / stride
-    var y = Tensor(uninitialized: [batch, outHeight, outWidth, weight.rows])
-    var window = kernel_window(
+    let (height, width) = ((x.shape[1] + stride - 1) / stride, (x.shape[2] + stride - 1) / stride)
+    var y = Tensor(uninitialized: [x.shape[0], height, width, outputs])
+    multiply(x, into: &y, accumulate: false)
+    return y
+  }
+
+  /// `y += convolution(x)`, the residual connection in one go.
+  public func add(_ x: Tensor, to y: inout Tensor) { multiply(x, into: &y, accumulate: true) }
+
+  private func multiply(_ x: Tensor, into y: inout Tensor, accumulate: Bool) {
+    let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
+    let (outHeight, outWidth) = ((height + stride - 1) / stride, (width + stride - 1) / stride)
+    precondition(x.width == inputs, "\(x.shape) into a convolution of \(inputs) channels")
+    precondition(y.shape == [batch, outHeight, outWidth, outputs], "\(x.shape) cannot go to \(y.shape)")
+    let window = kernel_window(
       height: height, width: width, channels: inputs, out_width: outWidth, kernel: kernel, stride: stride,
       padding: kernel / 2)
     y.withMutableElements { y in
       x.withElements { x in
         for picture in 0..<batch {
           let source = x.baseAddress! + picture * height * width * inputs
-          let target = y.baseAddress! + picture * outHeight * outWidth * weight.rows
-          if kernel == 1 && stride == 1 {
-            Product.multiply(source, rows: height * width, by: weight, bias: bias, into: target)
-          } else {
-            multiplyWindows(of: source, &window, pixels: outHeight * outWidth, into: target)
+          let target = y.baseAddress! + picture * outHeight * outWidth * outputs
+          switch method {
+          case .winograd(let winograd):
+            winograd.multiply(source, height: height, width: width, into: target, accumulate: accumulate)
+          case .windows(let weight) where kernel == 1 && stride == 1:
+            Product.multiply(
+              source, rows: height * width, by: weight, bias: bias, into: target, accumulate: accumulate)
+          case .windows(let weight):
+            multiplyWindows(
+              of: source, window, pixels: outHeight * outWidth, by: weight, into: target,
+              accumulate: accumulate)
           }
         }
       }
     }
-    return y
   }
 
   /// Lays out the windows of some thousand pixels at a time and multiplies them with the weights.
   private func multiplyWindows(
-    of source: UnsafePointer<Float>, _ window: inout kernel_window, pixels: Int,
-    into target: UnsafeMutablePointer<Float>
+    of source: UnsafePointer<Float>, _ window: kernel_window, pixels: Int, by weight: WeightMatrix,
+    into target: UnsafeMutablePointer<Float>, accumulate: Bool
   ) {
+    var window = window
     let block = max(64, min(pixels, (1 << 22) / weight.columns))
     var patches = Tensor(uninitialized: [block, weight.columns])
-    for first in Swift.stride(from: 0, to: pixels, by: block) {
-      let count = min(block, pixels - first)
-      patches.withMutableElements { patches in
-        nonisolated(unsafe) let base = patches.baseAddress!
-        Parallel.forRanges(count, grain: 16) { range in
+    patches.withMutableElements { patches in
+      nonisolated(unsafe) let patches = patches.baseAddress!
+      for first in Swift.stride(from: 0, to: pixels, by: block) {
+        let count = min(block, pixels - first)
+        Parallel.forRanges(count, grain: 16) {
           kernel_patches(
-            base + range.lowerBound * weight.columns, source, &window, first + range.lowerBound,
-            first + range.upperBound)
+            patches + $0.lowerBound * weight.columns, source, &window, first + $0.lowerBound,
+            first + $0.upperBound)
         }
-        Product.multiply(base, rows: count, by: weight, bias: bias, into: target + first * weight.rows)
+        Product.multiply(
+          patches, rows: count, by: weight, bias: bias, into: target + first * outputs,
+          accumulate: accumulate)
       }
     }
   }

@@ -63,12 +63,12 @@ public struct GroupNorm: Sendable {
         for picture in 0..<x.count / (pixels * channels) {
           let start = picture * pixels * channels
           let source = UnsafeBufferPointer(rebasing: x[start..<start + pixels * channels])
-          let (scale, shift) = scaleAndShift(source, pixels: pixels)
+          let (center, scale, shift) = coefficients(source, pixels: pixels)
           Parallel.forRanges(pixels, grain: max(1, 8192 / channels)) {
             let first = $0.lowerBound * channels
             kernel_normalize(
-              y.baseAddress! + start + first, source.baseAddress! + first, scale, shift, silu, $0.count,
-              channels)
+              y.baseAddress! + start + first, source.baseAddress! + first, center, scale, shift, silu,
+              $0.count, channels)
           }
         }
       }
@@ -76,11 +76,13 @@ public struct GroupNorm: Sendable {
     return result
   }
 
-  /// `y = scale · x + shift` per channel, from the mean and variance of each group of one picture.
-  private func scaleAndShift(_ x: UnsafeBufferPointer<Float>, pixels: Int) -> ([Float], [Float]) {
+  /// `y = scale · (x - center) + shift` per channel, from the mean and variance of each group of one picture.
+  private func coefficients(
+    _ x: UnsafeBufferPointer<Float>, pixels: Int
+  ) -> (center: [Float], scale: [Float], shift: [Float]) {
     let channels = weight.count
     let size = channels / groups
-    // Moments are taken around a value of the group itself, so that a large mean costs no digits.
+    // Distances to a value of the group itself, so that a large mean costs no digits.
     let center = (0..<channels).map { x[$0 / size * size] }
     let pieces = max(1, min(Parallel.threads * 2, pixels / 256))
     var moments = [Double](repeating: 0, count: pieces * 2 * channels)
@@ -110,11 +112,11 @@ public struct GroupNorm: Sendable {
       let variance = max(0, squares / count - (sum / count) * (sum / count))
       let inverse = 1 / (variance + Double(epsilon)).squareRoot()
       for channel in group * size..<(group + 1) * size {
-        let mean = Double(center[channel]) + sum / count
         scale[channel] = Float(Double(weight[channel]) * inverse)
-        shift[channel] = Float(Double(bias[channel]) - mean * Double(weight[channel]) * inverse)
+        // With the rounded scale, so that its error does not grow with the mean.
+        shift[channel] = Float(Double(bias[channel]) - sum / count * Double(scale[channel]))
       }
     }
-    return (scale, shift)
+    return (center, scale, shift)
   }
 }

@@ -59,16 +59,27 @@ public struct Decoder: Sendable {
   }
 
   /// Latents [batch, h, w, 4] as the sampler leaves them → pictures [batch, 8h, 8w, 3], about −1…1.
-  public func callAsFunction(_ latents: Tensor) -> Tensor {
+  public func callAsFunction(_ latents: Tensor) -> Tensor { callAsFunction(latents) { _, _ in } }
+
+  /// The same, showing `watch` what leaves each stage, under the stage's name in the checkpoint.
+  package func callAsFunction(_ latents: Tensor, watch: (String, Tensor) -> Void) -> Tensor {
     var x = latents.scaled(by: 1 / config.scalingFactor)
     if let postConvolution { x = postConvolution(x) }
-    x = middle.0(convolutionIn(x))
+    watch("post_quant_conv", x)
+    x = convolutionIn(x)
+    watch("conv_in", x)
+    x = middle.0(x)
+    watch("mid_block.resnets.0", x)
     if let attention = middle.1 { x = attention(x) }
+    watch("mid_block.attentions.0", x)
     x = middle.2(x)
-    for stage in stages {
+    watch("mid_block", x)
+    for (index, stage) in stages.enumerated() {
       for block in stage.blocks { x = block(x) }
-      guard let upsampler = stage.upsampler else { continue }
-      x = upsampler(Upsampling.nearest(x, height: 2 * x.shape[1], width: 2 * x.shape[2]))
+      if let upsampler = stage.upsampler {
+        x = upsampler(Upsampling.nearest(x, height: 2 * x.shape[1], width: 2 * x.shape[2]))
+      }
+      watch("up_blocks.\(index)", x)
     }
     return convolutionOut(normOut(x, silu: true))
   }

@@ -31,7 +31,7 @@ public struct DecoderConfig: Sendable {
         needed: "a list of 1 to 8 integers")
     }
     let stages = JSONValue.array(Array(repeating: "UpDecoderBlock2D", count: widths.count))
-    try file.require("up_block_types", stages)
+    try file.require("up_block_types", stages, default: .null)
     try file.require("act_fn", "silu")
     for key in ["latents_mean", "latents_std", "shift_factor"] { try file.require(key, .null) }
     layersPerStage = try file.int("layers_per_block", in: 1...64, default: 1)
@@ -42,7 +42,7 @@ public struct DecoderConfig: Sendable {
     usesPostConvolution = try file.bool("use_post_quant_conv", default: true)
     usesAttention = try file.bool("mid_block_add_attention", default: true)
     for width in widths where width % groups != 0 {
-      throw UnevenWidth(path: file.path, width: width, groups: groups, heads: 1)
+      throw UnevenWidth(path: file.path, width: width, groups: groups)
     }
   }
 }

@@ -21,21 +21,25 @@ struct BytePairs: Sendable {
     guard let text = try MappedFile(path: path).text else {
       throw MalformedFile(path: path, reason: "is not UTF-8 text")
     }
-    var merges: [Pair: Merge] = [:]
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+    var merges = [Pair: Merge](minimumCapacity: vocabulary.count)
+    let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (index, bytes) in lines.enumerated() {
+      let line = String(Substring(bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes))
       if line.isEmpty || line.hasPrefix("#version") { continue }
-      let parts = line.split(separator: " ", omittingEmptySubsequences: false)
-      guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
-        throw VocabularyError.badMerge(path: path, line: index + 1, text: String(line))
+      let space = line.utf8.firstIndex(of: UInt8(ascii: " ")) ?? line.startIndex
+      let (left, right) = (line[..<space], line[space...].dropFirst())
+      guard !left.isEmpty, !right.isEmpty, !right.utf8.contains(UInt8(ascii: " ")) else {
+        throw VocabularyError.badMerge(path: path, line: index + 1, text: line)
       }
-      let ids = try [parts[0], parts[1], parts[0] + parts[1]].map { token in
+      func id(_ token: Substring) throws -> Int {
         guard let id = vocabulary[String(token)] else {
           throw VocabularyError.unknownMerge(
-            path: path, line: index + 1, text: String(line), token: String(token), vocabulary: vocabulary.path)
+            path: path, line: index + 1, text: line, token: String(token), vocabulary: vocabulary.path)
         }
         return id
       }
-      merges[Pair(left: ids[0], right: ids[1])] = Merge(rank: index, result: ids[2])
+      merges[Pair(left: try id(left), right: try id(right))] = Merge(
+        rank: index, result: try id(left + right))
     }
     self.merges = merges
   }
@@ -105,7 +109,8 @@ private struct Heap {
     var index = 0
     while true {
       let children = (2 * index + 1..<2 * index + 3).clamped(to: items.indices)
-      guard !children.isEmpty, let least = children.min(by: { items[$0] < items[$1] }), items[least] < items[index]
+      guard !children.isEmpty, let least = children.min(by: { items[$0] < items[$1] }),
+        items[least] < items[index]
       else { return top }
       items.swapAt(index, least)
       index = least

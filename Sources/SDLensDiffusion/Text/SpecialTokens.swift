@@ -81,12 +81,14 @@ struct SpecialTokens: Sendable {
     case .object(let fields):
       guard case .string(let content) = fields["content"], !content.isEmpty else { break }
       guard fields["single_word"] ?? false == false else {
-        throw UnsupportedConfigValue(path: file.path, key: "\(key).single_word", found: true, supported: [false])
+        throw UnsupportedConfigValue(
+          path: file.path, key: "\(key).single_word", found: true, supported: [false])
       }
       let normalized = fields["normalized"] ?? .bool(fields["special"] == false)
       return Added(content: content, normalized: normalized == true, isText: false)
     default: break
     }
-    throw BadConfigValue(path: file.path, key: key, found: value, needed: "a text or an object with 'content'")
+    throw BadConfigValue(
+      path: file.path, key: key, found: value, needed: "a text or an object with 'content'")
   }
 }

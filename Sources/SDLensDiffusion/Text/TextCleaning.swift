@@ -1,4 +1,5 @@
-import Foundation
+// For `_nfc`: Foundation's `precomposedStringWithCanonicalMapping` composes old Hangul letters that must stay.
+@_spi(_Unicode) import Swift
 
 /// What happens to a text before it is cut into tokens, as in `CLIPTokenizer` of transformers 5.
 enum TextCleaning {
@@ -11,7 +12,7 @@ enum TextCleaning {
     if scalars.contains(where: { $0.value >= 0x300 }) {
       var string = String.UnicodeScalarView()
       string.append(contentsOf: scalars)
-      scalars = Array(String(string).precomposedStringWithCanonicalMapping.unicodeScalars)
+      scalars = Array(String(string)._nfc)
     }
     return scalars.flatMap { scalar -> [Unicode.Scalar] in
       switch scalar {
@@ -51,7 +52,9 @@ enum TextCleaning {
     return words
   }
 
-  private static let contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map { Array($0.unicodeScalars) }
+  private static let contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map {
+    Array($0.unicodeScalars)
+  }
   private static let markers = ["<|startoftext|>", "<|endoftext|>"].map { Array($0.unicodeScalars) }
 }
 

@@ -30,8 +30,10 @@ public struct TextEncoder: Sendable {
     // transformers 5 leaves the first name out when it saves a model without projection that it made.
     let text = w.contains("text_model") ? w["text_model"] : w
     let embeddings = text["embeddings"]
-    tokenEmbedding = try embeddings["token_embedding"].matrix("weight", [config.vocabularySize, config.width])
-    positionEmbedding = try embeddings["position_embedding"].tensor("weight", [config.positions, config.width])
+    tokenEmbedding = try embeddings["token_embedding"].matrix(
+      "weight", [config.vocabularySize, config.width])
+    positionEmbedding = try embeddings["position_embedding"].tensor(
+      "weight", [config.positions, config.width])
     layers = try (0..<config.layers).map { try TextEncoderLayer(text["encoder"]["layers"][$0], config) }
     finalNorm = try LayerNorm(text["final_layer_norm"], width: config.width, epsilon: config.epsilon)
     projection =
@@ -120,6 +122,8 @@ private struct TextEncoderLayer: Sendable {
 extension Tensor {
   /// Some of the vectors along the last axis, [rows, width].
   fileprivate func gathered(rows: [Int]) -> Tensor {
-    Tensor(rows.flatMap { row in withElements { Array($0[row * width..<(row + 1) * width]) } }, [rows.count, width])
+    Tensor(
+      rows.flatMap { row in withElements { Array($0[row * width..<(row + 1) * width]) } },
+      [rows.count, width])
   }
 }

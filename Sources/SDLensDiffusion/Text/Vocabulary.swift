@@ -63,7 +63,8 @@ struct Vocabulary: Sendable {
       // A token that is not in the alphabet, as a special one may be, stands for itself.
       return letters.contains(nil) ? Array(tokens[id].utf8) : letters.compactMap(\.self)
     }
-    return String(decoding: bytes, as: UTF8.self).replacing(Self.wordEnd, with: " ")
+    return String(decoding: bytes, as: UTF8.self)
+      .replacingOccurrences(of: Self.wordEnd, with: " ", options: .literal)
       .trimmingCharacters(in: .whitespacesAndNewlines)
   }
 }

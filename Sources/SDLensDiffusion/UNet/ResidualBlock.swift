@@ -10,15 +10,16 @@ struct ResidualBlock: Sendable {
   let shortcut: Convolution?
 
   init(
-    _ w: WeightScope, inputs: Int, outputs: Int, timeWidth: Int?, groups: Int, epsilon: Float
+    _ w: WeightScope, inputs: Int, outputs: Int, timeWidth: Int?, groups: Int, epsilon: Float,
+    smallMaps: Bool = false
   ) throws {
     norms = (
       try GroupNorm(w["norm1"], channels: inputs, groups: groups, epsilon: epsilon),
       try GroupNorm(w["norm2"], channels: outputs, groups: groups, epsilon: epsilon)
     )
     convolutions = (
-      try Convolution(w["conv1"], inputs: inputs, outputs: outputs),
-      try Convolution(w["conv2"], inputs: outputs, outputs: outputs)
+      try Convolution(w["conv1"], inputs: inputs, outputs: outputs, smallMaps: smallMaps),
+      try Convolution(w["conv2"], inputs: outputs, outputs: outputs, smallMaps: smallMaps)
     )
     timeProjection = try timeWidth.map { try Linear(w["time_emb_proj"], inputs: $0, outputs: outputs) }
     shortcut =
@@ -29,7 +30,8 @@ struct ResidualBlock: Sendable {
   func callAsFunction(_ x: Tensor, time: Tensor? = nil) -> Tensor {
     var h = convolutions.0(norms.0(x, silu: true))
     if let timeProjection, let time { h.addToPixels(timeProjection(time)) }
-    let residual = convolutions.1(norms.1(h, silu: true))
-    return (shortcut?(x) ?? x) + residual
+    var sum = shortcut?(x) ?? x
+    convolutions.1.add(norms.1(h, silu: true), to: &sum)
+    return sum
   }
 }

@@ -21,14 +21,12 @@ struct SpatialTransformer: Sendable {
 
   /// [batch, height, width, channels] → the same shape.
   func callAsFunction(_ stream: Tensor, text: Tensor, hooks: BlockHooks?) -> Tensor {
+    func update(_ x: Tensor) -> Tensor { projectOut(transform(x, text: text, hooks: hooks)) }
+    // The update is formed before it is added, hooks or not: looking at a block does not change a bit.
+    guard let hooks else { return stream + update(stream) }
     var stream = stream
-    guard let hooks else {
-      projectOut.add(transform(stream, text: text, hooks: nil), to: &stream)
-      return stream
-    }
     hooks.pass(.input, &stream)
-    let update = hooks.update(of: stream) { projectOut(transform(stream, text: text, hooks: hooks)) }
-    if let update { stream += update }
+    if let update = hooks.update(of: stream, compute: { update(stream) }) { stream += update }
     hooks.pass(.output, &stream)
     return stream
   }

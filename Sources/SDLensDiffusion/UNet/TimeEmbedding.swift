@@ -20,7 +20,7 @@ struct EmbeddingNetwork: Sendable {
 }
 
 /// What the U-net knows besides the latents: the time step, the pooled prompt, sizes and crops.
-struct TimeEmbedding: Sendable {
+package struct TimeEmbedding: Sendable {
   let time: EmbeddingNetwork
   let addition: EmbeddingNetwork
   let timeWidth: Int
@@ -34,19 +34,20 @@ struct TimeEmbedding: Sendable {
       w["add_embedding"], inputs: config.additionInputs, outputs: config.embeddingWidth)
   }
 
-  /// Time step, pooled prompt [batch, p] and six time ids a picture → [batch, 4 · widths[0]].
+  /// Time step, pooled prompt [batch, p] and six time ids, for all pictures or for each → [batch, 4 · widths[0]].
   func callAsFunction(timestep: Double, pooled: Tensor, timeIDs: [Float]) -> Tensor {
     let batch = pooled.shape[0]
     let steps = Tensor(
       (0..<batch).flatMap { _ in Self.sinusoids(timestep, width: timeWidth) }, [batch, timeWidth])
+    precondition([6, 6 * batch].contains(timeIDs.count), "\(timeIDs.count) time ids for \(batch) pictures")
     let ids = timeIDs.flatMap { Self.sinusoids(Double($0), width: additionWidth) }
-    let sizes = Tensor(
-      (0..<batch).flatMap { _ in ids }, [batch, timeIDs.count * additionWidth])
+    let copies = 6 * batch / timeIDs.count
+    let sizes = Tensor((0..<copies).flatMap { _ in ids }, [batch, 6 * additionWidth])
     return time(steps) + addition(.concatenated(pooled, sizes))
   }
 
   /// `[cos(t f_i)…, sin(t f_i)…]` with `f_i = 10000^(−i / half)` (diffusers: flip_sin_to_cos, freq_shift 0).
-  static func sinusoids(_ t: Double, width: Int) -> [Float] {
+  package static func sinusoids(_ t: Double, width: Int) -> [Float] {
     let half = width / 2
     let angles = (0..<half).map { i in
       // Frequencies and angles are rounded to float32 where PyTorch rounds them.

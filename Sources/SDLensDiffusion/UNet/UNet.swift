@@ -10,6 +10,9 @@ public struct UNet: Sendable {
     /// [batch, height, width, channels].
     public var stream: Tensor
     var skips: [Tensor] = []
+
+    /// What a pass begins with.
+    package init(stream: Tensor) { self.stream = stream }
   }
 
   /// What stays the same during a pass.
@@ -17,7 +20,7 @@ public struct UNet: Sendable {
     /// [batch, tokens, context].
     let text: Tensor
     /// silu(time embedding), [batch, 4 · widths[0]].
-    let time: Tensor
+    package let time: Tensor
   }
 
   enum Step: Sendable {
@@ -35,6 +38,9 @@ public struct UNet: Sendable {
   let embedding: TimeEmbedding
   let steps: [Step]
 
+  /// All steps of a pass.
+  package var allSteps: Range<Int> { steps.indices }
+
   /// Reads the network from the root of its weight file.
   public init(_ w: WeightScope, config: UNetConfig) throws {
     self.config = config
@@ -48,7 +54,8 @@ public struct UNet: Sendable {
   ///   - latents: already scaled for the step by the scheduler.
   ///   - text: prompt embeddings [batch, 77, context].
   ///   - pooled: pooled prompt embeddings [batch, p].
-  ///   - timeIDs: original height and width, crop top and left, target height and width.
+  ///   - timeIDs: original height and width, crop top and left, target height and width, for all pictures
+  ///     or for each.
   ///   - step: the number of the denoising step, from 0, for the hooks.
   public func callAsFunction(
     _ latents: Tensor, timestep: Double, text: Tensor, pooled: Tensor, timeIDs: [Float],
@@ -56,7 +63,7 @@ public struct UNet: Sendable {
   ) -> Tensor {
     let conditioning = conditioning(timestep: timestep, text: text, pooled: pooled, timeIDs: timeIDs)
     var state = State(stream: latents)
-    run(steps.indices, on: &state, conditioning, hooks: hooks, step: step)
+    run(allSteps, on: &state, conditioning, hooks: hooks, step: step)
     return state.stream
   }
 
@@ -70,7 +77,7 @@ public struct UNet: Sendable {
   }
 
   /// Runs a part of the pass.
-  func run(
+  package func run(
     _ range: Range<Int>, on state: inout State, _ conditioning: Conditioning, hooks: HookSet, step: Int
   ) {
     for index in range {

@@ -39,7 +39,8 @@ public struct UNetConfig: Sendable {
     widths = try file.ints("block_out_channels", count: 3)
     depths = try file.ints("transformer_layers_per_block", count: 3, default: [1, 1, 1])
     // SDXL's files say `attention_head_dim` where the number of heads is meant.
-    heads = try file.ints(file["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads", count: 3)
+    let key = file["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads"
+    heads = try file.ints(key, count: 3)
     layersPerStage = try file.int("layers_per_block", in: 2...2)
     groups = try file.int("norm_num_groups", default: 32)
     epsilon = Float(try file.double("norm_eps", in: 0...1, default: 1e-5))
@@ -63,10 +64,10 @@ public struct UNetConfig: Sendable {
   private static func checkTopology(_ file: ConfigFile) throws {
     let down: [JSONValue] = ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]
     let up: [JSONValue] = ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"]
-    try file.require("down_block_types", .array(down))
-    try file.require("up_block_types", .array(up))
+    try file.require("down_block_types", .array(down), default: .null)
+    try file.require("up_block_types", .array(up), default: .null)
     try file.require("mid_block_type", "UNetMidBlock2DCrossAttn")
-    try file.require("addition_embed_type", "text_time")
+    try file.require("addition_embed_type", "text_time", default: .null)
     try file.require("act_fn", "silu")
     try file.require("attention_type", "default")
     try file.require("use_linear_projection", true, default: false)
@@ -76,7 +77,7 @@ public struct UNetConfig: Sendable {
     try file.require("resnet_time_scale_shift", "default")
     for key in ["conv_in_kernel", "conv_out_kernel"] { try file.require(key, 3) }
     for key in ["downsample_padding", "mid_block_scale_factor", "resnet_out_scale_factor"] {
-      try file.require(key, 1, 1.0)
+      try file.require(key, 1)
     }
     for key in [
       "center_input_sample", "class_embeddings_concat", "dual_cross_attention", "only_cross_attention",
@@ -99,10 +100,11 @@ public struct UnevenWidth: UserError {
   let path: String
   let width: Int
   let groups: Int
-  let heads: Int
+  /// Nil where there is no attention.
+  var heads: Int?
   /// The file, the width and what must divide it.
   public var description: String {
-    "'\(path)': a level of \(width) channels cannot be divided into \(groups) groups and \(heads) heads; "
-      + "both numbers must divide it"
+    "'\(path)': a level of \(width) channels cannot be divided into \(groups) groups"
+      + (heads.map { " and \($0) heads; both numbers must divide it" } ?? "; their number must divide it")
   }
 }

@@ -25,7 +25,7 @@ struct UNetSteps {
     for stage in widths.indices {
       for index in 0..<config.layersPerStage {
         let inputs = index == 0 ? widths[max(0, stage - 1)] : widths[stage]
-        try addResidual(w[stage]["resnets"][index], inputs: inputs, outputs: widths[stage])
+        try addResidual(w[stage]["resnets"][index], inputs: inputs, outputs: widths[stage], level: stage)
         try addTransformer(.down, stage: stage, index, at: w[stage], level: stage)
         all.append(.keep)
       }
@@ -40,9 +40,9 @@ struct UNetSteps {
   private mutating func addMiddle(_ w: WeightScope) throws {
     let level = config.widths.count - 1
     let width = config.widths[level]
-    try addResidual(w["resnets"][0], inputs: width, outputs: width)
+    try addResidual(w["resnets"][0], inputs: width, outputs: width, level: level)
     try addTransformer(.mid, stage: 0, 0, at: w, level: level)
-    try addResidual(w["resnets"][1], inputs: width, outputs: width)
+    try addResidual(w["resnets"][1], inputs: width, outputs: width, level: level)
   }
 
   private mutating func addUp(_ w: WeightScope) throws {
@@ -52,9 +52,11 @@ struct UNetSteps {
         // Each residual block takes the stream and the feature map that the way down kept last.
         let stream = index == 0 ? widths[max(0, stage - 1)] : widths[stage]
         let skip = index == config.layersPerStage ? widths[min(stage + 1, widths.count - 1)] : widths[stage]
+        let level = widths.count - 1 - stage
         all.append(.join)
-        try addResidual(w[stage]["resnets"][index], inputs: stream + skip, outputs: widths[stage])
-        try addTransformer(.up, stage: stage, index, at: w[stage], level: widths.count - 1 - stage)
+        try addResidual(
+          w[stage]["resnets"][index], inputs: stream + skip, outputs: widths[stage], level: level)
+        try addTransformer(.up, stage: stage, index, at: w[stage], level: level)
       }
       if stage < widths.count - 1 {
         all.append(
@@ -65,12 +67,12 @@ struct UNetSteps {
     }
   }
 
-  private mutating func addResidual(_ w: WeightScope, inputs: Int, outputs: Int) throws {
+  private mutating func addResidual(_ w: WeightScope, inputs: Int, outputs: Int, level: Int) throws {
     all.append(
       .residual(
         try ResidualBlock(
           w, inputs: inputs, outputs: outputs, timeWidth: config.embeddingWidth, groups: config.groups,
-          epsilon: config.epsilon)))
+          epsilon: config.epsilon, smallMaps: level == config.widths.count - 1)))
   }
 
   /// Adds the transformer block of that name, where there is one.

@@ -1,0 +1,157 @@
+import Foundation
+
+/// Reads JSON text (RFC 8259) strictly: no comments, no comma at the end, no key twice in an object.
+///
+/// Foundation's reader takes three times as long for a vocabulary, allows what the standard does not, and
+/// does not say in which line a mistake is.
+struct JSONParser {
+  private let bytes: [UInt8]
+  private var index = 0
+  private var depth = 0
+
+  /// A mistake in the text, and where it is.
+  struct Mistake: Error, CustomStringConvertible {
+    let line: Int
+    let column: Int
+    let reason: String
+    var description: String { "line \(line), column \(column): \(reason)" }
+  }
+
+  /// Reads the one value that the text holds.
+  ///
+  /// - Throws: `Mistake`.
+  static func value(_ text: String) throws -> JSONValue {
+    var parser = JSONParser(bytes: Array(text.utf8))
+    let value = try parser.value()
+    parser.skipSpace()
+    guard parser.index == parser.bytes.count else { throw parser.mistake("nothing may follow the value") }
+    return value
+  }
+
+  private init(bytes: [UInt8]) { self.bytes = bytes }
+
+  private mutating func value() throws -> JSONValue {
+    skipSpace()
+    switch next {
+    case UInt8(ascii: "{"): return .object(try object())
+    case UInt8(ascii: "["): return .array(try array())
+    case UInt8(ascii: "\""): return .string(try string())
+    case let byte? where byte == UInt8(ascii: "-") || Self.digit ~= byte: return try number()
+    default:
+      for (word, value) in [("true", JSONValue.bool(true)), ("false", .bool(false)), ("null", .null)]
+      where bytes[index...].starts(with: word.utf8) {
+        index += word.utf8.count
+        return value
+      }
+      throw missing("a value")
+    }
+  }
+
+  private mutating func object() throws -> [String: JSONValue] {
+    var members: [String: JSONValue] = [:]
+    try list(until: "}") { parser in
+      guard parser.next == UInt8(ascii: "\"") else { throw parser.missing("a key in quotes") }
+      let key = try parser.string()
+      parser.skipSpace()
+      guard parser.take(":") else { throw parser.missing("a colon") }
+      guard members.updateValue(try parser.value(), forKey: key) == nil else {
+        throw parser.mistake("the key '\(key)' is there twice")
+      }
+    }
+    return members
+  }
+
+  private mutating func array() throws -> [JSONValue] {
+    var elements: [JSONValue] = []
+    try list(until: "]") { elements.append(try $0.value()) }
+    return elements
+  }
+
+  /// What stands between brackets, with commas between.
+  private mutating func list(
+    until end: Unicode.Scalar, _ element: (inout JSONParser) throws -> Void
+  ) throws {
+    index += 1
+    depth += 1
+    defer { depth -= 1 }
+    guard depth <= 100 else { throw mistake("more than 100 brackets are open") }
+    skipSpace()
+    if take(end) { return }
+    repeat {
+      skipSpace()
+      try element(&self)
+      skipSpace()
+    } while take(",")
+    guard take(end) else { throw missing("a comma or '\(end)'") }
+  }
+
+  private mutating func string() throws -> String {
+    index += 1
+    let start = index
+    var hasEscapes = false
+    while let byte = next, byte != UInt8(ascii: "\"") {
+      guard byte >= 0x20 else { throw mistake("a control character must be escaped in a text") }
+      if byte == UInt8(ascii: "\\") {
+        hasEscapes = true
+        index += 1
+      }
+      index += 1
+    }
+    guard next != nil else { throw missing("a quote") }
+    index += 1
+    guard hasEscapes else { return String(decoding: bytes[start..<index - 1], as: UTF8.self) }
+    // Escapes are rare, and surrogate pairs are not worth writing again.
+    guard let text = try? JSONDecoder().decode(String.self, from: Data(bytes[start - 1..<index])) else {
+      throw mistake("an escape in a text is wrong")
+    }
+    return text
+  }
+
+  private mutating func number() throws -> JSONValue {
+    let start = index
+    _ = take("-")
+    let first = next
+    let whole = digits()
+    var good = whole == 1 || whole > 1 && first != UInt8(ascii: "0")
+    if take(".") { good = digits() > 0 && good }
+    if take("e") || take("E") {
+      _ = take("+") || take("-")
+      good = digits() > 0 && good
+    }
+    let text = String(decoding: bytes[start..<index], as: UTF8.self)
+    guard good, let double = Double(text), double.isFinite else { throw mistake("'\(text)' is not a number") }
+    return (Int(text) ?? Int(exactly: double)).map(JSONValue.int) ?? .double(double)
+  }
+
+  /// Skips digits and says how many there were.
+  private mutating func digits() -> Int {
+    let start = index
+    while let byte = next, Self.digit ~= byte { index += 1 }
+    return index - start
+  }
+
+  private static let digit = UInt8(ascii: "0")...UInt8(ascii: "9")
+
+  private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
+
+  private mutating func take(_ character: Unicode.Scalar) -> Bool {
+    guard next == UInt8(ascii: character) else { return false }
+    index += 1
+    return true
+  }
+
+  private mutating func skipSpace() {
+    while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { index += 1 }
+  }
+
+  private func missing(_ what: String) -> Mistake {
+    mistake(next == nil ? "the text ends too early" : "\(what) is needed")
+  }
+
+  private func mistake(_ reason: String) -> Mistake {
+    let before = bytes[..<min(index, bytes.count)]
+    let lineStart = before.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
+    return Mistake(
+      line: before.count { $0 == 0x0A } + 1, column: before.count - lineStart + 1, reason: reason)
+  }
+}

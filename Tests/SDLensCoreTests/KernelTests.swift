@@ -1,0 +1,228 @@
+import CKernels
+import SDLensCore
+import SDLensTestSupport
+import Testing
+
+/// Every C kernel equals the formula in CKernels.h, at lengths around those of vector registers.
+@Suite struct KernelTests {
+  static let counts = [0, 1, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 257, 5000]
+
+  /// `count` results of a kernel, checked for not writing behind them.
+  private func results(_ count: Int, _ kernel: (UnsafeMutablePointer<Float>) -> Void) -> Tensor {
+    var y = [Float](repeating: 77, count: count + 16)
+    kernel(&y)
+    #expect(y.suffix(16).allSatisfy { $0 == 77 }, "wrote behind \(count) elements")
+    return Tensor(Array(y.prefix(count)), [count])
+  }
+
+  @Test(arguments: counts) func halfPrecisionIsReadExactly(count: Int) {
+    let x = Tensor.random([count], scale: 100).elements
+    let halves = x.map { Float16($0) }
+    let half = results(count) { kernel_float_from_half($0, halves.map(\.bitPattern), count) }
+    #expect(half.elements == halves.map { Float($0) })
+    let upper = x.map { UInt16($0.bitPattern >> 16) }
+    let bfloat = results(count) { kernel_float_from_bfloat($0, upper, count) }
+    #expect(bfloat.elements == upper.map { Float(bitPattern: UInt32($0) << 16) })
+  }
+
+  @Test func everyHalfIsReadExactly() {
+    let all = Array(UInt16.min...UInt16.max)
+    let found = results(all.count) { kernel_float_from_half($0, all, all.count) }
+    for (bits, value) in zip(all, found.elements) {
+      let wanted = Float(Float16(bitPattern: bits))
+      #expect(value == wanted || value.isNaN && wanted.isNaN, "half \(bits): \(value), not \(wanted)")
+    }
+  }
+
+  @Test(arguments: [1, 7, 17, 4096, 4097, 9000]) func whatIsNotFiniteIsSeenAnywhere(count: Int) {
+    for place in Set([0, count / 2, count - 1]) {
+      for bad in [Float.nan, .infinity, -.infinity] {
+        var x = [Float](repeating: -3, count: count)
+        let halves = { x.map { Float16($0).bitPattern } }
+        let bfloats = { x.map { UInt16($0.bitPattern >> 16) } }
+        #expect(kernel_all_finite_float(x, count))
+        #expect(kernel_all_finite_half(halves(), count))
+        #expect(kernel_all_finite_bfloat(bfloats(), count))
+        x[place] = bad
+        #expect(!kernel_all_finite_float(x, count), "\(bad) at \(place)")
+        #expect(!kernel_all_finite_half(halves(), count), "\(bad) at \(place)")
+        #expect(!kernel_all_finite_bfloat(bfloats(), count), "\(bad) at \(place)")
+      }
+    }
+    #expect(kernel_all_finite_float([.greatestFiniteMagnitude, -0, .leastNonzeroMagnitude], 3))
+  }
+
+  @Test(arguments: counts) func sumsAndScalings(count: Int) {
+    let x = Tensor.random([count], seed: 1)
+    let y = Tensor.random([count], seed: 2)
+    let added = results(count) {
+      $0.update(from: y.elements, count: count)
+      kernel_add_scaled($0, -2.5, x.elements, count)
+    }
+    let wanted = Tensor((0..<count).map { Float(Double(y[$0]) - 2.5 * Double(x[$0])) }, [count])
+    expectClose(added, wanted, within: 2e-7, "add_scaled")
+    let scaled = results(count) { kernel_scale_shift($0, 3, -0.5, x.elements, count) }
+    expectClose(scaled, x.mapped { 3 * $0 - 0.5 }, within: 2e-7, "scale_shift")
+  }
+
+  @Test(arguments: [1, 3, 5], [1, 7, 16, 65]) func rowsAreSetAndAddedTo(rows: Int, width: Int) {
+    let x = Tensor.random([width]).elements
+    let stride = width + 3
+    let old = Tensor.random([rows * stride], seed: 1).elements
+    var (set, added) = (old, old)
+    kernel_set_rows(&set, stride, x, rows, width)
+    kernel_add_to_rows(&added, stride, x, rows, width)
+    for place in old.indices {
+      let column = place % stride
+      #expect(
+        set[place] == (column < width ? x[column] : old[place]), "row \(place / stride), column \(column)")
+      #expect(added[place] == (column < width ? x[column] : 0) + old[place])
+    }
+  }
+
+  @Test(arguments: counts) func activations(count: Int) {
+    let x = Tensor.random([count], scale: 4)
+    let silu = results(count) { kernel_silu($0, x.elements, count) }
+    expectClose(silu, x.mapped(Reference.silu), within: 2e-7, "silu")
+    let gelu = results(count) { kernel_gelu($0, x.elements, count) }
+    expectClose(gelu, x.mapped(Reference.gelu), within: 2e-7, "gelu")
+    let quick = results(count) { kernel_quick_gelu($0, x.elements, count) }
+    expectClose(quick, x.mapped(Reference.quickGELU), within: 2e-7, "quick_gelu")
+  }
+
+  @Test(arguments: [1, 5], [1, 7, 16, 65]) func gatedGELU(rows: Int, width: Int) {
+    let x = Tensor.random([rows, 2 * width], scale: 2)
+    let y = results(rows * width) { kernel_geglu($0, x.elements, rows, width) }
+    expectClose(y.reshaped([rows, width]), Reference.gatedGELU(x), within: 3e-7, "geglu")
+  }
+
+  @Test(arguments: counts.dropFirst(), [Float(1), 300]) func softmax(width: Int, scale: Float) {
+    for used in Set([1, (width + 1) / 2, width]) {
+      let x = Tensor.random([width], scale: scale)
+      let y = results(width) {
+        $0.update(from: x.elements, count: width)
+        kernel_softmax($0, used, width)
+      }
+      let shares = Reference.softmax(x.elements.prefix(used).map(Double.init)).map { Float($0) }
+      let wanted = Tensor(shares + Array(repeating: 0, count: width - used), [width])
+      expectClose(y, wanted, within: 5e-7, "softmax of \(used) of \(width)")
+      #expect(y.elements[used...].allSatisfy { $0 == 0 })
+    }
+  }
+
+  // A large mean, and a variance below ε, lose no digits.
+  @Test(arguments: [1, 3, 17, 65, 257], [(Float(1), Float(0)), (1, 1000), (1e-4, 0)])
+  func layerNorm(width: Int, spread: (scale: Float, shift: Float)) {
+    let x = Tensor.random([5, width], scale: spread.scale, plus: spread.shift)
+    let (weight, bias) = (Tensor.random([width], seed: 1), Tensor.random([width], seed: 2))
+    let y = results(x.count) {
+      kernel_layer_norm($0, x.elements, weight.elements, bias.elements, 1e-5, 5, width)
+    }
+    let wanted = Reference.layerNorm(x, weight: weight, bias: bias, epsilon: 1e-5)
+    expectClose(y.reshaped(x.shape), wanted, within: spread.shift > 0 ? 1e-4 : 1e-6, "layer_norm")
+  }
+
+  @Test(arguments: [1, 31, 33, 100], [1, 7, 63, 64, 65, 130]) func channelMoments(rows: Int, width: Int) {
+    let x = Tensor.random([rows, width], plus: 10)
+    let shift = Tensor.random([width], seed: 1, plus: 10)
+    var (sum, squares) = ([Double](repeating: 0.5, count: width), [Double](repeating: 1.5, count: width))
+    kernel_channel_moments(&sum, &squares, shift.elements, x.elements, rows, width)
+    for c in 0..<width {
+      let distances = (0..<rows).map { Double(x[$0 * width + c]) - Double(shift[c]) }
+      let size = distances.reduce(1) { $0 + $1 * $1 }
+      #expect(abs(sum[c] - 0.5 - distances.reduce(0, +)) < 1e-6 * size, "sum of channel \(c)")
+      #expect(
+        abs(squares[c] - 1.5 - distances.reduce(0) { $0 + $1 * $1 }) < 1e-6 * size, "squares of channel \(c)")
+    }
+  }
+
+  @Test(arguments: [1, 5], [1, 7, 16, 65]) func normalize(rows: Int, width: Int) {
+    let x = Tensor.random([rows, width], plus: 1000)
+    let center = Tensor.random([width], seed: 3, plus: 1000)
+    let (scale, shift) = (Tensor.random([width], seed: 1), Tensor.random([width], seed: 2))
+    for silu in [false, true] {
+      let y = results(x.count) {
+        kernel_normalize(
+          $0, x.elements, center.elements, scale.elements, shift.elements, silu, rows, width)
+      }
+      let wanted = (0..<x.count).map {
+        let c = $0 % width
+        let z = (Double(x[$0]) - Double(center[c])) * Double(scale[c]) + Double(shift[c])
+        return Float(silu ? Reference.silu(z) : z)
+      }
+      expectClose(y, Tensor(wanted, [x.count]), within: 4e-7, "normalize")
+    }
+  }
+
+  @Test(arguments: [(1, 1), (1, 5), (2, 3), (7, 5), (6, 8)], [1, 3]) func patches(
+    _ size: (Int, Int), kernel: Int
+  ) {
+    let (height, width) = size
+    let channels = 3
+    let x = Tensor.random([height, width, channels])
+    for stride in [1, 2] {
+      let (tall, wide) = ((height + stride - 1) / stride, (width + stride - 1) / stride)
+      var window = kernel_window(
+        height: height, width: width, channels: channels, out_width: wide, kernel: kernel, stride: stride,
+        padding: kernel / 2)
+      let row = kernel * kernel * channels
+      let range = tall * wide / 3..<tall * wide
+      let y = results(range.count * row) {
+        kernel_patches($0, x.elements, &window, range.lowerBound, range.upperBound)
+      }
+      for place in 0..<y.count {
+        let pixel = range.lowerBound + place / row
+        let line = pixel / wide * stride + place % row / channels / kernel - kernel / 2
+        let column = pixel % wide * stride + place % row / channels % kernel - kernel / 2
+        let isInside = (0..<height).contains(line) && (0..<width).contains(column)
+        let wanted = isInside ? x[(line * width + column) * channels + place % channels] : 0
+        #expect(y[place] == wanted, "pixel \(pixel), place \(place % row), stride \(stride)")
+      }
+    }
+  }
+
+  // The three transforms with the products between them are a convolution, in one go or tile by tile.
+  @Test(arguments: [(1, 1), (1, 5), (4, 4), (7, 5), (9, 13)], [(1, 1), (3, 5), (16, 17), (33, 31)])
+  func winograd(_ size: (height: Int, width: Int), _ channels: (inputs: Int, outputs: Int)) {
+    let (height, width) = size
+    let (inputs, outputs) = channels
+    let x = Tensor.random([1, height, width, inputs])
+    let (weight, bias) = (Tensor.random([outputs, inputs, 3, 3], seed: 1), Tensor.random([outputs], seed: 2))
+    let across = (width + 3) / 4
+    let tiles = across * ((height + 3) / 4)
+    var source = kernel_map(height: height, width: width, channels: inputs, tiles_across: across)
+    var target = kernel_map(height: height, width: width, channels: outputs, tiles_across: across)
+    let kernels = outputs * inputs
+    let u = results(36 * kernels) { kernel_winograd_weights($0, kernels, weight.elements, kernels) }
+    let v = results(36 * tiles * inputs) { v in
+      for tile in 0..<tiles {
+        kernel_winograd_input(v + tile * inputs, tiles * inputs, x.elements, &source, tile, tile + 1)
+      }
+    }
+    let wholeV = results(v.count) { kernel_winograd_input($0, tiles * inputs, x.elements, &source, 0, tiles) }
+    #expect(v.elements == wholeV.elements)
+    let products = (0..<36).flatMap { place in
+      let tiles = Tensor(
+        Array(v.elements[place * tiles * inputs..<(place + 1) * tiles * inputs]), [tiles, inputs])
+      let kernel = Tensor(Array(u.elements[place * kernels..<(place + 1) * kernels]), [outputs, inputs])
+      return Reference.product(tiles, kernel).elements
+    }
+    let wanted = Reference.convolution(x, weight, bias: bias)
+    let plane = tiles * outputs
+    let set = results(wanted.count) {
+      kernel_winograd_output($0, products, plane, bias.elements, false, &target, 0, tiles)
+    }
+    expectClose(set.reshaped(wanted.shape), wanted, within: 4e-6, "set")
+    let old = Tensor.random(wanted.shape, seed: 3)
+    let added = results(wanted.count) { y in
+      y.update(from: old.elements, count: old.count)
+      for tile in 0..<tiles {
+        products.withUnsafeBufferPointer {
+          kernel_winograd_output(
+            y, $0.baseAddress! + tile * outputs, plane, bias.elements, true, &target, tile, tile + 1)
+        }
+      }
+    }
+    expectClose(added.reshaped(wanted.shape), wanted + old, within: 4e-6, "added")
+  }
+}

@@ -1,0 +1,18 @@
+import SDLensCore
+import SDLensDiffusion
+import SDLensTestSupport
+import Testing
+
+@Suite struct DecoderGoldenTests {
+  // vae.decode(latents / vae.config.scaling_factor).sample, with forward hooks on its modules
+  @Test(arguments: ["single", "pair", "least"]) func everyStageEqualsDiffusers(_ name: String) throws {
+    let goldens = try TinyModel.goldens("vae")
+    var stages: [String: Tensor] = [:]
+    let image = TinyModel.decoder(try goldens.channelsLast("\(name).latents")) { stages[$0] = $1 }
+    #expect(stages.count == 9)
+    for (stage, output) in stages.sorted(by: { $0.key < $1.key }) {
+      try goldens.expect(output, equals: "\(name).\(stage)", within: 4e-6)
+    }
+    try goldens.expect(image, equals: "\(name).image", within: 6e-6)
+  }
+}
