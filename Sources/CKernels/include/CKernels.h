@@ -65,6 +65,32 @@ typedef struct {
 // y[p - first] = the kernel² · channels inputs under output pixel p, zero outside; for p in first..<last
 void kernel_patches(float *y, const float *x, const kernel_window *window, size_t first, size_t last);
 
+// --- product.c ---------------------------------------------------------------------------------
+
+enum {
+  KERNEL_ROWS = 16,    // rows that are packed side by side
+  KERNEL_DEPTH = 256,  // inputs that are multiplied at a time
+  KERNEL_PANEL = 96    // outputs that one call may compute
+};
+
+typedef enum { kernel_f32, kernel_f16, kernel_bf16 } kernel_format;
+
+// A weight matrix [outputs, depth] as it lies in its file, aligned for its format.
+typedef struct {
+  const void *elements;
+  kernel_format format;
+  size_t depth;
+} kernel_weights;
+
+// packed[k][r] = x[r][k] for up to KERNEL_ROWS rows, `stride` apart; missing rows are 0
+void kernel_pack(float *packed, const float *x, size_t stride, size_t rows, size_t depth);
+// y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=, for rows first..<last (first a multiple of
+// KERNEL_ROWS) and outputs first_output..<last_output (at most KERNEL_PANEL); bias may be NULL. x is packed
+// in pieces of KERNEL_DEPTH inputs, each [packed_rows / KERNEL_ROWS][depth][KERNEL_ROWS]; y starts at row 0
+void kernel_product(float *y, size_t stride, const float *packed, size_t packed_rows, size_t first,
+                    size_t last, const kernel_weights *w, size_t first_output, size_t last_output,
+                    const float *bias, bool accumulate);
+
 // --- winograd.c --------------------------------------------------------------------------------
 
 // A picture of height · width pixels cut into tiles of 4 × 4, counted row by row.

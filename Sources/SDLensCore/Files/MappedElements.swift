@@ -64,7 +64,7 @@ struct MappedElements: Sendable {
   private var isAligned: Bool { offset % type.size == 0 }
 
   /// Hands out the bytes of `range` at an aligned address: files may put them at odd ones.
-  private func withBytes<R>(_ range: Range<Int>, _ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
+  func withBytes<R>(_ range: Range<Int>, _ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
     try file.withBytes { bytes in
       let source = bytes.baseAddress! + offset + range.lowerBound * type.size
       if isAligned { return try body(source) }
@@ -72,6 +72,17 @@ struct MappedElements: Sendable {
         copy.copyMemory(from: UnsafeRawBufferPointer(start: source, count: copy.count))
         return try body(copy.baseAddress!)
       }
+    }
+  }
+}
+
+extension ElementType {
+  /// How the product kernels name the format of a weight.
+  var kernelFormat: kernel_format {
+    switch self {
+    case .f16: kernel_f16
+    case .bf16: kernel_bf16
+    default: kernel_f32
     }
   }
 }

@@ -1,4 +1,6 @@
-/// A matrix `[rows, columns]` where it lies in its file, in its own format; rows are handed out as float32.
+import CKernels
+
+/// A matrix `[rows, columns]` where it lies in its file, in its own format.
 public struct WeightMatrix: Sendable {
   private enum Storage {
     case mapped(MappedElements)
@@ -31,6 +33,20 @@ public struct WeightMatrix: Sendable {
     switch storage {
     case .mapped(let elements): elements.type
     case .memory: .f32
+    }
+  }
+
+  /// Calls `body` with the matrix where it lies, in the format in which it lies there.
+  func withKernelWeights<R>(_ body: (kernel_weights) -> R) -> R {
+    switch storage {
+    case .memory(let tensor):
+      tensor.withElements {
+        body(kernel_weights(elements: $0.baseAddress!, format: kernel_f32, depth: columns))
+      }
+    case .mapped(let elements):
+      elements.withBytes(0..<elements.count) {
+        body(kernel_weights(elements: $0, format: elements.type.kernelFormat, depth: columns))
+      }
     }
   }
 

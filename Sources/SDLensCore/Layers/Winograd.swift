@@ -54,13 +54,7 @@ struct Winograd: Sendable {
                   v + $0.lowerBound * inputs, block * inputs, x, &source, first + $0.lowerBound,
                   first + $0.upperBound)
               }
-              Parallel.forEach(Self.places) { place in
-                BLAS.multiply(
-                  m: count, n: outputs, k: inputs,
-                  v + place * block * inputs, strideA: inputs,
-                  u.baseAddress! + place * outputs * inputs, strideB: inputs, transposed: true,
-                  beta: 0, into: m + place * block * outputs, strideC: outputs)
-              }
+              multiply(v, u.baseAddress!, tiles: count, planes: block, into: m)
               Parallel.forRanges(count, grain: 4) {
                 kernel_winograd_output(
                   y, m + $0.lowerBound * outputs, block * outputs, bias.baseAddress!, accumulate, &target,
@@ -68,6 +62,33 @@ struct Winograd: Sendable {
               }
             }
           }
+        }
+      }
+    }
+  }
+
+  /// For each of the 36 places the product of tiles [tiles, inputs] and weights, `planes` tiles apart.
+  private func multiply(
+    _ v: UnsafePointer<Float>, _ u: UnsafePointer<Float>, tiles: Int, planes: Int,
+    into m: UnsafeMutablePointer<Float>
+  ) {
+    let (outputs, inputs) = (weight.shape[1], weight.shape[2])
+    let panel = Int(KERNEL_PANEL)
+    // Disjoint: each place has its own plane.
+    Parallel.forEach(Self.places) { place in
+      let weights = kernel_weights(
+        elements: u + place * outputs * inputs, format: kernel_f32, depth: inputs)
+      var packed = Tensor(uninitialized: [Product.padded(tiles), inputs])
+      packed.withMutableElements { packed in
+        let packed = packed.baseAddress!
+        Product.pack(
+          v + place * planes * inputs, rows: tiles, depth: inputs,
+          groups: 0..<Product.padded(tiles) / Int(KERNEL_ROWS), into: packed)
+        for first in stride(from: 0, to: outputs, by: panel) {
+          Product.multiply(
+            packed, packedRows: Product.padded(tiles), by: weights, into: m + place * planes * outputs,
+            stride: outputs,
+            Product.Piece(rows: 0..<tiles, outputs: first..<min(outputs, first + panel)))
         }
       }
     }
