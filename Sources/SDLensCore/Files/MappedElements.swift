@@ -24,6 +24,9 @@ struct MappedElements: Sendable {
     return try withBytes(range) { try body($0.assumingMemoryBound(to: Float.self)) }
   }
 
+  /// Gives back the memory of the pages that hold nothing else.
+  func releasePages() { file.releasePages(offset..<offset + count * type.size) }
+
   private func converted(_ range: Range<Int>) -> Tensor {
     var result = Tensor(uninitialized: [range.count])
     result.withMutableElements { floats in

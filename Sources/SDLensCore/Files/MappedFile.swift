@@ -48,8 +48,12 @@ public final class MappedFile: Sendable {
   /// The whole file as text; `nil` when it is not UTF-8.
   public var text: String? { withBytes { String(validating: $0, as: UTF8.self) } }
 
-  /// Gives the memory of all pages back; the next touch reads them from the file again.
-  public func releasePages() {
-    madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count, Int32(MADV_DONTNEED))
+  /// Gives back the memory of the pages that lie within `range`; the next touch reads them again.
+  func releasePages(_ range: Range<Int>) {
+    let page = Int(getpagesize())
+    let first = (range.lowerBound + page - 1) / page * page
+    let last = range.upperBound / page * page
+    guard first < last else { return }
+    madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress! + first), last - first, Int32(MADV_DONTNEED))
   }
 }

@@ -47,9 +47,6 @@ public final class WeightFile: Sendable {
   /// The number of bytes of all tensors in the files.
   public var byteCount: Int { entries.reduce(0) { $0 + $1.range.count } }
 
-  /// Gives the memory of all mapped pages back; the next touch reads them again.
-  public func releasePages() { shards.forEach { $0.file.releasePages() } }
-
   /// Whether the name of any weight begins so.
   func hasNames(beginningWith prefix: String) -> Bool { shardOf.keys.contains { $0.hasPrefix(prefix) } }
 

@@ -22,7 +22,10 @@ public struct WeightScope: Sendable {
   ///
   /// - Throws: `WeightError` when it is missing, of another shape, no float, or holds a NaN or infinity.
   public func tensor(_ name: String, _ shape: Shape) throws -> Tensor {
-    try file.take(full(name), shape).tensor(shape)
+    let elements = try file.take(full(name), shape)
+    // The copy is what counts from here on; both together would not fit beside a large model.
+    defer { elements.releasePages() }
+    return elements.tensor(shape)
   }
 
   /// The weight `path.name` as a matrix: its first axis by all others; it stays where it is in the file.

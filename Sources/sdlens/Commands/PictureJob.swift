@@ -103,6 +103,6 @@ struct PictureJob {
     let both =
       settings.isGuided
       ? encoder.guided([prompt], negative: negativePrompt.map { [$0] }) : encoder([prompt])
-    return PromptEmbeddings(embeddings: both.text, pooled: both.pooled)
+    return PromptEmbeddings(embeddings: both.embeddings, pooled: both.pooled)
   }
 }
