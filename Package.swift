@@ -39,6 +39,9 @@ let package = Package(
     .testTarget(
       name: "SDLensDiffusionTests", dependencies: ["SDLensDiffusion", "SDLensTestSupport"],
       exclude: ["Goldens"]),
+    .testTarget(
+      name: "SDLensCommandTests", dependencies: ["sdlens", "SDLensCore", "SDLensTestSupport"],
+      exclude: ["Expected"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -27,6 +27,15 @@ public struct BlockName: Hashable, Sendable, CustomStringConvertible {
     part == .mid ? "mid_block.attentions.\(index)" : "\(part.rawValue)_blocks.\(stage).attentions.\(index)"
   }
 
+  /// The level of the U-net that it works at, 0 being the outermost; a map has half the size of the level before.
+  public var level: Int {
+    switch part {
+    case .down: stage
+    case .mid: 2
+    case .up: 2 - stage
+    }
+  }
+
   private init(part: Part, stage: Int, index: Int) {
     self.part = part
     self.stage = stage

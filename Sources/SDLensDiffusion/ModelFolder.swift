@@ -44,7 +44,19 @@ public struct ModelFolder: Sendable {
       name: part.hasPrefix("text_encoder") ? "model" : "diffusion_pytorch_model")
   }
 
-  private static func find(_ name: String, _ environment: [String: String]) throws -> String {
+  /// Height and width of the pictures that the model was trained for.
+  public var pictureSize: Int {
+    get throws { try UNetConfig(config("unet")).sampleSize * DecoderConfig(config("vae")).factor }
+  }
+
+  /// How many steps the model's scheduler takes when asked for `steps`.
+  ///
+  /// - Throws: `BadStepCount`, and the errors of `ConfigFile`.
+  public func stepCount(_ steps: Int) throws -> Int {
+    try Scheduler(config("scheduler", file: "scheduler_config.json"), steps: steps).timesteps.count
+  }
+
+  static func find(_ name: String, _ environment: [String: String]) throws -> String {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: name, isDirectory: &isFolder) {
       guard isFolder.boolValue else { throw ModelNotFound.notAFolder(name) }
@@ -64,7 +76,7 @@ public struct ModelFolder: Sendable {
   }
 
   /// Where Hugging Face's own tools keep what they download.
-  private static func hubCache(_ environment: [String: String]) -> String {
+  static func hubCache(_ environment: [String: String]) -> String {
     func value(_ key: String) -> String? { environment[key].flatMap { $0.isEmpty ? nil : $0 } }
     if let cache = value("HF_HUB_CACHE") { return cache }
     if let home = value("HF_HOME") { return home + "/hub" }

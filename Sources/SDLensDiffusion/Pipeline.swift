@@ -42,6 +42,12 @@ public struct BadSetting: UserError {
   public var description: String { "\(name) is \(found), but it must be \(needed)" }
 }
 
+/// Parts of a model that do not belong together.
+public struct PartMismatch: UserError {
+  /// The parts and their sizes.
+  public let description: String
+}
+
 /// The part of the model behind the prompt: from embeddings and noise to a picture.
 public struct Pipeline: Sendable {
   /// What a run leaves, for whoever wants to compare; tensors are channels last.
@@ -72,6 +78,15 @@ public struct Pipeline: Sendable {
     let unetWeights = try folder.weights("unet")
     unet = try UNet(unetWeights.root, config: unetConfig)
     try unetWeights.finish(ignoring: [])
+    guard unetConfig.inChannels == decoderConfig.latentChannels,
+      unetConfig.outChannels == unetConfig.inChannels
+    else {
+      throw PartMismatch(
+        description:
+          "'\(folder.path)': the U-net takes latents of \(unetConfig.inChannels) channels and returns "
+          + "\(unetConfig.outChannels), but the VAE decodes \(decoderConfig.latentChannels); take both from one model"
+      )
+    }
   }
 
   /// Height and width of the pictures that the model was trained for.
@@ -83,12 +98,20 @@ public struct Pipeline: Sendable {
   ///   - prompt: with guidance, the negative prompt first: [2, 77, context].
   ///   - hooks: see the U-net's blocks at every step.
   ///   - progress: called after every step with its number, from 1.
-  /// - Throws: `BadStepCount`, when the model's noise levels do not allow that many steps.
+  /// - Throws: `BadStepCount` when the model's noise levels do not allow that many steps, `PartMismatch` when
+  ///   the embeddings are not of the U-net's widths.
   public func sample(
     _ prompt: PromptEmbeddings, _ settings: RunSettings, hooks: HookSet = HookSet(),
     progress: (Int) -> Void = { _ in }
   ) throws -> Trace {
     let scheduler = try Scheduler(schedulerConfig, steps: settings.steps)
+    let (width, pooledWidth) = (unet.config.contextWidth, unet.config.pooledWidth)
+    guard prompt.embeddings.width == width, prompt.pooled.width == pooledWidth else {
+      throw PartMismatch(
+        description: "the text encoders make vectors of widths \(prompt.embeddings.width) and "
+          + "\(prompt.pooled.width), but the U-net needs \(width) and \(pooledWidth); take both from one model"
+      )
+    }
     var source = NoiseSource(seeds: [settings.seed])
     let factor = decoder.config.factor
     let noise = source([1, settings.height / factor, settings.width / factor, unet.config.inChannels])

@@ -1,7 +1,18 @@
 import ArgumentParser
+import SDLensCore
 
 @main
-struct SDLens: AsyncParsableCommand {
+struct SDLens: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "sdlens", abstract: "Looks inside SDXL-Turbo with sparse autoencoders.")
+    commandName: "sdlens",
+    abstract: "Looks inside SDXL-Turbo with sparse autoencoders.",
+    version: "sdlens \(Version.current)",
+    groupedSubcommands: [
+      CommandGroup(name: "Run", subcommands: [Generate.self, Info.self, Doctor.self])
+    ])
+
+  static func main() {
+    Interruption.prepare()
+    main(nil)
+  }
 }

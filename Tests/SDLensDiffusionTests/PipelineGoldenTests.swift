@@ -64,7 +64,7 @@ import Testing
     let encoder = try PromptEncoder(model)
     let prompts =
       run.isGuided ? encoder.guided(run.prompts, negative: run.negative_prompts) : encoder(run.prompts)
-    try goldens.expect(prompts.text, equals: "\(run.name).prompt_embeds", within: 2e-6)
+    try goldens.expect(prompts.embeddings, equals: "\(run.name).prompt_embeds", within: 2e-6)
     try goldens.expect(prompts.pooled, equals: "\(run.name).pooled_prompt_embeds", within: 2e-6)
     for picture in run.prompts.indices {
       func golden(_ name: String) throws -> Tensor { try goldens.channelsLast("\(run.name).\(name)") }
@@ -73,7 +73,7 @@ import Testing
         expectClose(found, wanted, within: tolerance, name)
       }
       let prompt = PromptEmbeddings(
-        embeddings: run.rows(of: prompts.text, picture), pooled: run.rows(of: prompts.pooled, picture))
+        embeddings: run.rows(of: prompts.embeddings, picture), pooled: run.rows(of: prompts.pooled, picture))
       var hooks = HookSet()
       for block in run.ablate { hooks.ablate(try BlockName(block)) }
       let recorder = Recorder()

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A file that appears under its name only when it is whole.
 ///
@@ -18,10 +19,7 @@ public struct AtomicFile: ~Copyable {
     to path: String, byteCount: Int? = nil, _ body: (inout AtomicFile) throws -> Void
   ) throws {
     let path = try target(path)
-    let folder = folder(of: path)
-    let temporary = "\(folder)/.sdlens-\(String(UInt64.random(in: 0...(.max)), radix: 16)).tmp"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw FileError.writing(path, code: errno) }
+    let (temporary, descriptor) = try begin(path)
     do {
       var file = AtomicFile(path: path, descriptor: descriptor, byteCount: byteCount)
       defer { close(descriptor) }
@@ -29,10 +27,49 @@ public struct AtomicFile: ~Copyable {
       guard fsync(descriptor) == 0 else { throw file.error(errno) }
       guard rename(temporary, path) == 0 else { throw file.error(errno) }
     } catch {
-      unlink(temporary)
+      remove(temporary)
       throw error
     }
-    sync(folder: folder)
+    unfinished.withLock { _ = $0.remove(temporary) }
+    sync(folder: folder(of: path))
+  }
+
+  /// Checks that a file can be written at `path`, by making one beside it and taking it away again.
+  ///
+  /// - Throws: `FileError`, as `write` would.
+  public static func check(_ path: String) throws {
+    let (temporary, descriptor) = try begin(target(path))
+    close(descriptor)
+    remove(temporary)
+  }
+
+  /// Removes all that is being written and, before anything else can be begun, calls what ends the process.
+  public static func abandonAll(then end: () -> Void) {
+    unfinished.withLock {
+      for temporary in $0 { unlink(temporary) }
+      end()
+    }
+  }
+
+  /// The temporary names in use.
+  private static let unfinished = Mutex(Set<String>())
+
+  private static func begin(_ path: String) throws -> (temporary: String, descriptor: Int32) {
+    let number = String(UInt64.random(in: 0...(.max)), radix: 16)
+    let temporary = "\(folder(of: path))/.sdlens-\(number).tmp"
+    return try unfinished.withLock { unfinished in
+      let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      guard descriptor >= 0 else { throw FileError.writing(path, code: errno) }
+      unfinished.insert(temporary)
+      return (temporary, descriptor)
+    }
+  }
+
+  private static func remove(_ temporary: String) {
+    unfinished.withLock {
+      unlink(temporary)
+      $0.remove(temporary)
+    }
   }
 
   /// Appends the bytes of a buffer.

@@ -5,6 +5,11 @@ public enum PNG {
   /// The most pixels a picture may have to be read.
   static let mostPixels = 1 << 28
 
+  /// The version of libpng.
+  public static var libraryVersion: String {
+    png_get_libpng_ver(nil).map { String(cString: $0) } ?? "unknown"
+  }
+
   /// Writes a picture to a file, with texts (such as `prompt`) that tell how it was made.
   ///
   /// - Throws: `FileError` when the folder or the disk does not take the file, `PNGError` when libpng

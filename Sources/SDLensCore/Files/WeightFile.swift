@@ -30,6 +30,12 @@ public final class WeightFile: Sendable {
       uniqueKeysWithValues: shards.enumerated().flatMap { shard, file in file.names.map { ($0, shard) } })
   }
 
+  /// The paths of all files that the weights lie in, the index of shards included.
+  public var files: [String] {
+    let paths = shards.map(\.file.path)
+    return paths.contains(path) ? paths : [path] + paths
+  }
+
   /// The scope in which all weights lie.
   public var root: WeightScope { WeightScope(path: "", file: self) }
 
@@ -53,10 +59,13 @@ public final class WeightFile: Sendable {
   /// - Throws: `WeightError` naming what is left.
   public func finish(ignoring: [String] = []) throws {
     let taken = taken.withLock { $0 }
-    let left = shardOf.keys.filter { name in
-      !taken.contains(name) && !ignoring.contains { name.hasPrefix($0) || name.hasSuffix($0) }
-    }
+    let left = shardOf.keys.filter { !taken.contains($0) && !$0.matches(ignoring) }
     guard left.isEmpty else { throw WeightError.leftovers(path: path, names: left.sorted()) }
+  }
+
+  /// What the headers say of all tensors but those to be ignored, as in `finish`.
+  public func entries(ignoring: [String]) -> [Safetensors.Entry] {
+    shards.flatMap { file in file.names.filter { !$0.matches(ignoring) }.compactMap(file.entry) }
   }
 
   /// Marks a weight as taken and hands it out, checked.
@@ -75,7 +84,14 @@ public final class WeightFile: Sendable {
     return elements
   }
 
-  private var entries: [Safetensors.Entry] { shards.flatMap { file in file.names.compactMap(file.entry) } }
+  private var entries: [Safetensors.Entry] { entries(ignoring: []) }
+}
+
+extension String {
+  /// Whether it begins or ends with one of the patterns.
+  fileprivate func matches(_ patterns: [String]) -> Bool {
+    patterns.contains { hasPrefix($0) || hasSuffix($0) }
+  }
 }
 
 extension Shape {

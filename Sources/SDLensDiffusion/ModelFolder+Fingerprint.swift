@@ -1,0 +1,34 @@
+import Foundation
+import SDLensCore
+
+extension ModelFolder {
+  /// What to call the model in a file: the name, or of a path the last part, which is the same everywhere.
+  public var title: String {
+    path == name ? URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent : name
+  }
+
+  /// A number that changes with the content of the model: its settings, vocabularies and weights.
+  public func fingerprint() throws -> Fingerprint {
+    var fingerprint = Fingerprint()
+    for name in try files() { try fingerprint.add("\(path)/\(name)", as: name) }
+    return fingerprint
+  }
+
+  /// The files that decide what the model computes, by their paths in the folder, always in the same order.
+  private func files() throws -> [String] {
+    try ["model_index.json"]
+      + Self.parts.flatMap { part in
+        let names: [String]
+        if part == "scheduler" {
+          names = ["scheduler_config.json"]
+        } else if part.hasPrefix("tokenizer") {
+          names = ["merges.txt", "special_tokens_map.json", "tokenizer_config.json", "vocab.json"]
+        } else {
+          names = ["config.json"] + (try weights(part).files).map { ($0 as NSString).lastPathComponent }
+        }
+        return names.map { "\(part)/\($0)" }.filter {
+          FileManager.default.fileExists(atPath: "\(path)/\($0)")
+        }
+      }
+  }
+}

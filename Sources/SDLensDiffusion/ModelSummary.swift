@@ -1,0 +1,99 @@
+import SDLensCore
+
+/// What can be said of a model without running it: its parts, its blocks, its pictures.
+public struct ModelSummary: Sendable, Encodable {
+  /// One part with weights.
+  public struct Part: Sendable, Encodable {
+    /// The name of its folder, as in `unet`.
+    public let name: String
+    /// How many numbers were learned.
+    public let parameters: Int
+    /// Their bytes in the file.
+    public let bytes: Int
+    /// The number formats they are stored in, as in `F16`.
+    public let precision: [String]
+    /// Their bytes in memory while a picture is made.
+    public let memory: Int
+  }
+
+  /// One of the 11 transformer blocks.
+  public struct Block: Sendable, Encodable {
+    /// The short name, as in `down.2.1`.
+    public let name: String
+    /// The path in the checkpoint.
+    public let path: String
+    /// Channels of the residual stream.
+    public let width: Int
+    /// Height and width of the feature map, for a picture of the model's own size.
+    public let mapSize: Int
+    /// Transformer layers.
+    public let layers: Int
+    /// Attention heads in each layer.
+    public let heads: Int
+  }
+
+  /// What `--model` said.
+  public let name: String
+  /// Where the model lies.
+  public let path: String
+  /// Changes with the content of the model.
+  public let fingerprint: String
+  /// The class of the scheduler, as in `EulerAncestralDiscreteScheduler`.
+  public let scheduler: String
+  /// Height and width of the pictures that the model was trained for, in pixels.
+  public let pictureSize: Int
+  /// Height and width of their latents.
+  public let latentSize: Int
+  /// Channels of the latents.
+  public let latentChannels: Int
+  /// Tokens of a prompt, the first and the last included.
+  public let tokens: Int
+  /// Width of a token's vector for the U-net.
+  public let contextWidth: Int
+  /// The parts with weights, in the order in which they run.
+  public let parts: [Part]
+  /// Bytes of memory that one picture of the model's own size takes, about.
+  public let memory: Int
+  /// The blocks, in the order of the forward pass.
+  public let blocks: [Block]
+
+  /// Reads the settings and the headers of the weight files.
+  public init(_ folder: ModelFolder) throws {
+    let unet = try UNetConfig(folder.config("unet"))
+    let decoder = try DecoderConfig(folder.config("vae"))
+    name = folder.name
+    path = folder.path
+    fingerprint = try folder.fingerprint().description
+    scheduler = try folder.config("scheduler", file: "scheduler_config.json").string("_class_name")
+    latentSize = unet.sampleSize
+    latentChannels = unet.inChannels
+    pictureSize = latentSize * decoder.factor
+    tokens = try TextEncoderConfig(folder.config("text_encoder")).positions
+    contextWidth = unet.contextWidth
+    parts = try [
+      ("text_encoder", TextEncoder.ignored), ("text_encoder_2", TextEncoder.ignored), ("unet", []),
+      ("vae", Decoder.unusedWeights),
+    ].map { try Part(name: $0, folder.weights($0).entries(ignoring: $1)) }
+    // The text encoders are gone when the others come; pictures take several maps of the widest stage.
+    let (text, image) = (parts[..<2].reduce(0) { $0 + $1.memory }, parts[2...].reduce(0) { $0 + $1.memory })
+    let map = pictureSize * pictureSize * (decoder.widths.prefix(2).max() ?? 0) * 4
+    memory = max(text, image) + 4 * map
+    blocks = BlockName.all.map { block in
+      Block(
+        name: block.description, path: block.path, width: unet.widths[block.level],
+        mapSize: (0..<block.level).reduce(unet.sampleSize) { size, _ in (size + 1) / 2 },
+        layers: unet.depths[block.level], heads: unet.heads[block.level])
+    }
+  }
+}
+
+extension ModelSummary.Part {
+  fileprivate init(name: String, _ entries: [Safetensors.Entry]) {
+    self.name = name
+    parameters = entries.reduce(0) { $0 + $1.shape.count }
+    bytes = entries.reduce(0) { $0 + $1.range.count }
+    precision = Set(entries.map(\.type.rawValue)).sorted()
+    // Matrices stay as they are in the file; convolutions are laid out anew, as float32.
+    memory = entries.reduce(0) { $0 + ($1.shape.rank == 4 ? $1.shape.count * 4 : $1.range.count) }
+  }
+}

@@ -1,0 +1,127 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+
+/// What `doctor` finds.
+struct Diagnosis: Encodable {
+  /// A measured rate of products, and the kernels it was reached with.
+  struct Rate: Codable {
+    var core = BLAS.coreName
+    var gigaflops = ProductRate.measure() / 1e9
+  }
+
+  /// A model on this machine.
+  struct Model: Encodable {
+    let name: String
+    let memory: Int?
+    let problem: String?
+  }
+
+  let version = Version.current
+  let build: String
+  let processor: String
+  let vectorExtensions: [String]
+  let cores: Int
+  let threads: Int
+  let openblas: String
+  let libpng: String
+  let coreType: String?
+  let rate: Rate
+  /// The rate without `OPENBLAS_CORETYPE`, when that is set.
+  let ownRate: Rate?
+  let totalMemory: Int
+  let availableMemory: Int
+  let models: [Model]
+  private(set) var advice: [String] = []
+
+  /// Looks at everything; takes a second or two.
+  init() {
+    #if DEBUG
+      build = "debug"
+    #else
+      build = "release"
+    #endif
+    let processor = Processor.current
+    self.processor = processor.name
+    vectorExtensions = processor.vectorExtensions
+    cores = processor.cores
+    threads = Parallel.threads
+    openblas = BLAS.configuration
+    libpng = PNG.libraryVersion
+    coreType = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"].flatMap { $0.isEmpty ? nil : $0 }
+    rate = Rate()
+    ownRate = coreType == nil ? nil : Self.rateWithoutCoreType(threads: threads)
+    totalMemory = Memory.total
+    availableMemory = Memory.available
+    models = ModelFolder.found().map { Model(name: $0.name, memory: $0.summary?.memory, problem: $0.problem) }
+    advice = [buildAdvice, coreTypeAdvice, threadAdvice, memoryAdvice].compactMap(\.self)
+  }
+
+  /// Whether there is a model that fits into the memory.
+  var isUsable: Bool { models.contains { ($0.memory ?? .max) < totalMemory } }
+
+  private var buildAdvice: String? {
+    build == "debug" ? "This is a debug build, many times slower; build it with: swift build -c release" : nil
+  }
+
+  private var coreTypeAdvice: String? {
+    guard let coreType, let ownRate, ownRate.core != rate.core || ownRate.gigaflops > 1.1 * rate.gigaflops
+    else { return nil }
+    return "OPENBLAS_CORETYPE is \(coreType), which is not this processor's own (\(ownRate.core)): "
+      + "\(Units.rounded(rate.gigaflops)) GFLOP/s with it, \(Units.rounded(ownRate.gigaflops)) without; "
+      + "unset OPENBLAS_CORETYPE"
+  }
+
+  private var threadAdvice: String? {
+    threads < cores ? "Only \(threads) of \(cores) cores compute; leave --threads out" : nil
+  }
+
+  private var memoryAdvice: String? {
+    guard let largest = models.max(by: { $0.memory ?? 0 < $1.memory ?? 0 }), let memory = largest.memory,
+      memory > availableMemory
+    else { return nil }
+    return "\(largest.name) takes about \(Units.bytes(memory)) of memory, but only "
+      + "\(Units.bytes(availableMemory)) are available; close other programs"
+  }
+
+  /// Asks a second copy of this program, because OpenBLAS reads the variable when it is loaded.
+  private static func rateWithoutCoreType(threads: Int) -> Rate? {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    process.arguments = ["doctor", "--rate-only", "--threads", "\(threads)"]
+    process.environment = ProcessInfo.processInfo.environment.filter { $0.key != "OPENBLAS_CORETYPE" }
+    let answer = Pipe()
+    process.standardOutput = answer
+    guard (try? process.run()) != nil else { return nil }
+    let data = answer.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return try? JSONDecoder().decode(Rate.self, from: data)
+  }
+}
+
+extension Diagnosis {
+  /// The findings, for people.
+  var text: String {
+    let facts = Table(
+      left: [0, 1],
+      [
+        ["sdlens", "\(version), \(build) build"],
+        ["Processor", processor],
+        ["Extensions", vectorExtensions.joined(separator: " ")],
+        ["Threads", "\(threads) of \(cores) cores"],
+        ["Products", "\(Units.rounded(rate.gigaflops)) GFLOP/s in float32"],
+        ["BLAS core", rate.core],
+        ["OpenBLAS", openblas],
+        ["libpng", libpng],
+        ["Memory", "\(Units.bytes(availableMemory)) available of \(Units.bytes(totalMemory))"],
+      ])
+    let models = Table(
+      left: [0, 1],
+      models.map { model in
+        ["  " + model.name, model.memory.map { "takes about \(Units.bytes($0))" } ?? model.problem ?? ""]
+      })
+    let advice =
+      advice.isEmpty ? "Nothing slows this machine." : advice.map { "! " + $0 }.joined(separator: "\n")
+    return [facts.text, "Models\n\(models.text)", advice].joined(separator: "\n\n")
+  }
+}

@@ -1,0 +1,94 @@
+import ArgumentParser
+import SDLensCore
+import SDLensDiffusion
+
+/// `sdlens generate`: from a prompt to pictures.
+struct Generate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make pictures from a prompt.",
+    discussion: """
+      The path of every picture is printed on standard output; the picture itself carries prompt, seed, model \
+      and settings as PNG texts. Several pictures have consecutive seeds, each run alone: the picture of a seed \
+      is the same whatever --count says.
+      """)
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("What the picture shows; may be empty.", valueName: "text"))
+  var prompt: String
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("What the picture avoids, with --guidance above 1.", valueName: "text"))
+  var negativePrompt: String?
+
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var options: RunOptions
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Number of pictures.", valueName: "n"))
+  var count = 1
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the picture goes; several are numbered by seed, as in picture-42.png.", valueName: "file.png"))
+  var output = "picture.png"
+
+  @Option(
+    parsing: .upToNextOption, help: ArgumentHelp("Transformer blocks to leave out.", valueName: "block"))
+  var ablate: [BlockName] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Also write the run's tensors, for comparison in Python.", valueName: "file.safetensors"))
+  var tensors: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Transformer blocks whose input and output --tensors keeps.", valueName: "block"))
+  var cache: [BlockName] = []
+
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  func validate() throws {
+    guard 1...1_000_000 ~= count else {
+      throw ValidationError("count is \(count), but it must be from 1 to 1000000")
+    }
+    guard !options.seed.addingReportingOverflow(count).overflow else {
+      throw ValidationError("seed is \(options.seed), but \(count) seeds from there on must be below 2^63")
+    }
+    if !cache.isEmpty && tensors == nil {
+      throw ValidationError("--cache says what --tensors keeps; give a file with --tensors")
+    }
+    _ = try (pictureFiles, tensorFiles)
+  }
+
+  func run() throws {
+    let folder = try model.folder()
+    let job = PictureJob(
+      prompt: prompt, negativePrompt: negativePrompt, folder: folder,
+      settings: try options.settings(pictureSize: folder.pictureSize), count: count,
+      ablated: ablate.unique, cached: cache.unique, pictures: try pictureFiles, tensors: try tensorFiles)
+    let progress = Progress(quiet: quiet.quiet)
+    let result = try job.run(progress) { picture in if !report.json { try Output.print(picture.path) } }
+    if report.json { try Output.print(json: result) }
+  }
+
+  private var pictureFiles: OutputFiles {
+    get throws { try OutputFiles(output, option: "output", ending: "png", count: count) }
+  }
+
+  private var tensorFiles: OutputFiles? {
+    get throws {
+      try tensors.map { try OutputFiles($0, option: "tensors", ending: "safetensors", count: count) }
+    }
+  }
+}
+
+extension [BlockName] {
+  /// Every block once, where it stood first.
+  fileprivate var unique: [BlockName] {
+    var seen: Set<BlockName> = []
+    return filter { seen.insert($0).inserted }
+  }
+}

@@ -1,0 +1,108 @@
+import SDLensCore
+import SDLensDiffusion
+
+/// The work of `generate`: one prompt, consecutive seeds.
+struct PictureJob {
+  let prompt: String
+  let negativePrompt: String?
+  let folder: ModelFolder
+  let settings: RunSettings
+  let count: Int
+  let ablated: [BlockName]
+  let cached: [BlockName]
+  let pictures: OutputFiles
+  let tensors: OutputFiles?
+
+  /// One picture that was made.
+  struct Made: Encodable {
+    let path: String
+    let tensors: String?
+    let seed: Int
+    let seconds: Double
+  }
+
+  /// What a job reports.
+  struct Result: Encodable {
+    let pictures: [Made]
+    let run: [String: String]
+    let seconds: [String: Double]
+    let peakMemoryBytes: Int
+    let threads: Int
+  }
+
+  /// Makes the pictures, and hands out each when its files are written.
+  func run(_ progress: Progress, made: (Made) throws -> Void) throws -> Result {
+    defer { progress.clear() }
+    var watch = Stopwatch()
+    let steps = try folder.stepCount(settings.steps)
+    for seed in seeds {
+      try AtomicFile.check(pictures[seed])
+      if let path = tensors?[seed] { try AtomicFile.check(path) }
+    }
+    let fingerprint = try folder.fingerprint()
+    let record = RunRecord(self, fingerprint: fingerprint)
+
+    progress.stage("encoding the prompt")
+    let embeddings = try watch.time("text") { try encode(progress) }
+    progress.stage("reading the model")
+    let pipeline = try watch.time("read") { try Pipeline(folder) }
+
+    progress.count(to: count * (steps + 1))
+    var results: [Made] = []
+    for seed in seeds {
+      let label = count == 1 ? "" : "picture \(results.count + 1) of \(count), "
+      progress.stage("\(label)seed \(seed)")
+      let picture = Stopwatch()
+      var hooks = HookSet()
+      for block in ablated { hooks.ablate(block) }
+      let recorder = Recorder()
+      for block in cached { recorder.record([.input, .output], of: block, in: &hooks) }
+
+      var settings = settings
+      settings.seed = seed
+      let trace = try watch.time("denoise") {
+        try pipeline.sample(embeddings, settings, hooks: hooks) {
+          progress.advance(label + ($0 < steps ? "step \($0 + 1) of \(steps)" : "decoding"))
+        }
+      }
+      let image = watch.time("decode") { pipeline.picture(trace.latents) }
+      try watch.time("write") {
+        if let path = tensors?[seed] {
+          let run = RunTensors(trace, prompt: embeddings, image: image, recorder: recorder)
+          try Safetensors.write(run.all, metadata: record.metadata(seed: seed), to: path)
+        }
+        try PNG.write(Picture(image), text: record.texts(seed: seed), to: pictures[seed])
+      }
+      progress.advance("written")
+      progress.clear()
+      results.append(
+        Made(path: pictures[seed], tensors: tensors?[seed], seed: seed, seconds: picture.total / .seconds(1)))
+      try made(results[results.count - 1])
+    }
+    progress.note(
+      "\(count) picture\(count == 1 ? "" : "s") in \(Units.time(watch.total)), at most \(Units.bytes(Memory.peak))"
+        + " of memory")
+    return Result(
+      pictures: results, run: record.metadata(seed: settings.seed), seconds: watch.seconds,
+      peakMemoryBytes: Memory.peak, threads: Parallel.threads)
+  }
+
+  private var seeds: Range<Int> { settings.seed..<settings.seed + count }
+
+  /// Runs the text encoders, which take gigabytes and are let go before the U-net comes.
+  private func encode(_ progress: Progress) throws -> PromptEmbeddings {
+    let encoder = try PromptEncoder(folder)
+    for (name, text) in [("prompt", prompt), ("negative prompt", negativePrompt ?? "")] {
+      if let cut = encoder.cut(from: text) {
+        progress.note("The \(name) is longer than \(encoder.tokens) tokens; left out: \"\(cut)\"")
+      }
+    }
+    if negativePrompt != nil && !settings.isGuided {
+      progress.note("The negative prompt has no effect without --guidance above 1")
+    }
+    let both =
+      settings.isGuided
+      ? encoder.guided([prompt], negative: negativePrompt.map { [$0] }) : encoder([prompt])
+    return PromptEmbeddings(embeddings: both.text, pooled: both.pooled)
+  }
+}

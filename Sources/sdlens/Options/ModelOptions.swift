@@ -1,0 +1,49 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+
+/// Which model.
+struct ModelOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A folder in diffusers layout, a Hugging Face id in the local cache, or 'shapes', the embedded one. "
+        + "(default: $SDLENS_MODEL, else shapes)",
+      valueName: "folder|id"))
+  var model: String?
+
+  /// Finds the model.
+  func folder() throws -> ModelFolder {
+    let environment = ProcessInfo.processInfo.environment
+    let chosen = environment["SDLENS_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
+    return try ModelFolder(model ?? chosen ?? ModelFolder.embedded, environment: environment)
+  }
+}
+
+/// How many threads compute.
+struct ThreadOptions: ParsableArguments {
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Threads that compute. (default: as many as there are cores)", valueName: "n"))
+  var threads: Int?
+
+  func validate() throws {
+    guard let threads else { return }
+    guard 1...1024 ~= threads else {
+      throw ValidationError("threads is \(threads), but it must be from 1 to 1024")
+    }
+    Parallel.threads = threads
+  }
+}
+
+/// In which form results come, and what is said beside them.
+struct ReportOptions: ParsableArguments {
+  @Flag(help: "Print the result as JSON.")
+  var json = false
+}
+
+/// Whether anything but the result is said.
+struct QuietOptions: ParsableArguments {
+  @Flag(help: "Say nothing on standard error: no progress, no notes.")
+  var quiet = false
+}

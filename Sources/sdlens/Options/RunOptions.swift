@@ -1,0 +1,52 @@
+import ArgumentParser
+import SDLensDiffusion
+
+/// What decides a picture, besides the model and the prompt.
+struct RunOptions: ParsableArguments {
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the noise.", valueName: "n"))
+  var seed = 42
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Denoising steps.", valueName: "n"))
+  var steps = 1
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Preference of the prompt over the negative prompt; acts above 1.", valueName: "factor"))
+  var guidance = 0.0
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Height and width of the picture, a multiple of 8. (default: the model's own)", valueName: "pixels"))
+  var size: Int?
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Width of the picture, with --height.", valueName: "pixels"))
+  var width: Int?
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Height of the picture, with --width.", valueName: "pixels"))
+  var height: Int?
+
+  func validate() throws {
+    if size != nil && (width != nil || height != nil) {
+      throw ValidationError("--size stands for --width and --height; give it, or both of them")
+    }
+    if (width == nil) != (height == nil) {
+      throw ValidationError("--width and --height need each other; for a square, give --size")
+    }
+    do {
+      _ = try settings(pictureSize: 8)
+    } catch let problem as BadSetting {
+      throw ValidationError(problem.description)
+    }
+  }
+
+  /// The settings of a run of a model whose own pictures have `pictureSize`.
+  func settings(pictureSize: Int) throws -> RunSettings {
+    try RunSettings(
+      seed: seed, steps: steps, guidance: guidance, height: height ?? size ?? pictureSize,
+      width: width ?? size ?? pictureSize)
+  }
+}

@@ -1,0 +1,40 @@
+import Dispatch
+import Foundation
+import SDLensCore
+
+/// What happens when somebody stops the program: half files are removed, then it ends as the signal wants.
+enum Interruption {
+  // Used once, before there is a second thread; kept because a source that is let go listens no more.
+  private nonisolated(unsafe) static var sources: [any DispatchSourceSignal] = []
+
+  /// Listens for Ctrl-C, `kill` and a closed terminal.
+  static func prepare() {
+    // A file beyond `ulimit -f` becomes an error of the write instead.
+    signal(SIGXFSZ, SIG_IGN)
+    for number in [SIGINT, SIGTERM, SIGHUP] where !wasIgnored(number) {
+      let queue = DispatchQueue(label: "interruption")
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler {
+        AtomicFile.abandonAll { die(of: number) }
+      }
+      source.resume()
+      sources.append(source)
+    }
+  }
+
+  /// Ends the program by a signal, so that a shell sees what happened.
+  private static func die(of number: Int32) -> Never {
+    signal(number, SIG_DFL)
+    var set = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, number)
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    raise(number)
+    exit(128 + number)
+  }
+
+  /// Ignores a signal, which then only the source sees; `nohup` and `&` may have done so before.
+  private static func wasIgnored(_ number: Int32) -> Bool {
+    unsafeBitCast(signal(number, SIG_IGN), to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+  }
+}

@@ -1,0 +1,30 @@
+import Foundation
+import SDLensCore
+
+/// Nobody takes the results.
+struct OutputClosed: UserError {
+  let reason: String
+  var description: String { "standard output cannot be written: \(reason)" }
+}
+
+/// Results, on standard output.
+enum Output {
+  /// Prints a line, at once: whoever reads through a pipe does not wait for the end.
+  ///
+  /// - Throws: `OutputClosed`, so that a result that did not get through is no success.
+  static func print(_ line: String) throws {
+    do {
+      try FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+    } catch {
+      throw OutputClosed(reason: error.localizedDescription)
+    }
+  }
+
+  /// Prints a value as JSON, its keys in snake case and sorted.
+  static func print(json value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try print(String(decoding: encoder.encode(value), as: UTF8.self))
+  }
+}

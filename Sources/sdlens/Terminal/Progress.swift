@@ -1,0 +1,83 @@
+import Foundation
+
+/// What is going on, on standard error: a bar on a terminal, lines elsewhere, nothing if quiet.
+final class Progress {
+  private enum Style { case silent, lines, bar }
+  /// Lines that report nothing but steps come no oftener.
+  private static let pause = Duration.seconds(10)
+
+  private let style: Style
+  private let clock = ContinuousClock()
+  private var total = 0
+  private var done = 0
+  private var begin = ContinuousClock.now
+  private var lastLine = ContinuousClock.now
+
+  init(quiet: Bool) {
+    let isTerminal = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+    style = quiet ? .silent : isTerminal ? .bar : .lines
+  }
+
+  /// Says what begins now.
+  func stage(_ text: String) {
+    switch style {
+    case .silent: break
+    case .lines: line(text)
+    case .bar: redraw(text)
+    }
+  }
+
+  /// Begins to count pieces of work that take about equally long.
+  func count(to total: Int) { (self.total, done, begin) = (total, 0, clock.now) }
+
+  /// Counts one piece; says what comes next.
+  func advance(_ text: String) {
+    done += 1
+    switch style {
+    case .silent: break
+    case .lines where clock.now - lastLine >= Self.pause: line("\(text), \(estimate)")
+    case .lines: break
+    case .bar: redraw(text)
+    }
+  }
+
+  /// Says something that stays: a note, or a summary.
+  func note(_ text: String) {
+    guard style != .silent else { return }
+    clear()
+    line(text)
+  }
+
+  /// Takes the bar away.
+  func clear() { if style == .bar { write("\r\u{1B}[K") } }
+
+  /// The rate, and the time left at this rate.
+  private var estimate: String {
+    let each = (clock.now - begin) / max(1, done)
+    let rate =
+      each < .seconds(1)
+      ? "\(Units.rounded(.seconds(1) / each)) steps/s" : "\(Units.rounded(each / .seconds(1))) s/step"
+    return "\(rate), \(Units.time(each * (total - done))) left"
+  }
+
+  /// `[########--------]  picture 1 of 2, step 3 of 4, 1.21 steps/s, 4.1 s left`, cut where the terminal ends.
+  private func redraw(_ text: String) {
+    let cells = 24
+    let full = total == 0 ? 0 : cells * done / total
+    let bar = "[" + String(repeating: "#", count: full) + String(repeating: "-", count: cells - full) + "]"
+    let line = total == 0 ? text : "\(bar)  \(text)" + (done == 0 ? "" : ", \(estimate)")
+    write("\r\u{1B}[K" + line.prefix(max(8, columns - 1)))
+  }
+
+  private var columns: Int {
+    var size = winsize()
+    return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+  }
+
+  private func line(_ text: String) {
+    write(text + "\n")
+    lastLine = clock.now
+  }
+
+  private func write(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+}
