@@ -225,4 +225,61 @@ import Testing
     }
     expectClose(added.reshaped(wanted.shape), wanted + old, within: 4e-6, "added")
   }
+
+  @Test(arguments: [(1, 1), (7, 3), (16, 16), (17, 5), (40, 33)], [1, 7, 257, 520])
+  func products(_ size: (rows: Int, outputs: Int), depth: Int) {
+    for type in [ElementType.f32, .f16, .bf16] { product(size, type, depth: depth) }
+  }
+
+  private func product(_ size: (rows: Int, outputs: Int), _ type: ElementType, depth: Int) {
+    let (rows, outputs) = size
+    let side = Int(KERNEL_ROWS)
+    let packedRows = (rows + side - 1) / side * side
+    let x = Tensor.random([rows, depth])
+    let weight = Tensor.random([outputs, depth], seed: 1).rounded(to: type)
+    let bias = Tensor.random([outputs], seed: 2)
+    let packed = results(packedRows * depth) { packed in
+      for group in stride(from: 0, to: rows, by: side) {
+        for start in stride(from: 0, to: depth, by: Int(KERNEL_DEPTH)) {
+          let count = min(Int(KERNEL_DEPTH), depth - start)
+          x.withElements {
+            kernel_pack(
+              packed + start * packedRows + group * count, $0.baseAddress! + group * depth + start, depth,
+              min(side, rows - group), count)
+          }
+        }
+      }
+    }
+    let width = outputs + 3
+    let old = Tensor.random([rows, width], seed: 3)
+    let wanted = Reference.product(x, weight, bias: bias)
+    // All of the result, and a rectangle of it.
+    let rectangles = [
+      (rows: 0..<rows, outputs: 0..<outputs),
+      (rows: rows / side * side..<rows, outputs: outputs / 2..<outputs),
+    ]
+    for (rectangle, accumulate) in zip(rectangles, [true, false]) {
+      let y = results(old.count) { y in
+        y.update(from: old.elements, count: old.count)
+        safetensorsBytes(of: weight.elements, as: type).withUnsafeBytes {
+          var weights = kernel_weights(
+            elements: $0.baseAddress,
+            format: type == .f32 ? kernel_f32 : type == .f16 ? kernel_f16 : kernel_bf16,
+            depth: depth)
+          kernel_product(
+            y, width, packed.elements, packedRows, rectangle.rows.lowerBound, rectangle.rows.upperBound,
+            &weights,
+            rectangle.outputs.lowerBound, rectangle.outputs.upperBound, bias.elements, accumulate)
+        }
+      }
+      let expected = (0..<old.count).map { place in
+        let (row, output) = (place / width, place % width)
+        guard rectangle.rows.contains(row), rectangle.outputs.contains(output) else { return old[place] }
+        return wanted[row * outputs + output] + (accumulate ? old[place] : 0)
+      }
+      expectClose(
+        y.reshaped(old.shape), Tensor(expected, old.shape), within: 2e-6,
+        "\(rectangle) of \(size), \(depth), \(type)")
+    }
+  }
 }

@@ -36,6 +36,7 @@ import Testing
       (15, 17, 1), (16, 257, 31), (17, 63, 65), (23, 24, 25), (31, 255, 7), (33, 15, 33), (63, 9, 127),
       (64, 32, 48),
       (65, 128, 129), (96, 31, 96), (129, 65, 32), (255, 5, 16), (257, 64, 255), (513, 48, 12),
+      (17, 700, 101), (2, 1030, 97),
     ], formats)
   func linear(_ size: (rows: Int, inputs: Int, outputs: Int), _ type: ElementType) throws {
     let (rows, inputs, outputs) = size
@@ -53,6 +54,17 @@ import Testing
       layer.add(x, to: &sum)
       return sum
     }
+  }
+
+  // A file may put its weights at any byte.
+  @Test(arguments: formats, [1, 2, 4]) func linearReadsWeightsAtOddAddresses(
+    _ type: ElementType, padding: Int
+  ) throws {
+    let weight = Tensor.random([33, 31], seed: 1).rounded(to: type)
+    let scope = try temporaryWeights(["weight": weight], as: type, padding: padding)
+    let layer = try Linear(scope, inputs: 31, outputs: 33, bias: false)
+    let x = Tensor.random([18, 31])
+    expectEverywhere(Reference.product(x, weight), within: 2e-6, "\(type) + \(padding)") { layer(x) }
   }
 
   @Test func linearTakesAnyNumberOfAxes() throws {

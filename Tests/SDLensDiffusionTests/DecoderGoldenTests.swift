@@ -4,7 +4,7 @@ import SDLensTestSupport
 import Testing
 
 @Suite struct DecoderGoldenTests {
-  // Reached: 1.1e-6 inside, 1.4e-6 for the image; PyTorch's own float32 is 1.3e-6 off.
+  // Reached: 1.1e-6 inside, 1.7e-6 for the image; PyTorch's own float32 is 1.3e-6 off.
   // vae.decode(latents / vae.config.scaling_factor).sample, with forward hooks on its modules
   @Test(arguments: ["single", "pair", "least"]) func everyStageEqualsDiffusers(_ name: String) throws {
     let goldens = try TinyModel.goldens("vae")

@@ -2,8 +2,11 @@ import SDLensCore
 
 /// The scope of a weight file that holds the tensors in a number format, for layers made in tests.
 ///
-/// The file is gone from its folder when this returns; what is mapped of it stays readable.
-public func temporaryWeights(_ tensors: [String: Tensor], as type: ElementType = .f32) throws -> WeightScope {
+/// The file is gone from its folder when this returns; what is mapped of it stays readable. With `padding`, the
+/// tensors begin that many bytes behind a multiple of 8.
+public func temporaryWeights(_ tensors: [String: Tensor], as type: ElementType = .f32, padding: Int = 0)
+  throws -> WeightScope
+{
   let folder = try TemporaryFolder()
   var (header, data) = ([String](), [UInt8]())
   for (name, tensor) in tensors {
@@ -14,7 +17,7 @@ public func temporaryWeights(_ tensors: [String: Tensor], as type: ElementType =
     )
   }
   let text = "{\(header.joined(separator: ","))}"
-  let aligned = text + String(repeating: " ", count: -text.utf8.count & 7)
+  let aligned = text + String(repeating: " ", count: -text.utf8.count & 7 + padding)
   try folder.write(safetensorsBytes(aligned, data: data), to: "model.safetensors")
   return try WeightFile(folder: folder.path, name: "model").root
 }

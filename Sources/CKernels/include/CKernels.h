@@ -1,5 +1,5 @@
 // The hot loops: plain C, no dependencies, no threads. Rows are contiguous, channels last.
-// Each line states the maths; Sources/SDLensCore/Math/Reference.swift has the same as plain loops.
+// Each line states the maths; Tests/SDLensTestSupport/Reference.swift has the same as plain loops.
 #ifndef SDLENS_KERNELS_H
 #define SDLENS_KERNELS_H
 
