@@ -14,29 +14,30 @@ import Testing
   }
 
   /// The prediction under the hooks that `add` adds, and everything recorded of the block after them.
-  private func run(step: Int = 0, _ add: (inout HookSet) -> Void = { _ in }) -> (Tensor, Recorder) {
+  private func run(step: Int = 0, _ add: (inout HookSet) -> Void = { _ in }) throws -> (Tensor, Recorder) {
     var hooks = HookSet()
     add(&hooks)
     let recorder = Recorder()
     recorder.record(HookSet.Site.allCases, of: block, in: &hooks)
-    return (predict(hooks, step: step), recorder)
+    return (try predict(hooks, step: step), recorder)
   }
 
-  private func predict(_ hooks: HookSet = HookSet(), step: Int = 0) -> Tensor {
-    withThreads(2) {
-      TinyModel.unet(
+  private func predict(_ hooks: HookSet = HookSet(), step: Int = 0) throws -> Tensor {
+    let unet = try TinyModel.unet
+    return withThreads(2) {
+      unet(
         inputs.latents, timestep: inputs.timestep, text: inputs.text, pooled: inputs.pooled,
         timeIDs: inputs.timeIDs, hooks: hooks, step: step)
     }
   }
 
   private func recorded(_ recorder: Recorder, _ site: HookSet.Site, step: Int = 0) throws -> Tensor {
-    try #require(recorder[block, site, step: step])
+    try #require(recorder[block, site, step: step], "nothing of \(site) in step \(step)")
   }
 
   @Test func lookingChangesNothing() throws {
-    let plain = predict()
-    #expect(plain.elements == predict().elements, "twice the same")
+    let plain = try predict()
+    expectSame(try predict(), plain, "the second run")
     var hooks = HookSet()
     for block in BlockName.all {
       for site in HookSet.Site.allCases { hooks.observe(site, of: block) { _, _ in } }
@@ -46,100 +47,103 @@ import Testing
         }
       }
     }
-    #expect(predict(hooks).elements == plain.elements, "with observers everywhere")
+    expectSame(try predict(hooks), plain, "with observers everywhere")
     var elsewhere = HookSet()
     elsewhere.observe(.probabilities, of: .selfAttention, layer: 7, in: block) { _, _ in
       Issue.record("no such layer")
     }
     elsewhere.edit(.update, of: block, atSteps: [1]) { x, _ in x = x.scaled(by: 0) }
-    #expect(predict(elsewhere).elements == plain.elements, "with hooks that do not act")
+    expectSame(try predict(elsewhere), plain, "with hooks that do not act")
   }
 
   @Test func theOutputIsTheInputPlusTheUpdate() throws {
-    let (_, recorder) = run()
+    let (_, recorder) = try run()
     let sum = try recorded(recorder, .input) + recorded(recorder, .update)
-    #expect(try sum.elements == recorded(recorder, .output).elements)
+    expectSame(try recorded(recorder, .output), sum, "output")
   }
 
   @Test func anUpdateOfZerosIsAnAblation() throws {
-    let (edited, recorder) = run { $0.edit(.update, of: block) { x, _ in x = Tensor(repeating: 0, x.shape) } }
-    let (ablated, other) = run { $0.ablate(block) }
-    let (replaced, _) = run { $0.replaceUpdate(of: block) { input, _ in Tensor(repeating: 0, input.shape) } }
-    #expect(edited.elements == ablated.elements)
-    #expect(replaced.elements == ablated.elements)
-    #expect(ablated.elements != predict().elements)
+    let (edited, recorder) = try run {
+      $0.edit(.update, of: block) { x, _ in x = Tensor(repeating: 0, x.shape) }
+    }
+    let (ablated, other) = try run { $0.ablate(block) }
+    let (replaced, _) = try run {
+      $0.replaceUpdate(of: block) { input, _ in Tensor(repeating: 0, input.shape) }
+    }
+    expectSame(edited, ablated, "edited to zero")
+    expectSame(replaced, ablated, "replaced by zeros")
+    #expect(ablated.differs(from: try predict()))
     for recorder in [recorder, other] {
-      #expect(try recorded(recorder, .output).elements == recorded(recorder, .input).elements)
+      expectSame(try recorded(recorder, .output), try recorded(recorder, .input), "output")
       #expect(try recorded(recorder, .update).elements.allSatisfy { $0 == 0 })
     }
     #expect(other.tensors.count == 3)
   }
 
   @Test(arguments: HookSet.Site.allCases) func anEditAddsWhereItStands(_ site: HookSet.Site) throws {
-    let (_, plain) = run()
-    let (_, edited) = run { $0.edit(site, of: block) { x, _ in x = x.scaled(by: 1, plus: 0.5) } }
+    let (_, plain) = try run()
+    let (_, edited) = try run { $0.edit(site, of: block) { x, _ in x = x.scaled(by: 1, plus: 0.5) } }
     let reached: [HookSet.Site] =
       site == .input ? [.input] : site == .update ? [.update, .output] : [.output]
     for place in HookSet.Site.allCases where site != .input || place == .input {
       let wanted = try recorded(plain, place).scaled(by: 1, plus: reached.contains(place) ? 0.5 : 0)
       expectClose(try recorded(edited, place), wanted, within: 1e-6, "\(place) after an edit of \(site)")
     }
-    #expect(try recorded(edited, .update).elements == recorded(plain, .update).elements || site != .output)
   }
 
   // The update and the output go on into the same stream.
-  @Test func addingToTheUpdateOrToTheOutputIsTheSame() {
-    let (update, _) = run { $0.edit(.update, of: block) { x, _ in x[5] += 2 } }
-    let (output, _) = run { $0.edit(.output, of: block) { x, _ in x[5] += 2 } }
+  @Test func addingToTheUpdateOrToTheOutputIsTheSame() throws {
+    let (update, _) = try run { $0.edit(.update, of: block) { x, _ in x[5] += 2 } }
+    let (output, _) = try run { $0.edit(.output, of: block) { x, _ in x[5] += 2 } }
     expectClose(update, output, within: 1e-6, "prediction")
-    #expect(update.elements != predict().elements)
+    #expect(update.differs(from: try predict()))
   }
 
   @Test(arguments: HookSet.Site.allCases) func actionsRunInTheOrderInWhichTheyWereAdded(_ site: HookSet.Site)
     throws
   {
     var seen: [Tensor] = []
-    let (_, recorder) = run {
+    let (_, recorder) = try run {
       $0.observe(site, of: block) { x, _ in seen.append(x) }
       $0.edit(site, of: block) { x, _ in x = x.scaled(by: 2) }
       $0.observe(site, of: block) { x, _ in seen.append(x) }
       $0.edit(site, of: block) { x, _ in x = x.scaled(by: 1, plus: 3) }
     }
     try #require(seen.count == 2)
-    #expect(seen[1].elements == seen[0].scaled(by: 2).elements)
-    #expect(try recorded(recorder, site).elements == seen[1].scaled(by: 1, plus: 3).elements)
+    expectSame(seen[1], seen[0].scaled(by: 2), "after the first edit")
+    expectSame(try recorded(recorder, site), seen[1].scaled(by: 1, plus: 3), "after both edits")
   }
 
   @Test func aReplacedBlockIsNotComputedUnlessSomebodyLooks() throws {
-    let (_, plain) = run()
+    let (_, plain) = try run()
     var computed = 0
     func watchInside(_ hooks: inout HookSet) {
       hooks.observe(.headOutputs, of: .selfAttention, layer: 0, in: block) { _, _ in computed += 1 }
     }
-    let (prediction, recorder) = run {
+    let (prediction, recorder) = try run {
       watchInside(&$0)
       $0.edit(.update, of: block) { _, _ in Issue.record("edited in vain") }
       $0.replaceUpdate(of: block) { input, _ in input.scaled(by: -0.5) }
     }
     #expect(computed == 0)
     let input = try recorded(recorder, .input)
-    #expect(input.elements == (try recorded(plain, .input)).elements)
-    #expect(try recorded(recorder, .update).elements == input.scaled(by: -0.5).elements)
-    #expect(try recorded(recorder, .output).elements == (input + input.scaled(by: -0.5)).elements)
+    expectSame(input, try recorded(plain, .input), "input")
+    expectSame(try recorded(recorder, .update), input.scaled(by: -0.5), "update")
+    expectSame(try recorded(recorder, .output), input + input.scaled(by: -0.5), "output")
 
     var real: Tensor?
-    let (watched, _) = run {
+    let (watched, _) = try run {
       watchInside(&$0)
       $0.observe(.update, of: block) { x, _ in real = x }
       $0.replaceUpdate(of: block) { input, _ in input.scaled(by: -0.5) }
     }
     #expect(computed == 1)
-    #expect(real?.elements == (try recorded(plain, .update)).elements)
-    #expect(watched.elements == prediction.elements)
+    expectSame(try #require(real), try recorded(plain, .update), "the update seen before")
+    expectSame(watched, prediction, "prediction")
   }
 
   @Test func theLastReplacementCountsAndEditsFollowIt() throws {
-    let (_, recorder) = run {
+    let (_, recorder) = try run {
       $0.replaceUpdate(of: block) { _, _ in
         Issue.record("replaced in vain")
         return nil
@@ -148,7 +152,7 @@ import Testing
       $0.edit(.update, of: block) { x, _ in x = x.scaled(by: 3) }
     }
     #expect(try recorded(recorder, .update).elements.allSatisfy { $0 == 3 })
-    let (_, added) = run {
+    let (_, added) = try run {
       $0.ablate(block)
       $0.edit(.update, of: block) { x, _ in x = x.scaled(by: 1, plus: 2) }
     }
@@ -156,7 +160,7 @@ import Testing
   }
 
   @Test func stepsLimitEveryAction() throws {
-    let plain = predict()
+    let plain = try predict()
     var hooks = HookSet()
     var seen: [String: [Int]] = [:]
     hooks.ablate(block, atSteps: [1, 3])
@@ -165,7 +169,7 @@ import Testing
     hooks.observe(.probabilities, of: .crossAttention, layer: 1, in: block, atSteps: [2, 3]) { _, step in
       seen["probabilities", default: []].append(step)
     }
-    let changed = (0..<4).map { predict(hooks, step: $0).elements != plain.elements }
+    let changed = try (0..<4).map { try predict(hooks, step: $0).differs(from: plain) }
     #expect(changed == [false, true, false, true])
     // The ablated block is not computed in step 3, so that nobody sees its attention.
     #expect(seen == ["input": [0, 3], "output": [0, 1, 2, 3], "probabilities": [2]])
@@ -178,53 +182,53 @@ import Testing
     for site in [HookSet.Site.input, .output] {
       hooks.edit(site, of: block) { x, _ in x.withMutableElements { $0.update(repeating: 0) } }
     }
-    let changed = predict(hooks)
-    let (plain, other) = run()
-    #expect(changed.elements != plain.elements)
-    #expect(try recorded(recorder, .input).elements == recorded(other, .input).elements)
+    let changed = try predict(hooks)
+    let (plain, other) = try run()
+    #expect(changed.differs(from: plain))
+    expectSame(try recorded(recorder, .input), try recorded(other, .input), "input")
     #expect(recorder[block, .update, step: 0] == nil && recorder[block, .input, step: 1] == nil)
   }
 
   @Test func hooksDoNotOutliveTheirCall() throws {
-    let plain = predict()
-    let (ablated, _) = run { $0.ablate(block) }
-    #expect(ablated.elements != plain.elements)
-    #expect(predict().elements == plain.elements)
+    let plain = try predict()
+    let (ablated, _) = try run { $0.ablate(block) }
+    #expect(ablated.differs(from: plain))
+    expectSame(try predict(), plain, "afterwards")
     // A copy of a set is another set.
     var one = HookSet()
     one.observe(.input, of: block) { _, _ in }
     var two = one
     two.ablate(block)
-    #expect(predict(one).elements == plain.elements, "without the later action")
+    expectSame(try predict(one), plain, "without the later action")
     #expect(two.blocks == [block] && HookSet().isEmpty && HookSet().blocks.isEmpty)
   }
 
   @Test func everyBlockCanBeLeftOut() throws {
-    let plain = predict()
+    let plain = try predict()
     for block in BlockName.all {
       var hooks = HookSet()
       var shapes: [Shape] = []
       hooks.ablate(block)
       hooks.observe(.input, of: block) { x, _ in shapes.append(x.shape) }
-      let changed = predict(hooks)
-      #expect(changed.elements != plain.elements, "\(block)")
+      let changed = try predict(hooks)
+      #expect(changed.differs(from: plain), "\(block)")
       #expect(shapes.count == 1 && shapes.first?[0] == 2, "\(block)")
     }
   }
 
-  @Test func anEditOfOnePictureLeavesTheOtherAlone() {
-    let plain = predict()
-    let (changed, _) = run {
+  @Test func anEditOfOnePictureLeavesTheOtherAlone() throws {
+    let plain = try predict()
+    let (changed, _) = try run {
       $0.edit(.update, of: block) { x, _ in
         let size = x.count / 2
         x.withMutableElements { for index in size..<2 * size { $0[index] *= -1 } }
       }
     }
     expectClose(changed.picture(0), plain.picture(0), within: 1e-6, "the picture that was not edited")
-    #expect(changed.picture(1).elements != plain.picture(1).elements)
+    #expect(changed.picture(1).differs(from: plain.picture(1)))
   }
 
-  @Test func probabilitiesAreShares() {
+  @Test func probabilitiesAreShares() throws {
     var hooks = HookSet()
     var tensors: [Tensor] = []
     for block in BlockName.all {
@@ -232,7 +236,7 @@ import Testing
         hooks.observe(.probabilities, of: kind, layer: 0, in: block) { x, _ in tensors.append(x) }
       }
     }
-    _ = predict(hooks)
+    _ = try predict(hooks)
     #expect(tensors.count == 22)
     for tensor in tensors {
       let keys = tensor.width

@@ -64,7 +64,7 @@ import Testing
     let encoder = try PromptEncoder(model)
     let prompts =
       run.isGuided ? encoder.guided(run.prompts, negative: run.negative_prompts) : encoder(run.prompts)
-    try goldens.expect(prompts.text, equals: "\(run.name).prompt_embeds", within: 2e-6)
+    try goldens.expect(prompts.embeddings, equals: "\(run.name).prompt_embeds", within: 2e-6)
     try goldens.expect(prompts.pooled, equals: "\(run.name).pooled_prompt_embeds", within: 2e-6)
     for picture in run.prompts.indices {
       func golden(_ name: String) throws -> Tensor { try goldens.channelsLast("\(run.name).\(name)") }
@@ -73,7 +73,7 @@ import Testing
         expectClose(found, wanted, within: tolerance, name)
       }
       let prompt = PromptEmbeddings(
-        embeddings: run.rows(of: prompts.text, picture), pooled: run.rows(of: prompts.pooled, picture))
+        embeddings: run.rows(of: prompts.embeddings, picture), pooled: run.rows(of: prompts.pooled, picture))
       var hooks = HookSet()
       for block in run.ablate { hooks.ablate(try BlockName(block)) }
       let recorder = Recorder()
@@ -126,19 +126,20 @@ import Testing
       embeddings: try goldens.tensor("one.prompt_embeds"),
       pooled: try goldens.tensor("one.pooled_prompt_embeds"))
     let settings = try RunSettings(seed: 3, steps: 2, height: 72, width: 56)
+    let pipeline = try TinyModel.pipeline
     let pictures = try withThreads(threads) {
-      try (0..<3).map { _ in
-        TinyModel.pipeline.picture(try TinyModel.pipeline.sample(prompt, settings).latents).elements
-      }
+      try (0..<3).map { _ in pipeline.picture(try pipeline.sample(prompt, settings).latents) }
     }
-    #expect(pictures[0] == pictures[1] && pictures[1] == pictures[2])
+    expectSame(pictures[1], pictures[0], "the second run")
+    expectSame(pictures[2], pictures[0], "the third run")
   }
 
   @Test func aBatchIsDecodedLikeItsPicturesAlone() throws {
     let latents = try goldens.channelsLast("pair.latents")
-    let both = TinyModel.pipeline.picture(latents)
+    let pipeline = try TinyModel.pipeline
+    let both = pipeline.picture(latents)
     for picture in 0..<2 {
-      let alone = TinyModel.pipeline.picture(latents.picture(picture))
+      let alone = pipeline.picture(latents.picture(picture))
       expectClose(both.picture(picture), alone, within: 1e-6, "picture \(picture)")
     }
   }

@@ -6,11 +6,10 @@ import SDLensTestSupport
 /// The random model of the goldens; its parts are read once.
 enum TinyModel {
   static let path = Goldens()("tiny")
-  static let pipeline: Pipeline = {
-    do { return try Pipeline(ModelFolder(path)) } catch { fatalError("the tiny model: \(error)") }
-  }()
-  static var unet: UNet { pipeline.unet }
-  static var decoder: Decoder { pipeline.decoder }
+  private static let loaded = Result { try Pipeline(ModelFolder(path)) }
+  static var pipeline: Pipeline { get throws { try loaded.get() } }
+  static var unet: UNet { get throws { try pipeline.unet } }
+  static var decoder: Decoder { get throws { try pipeline.decoder } }
 
   /// A file of tensors that diffusers made with it.
   static func goldens(_ name: String) throws -> Safetensors { try Goldens().tensors("\(name).safetensors") }

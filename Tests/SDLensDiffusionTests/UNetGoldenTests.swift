@@ -48,9 +48,11 @@ import Testing
     for block in BlockName.all { recorder.record(HookSet.Site.allCases, of: block, in: &hooks) }
     let prediction = try Inputs(name, goldens)(TinyModel.unet, hooks: hooks)
     #expect(recorder.tensors.count == 33)
-    for (key, tensor) in recorder.tensors {
-      let golden = "\(name).\(key.block).\(key.site.rawValue)"
-      try goldens.expect(tensor, equals: golden, within: Self.inside)
+    for block in BlockName.all {
+      for site in [HookSet.Site.input, .update, .output] {
+        let tensor = try #require(recorder[block, site, step: 0], "nothing of \(site) of \(block)")
+        try goldens.expect(tensor, equals: "\(name).\(block).\(site)", within: Self.inside)
+      }
     }
     try goldens.expect(prediction, equals: "\(name).noise_pred", within: Self.whole)
   }
@@ -71,7 +73,7 @@ import Testing
     }
     _ = try Inputs(name, goldens)(TinyModel.unet, hooks: hooks)
     #expect(seen.count == 16)
-    for (place, found) in seen {
+    for (place, found) in seen.sorted(by: { $0.key < $1.key }) {
       let wanted = try goldens.tensor(place)
       // Heads side by side, [batch, queries, heads · d], against [batch, heads, queries, d].
       let shape = wanted.shape
@@ -107,7 +109,7 @@ import Testing
       0: "conv_in", 6: "down_blocks.0", 14: "down_blocks.1", 20: "down_blocks.2", 24: "mid_block",
       34: "up_blocks.0", 44: "up_blocks.1", 50: "up_blocks.2", 51: "noise_pred",
     ]
-    let unet = TinyModel.unet
+    let unet = try TinyModel.unet
     let inputs = try Inputs(name, goldens)
     let conditioning = inputs.conditioning(unet)
     let whole = withThreads(2) { inputs(unet) }
@@ -121,20 +123,21 @@ import Testing
         guard let stage = stages[step] else { continue }
         try goldens.expect(state.stream, equals: "\(name).\(stage)", within: Self.inside)
       }
-      #expect(state.stream.elements == whole.elements)
+      expectSame(state.stream, whole, "step by step")
       // From any state that was kept on the way, as often as wanted.
       for step in [1, 17, 23, 40, 51] {
         unet.run(step..<unet.allSteps.upperBound, on: &kept[step], conditioning, hooks: HookSet(), step: 0)
-        #expect(kept[step].stream.elements == whole.elements, "continued from step \(step)")
+        expectSame(kept[step].stream, whole, "continued from step \(step)")
       }
     }
   }
 
   @Test(arguments: ["pair", "odd"]) func aBatchEqualsItsPicturesAlone(_ name: String) throws {
     let inputs = try Inputs(name, goldens)
-    let both = inputs(TinyModel.unet)
+    let unet = try TinyModel.unet
+    let both = inputs(unet)
     for picture in 0..<2 {
-      let alone = TinyModel.unet(
+      let alone = unet(
         inputs.latents.picture(picture), timestep: inputs.timestep, text: inputs.text.picture(picture),
         pooled: inputs.pooled.picture(picture), timeIDs: Array(inputs.timeIDs[6 * picture..<6 * picture + 6]))
       expectClose(both.picture(picture), alone, within: Self.whole, "picture \(picture) of \(name)")

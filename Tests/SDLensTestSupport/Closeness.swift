@@ -48,6 +48,18 @@ public struct Closeness: CustomStringConvertible {
   }
 }
 
+/// Expects two tensors to have the same shape and elements.
+public func expectSame(
+  _ found: Tensor, _ wanted: Tensor, _ name: String, sourceLocation: SourceLocation = #_sourceLocation
+) {
+  expectClose(found, wanted, within: 0, name, sourceLocation: sourceLocation)
+}
+
+extension Tensor {
+  /// Whether shape or any element is another.
+  public func differs(from other: Tensor) -> Bool { shape != other.shape || elements != other.elements }
+}
+
 /// Expects two tensors to be equal up to `tolerance` times the largest magnitude of `wanted`.
 ///
 /// With SDLENS_PRINT_ERRORS in the environment, what is reached is printed.

@@ -14,18 +14,9 @@ public struct NoiseSource: Sendable {
 
   /// The next noise [batch, height, width, channels]; drawn as [batch, channels, height, width].
   public mutating func callAsFunction(_ shape: Shape) -> Tensor {
-    let (batch, pixels, channels) = (shape[0], shape[1] * shape[2], shape[3])
     precondition(
-      generators.count == 1 || generators.count == batch, "\(generators.count) seeds for \(shape)")
+      generators.count == 1 || generators.count == shape[0], "\(generators.count) seeds for \(shape)")
     let values = generators.indices.flatMap { generators[$0].normal(shape.count / generators.count) }
-    var noise = Tensor(uninitialized: shape)
-    noise.withMutableElements { noise in
-      for index in values.indices {
-        let (picture, channel, pixel) =
-          (index / (channels * pixels), index / pixels % channels, index % pixels)
-        noise[(picture * pixels + pixel) * channels + channel] = values[index]
-      }
-    }
-    return noise
+    return Tensor(values, [shape[0], shape[3], shape[1], shape[2]]).channelsLast()
   }
 }

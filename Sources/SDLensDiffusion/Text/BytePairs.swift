@@ -26,9 +26,10 @@ struct BytePairs: Sendable {
     for (index, bytes) in lines.enumerated() {
       let line = String(Substring(bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes))
       if line.isEmpty || line.hasPrefix("#version") { continue }
-      let space = line.utf8.firstIndex(of: UInt8(ascii: " ")) ?? line.startIndex
-      let (left, right) = (line[..<space], line[space...].dropFirst())
-      guard !left.isEmpty, !right.isEmpty, !right.utf8.contains(UInt8(ascii: " ")) else {
+      guard let space = line.utf8.firstIndex(of: UInt8(ascii: " ")), space > line.startIndex,
+        case let right = line[line.utf8.index(after: space)...], !right.isEmpty,
+        !right.utf8.contains(UInt8(ascii: " "))
+      else {
         throw VocabularyError.badMerge(path: path, line: index + 1, text: line)
       }
       func id(_ token: Substring) throws -> Int {
@@ -38,6 +39,7 @@ struct BytePairs: Sendable {
         }
         return id
       }
+      let left = line[..<space]
       merges[Pair(left: try id(left), right: try id(right))] = Merge(
         rank: index, result: try id(left + right))
     }

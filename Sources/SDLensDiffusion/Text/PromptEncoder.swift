@@ -1,14 +1,6 @@
 import SDLensCore
 
-/// What the U-net is told about the pictures of a batch.
-public struct Conditioning: Sendable {
-  /// One vector for each token, [batch, tokens, context width].
-  public var text: Tensor
-  /// One vector for the whole prompt, [batch, pooled width].
-  public var pooled: Tensor
-}
-
-/// Both tokenizers and text encoders of SDXL: prompts to conditioning (diffusers: `encode_prompt`).
+/// Both tokenizers and text encoders of SDXL: prompts to embeddings (diffusers: `encode_prompt`).
 public struct PromptEncoder: Sendable {
   private let tokenizers: [Tokenizer]
   private let encoders: [TextEncoder]
@@ -25,7 +17,7 @@ public struct PromptEncoder: Sendable {
       let file = try folder.weights("text_encoder\(suffix)")
       let config = try TextEncoderConfig(folder.config("text_encoder\(suffix)"))
       let encoder = try TextEncoder(file.root, config: config, projected: suffix == "_2")
-      try file.finish(ignoring: TextEncoder.ignored)
+      try file.finish(ignoring: TextEncoder.unusedWeights)
       return encoder
     }
     try TextSizeMismatch.check(folder.path, tokenizers, encoders.map(\.config))
@@ -39,13 +31,13 @@ public struct PromptEncoder: Sendable {
 
   /// What prompts become: for each, the penultimate states of both encoders side by side, and the pooled
   /// output of the second.
-  public func callAsFunction(_ prompts: [String]) -> Conditioning { encode(prompts) }
+  public func callAsFunction(_ prompts: [String]) -> PromptEmbeddings { encode(prompts) }
 
   /// What prompts become for classifier-free guidance: first those to be avoided, then the prompts themselves.
   ///
   /// Without `negative`, that is an empty prompt, or zeros where the model's `force_zeros_for_empty_prompt` is
   /// true. A negative prompt that is given and empty is encoded all the same.
-  public func guided(_ prompts: [String], negative: [String]?) -> Conditioning {
+  public func guided(_ prompts: [String], negative: [String]?) -> PromptEmbeddings {
     precondition(negative?.count ?? prompts.count == prompts.count)
     return encode((negative ?? prompts.map { _ in emptyIsZero ? nil : "" }) + prompts)
   }
@@ -59,7 +51,7 @@ public struct PromptEncoder: Sendable {
   public var tokens: Int { tokenizers[0].length }
 
   /// Encodes every text once, however often it is there; nil becomes zeros.
-  private func encode(_ texts: [String?]) -> Conditioning {
+  private func encode(_ texts: [String?]) -> PromptEmbeddings {
     var places: [String: Int] = [:]
     var distinct: [String] = []
     let rows = texts.map { text in
@@ -74,8 +66,8 @@ public struct PromptEncoder: Sendable {
       encoder(distinct.map { tokenizer($0).ids })
     }
     guard let pooled = outputs[1].pooled else { preconditionFailure("the second encoder has a projection") }
-    let text = Tensor.concatenated(outputs[0].penultimate, outputs[1].penultimate)
-    return Conditioning(text: text.gathered(rows), pooled: pooled.gathered(rows))
+    let states = Tensor.concatenated(outputs[0].penultimate, outputs[1].penultimate)
+    return PromptEmbeddings(embeddings: states.gathered(rows), pooled: pooled.gathered(rows))
   }
 }
 

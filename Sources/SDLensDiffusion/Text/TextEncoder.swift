@@ -11,8 +11,8 @@ public struct TextEncoder: Sendable {
   private let finalNorm: LayerNorm
   private let projection: Linear?
 
-  /// What the files hold and the encoder does not need: positions 0, 1, 2, …
-  public static let ignored = [".position_ids"]
+  /// What the encoder leaves in the file: the positions 0, 1, 2, …
+  public static let unusedWeights = [".position_ids"]
 
   /// What a batch of texts becomes.
   public struct Output: Sendable {
