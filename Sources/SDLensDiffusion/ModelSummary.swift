@@ -71,7 +71,7 @@ public struct ModelSummary: Sendable, Encodable {
     tokens = try TextEncoderConfig(folder.config("text_encoder")).positions
     contextWidth = unet.contextWidth
     parts = try [
-      ("text_encoder", TextEncoder.ignored), ("text_encoder_2", TextEncoder.ignored), ("unet", []),
+      ("text_encoder", TextEncoder.unusedWeights), ("text_encoder_2", TextEncoder.unusedWeights), ("unet", []),
       ("vae", Decoder.unusedWeights),
     ].map { try Part(name: $0, folder.weights($0).entries(ignoring: $1)) }
     // The text encoders are gone when the others come; pictures take several maps of the widest stage.
