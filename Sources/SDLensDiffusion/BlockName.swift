@@ -5,6 +5,7 @@ public struct BlockName: Hashable, Sendable, CustomStringConvertible {
   /// Where in the U-net the block stands.
   public enum Part: String, Hashable, Sendable { case down, mid, up }
 
+  /// The way down, the middle or the way up.
   public let part: Part
   /// The index of the down or up stage; 0 for the middle.
   public let stage: Int
@@ -57,6 +58,7 @@ public struct BlockName: Hashable, Sendable, CustomStringConvertible {
 /// A block name that is none of the 11.
 public struct UnknownBlock: UserError {
   let text: String
+  /// The name, and the 11 that exist.
   public var description: String {
     "'\(text)' is not a transformer block; the 11 blocks are: "
       + BlockName.all.map(\.description).joined(separator: ", ")

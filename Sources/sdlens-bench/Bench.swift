@@ -41,7 +41,9 @@ struct Bench: ParsableCommand {
     let latents = noise([1, settings.height / factor, settings.width / factor, config.inChannels])
     let text = noise([1, 77, 1, config.contextWidth]).reshaped([1, 77, config.contextWidth])
     let pooled = noise([1, 1, 1, config.pooledWidth]).reshaped([1, config.pooledWidth])
-    let ids = [Float(settings.height), Float(settings.width), 0, 0, Float(settings.height), Float(settings.width)]
+    let ids = [
+      Float(settings.height), Float(settings.width), 0, 0, Float(settings.height), Float(settings.width),
+    ]
 
     var times: [Part: [Double]] = [:]
     for part in Part.allCases where only == nil || only == part {

@@ -84,7 +84,8 @@ public struct GroupNorm: Sendable {
     let size = channels / groups
     // Distances to a value of the group itself, so that a large mean costs no digits.
     let center = (0..<channels).map { x[$0 / size * size] }
-    let pieces = max(1, min(Parallel.threads * 2, pixels / 256))
+    // As many pieces on every machine, so that sums are formed in the same order.
+    let pieces = max(1, min(64, pixels / 256))
     var moments = [Double](repeating: 0, count: pieces * 2 * channels)
     moments.withUnsafeMutableBufferPointer { moments in
       nonisolated(unsafe) let base = moments.baseAddress!

@@ -24,7 +24,9 @@ extension Tensor {
       }
     withMutableElements { x in
       nonisolated(unsafe) let base = x.baseAddress!
-      Parallel.forRanges(x.count, grain: Self.grain) { kernel(base + $0.lowerBound, base + $0.lowerBound, $0.count) }
+      Parallel.forRanges(x.count, grain: Self.grain) {
+        kernel(base + $0.lowerBound, base + $0.lowerBound, $0.count)
+      }
     }
   }
 
@@ -79,7 +81,8 @@ extension Tensor {
       withElements { x in
         Parallel.forRanges(rows, grain: max(1, Self.grain / max(1, width))) {
           kernel_geglu(
-            y.baseAddress! + $0.lowerBound * width, x.baseAddress! + $0.lowerBound * 2 * width, $0.count, width)
+            y.baseAddress! + $0.lowerBound * width, x.baseAddress! + $0.lowerBound * 2 * width, $0.count,
+            width)
         }
       }
     }
@@ -88,7 +91,8 @@ extension Tensor {
 
   /// The tensors side by side along the last axis; all other extents must agree.
   public static func concatenated(_ left: Tensor, _ right: Tensor) -> Tensor {
-    precondition(left.shape.extents.dropLast() == right.shape.extents.dropLast(), "\(left.shape) beside \(right.shape)")
+    precondition(
+      left.shape.extents.dropLast() == right.shape.extents.dropLast(), "\(left.shape) beside \(right.shape)")
     let (a, b) = (left.width, right.width)
     var result = Tensor(uninitialized: Shape(left.shape.extents.dropLast() + [a + b]))
     result.withMutableElements { y in

@@ -9,6 +9,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
     self.extents = extents
   }
 
+  /// Makes a shape of a literal.
   public init(arrayLiteral extents: Int...) { self.init(extents) }
 
   /// How many axes there are.
@@ -20,5 +21,6 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
   /// The extent of one axis; negative axes count from the end.
   public subscript(axis: Int) -> Int { extents[axis < 0 ? extents.count + axis : axis] }
 
+  /// As in `[2, 77, 2048]`.
   public var description: String { "[" + extents.map(String.init).joined(separator: ", ") + "]" }
 }

@@ -4,8 +4,11 @@ import SDLensCore
 public final class Recorder {
   /// One kept tensor's place and time.
   public struct Key: Hashable, Sendable {
+    /// The block.
     public let block: BlockName
+    /// The place in it.
     public let site: HookSet.Site
+    /// The denoising step, from 0.
     public let step: Int
 
     /// Names what passed `site` of `block` in `step`.

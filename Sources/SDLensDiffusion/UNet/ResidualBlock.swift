@@ -23,7 +23,8 @@ struct ResidualBlock: Sendable {
     )
     timeProjection = try timeWidth.map { try Linear(w["time_emb_proj"], inputs: $0, outputs: outputs) }
     shortcut =
-      inputs == outputs ? nil : try Convolution(w["conv_shortcut"], inputs: inputs, outputs: outputs, kernel: 1)
+      inputs == outputs
+      ? nil : try Convolution(w["conv_shortcut"], inputs: inputs, outputs: outputs, kernel: 1)
   }
 
   /// [batch, height, width, inputs] → [batch, height, width, outputs]; `time` is silu(embedding), [batch, t].

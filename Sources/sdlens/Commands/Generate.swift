@@ -29,7 +29,7 @@ struct Generate: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where the picture goes; several are numbered by seed, as in picture-42.png.", valueName: "file.png"))
+      "Where the picture goes; of several, each has its seed in the name.", valueName: "file.png"))
   var output = "picture.png"
 
   @Option(

@@ -30,61 +30,79 @@ struct PictureJob {
     let threads: Int
   }
 
+  /// What all pictures share.
+  private struct Session {
+    let embeddings: PromptEmbeddings
+    let pipeline: Pipeline
+    let record: RunRecord
+    let steps: Int
+    let progress: Progress
+    var watch = Stopwatch()
+  }
+
   /// Makes the pictures, and hands out each when its files are written.
   func run(_ progress: Progress, made: (Made) throws -> Void) throws -> Result {
     defer { progress.clear() }
-    var watch = Stopwatch()
     let steps = try folder.stepCount(settings.steps)
     for seed in seeds {
       try AtomicFile.check(pictures[seed])
       if let path = tensors?[seed] { try AtomicFile.check(path) }
     }
-    let fingerprint = try folder.fingerprint()
-    let record = RunRecord(self, fingerprint: fingerprint)
-
+    let record = RunRecord(self, fingerprint: try folder.fingerprint())
+    var watch = Stopwatch()
     progress.stage("encoding the prompt")
     let embeddings = try watch.time("text") { try encode(progress) }
     progress.stage("reading the model")
     let pipeline = try watch.time("read") { try Pipeline(folder) }
 
+    var session = Session(
+      embeddings: embeddings, pipeline: pipeline, record: record, steps: steps, progress: progress,
+      watch: watch)
     progress.count(to: count * (steps + 1))
-    var results: [Made] = []
-    for seed in seeds {
-      let label = count == 1 ? "" : "picture \(results.count + 1) of \(count), "
-      progress.stage("\(label)seed \(seed)")
-      let picture = Stopwatch()
-      var hooks = HookSet()
-      for block in ablated { hooks.ablate(block) }
-      let recorder = Recorder()
-      for block in cached { recorder.record([.input, .output], of: block, in: &hooks) }
-
-      var settings = settings
-      settings.seed = seed
-      let trace = try watch.time("denoise") {
-        try pipeline.sample(embeddings, settings, hooks: hooks) {
-          progress.advance(label + ($0 < steps ? "step \($0 + 1) of \(steps)" : "decoding"))
-        }
-      }
-      let image = watch.time("decode") { pipeline.picture(trace.latents) }
-      try watch.time("write") {
-        if let path = tensors?[seed] {
-          let run = RunTensors(trace, prompt: embeddings, image: image, recorder: recorder)
-          try Safetensors.write(run.all, metadata: record.metadata(seed: seed), to: path)
-        }
-        try PNG.write(Picture(image), text: record.texts(seed: seed), to: pictures[seed])
-      }
-      progress.advance("written")
+    let results = try seeds.map { seed in
+      let picture = try make(seed, &session)
       progress.clear()
-      results.append(
-        Made(path: pictures[seed], tensors: tensors?[seed], seed: seed, seconds: picture.total / .seconds(1)))
-      try made(results[results.count - 1])
+      try made(picture)
+      return picture
     }
     progress.note(
-      "\(count) picture\(count == 1 ? "" : "s") in \(Units.time(watch.total)), at most \(Units.bytes(Memory.peak))"
-        + " of memory")
+      "\(count) picture\(count == 1 ? "" : "s") in \(Units.time(session.watch.total)), "
+        + "at most \(Units.bytes(Memory.peak)) of memory")
     return Result(
-      pictures: results, run: record.metadata(seed: settings.seed), seconds: watch.seconds,
+      pictures: results, run: record.metadata(seed: settings.seed), seconds: session.watch.seconds,
       peakMemoryBytes: Memory.peak, threads: Parallel.threads)
+  }
+
+  /// Makes the picture of a seed and writes its files.
+  private func make(_ seed: Int, _ session: inout Session) throws -> Made {
+    let (progress, steps, pipeline) = (session.progress, session.steps, session.pipeline)
+    let (embeddings, record) = (session.embeddings, session.record)
+    let label = count == 1 ? "" : "picture \(seed - settings.seed + 1) of \(count), "
+    progress.stage("\(label)seed \(seed)")
+    let time = Stopwatch()
+    var hooks = HookSet()
+    for block in ablated { hooks.ablate(block) }
+    let recorder = Recorder()
+    for block in cached { recorder.record([.input, .output], of: block, in: &hooks) }
+
+    var settings = settings
+    settings.seed = seed
+    let trace = try session.watch.time("denoise") {
+      try pipeline.sample(embeddings, settings, hooks: hooks) { step in
+        progress.advance(label + (step < steps ? "step \(step + 1) of \(steps)" : "decoding"))
+      }
+    }
+    let image = session.watch.time("decode") { pipeline.picture(trace.latents) }
+    progress.advance(label + "writing")
+    try session.watch.time("write") {
+      if let path = tensors?[seed] {
+        let run = RunTensors(trace, prompt: embeddings, image: image, recorder: recorder)
+        try Safetensors.write(run.all, metadata: record.metadata(seed: seed), to: path)
+      }
+      try PNG.write(Picture(image), text: record.texts(seed: seed), to: pictures[seed])
+    }
+    return Made(
+      path: pictures[seed], tensors: tensors?[seed], seed: seed, seconds: time.total / .seconds(1))
   }
 
   private var seeds: Range<Int> { settings.seed..<settings.seed + count }
@@ -100,9 +118,7 @@ struct PictureJob {
     if negativePrompt != nil && !settings.isGuided {
       progress.note("The negative prompt has no effect without --guidance above 1")
     }
-    let both =
-      settings.isGuided
+    return settings.isGuided
       ? encoder.guided([prompt], negative: negativePrompt.map { [$0] }) : encoder([prompt])
-    return PromptEmbeddings(embeddings: both.embeddings, pooled: both.pooled)
   }
 }

@@ -60,13 +60,17 @@ final class Progress {
     return "\(rate), \(Units.time(each * (total - done))) left"
   }
 
-  /// `[########--------]  picture 1 of 2, step 3 of 4, 1.21 steps/s, 4.1 s left`, cut where the terminal ends.
+  /// `[########--------]  picture 1 of 2, step 3 of 4, 1.21 steps/s, 4.1 s left`, cut where the terminal ends;
+  /// a narrow one has the text alone.
   private func redraw(_ text: String) {
-    let cells = 24
-    let full = total == 0 ? 0 : cells * done / total
-    let bar = "[" + String(repeating: "#", count: full) + String(repeating: "-", count: cells - full) + "]"
-    let line = total == 0 ? text : "\(bar)  \(text)" + (done == 0 ? "" : ", \(estimate)")
-    write("\r\u{1B}[K" + line.prefix(max(8, columns - 1)))
+    let text = done == 0 ? text : "\(text), \(estimate)"
+    let cells = min(24, columns - 60)
+    var bar = ""
+    if total > 0, cells >= 8 {
+      let full = cells * done / total
+      bar = "[" + String(repeating: "#", count: full) + String(repeating: "-", count: cells - full) + "]  "
+    }
+    write("\r\u{1B}[K" + (bar + text).prefix(max(8, columns - 1)))
   }
 
   private var columns: Int {
