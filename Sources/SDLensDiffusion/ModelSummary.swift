@@ -71,13 +71,14 @@ public struct ModelSummary: Sendable, Encodable {
     tokens = try TextEncoderConfig(folder.config("text_encoder")).positions
     contextWidth = unet.contextWidth
     parts = try [
-      ("text_encoder", TextEncoder.unusedWeights), ("text_encoder_2", TextEncoder.unusedWeights), ("unet", []),
+      ("text_encoder", TextEncoder.unusedWeights), ("text_encoder_2", TextEncoder.unusedWeights),
+      ("unet", []),
       ("vae", Decoder.unusedWeights),
     ].map { try Part(name: $0, folder.weights($0).entries(ignoring: $1)) }
     // The text encoders are gone when the others come; pictures take several maps of the widest stage.
     let (text, image) = (parts[..<2].reduce(0) { $0 + $1.memory }, parts[2...].reduce(0) { $0 + $1.memory })
     let map = pictureSize * pictureSize * (decoder.widths.prefix(2).max() ?? 0) * 4
-    memory = max(text, image) + 4 * map
+    memory = max(text, image) + 5 * map
     blocks = BlockName.all.map { block in
       Block(
         name: block.description, path: block.path, width: unet.widths[block.level],
@@ -93,7 +94,7 @@ extension ModelSummary.Part {
     parameters = entries.reduce(0) { $0 + $1.shape.count }
     bytes = entries.reduce(0) { $0 + $1.range.count }
     precision = Set(entries.map(\.type.rawValue)).sorted()
-    // Matrices stay as they are in the file; convolutions are laid out anew, as float32.
-    memory = entries.reduce(0) { $0 + ($1.shape.rank == 4 ? $1.shape.count * 4 : $1.range.count) }
+    // All stay mapped; convolutions are laid out anew, as float32, in forms of one to four times their size.
+    memory = entries.reduce(0) { $0 + $1.range.count + ($1.shape.rank == 4 ? $1.shape.count * 8 : 0) }
   }
 }
