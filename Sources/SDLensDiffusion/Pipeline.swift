@@ -64,6 +64,7 @@ public struct Pipeline: Sendable {
   public let unet: UNet
   /// From latents to pictures.
   public let decoder: Decoder
+  private let unetWeights: WeightFile
   private let schedulerConfig: ConfigFile
 
   /// Reads U-net, decoder and scheduler settings of a model.
@@ -75,7 +76,7 @@ public struct Pipeline: Sendable {
     let decoderWeights = try folder.weights("vae")
     decoder = try Decoder(decoderWeights.root, config: decoderConfig)
     try decoderWeights.finish(ignoring: Decoder.unusedWeights)
-    let unetWeights = try folder.weights("unet")
+    unetWeights = try folder.weights("unet")
     unet = try UNet(unetWeights.root, config: unetConfig)
     try unetWeights.finish(ignoring: [])
     guard unetConfig.inChannels == decoderConfig.latentChannels,
@@ -141,6 +142,8 @@ public struct Pipeline: Sendable {
 
   /// Latents [batch, h, w, 4] → pictures [batch, height, width, 3] in 0…1.
   public func picture(_ latents: Tensor) -> Tensor {
+    // The U-net's weights can be read again; its memory is what the decoder's large feature maps need.
+    unetWeights.releasePages()
     var picture = decoder(latents).scaled(by: 0.5, plus: 0.5)
     picture.withMutableElements { x in
       for index in x.indices { x[index] = min(max(x[index], 0), 1) }

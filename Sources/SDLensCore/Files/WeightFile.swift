@@ -47,6 +47,9 @@ public final class WeightFile: Sendable {
   /// The number of bytes of all tensors in the files.
   public var byteCount: Int { entries.reduce(0) { $0 + $1.range.count } }
 
+  /// Gives the memory of all mapped pages back; the next touch reads them again.
+  public func releasePages() { for shard in shards { shard.file.releasePages(0..<shard.file.count) } }
+
   /// Whether the name of any weight begins so.
   func hasNames(beginningWith prefix: String) -> Bool { shardOf.keys.contains { $0.hasPrefix(prefix) } }
 
