@@ -26,6 +26,8 @@ private final class BufferPool: Sendable {
 
   /// Smaller buffers go to the allocator, which reuses them itself.
   private static let smallest = 1 << 18
+  /// The size and alignment of a large page, in bytes.
+  private static let hugePage = 1 << 21
   /// The most that is kept for later, in bytes.
   private static let mostKept = 1 << 30
 
@@ -51,10 +53,13 @@ private final class BufferPool: Sendable {
       return pointer
     }
     if let kept { return kept }
+    let isHuge = capacity >= 2 * Self.hugePage
     var pointer: UnsafeMutableRawPointer?
-    guard posix_memalign(&pointer, 64, capacity) == 0, let pointer else {
+    guard posix_memalign(&pointer, isHuge ? Self.hugePage : 64, capacity) == 0, let pointer else {
       fatalError("out of memory: \(capacity >> 20) MiB could not be allocated")
     }
+    // One fault for 2 MiB, not for 4 KiB, and fewer misses in the address cache.
+    if isHuge { madvise(pointer, capacity, Int32(MADV_HUGEPAGE)) }
     return pointer
   }
 

@@ -68,14 +68,14 @@ public struct Decoder: Sendable {
     watch("post_quant_conv", x)
     x = convolutionIn(x)
     watch("conv_in", x)
-    x = middle.0(x)
+    middle.0(&x)
     watch("mid_block.resnets.0", x)
-    if let attention = middle.1 { x = attention(x) }
+    middle.1?(&x)
     watch("mid_block.attentions.0", x)
-    x = middle.2(x)
+    middle.2(&x)
     watch("mid_block", x)
     for (index, stage) in stages.enumerated() {
-      for block in stage.blocks { x = block(x) }
+      for block in stage.blocks { block(&x) }
       if let upsampler = stage.upsampler {
         x = upsampler(Upsampling.nearest(x, height: 2 * x.shape[1], width: 2 * x.shape[2]))
       }
@@ -102,11 +102,9 @@ struct PixelAttention: Sendable {
   }
 
   /// [batch, height, width, channels] → the same shape.
-  func callAsFunction(_ x: Tensor) -> Tensor {
+  func callAsFunction(_ x: inout Tensor) {
     let tokens = norm(x).reshaped([x.shape[0], x.shape[1] * x.shape[2], x.width])
     let attended = Attention(heads: 1)(toQuery(tokens), toKey(tokens), toValue(tokens))
-    var result = x
-    toOut.add(attended, to: &result)
-    return result
+    toOut.add(attended, to: &x)
   }
 }

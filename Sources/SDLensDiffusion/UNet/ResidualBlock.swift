@@ -28,11 +28,10 @@ struct ResidualBlock: Sendable {
   }
 
   /// [batch, height, width, inputs] → [batch, height, width, outputs]; `time` is silu(embedding), [batch, t].
-  func callAsFunction(_ x: Tensor, time: Tensor? = nil) -> Tensor {
+  func callAsFunction(_ x: inout Tensor, time: Tensor? = nil) {
     var h = convolutions.0(norms.0(x, silu: true))
     if let timeProjection, let time { h.addToPixels(timeProjection(time)) }
-    var sum = shortcut?(x) ?? x
-    convolutions.1.add(norms.1(h, silu: true), to: &sum)
-    return sum
+    if let shortcut { x = shortcut(x) }
+    convolutions.1.add(norms.1(h, silu: true), to: &x)
   }
 }

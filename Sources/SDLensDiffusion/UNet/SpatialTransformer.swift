@@ -20,15 +20,17 @@ struct SpatialTransformer: Sendable {
   }
 
   /// [batch, height, width, channels] → the same shape.
-  func callAsFunction(_ stream: Tensor, text: Tensor, hooks: BlockHooks?) -> Tensor {
+  func callAsFunction(_ stream: inout Tensor, text: Tensor, hooks: BlockHooks?) {
     func update(_ x: Tensor) -> Tensor { projectOut(transform(x, text: text, hooks: hooks)) }
     // The update is formed before it is added, hooks or not: looking at a block does not change a bit.
-    guard let hooks else { return stream + update(stream) }
-    var stream = stream
+    guard let hooks else {
+      stream += update(stream)
+      return
+    }
     hooks.pass(.input, &stream)
-    if let update = hooks.update(of: stream, compute: { update(stream) }) { stream += update }
+    let input = stream
+    if let update = hooks.update(of: input, compute: { update(input) }) { stream += update }
     hooks.pass(.output, &stream)
-    return stream
   }
 
   /// All of the update but its last projection.

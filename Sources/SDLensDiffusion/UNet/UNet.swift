@@ -83,10 +83,10 @@ public struct UNet: Sendable {
     for index in range {
       switch steps[index] {
       case .convolve(let convolution): state.stream = convolution(state.stream)
-      case .residual(let block): state.stream = block(state.stream, time: conditioning.time)
+      case .residual(let block): block(&state.stream, time: conditioning.time)
       case .transformer(let block):
-        state.stream = block(
-          state.stream, text: conditioning.text, hooks: BlockHooks(hooks, block: block.name, step: step))
+        block(
+          &state.stream, text: conditioning.text, hooks: BlockHooks(hooks, block: block.name, step: step))
       case .keep: state.skips.append(state.stream)
       case .join: state.stream = .concatenated(state.stream, state.skips.removeLast())
       case .upsample(let convolution):
