@@ -24,8 +24,11 @@ struct MappedElements: Sendable {
     return try withBytes(range) { try body($0.assumingMemoryBound(to: Float.self)) }
   }
 
-  /// Gives back the memory of the pages that hold nothing else.
-  func releasePages() { file.releasePages(offset..<offset + count * type.size) }
+  /// All elements as a float32 tensor, for good: their pages in the file give their memory back.
+  func copied(_ shape: Shape) -> Tensor {
+    defer { file.releasePages(offset..<offset + count * type.size) }
+    return tensor(shape)
+  }
 
   private func converted(_ range: Range<Int>) -> Tensor {
     var result = Tensor(uninitialized: [range.count])

@@ -68,7 +68,7 @@ public struct WeightMatrix: Sendable {
   /// The whole matrix as a float32 tensor `[rows, columns]`.
   public func tensor() -> Tensor {
     switch storage {
-    case .mapped(let elements): elements.tensor([rows, columns])
+    case .mapped(let elements): elements.copied([rows, columns])
     case .memory(let tensor): tensor.reshaped([rows, columns])
     }
   }

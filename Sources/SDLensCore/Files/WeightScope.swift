@@ -22,10 +22,7 @@ public struct WeightScope: Sendable {
   ///
   /// - Throws: `WeightError` when it is missing, of another shape, no float, or holds a NaN or infinity.
   public func tensor(_ name: String, _ shape: Shape) throws -> Tensor {
-    let elements = try file.take(full(name), shape)
-    // The copy is what counts from here on; both together would not fit beside a large model.
-    defer { elements.releasePages() }
-    return elements.tensor(shape)
+    try file.take(full(name), shape).copied(shape)
   }
 
   /// The weight `path.name` as a matrix: its first axis by all others; it stays where it is in the file.

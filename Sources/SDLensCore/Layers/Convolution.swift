@@ -8,7 +8,8 @@ public struct Convolution: Sendable {
     case winograd(Winograd)
   }
 
-  private let method: Method
+  // Made on first use: weights that no pass has needed yet take no memory beside those of another part.
+  private let method: Lazy<Method>
   private let bias: Tensor
   private let inputs: Int
   private let outputs: Int
@@ -23,13 +24,17 @@ public struct Convolution: Sendable {
     _ w: WeightScope, inputs: Int, outputs: Int, kernel: Int = 3, stride: Int = 1, smallMaps: Bool = false
   ) throws {
     precondition(kernel % 2 == 1, "an even kernel of \(kernel) has no middle")
-    let weight = try w.tensor("weight", [outputs, inputs, kernel, kernel])
-    bias = try w.tensor("bias", [outputs])
+    let weight = try w.matrix("weight", [outputs, inputs, kernel, kernel])
+    let bias = try w.tensor("bias", [outputs])
     // With few channels the products are too thin to be worth the transforms.
     let savesProducts = kernel == 3 && stride == 1 && !smallMaps && min(inputs, outputs) >= 16
-    method =
-      savesProducts
-      ? .winograd(Winograd(weight, bias: bias)) : .windows(WeightMatrix(Self.channelsLast(weight)))
+    method = Lazy {
+      if kernel == 1 { return .windows(weight) }
+      let source = weight.tensor().reshaped([outputs, inputs, kernel, kernel])
+      return savesProducts
+        ? .winograd(Winograd(source, bias: bias)) : .windows(WeightMatrix(Self.channelsLast(source)))
+    }
+    self.bias = bias
     (self.inputs, self.outputs, self.kernel, self.stride) = (inputs, outputs, kernel, stride)
   }
 
@@ -79,7 +84,7 @@ public struct Convolution: Sendable {
         for picture in 0..<batch {
           let source = x.baseAddress! + picture * height * width * inputs
           let target = y.baseAddress! + picture * outHeight * outWidth * outputs
-          switch method {
+          switch method.value {
           case .winograd(let winograd):
             winograd.multiply(source, height: height, width: width, into: target, accumulate: accumulate)
           case .windows(let weight) where kernel == 1 && stride == 1:
