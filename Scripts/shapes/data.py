@@ -59,6 +59,8 @@ def train(shards=range(SHARDS)):
     with ProcessPoolExecutor(int(os.environ.get("SHAPES_PROCESSES", "1"))) as pool:
         for job in [pool.submit(make, -1, 512)] + [pool.submit(make, s) for s in shards]:
             job.result()
+    if all(path(s).exists() for s in range(SHARDS)):
+        (common.WORK / "data" / "complete").touch()
 
 
 if __name__ == "__main__":

@@ -86,5 +86,10 @@ def write(target, weights=None):
     assert size <= LIMIT, "the folder is too large"
 
 
+def train():
+    """Writes the folder into the work folder."""
+    write(common.WORK / "model")
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else common.WORK / "model")
+    write(Path(sys.argv[1]), *map(Path, sys.argv[2:3])) if len(sys.argv) > 1 else train()

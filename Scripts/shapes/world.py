@@ -259,7 +259,7 @@ def _dots(x, y):
 
 
 PATTERNS = {
-    "plain": lambda x, y: torch.full_like(x, 9.0),
+    "plain": lambda x, y: torch.full_like(x, 99.0),
     "striped": lambda x, y: -_wave(y, 24),
     "dotted": _dots,
     "checkered": _checks,
@@ -279,17 +279,17 @@ def centre_of(thing, shift):
     return np.float32(PLACES[place]) + shift[list(PLACES).index(place)]
 
 
-def coverage(thing, shift, x, y):
-    """How much of each pixel with centre (x, y) the object covers, 0 to 1, and its pattern, likewise."""
+def coverage(thing, shift, x, y, scale=1.0):
+    """How much of each pixel with centre (x, y) the object covers, 0 to 1, and its pattern's first colour, likewise."""
     centre, radius = centre_of(thing, shift), SIZES[thing.value("size")]
     x, y = torch.broadcast_tensors(x - float(centre[0]), y - float(centre[1]))
-    inside = (0.5 - DISTANCES[thing.shape](x / radius, y / radius) * radius).clamp(0, 1)
-    return inside, (0.5 + PATTERNS[thing.value("texture")](x, y)).clamp(0, 1)
+    distance, pattern = DISTANCES[thing.shape](x / radius, y / radius) * radius, PATTERNS[thing.value("texture")](x, y)
+    return (0.5 - distance / scale).clamp(0, 1), (0.5 + pattern / scale).clamp(0, 1)
 
 
 def _window(thing, shift, x, y):
     """The rows and columns, as slices, of the pixel centres `y` and `x` that an object can touch."""
-    (cx, cy), reach = centre_of(thing, shift), 1.15 * SIZES[thing.value("size")] + 2
+    (cx, cy), reach = centre_of(thing, shift), 1.15 * SIZES[thing.value("size")] + 8
     bounds = [torch.searchsorted(axis, torch.tensor([c - reach, c + reach])).tolist() for axis, c in ((y, cy), (x, cx))]
     return slice(*bounds[0]), slice(*bounds[1])
 
@@ -312,7 +312,7 @@ def render(scene, shift, size=PICTURE, corner=(0, 0), scale=1.0):
     picture, masks = _ground(scene, y).unsqueeze(1).repeat(1, size, 1), torch.zeros(2, size, size)
     for i, thing in reversed(list(enumerate(scene.objects))):
         rows, columns = _window(thing, shift, x, y)
-        inside, pattern = coverage(thing, shift, x[None, columns], y[rows, None])
+        inside, pattern = coverage(thing, shift, x[None, columns], y[rows, None], scale)
         colour = torch.tensor(COLOURS[thing.value("colour")], dtype=torch.float32)
         other = torch.from_numpy(second_colour(colour))
         paint = other + pattern.unsqueeze(-1) * (colour - other)
