@@ -20,7 +20,9 @@ STAGES = {
     "clip": "clip/model.safetensors",
     "data": "data/complete",
     "unet": "train-unet/average/diffusion_pytorch_model.safetensors",
+    "polish": "vae-polished/diffusion_pytorch_model.safetensors",
     "export": "model/model_index.json",
+    "evaluate": "results.json",
 }
 
 

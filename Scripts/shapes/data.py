@@ -12,7 +12,7 @@ import common
 import vae
 import world
 
-SHARD, SHARDS = 2000, 32
+SHARD, SHARDS = 2000, 20
 BATCH = 16
 
 
@@ -25,9 +25,9 @@ def path(shard):
 def encode(autoencoder, scenes, shift):
     """Scaled latents [n, 4, 32, 32] (half) and the objects' share of each latent [n, 32, 32] (bytes)."""
     pictures, masks = world.render_many(scenes, shift)
-    latents = autoencoder.encode(pictures.to(common.DEVICE)).latent_dist.mean * autoencoder.config.scaling_factor
+    latents = autoencoder.encode(pictures.to(common.DEVICE, memory_format=torch.channels_last)).latent_dist.mean * autoencoder.config.scaling_factor
     share = torch.nn.functional.avg_pool2d(masks.sum(1, keepdim=True), 8).squeeze(1)
-    return latents.half().cpu(), (share * 255).round().byte()
+    return latents.half().cpu().contiguous(), (share * 255).round().byte()
 
 
 def make(shard, count=SHARD):
@@ -35,7 +35,8 @@ def make(shard, count=SHARD):
     if path(shard).exists():
         return
     common.set_up()
-    autoencoder = AutoencoderKL.from_pretrained(common.WORK / vae.FOLDER).eval().to(common.DEVICE)
+    autoencoder = AutoencoderKL.from_pretrained(common.WORK / vae.FOLDER).eval()
+    autoencoder.to(common.DEVICE, memory_format=torch.channels_last)
     rng = np.random.default_rng([7, abs(shard), shard < 0])
     scenes = [world.sample(rng, held_out=shard < 0) for _ in range(count)]
     drawn, shift = world.draw_projections(rng, count)
@@ -48,8 +49,8 @@ def make(shard, count=SHARD):
 
 
 def load(shards):
-    """The shards that exist, joined: scenes, projections, latents, object share."""
-    found = [torch.load(path(s), weights_only=False) for s in shards if path(s).exists()]
+    """The named shards, joined: scenes, projections, latents, object share."""
+    found = [torch.load(path(s), weights_only=False) for s in shards]
     joined = {k: torch.cat([f[k] for f in found]) for k in ("drawn", "latents", "share")}
     return {"scenes": [s for f in found for s in f["scenes"]], **joined}
 

@@ -8,9 +8,11 @@ from diffusers import StableDiffusionXLPipeline
 import numpy as np
 from PIL import Image
 import torch
+from transformers import CLIPModel, CLIPTokenizer
 
 import blocks
 import classifier
+import clip
 import common
 import vae
 import world
@@ -138,15 +140,36 @@ def sheet(pictures, path, columns):
     Image.fromarray(np.concatenate(rows, 0)).save(path)
 
 
-def quick(folder, count=48):
-    """The gate: a short version of the figures for a model in training."""
+def zero_shot(folder):
+    """CLIP's zero-shot figures from the exported folder."""
+    model = CLIPModel.from_pretrained(folder / "clip", torch_dtype=torch.float32).eval().to(common.DEVICE)
+    return clip.zero_shot(model, CLIPTokenizer.from_pretrained(folder / "clip"))
+
+
+def contact_sheet(pipe, folder, path):
+    """The first 36 captions of the held-out list that ships with the model, seeds 0 to 35."""
+    captions = (folder / "held-out.txt").read_text().splitlines()[:36]
+    sheet(paint(pipe, captions, noises(36, first=0)), path, 6)
+
+
+def measure(folder, objects=400, several=100, removed=200, moved=100):
+    """All figures of the model card; the counts say how many pictures each is taken over."""
     pipe, judge = pipeline(folder), classifier.load()
-    figures = {}
-    for objects in (1, 2):
-        figures[objects], pictures, right = correctness(pipe, judge, held_out(count, objects))
-        pairs = torch.stack([right[:12], pictures[:12]], 1).flatten(0, 1)
-        sheet(pairs, Path(folder).parent / f"quick-{objects}.png", 8)
-    figures["removal"] = removal(pipe, held_out(16, 1) + held_out(16, 2))
+    figures = {"judge_on_renders": classifier.check(judge)}
+    for number in (1, 2):
+        scenes = held_out(objects, number)
+        figures[f"objects_{number}"], pictures, right = correctness(pipe, judge, scenes)
+        pairs = torch.stack([right[:16], pictures[:16]], 1).flatten(0, 1)
+        sheet(pairs, folder.parent / f"pairs-{number}.png", 8)
+        for steps in (2, 4):
+            figures[f"objects_{number}_steps_{steps}"] = correctness(pipe, judge, scenes[:several], steps)[0]
+    mixed = held_out(removed // 2, 1, seed=51) + held_out(removed - removed // 2, 2, seed=51)
+    figures["removal"] = removal(pipe, mixed)
+    receivers = held_out(moved // 2, 1, seed=52) + held_out(moved - moved // 2, 2, seed=52)
+    figures["transplant"] = transplant(pipe, judge, receivers, donors_of(receivers))
+    if (folder / "clip" / "model.safetensors").exists():
+        figures["clip_zero_shot"] = zero_shot(folder)
+    contact_sheet(pipe, folder, folder.parent / "contact-sheet.png")
     return figures
 
 
@@ -157,7 +180,19 @@ def rounded(value):
     return round(value, 3) if isinstance(value, float) else value
 
 
-if __name__ == "__main__":
+def main(folder, *counts):
+    """Measures a folder, prints the figures and writes them beside it."""
     common.set_up()
-    for key, value in rounded(quick(sys.argv[1])).items():
+    figures = rounded(measure(Path(folder), *map(int, counts)))
+    Path(folder).with_name("results.json").write_text(json.dumps(figures, indent=1) + "\n")
+    for key, value in figures.items():
         print(key, json.dumps(value))
+
+
+def train():
+    """Measures what the export stage has written."""
+    main(common.WORK / "model")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:]) if len(sys.argv) > 1 else train()

@@ -12,6 +12,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 import clip
 import common
+import polish
 import unet
 import vae
 import world
@@ -71,7 +72,8 @@ def write(target, weights=None):
         shutil.copytree(common.WORK / name, target / name, dirs_exist_ok=True)
     write_text_encoder(CLIPTextModel, "text_encoder", target)
     write_text_encoder(CLIPTextModelWithProjection, "text_encoder_2", target)
-    folders = {"vae": (AutoencoderKL, common.WORK / vae.FOLDER),
+    polished = common.WORK / polish.FOLDER
+    folders = {"vae": (AutoencoderKL, polished if polished.exists() else common.WORK / vae.FOLDER),
                "unet": (UNet2DConditionModel, weights or common.WORK / "train-unet" / "average")}
     for name, (kind, source) in folders.items():
         kind.from_pretrained(source).half().save_pretrained(target / name)

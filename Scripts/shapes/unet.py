@@ -16,6 +16,7 @@ import blocks
 import common
 import data
 from muon import split_optimisers
+from teacher import Teacher
 import text
 import world
 
@@ -33,8 +34,10 @@ LATER_STEPS = (749, 499, 249)
 LATER_SHARE = 0.1    # of the samples of a batch
 MIXED_SHARE = 0.5    # of the samples whose blocks are given different prompts
 OBJECT_WEIGHT = 4.0  # extra weight of latents that lie in an object
+TEACHING = 0.1       # weight of the teacher's loss
 STEPS = int(os.environ.get("SHAPES_STEPS", "12000"))
 BATCH = int(os.environ.get("SHAPES_BATCH", "32"))
+EDGES = ("unet.conv_in", "unet.conv_out", "unet.time_embedding", "teacher")
 MUON_RATE, ADAM_RATE, WARM_UP, DECAY = 3e-3, 2e-3, 60, 0.3
 
 
@@ -127,12 +130,24 @@ class Lessons:
     """Batches from the shards, in an order fixed by the step, with fresh noise that tells the shifts."""
 
     def __init__(self, shards):
-        self.content, self.contexts, self.sigmas = data.load(shards), Contexts(), noise_levels()
-        self.count = len(self.content["scenes"])
+        self.contexts, self.sigmas, self.wanted, self.found = Contexts(), noise_levels(), list(shards), 0
+        self.refresh()
+
+    def refresh(self):
+        """Takes in shards that have been written since."""
+        present = [s for s in self.wanted if data.path(s).exists()]
+        if len(present) > self.found:
+            self.content, self.found = data.load(present), len(present)
+            self.count = len(self.content["scenes"])
 
     def pick(self, rng, batch):
         """Random scenes' numbers."""
         return rng.integers(self.count, size=batch)
+
+    def shifts(self, numbers):
+        """Shifts in pixels [n, place, 2]."""
+        drawn = self.content["drawn"][numbers].numpy()
+        return world.SHIFT_PIXELS * np.clip(drawn, -world.SHIFT_CLIP, world.SHIFT_CLIP).reshape(len(drawn), -1, 2)
 
     def loss(self, unet, numbers, rng, later_share=LATER_SHARE, mixed_share=MIXED_SHARE):
         """Weighted squared error of the latents, and the plain one of the one-step samples in objects and outside."""
@@ -171,27 +186,31 @@ def train(shards=None, name="train-unet"):
     common.set_up()
     torch.manual_seed(9)
     unet = new_unet()
-    average = common.Average(unet, 0.998)
-    muon, adam = split_optimisers(unet, ("conv_in", "conv_out", "time_embedding"), weight_decay=0.01)
-    run = common.Run(name, {"unet": unet, "average": average, "muon": muon, "adam": adam}, seed=9)
+    average, teacher = common.Average(unet, 0.998), Teacher(unet).to(common.DEVICE)
+    both = torch.nn.ModuleDict({"unet": unet, "teacher": teacher})
+    muon, adam = split_optimisers(both, EDGES, weight_decay=0.01)
+    run = common.Run(name, {"both": both, "average": average, "muon": muon, "adam": adam}, seed=9)
     lessons, check = Lessons(shards or range(data.SHARDS)), Lessons([-1])
     for step in run.steps(STEPS):
-        loss, inside, outside = lessons.loss(unet, lessons.pick(run.rng, BATCH), run.rng)
-        unet.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        numbers = lessons.pick(run.rng, BATCH)
+        loss, inside, outside = lessons.loss(unet, numbers, run.rng)
+        taught, right = teacher([lessons.content["scenes"][i] for i in numbers], lessons.shifts(numbers))
+        both.zero_grad(set_to_none=True)
+        (loss + TEACHING * taught).backward()
+        norm = torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
         for optimiser, full in ((muon, MUON_RATE), (adam, ADAM_RATE)):
             for group in optimiser.param_groups:
                 group["lr"] = full * rate(step, STEPS)
             optimiser.step()
         average.update(step)
         if step % 20 == 0:
-            run.log(loss=loss.item(), inside=inside.item(), outside=outside.item(), norm=norm.item())
+            run.log(loss=loss.item(), inside=inside.item(), outside=outside.item(), norm=norm.item(), **right)
         if step % 200 == 199:
             average.exchange()
             inside, outside = validate(unet, check)
             average.exchange()
-            run.log(check_inside=inside, check_outside=outside)
+            lessons.refresh()
+            run.log(check_inside=inside, check_outside=outside, scenes=lessons.count)
     average.exchange()
     unet.save_pretrained(common.WORK / name / "average")
 

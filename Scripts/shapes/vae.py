@@ -20,7 +20,7 @@ CONFIG = dict(
     block_out_channels=[16, 32, 64, 64], act_fn="silu", force_upcast=False, scaling_factor=0.13025,
     down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4,
 )
-PHASES = ((1000, 64, 16), (160, 128, 4), (30, 256, 2))  # steps, crop, batch
+PHASES = ((1000, 64, 16), (110, 128, 4), (20, 256, 2))  # steps, crop, batch
 STEPS = sum(p[0] for p in PHASES)
 KL_WEIGHT, PEAK = 4e-3, 3e-3
 FOLDER = "vae"
