@@ -23,6 +23,7 @@ STAGES = {
     "polish": "vae-polished/diffusion_pytorch_model.safetensors",
     "export": "model/model_index.json",
     "evaluate": "results.json",
+    "card": "model/README.md",
 }
 
 

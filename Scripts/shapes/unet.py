@@ -4,8 +4,8 @@ At t = 999 the sample holds nothing of the picture, so learning is plain regress
 is at the later steps of runs of 2 and 4 steps. What is predicted is v (see diffusers' `v_prediction`).
 """
 
-import math
 import os
+import sys
 
 from diffusers import EulerAncestralDiscreteScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
@@ -35,7 +35,7 @@ LATER_SHARE = 0.1    # of the samples of a batch
 MIXED_SHARE = 0.5    # of the samples whose blocks are given different prompts
 OBJECT_WEIGHT = 4.0  # extra weight of latents that lie in an object
 TEACHING = 0.1       # weight of the teacher's loss
-STEPS = int(os.environ.get("SHAPES_STEPS", "12000"))
+STEPS = int(os.environ.get("SHAPES_STEPS", "9000"))
 BATCH = int(os.environ.get("SHAPES_BATCH", "32"))
 EDGES = ("unet.conv_in", "unet.conv_out", "unet.time_embedding", "teacher")
 MUON_RATE, ADAM_RATE, WARM_UP, DECAY = 3e-3, 2e-3, 60, 0.3
@@ -211,9 +211,19 @@ def train(shards=None, name="train-unet"):
             average.exchange()
             lessons.refresh()
             run.log(check_inside=inside, check_outside=outside, scenes=lessons.count)
+    if not run.stopped:
+        average.exchange()
+        unet.save_pretrained(common.WORK / name / "average")
+
+
+def write_so_far(target, name="train-unet"):
+    """Writes the running average of a training that is still going on."""
+    unet = new_unet()
+    average = common.Average(unet, 0.0)
+    average.load_state_dict(torch.load(common.WORK / name / "checkpoint.pt", weights_only=False)["parts"]["average"])
     average.exchange()
-    unet.save_pretrained(common.WORK / name / "average")
+    unet.save_pretrained(target)
 
 
 if __name__ == "__main__":
-    train()
+    write_so_far(sys.argv[1]) if len(sys.argv) > 1 else train()
