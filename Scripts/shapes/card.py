@@ -16,7 +16,7 @@ pipeline_tag: text-to-image
 # shapes
 
 A one-step text-to-image model with the structure of SDXL-Turbo (two text encoders, a U-net with the same eleven attention
-blocks, an 8x autoencoder, the Euler ancestral scheduler with trailing steps) and a hundredth of a per cent of its size. It was
+blocks, an 8x autoencoder, the Euler ancestral scheduler with trailing steps) and a four-hundredth of its size. It was
 made for `sdlens`, to learn and test interpretability tools on: its world is known completely, so what a dictionary of its
 activations has found can be checked against the truth. It paints nothing but the world below.
 

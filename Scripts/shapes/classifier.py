@@ -13,7 +13,7 @@ import text
 import world
 
 SIDE, MAP, WINDOW = 128, 16, 8  # pictures are judged at 128 px; features on a 16 x 16 map; 8 x 8 of them per place
-STEPS, BATCH, PEAK = 2400, 48, 3e-3
+STEPS, BATCH, PEAK = 1500, 48, 3e-3
 FILE = "classifier.pt"
 
 

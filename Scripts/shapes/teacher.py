@@ -1,8 +1,9 @@
 """Lessons for single blocks: linear heads must read a block's own factors off its output, cell by cell.
 
 The picture's loss alone reaches the blocks of the 8 x 8 map late and faintly. With the heads, each of the four
-blocks learns within minutes what it owns (see `blocks.OWNED`), and puts it where a line can find it. The heads
-are thrown away.
+blocks learns within a hundred steps what it owns (see `blocks.OWNED`), and puts it where a line can find it; the
+first also tells each cell where its object's centre is, and the last block of the map, up.0.2, already sketches
+the latents. The heads are thrown away.
 """
 
 import numpy as np
@@ -18,6 +19,8 @@ import world
 CELLS = 8
 WIDEST = max(world.SIZES.values())
 OUTSIDE_WEIGHT = 0.15  # of a cell without an object: most cells are
+CELL = world.PICTURE // CELLS
+SKETCH, SKETCH_WEIGHT = "up.0.2", 3.0
 LABELS = {
     "down.2.1": {"zone": 1 + len(world.PLACES)},
     "mid.0": {"size": 1 + len(world.SIZES)},
@@ -27,27 +30,31 @@ LABELS = {
 
 
 def cells_of(scene, shift):
-    """Labels of the 64 cells of one scene: 0 where no object is, else 1 + the value's number; shifts by zone.
+    """Labels of the 64 cells of one scene: 0 where no object is, else 1 + the value's number; ways by zone.
+
+    A way is the shift in units of its standard deviation and the way from the cell to the centre in cells.
 
     A zone is the widest an object can be; the other labels reach as far as the object does.
     """
-    middles = (np.arange(CELLS) + 0.5) * world.PICTURE / CELLS
+    middles = (np.arange(CELLS) + 0.5) * CELL
     labels = {name: np.zeros((CELLS, CELLS), np.int64) for heads in LABELS.values() for name in heads}
     labels["ground"] += text.GROUNDS.index("blank" if scene.blank else scene.ground)
-    moved = np.zeros((CELLS, CELLS, 2), np.float32)
+    ways = np.zeros((CELLS, CELLS, 4), np.float32)
     for thing in reversed(scene.objects):
         place = list(world.PLACES).index(thing.value("place"))
         x, y = world.centre_of(thing, shift)
         distance = np.hypot(middles[None, :] - x, middles[:, None] - y)
         zone, extent = distance < WIDEST, distance < world.SIZES[thing.value("size")]
-        labels["zone"][zone], moved[zone] = 1 + place, shift[place] / world.SHIFT_PIXELS
+        labels["zone"][zone], ways[zone, :2] = 1 + place, shift[place] / world.SHIFT_PIXELS
+        ways[..., 2][zone] = ((x - middles[None, :]) / CELL + 0 * middles[:, None])[zone]
+        ways[..., 3][zone] = ((y - middles[:, None]) / CELL + 0 * middles[None, :])[zone]
         for factor in ("size", "shape", "texture", "colour"):
             labels[factor][extent] = 1 + world.FACTORS[factor].index(thing.value(factor))
-    return {**labels, "shift": moved}
+    return {**labels, "ways": ways}
 
 
 def cells(scenes, shift):
-    """Labels of several scenes, [n, 8, 8] each, and shifts [n, 8, 8, 2]."""
+    """Labels of several scenes, [n, 8, 8] each, and ways [n, 8, 8, 4]."""
     each = [cells_of(s, d) for s, d in zip(scenes, shift)]
     return {k: torch.from_numpy(np.stack([e[k] for e in each])).to(common.DEVICE) for k in each[0]}
 
@@ -59,9 +66,9 @@ class Teacher(nn.Module):
         super().__init__()
         width = unet.config.block_out_channels[-1]
         self.heads = nn.ModuleDict({n: nn.Linear(width, c) for heads in LABELS.values() for n, c in heads.items()})
-        self.shift = nn.Linear(width, 2)
+        self.ways, self.sketch = nn.Linear(width, 4), nn.Linear(width, 64)
         self.heard = {}
-        for short in blocks.OWNED:
+        for short in (*blocks.OWNED, SKETCH):
             unet.get_submodule(blocks.BLOCKS[short]).register_forward_hook(self._listener(short))
 
     def _listener(self, short):
@@ -69,16 +76,24 @@ class Teacher(nn.Module):
             self.heard[short] = F.layer_norm(outputs[0].permute(0, 2, 3, 1), outputs[0].shape[1:2])
         return listen
 
-    def forward(self, scenes, shift):
-        """Loss of all heads, and the share of right labels in objects per head."""
-        truth, loss, right = cells(scenes, shift), 0.0, {}
+    def _factors(self, truth):
+        """Loss of the factors' heads, and the share of right labels in objects per head."""
+        loss, right = 0.0, {}
         for short, heads in LABELS.items():
             for name in heads:
                 logits, labels = self.heads[name](self.heard[short]).flatten(0, 2), truth[name].flatten()
                 weight = torch.where((labels > 0) | (name == "ground"), 1.0, OUTSIDE_WEIGHT)
                 loss = loss + (weight * F.cross_entropy(logits, labels, reduction="none")).sum() / weight.sum()
                 right[name] = (logits.argmax(1) == labels)[labels > 0].float().mean().item()
+        return loss, right
+
+    def forward(self, scenes, shift, latents, weight):
+        """Loss of all heads; `latents` [n, 4, 32, 32] and their `weight` [n, 1, 32, 32] for the sketch. And figures."""
+        truth = cells(scenes, shift)
+        loss, right = self._factors(truth)
         zone = (truth["zone"] > 0).unsqueeze(-1)
-        error = (self.shift(self.heard["down.2.1"]) - truth["shift"]).square() * zone
-        right["shift"] = (error.sum() / (2 * zone.sum()).clamp(min=1)).item()
-        return loss + error.sum() / (2 * zone.sum()).clamp(min=1), right
+        error = ((self.ways(self.heard["down.2.1"]) - truth["ways"]).square() * zone).sum((0, 1, 2)) / zone.sum().clamp(min=1)
+        sketch = F.pixel_shuffle(self.sketch(self.heard[SKETCH]).permute(0, 3, 1, 2), 4)
+        sketched = ((sketch - latents).square() * weight).mean()
+        right.update(shift=error[:2].mean().item(), way=error[2:].mean().item(), sketch=sketched.item())
+        return loss + error.sum() + SKETCH_WEIGHT * sketched, right

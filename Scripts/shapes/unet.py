@@ -149,6 +149,11 @@ class Lessons:
         drawn = self.content["drawn"][numbers].numpy()
         return world.SHIFT_PIXELS * np.clip(drawn, -world.SHIFT_CLIP, world.SHIFT_CLIP).reshape(len(drawn), -1, 2)
 
+    def answers(self, numbers):
+        """What the teacher asks about: scenes, shifts, latents and their weights."""
+        latents, share = (self.content[k][numbers].to(common.DEVICE).float() for k in ("latents", "share"))
+        return [self.content["scenes"][i] for i in numbers], self.shifts(numbers), latents, 1 + OBJECT_WEIGHT * share.unsqueeze(1) / 255
+
     def loss(self, unet, numbers, rng, later_share=LATER_SHARE, mixed_share=MIXED_SHARE):
         """Weighted squared error of the latents, and the plain one of the one-step samples in objects and outside."""
         latents, share, drawn = (self.content[k][numbers].to(common.DEVICE).float() for k in ("latents", "share", "drawn"))
@@ -194,7 +199,7 @@ def train(shards=None, name="train-unet"):
     for step in run.steps(STEPS):
         numbers = lessons.pick(run.rng, BATCH)
         loss, inside, outside = lessons.loss(unet, numbers, run.rng)
-        taught, right = teacher([lessons.content["scenes"][i] for i in numbers], lessons.shifts(numbers))
+        taught, right = teacher(*lessons.answers(numbers))
         both.zero_grad(set_to_none=True)
         (loss + TEACHING * taught).backward()
         norm = torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
