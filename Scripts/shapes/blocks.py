@@ -68,3 +68,26 @@ def listen(unet):
     order = list(OWNED)
     for short, attention in cross_attentions(unet):
         attention.set_processor(Listening(order.index(short), len(order)) if short in OWNED else Silent())
+
+
+class Removal:
+    """Takes the updates of some blocks away from some samples of a batch."""
+
+    def __init__(self, unet, names):
+        self.keep = {}
+        for short in names:
+            unet.get_submodule(BLOCKS[short]).register_forward_hook(self._hook(short))
+
+    def _hook(self, short):
+        def hook(_, inputs, outputs):
+            if short not in self.keep:
+                return None
+            return (inputs[0] + self.keep[short] * (outputs[0] - inputs[0]),)
+        return hook
+
+    def choose(self, names, device):
+        """From now on sample i is without the update of the block `names[i]`; `None`: it is whole."""
+        self.keep = {}
+        for short in set(names) - {None}:
+            kept = torch.tensor([float(n != short) for n in names], device=device)
+            self.keep[short] = kept.view(-1, 1, 1, 1)

@@ -76,24 +76,26 @@ class Teacher(nn.Module):
             self.heard[short] = F.layer_norm(outputs[0].permute(0, 2, 3, 1), outputs[0].shape[1:2])
         return listen
 
-    def _factors(self, truth):
+    def _factors(self, truth, whole):
         """Loss of the factors' heads, and the share of right labels in objects per head."""
         loss, right = 0.0, {}
         for short, heads in LABELS.items():
             for name in heads:
-                logits, labels = self.heads[name](self.heard[short]).flatten(0, 2), truth[name].flatten()
+                logits, labels = self.heads[name](self.heard[short][whole]).flatten(0, 2), truth[name].flatten()
                 weight = torch.where((labels > 0) | (name == "ground"), 1.0, OUTSIDE_WEIGHT)
                 loss = loss + (weight * F.cross_entropy(logits, labels, reduction="none")).sum() / weight.sum()
                 right[name] = (logits.argmax(1) == labels)[labels > 0].float().mean().item()
         return loss, right
 
-    def forward(self, scenes, shift, latents, weight):
-        """Loss of all heads; `latents` [n, 4, 32, 32] and their `weight` [n, 1, 32, 32] for the sketch. And figures."""
-        truth = cells(scenes, shift)
-        loss, right = self._factors(truth)
+    def forward(self, batch):
+        """Loss of all heads over the samples from which no update was removed, and figures."""
+        whole = [i for i, r in enumerate(batch.removed) if r is None]
+        truth = cells([batch.targets[i] for i in whole], batch.shift[whole])
+        loss, right = self._factors(truth, whole)
         zone = (truth["zone"] > 0).unsqueeze(-1)
-        error = ((self.ways(self.heard["down.2.1"]) - truth["ways"]).square() * zone).sum((0, 1, 2)) / zone.sum().clamp(min=1)
+        error = (self.ways(self.heard["down.2.1"][whole]) - truth["ways"]).square() * zone
+        error = error.sum((0, 1, 2)) / zone.sum().clamp(min=1)
         sketch = F.pixel_shuffle(self.sketch(self.heard[SKETCH]).permute(0, 3, 1, 2), 4)
-        sketched = ((sketch - latents).square() * weight).mean()
+        sketched = ((sketch - batch.latents).square() * batch.weight).mean()
         right.update(shift=error[:2].mean().item(), way=error[2:].mean().item(), sketch=sketched.item())
         return loss + error.sum() + SKETCH_WEIGHT * sketched, right

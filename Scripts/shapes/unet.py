@@ -4,6 +4,7 @@ At t = 999 the sample holds nothing of the picture, so learning is plain regress
 is at the later steps of runs of 2 and 4 steps. What is predicted is v (see diffusers' `v_prediction`).
 """
 
+from dataclasses import dataclass, fields
 import os
 import sys
 
@@ -35,6 +36,8 @@ LATER_SHARE = 0.1    # of the samples of a batch
 MIXED_SHARE = 0.5    # of the samples whose blocks are given different prompts
 OBJECT_WEIGHT = 4.0  # extra weight of latents that lie in an object
 TEACHING = 0.1       # weight of the teacher's loss
+PARTIAL = 4          # samples of a batch with blocks that read the empty prompt
+REMOVED = ("down.2.1", "up.0.0")  # one sample each without this block's update: then no object is to be drawn
 STEPS = int(os.environ.get("SHAPES_STEPS", "9000"))
 BATCH = int(os.environ.get("SHAPES_BATCH", "32"))
 EDGES = ("unet.conv_in", "unet.conv_out", "unet.time_embedding", "teacher")
@@ -94,8 +97,15 @@ class Contexts:
         rows = torch.arange(len(scenes), device=states.device)
         return torch.cat([pair[index[:, b], rows] for b in range(len(owners))], 1), pooled[:len(scenes)]
 
-    def __call__(self, scenes, rng, mixed_share):
-        """Contexts of a batch, the first part of it mixed."""
+    def partial(self, scenes, absent):
+        """Some blocks read the empty prompt."""
+        states, pooled = self.states([world.caption(s) for s in scenes] + [""])
+        gone = torch.tensor([[b in a for b in blocks.OWNED] for a in absent], device=states.device)
+        read = torch.where(gone.view(*gone.shape, 1, 1), states[-1], states[:-1].unsqueeze(1))
+        return read.flatten(1, 2), pooled[:-1]
+
+    def full(self, scenes, rng, mixed_share):
+        """Contexts that tell everything, the first part of them mixed."""
         count = round(mixed_share * len(scenes))
         parts = [self.mixed(scenes[:count], rng)] if count else []
         if count < len(scenes):
@@ -126,49 +136,84 @@ def predict(unet, sample, sigma, steps, context, pooled):
     return to_latents(v, sample, sigma)
 
 
-class Lessons:
-    """Batches from the shards, in an order fixed by the step, with fresh noise that tells the shifts."""
+@dataclass
+class Batch:
+    """What a step learns from; `removed` names the block whose update each sample goes without, or `None`."""
 
-    def __init__(self, shards):
-        self.contexts, self.sigmas, self.wanted, self.found = Contexts(), noise_levels(), list(shards), 0
+    targets: list
+    drawn: torch.Tensor
+    latents: torch.Tensor
+    share: torch.Tensor
+    context: torch.Tensor
+    pooled: torch.Tensor
+    removed: list
+
+    @property
+    def weight(self):
+        """Weights of the latents [n, 1, 32, 32]."""
+        return 1 + OBJECT_WEIGHT * self.share
+
+    @property
+    def shift(self):
+        """Shifts in pixels [n, place, 2]."""
+        drawn = self.drawn.clamp(-world.SHIFT_CLIP, world.SHIFT_CLIP) * world.SHIFT_PIXELS
+        return drawn.view(len(drawn), -1, 2).cpu().numpy()
+
+
+class Lessons:
+    """Batches from the shards, with fresh noise that tells the shifts."""
+
+    def __init__(self, kind):
+        self.kind, self.contexts, self.sigmas, self.found = kind, Contexts(), noise_levels(), 0
+        self.grounds = data.grounds()
+        self.partial = data.load("partial", data.present("partial"))
         self.refresh()
 
     def refresh(self):
         """Takes in shards that have been written since."""
-        present = [s for s in self.wanted if data.path(s).exists()]
+        present = data.present(self.kind)
         if len(present) > self.found:
-            self.content, self.found = data.load(present), len(present)
-            self.count = len(self.content["scenes"])
+            self.content, self.found = data.load(self.kind, present), len(present)
 
-    def pick(self, rng, batch):
-        """Random scenes' numbers."""
-        return rng.integers(self.count, size=batch)
+    def take(self, content, numbers):
+        """Targets, projections, latents and share of some scenes."""
+        drawn, latents, share = (content[k][numbers].to(common.DEVICE).float() for k in ("drawn", "latents", "share"))
+        return [content["targets"][i] for i in numbers], drawn, latents, share.unsqueeze(1) / 255
 
-    def shifts(self, numbers):
-        """Shifts in pixels [n, place, 2]."""
-        drawn = self.content["drawn"][numbers].numpy()
-        return world.SHIFT_PIXELS * np.clip(drawn, -world.SHIFT_CLIP, world.SHIFT_CLIP).reshape(len(drawn), -1, 2)
+    def whole(self, numbers, rng, mixed_share):
+        """A batch of scenes of which everything is told."""
+        targets, *rest = self.take(self.content, numbers)
+        return Batch(targets, *rest, *self.contexts.full(targets, rng, mixed_share), [None] * len(numbers))
 
-    def answers(self, numbers):
-        """What the teacher asks about: scenes, shifts, latents and their weights."""
-        latents, share = (self.content[k][numbers].to(common.DEVICE).float() for k in ("latents", "share"))
-        return [self.content["scenes"][i] for i in numbers], self.shifts(numbers), latents, 1 + OBJECT_WEIGHT * share.unsqueeze(1) / 255
+    def partly(self, numbers):
+        """A batch of scenes of which only a part is told."""
+        context = self.contexts.partial(*([self.partial[k][i] for i in numbers] for k in ("scenes", "absent")))
+        return Batch(*self.take(self.partial, numbers), *context, [None] * len(numbers))
 
-    def loss(self, unet, numbers, rng, later_share=LATER_SHARE, mixed_share=MIXED_SHARE):
+    def draw(self, rng):
+        """The next batch of the training."""
+        count = BATCH - PARTIAL
+        whole = self.whole(rng.integers(len(self.content["scenes"]), size=count), rng, MIXED_SHARE)
+        for i, short in enumerate(REMOVED, start=count - len(REMOVED)):
+            whole.removed[i] = short
+            scene = whole.targets[i]
+            whole.latents[i] = self.grounds[text.GROUNDS.index("blank" if scene.blank else scene.ground)]
+        part = self.partly(rng.integers(len(self.partial["scenes"]), size=PARTIAL))
+        pairs = [(getattr(whole, f.name), getattr(part, f.name)) for f in fields(Batch)]
+        return Batch(*(a + b if isinstance(a, list) else torch.cat([a, b]) for a, b in pairs))
+
+    def loss(self, unet, batch, later_share=LATER_SHARE):
         """Weighted squared error of the latents, and the plain one of the one-step samples in objects and outside."""
-        latents, share, drawn = (self.content[k][numbers].to(common.DEVICE).float() for k in ("latents", "share", "drawn"))
-        context, pooled = self.contexts([self.content["scenes"][i] for i in numbers], rng, mixed_share)
-        later = torch.rand(len(numbers), device=common.DEVICE) < later_share
-        choice = torch.tensor(LATER_STEPS, device=common.DEVICE)[torch.randint(len(LATER_STEPS), (len(numbers),), device=common.DEVICE)]
-        steps = torch.where(later, choice, 999)
-        sample, sigma = noisy(latents, world.noise_with(drawn), steps, self.sigmas)
-        error = (predict(unet, sample, sigma, steps, context, pooled) - latents).square()
-        share = share.unsqueeze(1) / 255
-        loss = (error * (1 + OBJECT_WEIGHT * share)).mean()
-        single = ~later
+        later = torch.rand(len(batch.latents), device=common.DEVICE) < later_share
+        later &= torch.tensor([r is None for r in batch.removed], device=common.DEVICE)
+        choice = torch.randint(len(LATER_STEPS), later.shape, device=common.DEVICE)
+        steps = torch.where(later, torch.tensor(LATER_STEPS, device=common.DEVICE)[choice], 999)
+        sample, sigma = noisy(batch.latents, world.noise_with(batch.drawn), steps, self.sigmas)
+        error = (predict(unet, sample, sigma, steps, batch.context, batch.pooled) - batch.latents).square()
+        share, single = batch.share, ~later
         inside = (error * share)[single].sum() / (4 * share[single].sum()).clamp(min=1)
         outside = (error * (1 - share))[single].sum() / (4 * (1 - share)[single].sum()).clamp(min=1)
-        return loss, inside.detach(), outside.detach()
+        return (error * batch.weight).mean(), inside.detach(), outside.detach()
 
 
 @torch.no_grad()
@@ -176,7 +221,8 @@ def validate(unet, lessons, count=128):
     """Errors in objects and outside over held-out scenes with fixed noise, every block given the same caption."""
     state = torch.get_rng_state()
     torch.manual_seed(11)
-    parts = [lessons.loss(unet, np.arange(i, i + 32), None, 0.0, 0.0)[1:] for i in range(0, count, 32)]
+    batches = (lessons.whole(np.arange(i, i + 32), None, 0.0) for i in range(0, count, 32))
+    parts = [lessons.loss(unet, b, 0.0)[1:] for b in batches]
     torch.set_rng_state(state)
     return [sum(p[i].item() for p in parts) / len(parts) for i in range(2)]
 
@@ -186,7 +232,7 @@ def rate(step, last):
     return min(1, (step + 1) / WARM_UP, (last - step) / (DECAY * last))
 
 
-def train(shards=None, name="train-unet"):
+def train(name="train-unet"):
     """Trains the U-net; writes its running average."""
     common.set_up()
     torch.manual_seed(9)
@@ -195,11 +241,12 @@ def train(shards=None, name="train-unet"):
     both = torch.nn.ModuleDict({"unet": unet, "teacher": teacher})
     muon, adam = split_optimisers(both, EDGES, weight_decay=0.01)
     run = common.Run(name, {"both": both, "average": average, "muon": muon, "adam": adam}, seed=9)
-    lessons, check = Lessons(shards or range(data.SHARDS)), Lessons([-1])
+    lessons, check, removal = Lessons("train"), Lessons("held-out"), blocks.Removal(unet, REMOVED)
     for step in run.steps(STEPS):
-        numbers = lessons.pick(run.rng, BATCH)
-        loss, inside, outside = lessons.loss(unet, numbers, run.rng)
-        taught, right = teacher(*lessons.answers(numbers))
+        batch = lessons.draw(run.rng)
+        removal.choose(batch.removed, common.DEVICE)
+        loss, inside, outside = lessons.loss(unet, batch)
+        taught, right = teacher(batch)
         both.zero_grad(set_to_none=True)
         (loss + TEACHING * taught).backward()
         norm = torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
@@ -212,10 +259,11 @@ def train(shards=None, name="train-unet"):
             run.log(loss=loss.item(), inside=inside.item(), outside=outside.item(), norm=norm.item(), **right)
         if step % 200 == 199:
             average.exchange()
+            removal.choose([], common.DEVICE)
             inside, outside = validate(unet, check)
             average.exchange()
             lessons.refresh()
-            run.log(check_inside=inside, check_outside=outside, scenes=lessons.count)
+            run.log(check_inside=inside, check_outside=outside, scenes=len(lessons.content["scenes"]))
     if not run.stopped:
         average.exchange()
         unet.save_pretrained(common.WORK / name / "average")
