@@ -41,7 +41,7 @@ REMOVED = ("down.2.1", "up.0.0")  # one sample each without this block's update:
 STEPS = int(os.environ.get("SHAPES_STEPS", "9000"))
 BATCH = int(os.environ.get("SHAPES_BATCH", "32"))
 EDGES = ("unet.conv_in", "unet.conv_out", "unet.time_embedding", "teacher")
-MUON_RATE, ADAM_RATE, WARM_UP, DECAY = 3e-3, 2e-3, 60, 0.3
+MUON_RATE, ADAM_RATE, WARM_UP, DECAY = 1.5e-3, 1e-3, 60, 0.3
 
 
 def noise_levels():
