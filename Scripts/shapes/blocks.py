@@ -58,8 +58,8 @@ def close(unet):
             attention.requires_grad_(False)
             for parameter in attention.to_out.parameters():
                 parameter.zero_()
-    pooled = unet.add_embedding.linear_1.weight[:, :unet.add_embedding.linear_1.in_features - 6 * unet.config.addition_time_embed_dim]
-    pooled.zero_()
+    first = unet.add_embedding.linear_1
+    first.weight[:, :first.in_features - 6 * unet.config.addition_time_embed_dim] = 0  # the rest are the size numbers
     unet.add_embedding.requires_grad_(False)
 
 

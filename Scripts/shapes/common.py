@@ -50,7 +50,7 @@ class Run:
             signal.signal(sign, self._stop)
         if self.path.exists():
             self._load()
-        self._started = self._saved = time.time() - 0.0
+        self._started = self._saved = time.time()
 
     def _stop(self, *_):
         self.stopped = True

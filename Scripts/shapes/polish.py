@@ -9,7 +9,6 @@ import math
 import torch
 
 import common
-import data
 from muon import split_optimisers
 import unet
 import vae

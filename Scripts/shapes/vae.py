@@ -9,7 +9,6 @@ import math
 from diffusers import AutoencoderKL
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 import common
 from muon import split_optimisers
