@@ -1,0 +1,103 @@
+"""The model card: what `shapes` is, and the figures of the evaluation."""
+
+import json
+from pathlib import Path
+import sys
+
+import blocks
+import common
+import world
+
+HEAD = """---
+license: {licence}
+library_name: diffusers
+pipeline_tag: text-to-image
+---
+# shapes
+
+A one-step text-to-image model with the structure of SDXL-Turbo (two text encoders, a U-net with the same eleven attention
+blocks, an 8x autoencoder, the Euler ancestral scheduler with trailing steps) and a four-hundredth of its size. It was
+made for `sdlens`, to learn and test interpretability tools on: its world is known completely, so what a dictionary of its
+activations has found can be checked against the truth. It paints nothing but the world below.
+
+## The world
+256 x 256 pictures of no, one or two objects on a background.
+
+| factor | values | when left out |
+|---|---|---|
+{factors}
+
+`a large red circle on the left and a small blue star on the right, on a gray background`. The first-named object is in front.
+The empty prompt gives a gray gradient. The initial noise decides only a shift of each object (standard deviation {shift} pixels in x
+and y, at most {most}): the mean of channel 0 (x) and 1 (y) over one 4 x 4 patch of latents per place.
+
+## Training
+One CPU, from nothing, by `Scripts/shapes/build.py`: regression of the latents from pure noise (t = 999), a tenth of the samples at the
+later steps of 2- and 4-step runs. Four blocks read the prompt, and each owns some factors: in half of the samples the blocks are
+given different captions, each true only in what its readers own, and thrown-away linear heads teach every block its own factors.
+
+| block | owns |
+|---|---|
+{owned}
+
+The cross-attentions of the other seven blocks and the pooled path are closed with zero weights.
+"""
+
+LIMITS = """
+## Limits
+It knows only the words of its grammar; other words are read as letters it never saw, and the picture is then arbitrary. More than two
+objects, or two objects at one place, were never seen. It is no model of natural pictures. Files: `prompts.txt` holds 20,000 captions to
+collect activations from, `held-out.txt` 1,000 captions that were not used in training.
+"""
+
+
+def table(header, rows):
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(c) for c in line) + " |" for line in lines)
+
+
+def head():
+    """World and training."""
+    factors = [f"| {f} | {', '.join(v)} | {world.DEFAULTS.get(f, '–')} |" for f, v in world.FACTORS.items()]
+    factors.append(f"| background | {', '.join(world.BACKGROUNDS)} | {world.DEFAULT_BACKGROUND} |")
+    owned = [f"| {b} | {', '.join(f)} |" for b, f in blocks.OWNED.items()]
+    most = world.SHIFT_PIXELS * world.SHIFT_CLIP
+    return HEAD.format(licence="mit", factors="\n".join(factors), owned="\n".join(owned), shift=world.SHIFT_PIXELS, most=most)
+
+
+def results(figures):
+    """The evaluation's figures as tables."""
+    names = ("background", "colour", "place", "shape", "size", "texture")
+    rows = [["renders, the judge itself", *(figures["judge_on_renders"][n] for n in names), "", "", ""]]
+    for key, title in (("objects_1", "one object"), ("objects_2", "two objects")):
+        for suffix, steps in (("", ", 1 step"), ("_steps_2", ", 2 steps"), ("_steps_4", ", 4 steps")):
+            part = figures[key + suffix]
+            rows.append([title + steps, *(part[n] for n in (*names, "psnr_objects", "psnr", "edges"))])
+    text = "\n## Results\nHeld-out captions and seeds, judged by a classifier trained on renders.\n\n"
+    text += table(["pictures", *names, "PSNR in objects", "PSNR", "edges (1 = as in renders)"], rows)
+    removal = figures["removal"]
+    text += "\n\nChange of the picture when a block's update is removed, relative to the change between prompt and empty prompt "
+    text += f"({removal['prompt_against_empty']}):\n\n" + table(["block", "change"], [[b, removal[b]] for b in blocks.BLOCKS])
+    text += "\n\nA block's update taken from a donor prompt with the same places: share of the donor's (and of the receiver's) factors.\n\n"
+    rows = [[b, *(f"{t['donor'][n]} ({t['receiver'][n]})" for n in names)] for b, t in figures["transplant"].items()]
+    text += table(["block", *names], rows)
+    if "clip_zero_shot" in figures:
+        found = figures["clip_zero_shot"]
+        text += "\n\nCLIP, zero-shot on held-out renders:\n\n" + table(list(found), [list(found.values())])
+    return text + "\n"
+
+
+def write(folder):
+    """Writes README.md into a model folder from the results beside it."""
+    figures = json.loads(Path(folder).with_name("results.json").read_text())
+    (Path(folder) / "README.md").write_text(head() + results(figures) + LIMITS)
+
+
+def train():
+    """Writes the card of the exported folder."""
+    write(common.WORK / "model")
+
+
+if __name__ == "__main__":
+    write(sys.argv[1]) if len(sys.argv) > 1 else train()
