@@ -75,10 +75,12 @@ public struct ModelSummary: Sendable, Encodable {
       ("unet", []),
       ("vae", Decoder.unusedWeights),
     ].map { try Part(name: $0, folder.weights($0).entries(ignoring: $1)) }
-    // The text encoders are gone when the others come; pictures take several maps of the widest stage.
-    let (text, image) = (parts[..<2].reduce(0) { $0 + $1.memory }, parts[2...].reduce(0) { $0 + $1.memory })
+    // The text encoders are gone when the U-net comes; when it has run, only its convolutions stay beside the
+    // decoder, whose pictures take several maps of the widest stage.
+    let text = parts[0].memory + parts[1].memory
     let map = pictureSize * pictureSize * (decoder.widths.prefix(2).max() ?? 0) * 4
-    memory = max(text, image) + 5 * map
+    let convolutions = try folder.weights("unet").entries(ignoring: []).laidOut
+    memory = max(text, parts[2].memory, convolutions + parts[3].memory + 5 * map)
     blocks = BlockName.all.map { block in
       Block(
         name: block.description, path: block.path, width: unet.widths[block.level],
@@ -94,7 +96,17 @@ extension ModelSummary.Part {
     parameters = entries.reduce(0) { $0 + $1.shape.count }
     bytes = entries.reduce(0) { $0 + $1.range.count }
     precision = Set(entries.map(\.type.rawValue)).sorted()
-    // All stay mapped; convolutions are laid out anew, as float32, in forms of one to four times their size.
-    memory = entries.reduce(0) { $0 + $1.range.count + ($1.shape.rank == 4 ? $1.shape.count * 8 : 0) }
+    // All are mapped but the convolutions, which give their place in the file back.
+    memory =
+      entries.laidOut + entries.reduce(0) { $0 + ($1.isConvolution ? 0 : $1.range.count) }
   }
+}
+
+extension Safetensors.Entry {
+  fileprivate var isConvolution: Bool { shape.rank == 4 }
+}
+
+extension [Safetensors.Entry] {
+  /// Bytes of the convolutions when laid out anew, as float32, in forms of one to four times their size.
+  fileprivate var laidOut: Int { reduce(0) { $0 + ($1.isConvolution ? $1.shape.count * 8 : 0) } }
 }
