@@ -9,15 +9,3 @@ CLONES void kernel_add_scaled(float *restrict y, float a, const float *restrict 
 CLONES void kernel_scale_shift(float *y, float a, float b, const float *x, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] = a * x[i] + b;
 }
-
-CLONES void kernel_set_rows(float *restrict y, size_t stride, const float *restrict x, size_t rows,
-                            size_t width) {
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < width; c++) y[r * stride + c] = x[c];
-}
-
-CLONES void kernel_add_to_rows(float *restrict y, size_t stride, const float *restrict x, size_t rows,
-                               size_t width) {
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < width; c++) y[r * stride + c] += x[c];
-}

@@ -65,21 +65,6 @@ import Testing
     expectClose(scaled, x.mapped { 3 * $0 - 0.5 }, within: 2e-7, "scale_shift")
   }
 
-  @Test(arguments: [1, 3, 5], [1, 7, 16, 65]) func rowsAreSetAndAddedTo(rows: Int, width: Int) {
-    let x = Tensor.random([width]).elements
-    let stride = width + 3
-    let old = Tensor.random([rows * stride], seed: 1).elements
-    var (set, added) = (old, old)
-    kernel_set_rows(&set, stride, x, rows, width)
-    kernel_add_to_rows(&added, stride, x, rows, width)
-    for place in old.indices {
-      let column = place % stride
-      #expect(
-        set[place] == (column < width ? x[column] : old[place]), "row \(place / stride), column \(column)")
-      #expect(added[place] == (column < width ? x[column] : 0) + old[place])
-    }
-  }
-
   @Test(arguments: counts) func activations(count: Int) {
     let x = Tensor.random([count], scale: 4)
     let silu = results(count) { kernel_silu($0, x.elements, count) }

@@ -24,9 +24,6 @@ bool kernel_all_finite_bfloat(const uint16_t *x, size_t count);
 void kernel_add_scaled(float *y, float a, const float *x, size_t count);
 // y[i] = a x[i] + b
 void kernel_scale_shift(float *y, float a, float b, const float *x, size_t count);
-// y[r][c] = x[c], or y[r][c] += x[c]; rows of y are `stride` apart
-void kernel_set_rows(float *y, size_t stride, const float *x, size_t rows, size_t width);
-void kernel_add_to_rows(float *y, size_t stride, const float *x, size_t rows, size_t width);
 
 // --- activation.c ------------------------------------------------------------------------------
 

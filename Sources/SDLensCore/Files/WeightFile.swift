@@ -39,14 +39,6 @@ public final class WeightFile: Sendable {
   /// The scope in which all weights lie.
   public var root: WeightScope { WeightScope(path: "", file: self) }
 
-  /// The number of floating-point weights (F32, F16, BF16) in the files.
-  public var parameterCount: Int {
-    entries.reduce(0) { $0 + ($1.type.isWeight ? $1.shape.count : 0) }
-  }
-
-  /// The number of bytes of all tensors in the files.
-  public var byteCount: Int { entries.reduce(0) { $0 + $1.range.count } }
-
   /// Gives the memory of all mapped pages back; the next touch reads them again.
   public func releasePages() { for shard in shards { shard.file.releasePages(0..<shard.file.count) } }
 
@@ -83,8 +75,6 @@ public final class WeightFile: Sendable {
     taken.withLock { _ = $0.insert(name) }
     return elements
   }
-
-  private var entries: [Safetensors.Entry] { entries(ignoring: []) }
 }
 
 extension String {
