@@ -11,24 +11,29 @@ let package = Package(
     // System libraries: a module map each, no code.
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CLAPACKE", pkgConfig: "lapacke", providers: [.apt(["liblapacke-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CCairo", pkgConfig: "pangocairo", providers: [.apt(["libpango1.0-dev"])]),
 
     .target(name: "CKernels"),
-    .target(name: "SDLensCore", dependencies: ["COpenBLAS", "CPNG", "CKernels"]),
+    .target(name: "SDLensCore", dependencies: ["COpenBLAS", "CLAPACKE", "CPNG", "CKernels"]),
     .target(
       name: "SDLensDiffusion", dependencies: ["SDLensCore"], resources: [.copy("Models")]),
+    .target(name: "SDLensSparse", dependencies: ["SDLensCore", "CKernels", "CArchive"]),
+    .target(name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CCairo"]),
 
     .executableTarget(
       name: "sdlens",
       dependencies: [
-        "SDLensCore", "SDLensDiffusion",
+        "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(
       name: "sdlens-bench",
       dependencies: [
-        "SDLensCore", "SDLensDiffusion",
+        "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -39,6 +44,10 @@ let package = Package(
     .testTarget(
       name: "SDLensDiffusionTests", dependencies: ["SDLensDiffusion", "SDLensTestSupport"],
       exclude: ["Goldens"]),
+    .testTarget(
+      name: "SDLensSparseTests", dependencies: ["SDLensSparse", "SDLensTestSupport"], exclude: ["Goldens"]),
+    .testTarget(
+      name: "SDLensStudyTests", dependencies: ["SDLensStudy", "SDLensTestSupport"], exclude: ["Goldens"]),
     .testTarget(
       name: "SDLensCommandTests", dependencies: ["sdlens", "SDLensCore", "SDLensTestSupport"],
       exclude: ["Expected"]),

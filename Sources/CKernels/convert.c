@@ -19,6 +19,16 @@ CLONES void kernel_float_from_bfloat(float *restrict y, const uint16_t *restrict
   for (size_t i = 0; i < count; i++) y[i] = bits_to_float((uint32_t)x[i] << 16);
 }
 
+CLONES bool kernel_half_from_float(uint16_t *restrict y, const float *restrict x, size_t count) {
+  _Float16 *h = (_Float16 *)y;
+  uint16_t bad = 0;
+  for (size_t i = 0; i < count; i++) {
+    h[i] = (_Float16)x[i];
+    bad |= (y[i] & 0x7c00u) == 0x7c00u;
+  }
+  return !bad;
+}
+
 // A number is finite unless all bits of its exponent are set. The blocks keep the early exit cheap.
 #define ALL_FINITE(NAME, TYPE, EXPONENT)                      \
   CLONES bool NAME(const TYPE *restrict x, size_t count) {    \

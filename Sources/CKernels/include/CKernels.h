@@ -13,6 +13,8 @@
 void kernel_float_from_half(float *y, const uint16_t *x, size_t count);
 // y[i] = (float) x[i], x in bfloat16
 void kernel_float_from_bfloat(float *y, const uint16_t *x, size_t count);
+// y[i] = x[i] in IEEE half precision, to nearest even; false when one is NaN, infinite or beyond its range
+bool kernel_half_from_float(uint16_t *y, const float *x, size_t count);
 // true when no element of x is NaN or infinite; for the three formats
 bool kernel_all_finite_float(const float *x, size_t count);
 bool kernel_all_finite_half(const uint16_t *x, size_t count);
@@ -24,6 +26,17 @@ bool kernel_all_finite_bfloat(const uint16_t *x, size_t count);
 void kernel_add_scaled(float *y, float a, const float *x, size_t count);
 // y[i] = a x[i] + b
 void kernel_scale_shift(float *y, float a, float b, const float *x, size_t count);
+
+// y[r][c] = x[r][c] - v[c]
+void kernel_subtract_row(float *y, const float *x, const float *v, size_t rows, size_t width);
+
+// --- sparse.c ----------------------------------------------------------------------------------
+
+// The k largest entries of x, largest first and of equal ones the first; NaN counts as smallest. k <= width
+void kernel_top_k(int32_t *indices, float *values, const float *x, size_t width, size_t k);
+// y[c] += Σ_j values[j] w[indices[j]][c] over the entries whose value is not 0
+void kernel_add_rows(float *y, const int32_t *indices, const float *values, size_t k, const float *w,
+                     size_t width);
 
 // --- activation.c ------------------------------------------------------------------------------
 

@@ -1,31 +1,84 @@
+import CKernels
 import Foundation
 
 extension Safetensors {
+  /// A tensor as it is to stand in a file.
+  public struct Item {
+    /// Its name in the file.
+    public let name: String
+    fileprivate let shape: Shape
+    fileprivate let type: ElementType
+    fileprivate let append: (inout AtomicFile) throws -> Void
+
+    fileprivate var size: Int { shape.count * type.size }
+
+    /// A float32 tensor, stored as it is.
+    public init(_ name: String, _ tensor: Tensor) {
+      (self.name, shape, type) = (name, tensor.shape, .f32)
+      append = { file in try tensor.withElements { try file.append(UnsafeRawBufferPointer($0)) } }
+    }
+
+    /// A float32 tensor stored in half precision, each value to the nearest.
+    ///
+    /// - Throws: `BeyondHalf` for a value that half precision cannot hold.
+    public init(half tensor: Tensor, _ name: String) throws {
+      (self.name, shape, type) = (name, tensor.shape, .f16)
+      let halves = try [UInt16](unsafeUninitializedCapacity: tensor.count) { buffer, count in
+        count = tensor.count
+        guard count > 0 else { return }
+        let isWhole = tensor.withElements {
+          kernel_half_from_float(buffer.baseAddress!, $0.baseAddress!, $0.count)
+        }
+        guard !isWhole else { return }
+        let index = (0..<count).first { buffer[$0] & 0x7C00 == 0x7C00 }!
+        throw BeyondHalf(name: name, position: index, value: tensor[index])
+      }
+      append = { file in try halves.withUnsafeBytes { try file.append($0) } }
+    }
+
+    /// Whole numbers, as I32.
+    public init(_ name: String, _ numbers: [Int32], _ shape: Shape) {
+      precondition(numbers.count == shape.count, "\(numbers.count) numbers do not fill \(shape)")
+      (self.name, self.shape, type) = (name, shape, .i32)
+      append = { file in try numbers.withUnsafeBytes { try file.append($0) } }
+    }
+
+    /// Whole numbers, as I64.
+    public init(_ name: String, _ numbers: [Int64], _ shape: Shape) {
+      precondition(numbers.count == shape.count, "\(numbers.count) numbers do not fill \(shape)")
+      (self.name, self.shape, type) = (name, shape, .i64)
+      append = { file in try numbers.withUnsafeBytes { try file.append($0) } }
+    }
+  }
+
   /// Writes float32 tensors to a file, in the order given and always as the same bytes.
   ///
-  /// The header is padded with spaces to a multiple of 8 bytes, as the reference implementation does;
-  /// with names in alphabetical order the two write the same file.
-  ///
-  /// - Parameter tensors: names (each once) and tensors.
   /// - Throws: `FileError` when the folder or the disk does not take the file.
   public static func write(
     _ tensors: [(name: String, tensor: Tensor)], metadata: [String: String] = [:], to path: String
   ) throws {
-    precondition(Set(tensors.map(\.name)).count == tensors.count, "a name is given twice")
-    let header = try header(of: tensors, metadata)
-    let size = 8 + header.count + tensors.reduce(0) { $0 + $1.tensor.count * 4 }
+    try write(tensors.map { Item($0.name, $0.tensor) }, metadata: metadata, to: path)
+  }
+
+  /// Writes tensors to a file, in the order given and always as the same bytes.
+  ///
+  /// The header is padded with spaces to a multiple of 8 bytes, as the reference implementation does;
+  /// with names in alphabetical order the two write the same file.
+  ///
+  /// - Parameter items: tensors, each name once.
+  /// - Throws: `FileError` when the folder or the disk does not take the file.
+  public static func write(_ items: [Item], metadata: [String: String] = [:], to path: String) throws {
+    precondition(Set(items.map(\.name)).count == items.count, "a name is given twice")
+    let header = try header(of: items, metadata)
+    let size = 8 + header.count + items.reduce(0) { $0 + $1.size }
     try AtomicFile.write(to: path, byteCount: size) { file in
       try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try file.append($0) }
       try file.append(header)
-      for (_, tensor) in tensors {
-        try tensor.withElements { try file.append(UnsafeRawBufferPointer($0)) }
-      }
+      for item in items { try item.append(&file) }
     }
   }
 
-  private static func header(
-    of tensors: [(name: String, tensor: Tensor)], _ metadata: [String: String]
-  ) throws -> [UInt8] {
+  private static func header(of items: [Item], _ metadata: [String: String]) throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     func json(_ value: some Encodable) throws -> String {
@@ -33,14 +86,26 @@ extension Safetensors {
     }
     var fields = metadata.isEmpty ? [] : [#""__metadata__":"# + (try json(metadata))]
     var end = 0
-    for (name, tensor) in tensors {
+    for item in items {
       let start = end
-      end += tensor.count * 4
+      end += item.size
       fields.append(
-        try json(name) + #":{"dtype":"F32","shape":"# + (try json(tensor.shape.extents))
-          + #","data_offsets":"# + (try json([start, end])) + "}")
+        try json(item.name) + #":{"dtype":"\#(item.type.rawValue)","shape":"#
+          + (try json(item.shape.extents)) + #","data_offsets":"# + (try json([start, end])) + "}")
     }
     let text = Array("{\(fields.joined(separator: ","))}".utf8)
     return text + Array(repeating: UInt8(ascii: " "), count: -text.count & 7)
+  }
+}
+
+/// A value that half precision cannot hold.
+public struct BeyondHalf: UserError {
+  let name: String
+  let position: Int
+  let value: Float
+  /// The tensor, the value and what to do.
+  public var description: String {
+    "'\(name)' holds \(value) at position \(position), beyond the largest half-precision number 65504; "
+      + "store it as float32"
   }
 }

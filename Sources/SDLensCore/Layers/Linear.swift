@@ -3,6 +3,12 @@ public struct Linear: Sendable {
   let weight: WeightMatrix
   let bias: Tensor?
 
+  /// A layer of weights [outputs, inputs] in memory; `bias` is [outputs].
+  public init(weight: WeightMatrix, bias: Tensor?) {
+    precondition(bias == nil || bias?.count == weight.rows)
+    (self.weight, self.bias) = (weight, bias)
+  }
+
   /// Reads `weight` [outputs, inputs] and, unless told otherwise, `bias` [outputs].
   public init(_ w: WeightScope, inputs: Int, outputs: Int, bias: Bool = true) throws {
     weight = try w.matrix("weight", [outputs, inputs])

@@ -36,6 +36,18 @@ extension Tensor {
       tensors.flatMap(\.elements), Shape([tensors.count * shape[0]] + shape.extents.dropFirst()))
   }
 
+  /// Some of the vectors along the last axis, [range, width]; all of them without a copy.
+  public func rows(_ range: Range<Int>) -> Tensor {
+    if range == 0..<rows { return reshaped([rows, width]) }
+    var result = Tensor(uninitialized: [range.count, width])
+    result.withMutableElements { y in
+      withElements { x in
+        _ = y.update(fromContentsOf: x[range.lowerBound * width..<range.upperBound * width])
+      }
+    }
+    return result
+  }
+
   /// One entry of the first axis, which stays with extent 1.
   public func picture(_ index: Int) -> Tensor {
     let size = count / shape[0]

@@ -1,5 +1,4 @@
 import Foundation
-import SDLensCore
 
 /// A value of a JSON file; a number without a fraction is an `int`, written 1 or 1.0.
 public enum JSONValue: Hashable, Sendable {
@@ -58,6 +57,9 @@ extension JSONValue: CustomStringConvertible {
 public struct MalformedFile: UserError {
   let path: String
   let reason: String
+
+  /// Names the file and continues the sentence: "is not UTF-8 text".
+  public init(path: String, reason: String) { (self.path, self.reason) = (path, reason) }
 
   /// The file and what is wrong with it.
   public var description: String { "'\(path)' \(reason)" }

@@ -1,6 +1,5 @@
 import Foundation
 import SDLensCore
-import SDLensDiffusion
 import Testing
 
 @Suite struct ConfigFileTests {

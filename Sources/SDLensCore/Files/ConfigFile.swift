@@ -1,5 +1,3 @@
-import SDLensCore
-
 /// A `config.json` of a model folder: values asked for by key, with their type and range checked.
 ///
 /// A key that is absent or null takes the default, as it does for the Python classes; without a default it
@@ -127,6 +125,12 @@ public struct BadConfigValue: UserError {
   let key: String
   let found: JSONValue?
   let needed: String
+
+  /// Names file and key, the value found, if any, and what is needed.
+  public init(path: String, key: String, found: JSONValue?, needed: String) {
+    (self.path, self.key, self.found, self.needed) = (path, key, found, needed)
+  }
+
   /// File, key, value and what is needed.
   public var description: String {
     found.map { "'\(path)': '\(key)' is \($0), but it must be \(needed)" }
@@ -140,6 +144,12 @@ public struct UnsupportedConfigValue: UserError {
   let key: String
   let found: JSONValue
   let supported: [JSONValue]
+
+  /// Names file and key, the value found and the values that would do.
+  public init(path: String, key: String, found: JSONValue, supported: [JSONValue]) {
+    (self.path, self.key, self.found, self.supported) = (path, key, found, supported)
+  }
+
   /// File, key, value and what is supported.
   public var description: String {
     "'\(path)': '\(key)' is \(found), which is not supported; supported: "

@@ -1,4 +1,4 @@
-import SDLensDiffusion
+import SDLensCore
 import SDLensTestSupport
 import Testing
 
