@@ -58,6 +58,13 @@ public struct Codes: Sendable, Equatable {
     }
   }
 
+  /// Some of the rows.
+  public func rows(_ range: Range<Int>) -> Codes {
+    let slots = range.lowerBound * self.slots..<range.upperBound * self.slots
+    return Codes(
+      rows: range.count, slots: self.slots, indices: Array(indices[slots]), values: Array(values[slots]))
+  }
+
   /// Calls `body` with every active feature: row, feature and value.
   public func forEachActive(_ body: (_ row: Int, _ feature: Int, _ value: Float) -> Void) {
     for row in 0..<rows {
