@@ -9,7 +9,8 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sdlens-bench",
     abstract: "Times one U-net pass and one decoder pass.",
-    discussion: "Prints seconds: the first run of each warms up and is not counted.")
+    discussion: "Prints seconds: the first run of each warms up and is not counted.",
+    subcommands: [StepBench.self])
 
   @Option(help: "A folder in diffusers layout, a Hugging Face id in the local cache, or 'shapes'.")
   var model = ModelFolder.embedded
