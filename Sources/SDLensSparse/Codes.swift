@@ -48,6 +48,15 @@ public struct Codes: Sendable, Equatable {
     }
   }
 
+  /// Hands out all slots for writing, [rows, slots].
+  mutating func withSlots<R>(
+    _ body: (UnsafeMutableBufferPointer<Int32>, UnsafeMutableBufferPointer<Float>) throws -> R
+  ) rethrows -> R {
+    try indices.withUnsafeMutableBufferPointer { indices in
+      try values.withUnsafeMutableBufferPointer { values in try body(indices, values) }
+    }
+  }
+
   /// Hands out the slots of a row.
   func withRow<R>(_ row: Int, _ body: (UnsafePointer<Int32>, UnsafePointer<Float>) throws -> R) rethrows -> R
   {
