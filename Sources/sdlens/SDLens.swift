@@ -9,7 +9,13 @@ struct SDLens: ParsableCommand {
     version: "sdlens \(Version.current)",
     groupedSubcommands: [
       CommandGroup(name: "Run", subcommands: [Generate.self, Info.self, Doctor.self]),
-      CommandGroup(name: "Learn", subcommands: [Collect.self]),
+      CommandGroup(
+        name: "Learn",
+        subcommands: [
+          Collect.self,
+          Convert.self,
+          Encode.self,
+        ]),
     ])
 
   static func main() {
