@@ -13,6 +13,7 @@ struct SDLens: ParsableCommand {
         name: "Learn",
         subcommands: [
           Collect.self,
+          TrainSAE.self,
           Convert.self,
           Encode.self,
         ]),
