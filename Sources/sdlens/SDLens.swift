@@ -14,6 +14,7 @@ struct SDLens: ParsableCommand {
         subcommands: [
           Collect.self,
           TrainSAE.self,
+          Statistics.self,
           Convert.self,
           Encode.self,
         ]),

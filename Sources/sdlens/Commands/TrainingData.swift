@@ -28,7 +28,7 @@ struct TrainingData {
 
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
-    let store = try name.map { try ActivationStore(path(of: $0)) } ?? find(blocks) ?? collect(blocks)
+    let store = try name.map { try ActivationStore(workspace.path(ofStore: $0)) } ?? find(blocks) ?? collect(blocks)
     let fingerprint = try model.fingerprint().description
     guard store.manifest.modelFingerprint == fingerprint else {
       throw StoreOfAnotherModel(
@@ -58,11 +58,6 @@ struct TrainingData {
           manifest: collector.manifest, store: nil)
       }
     }
-  }
-
-  private func path(of store: String) -> String {
-    let inWorkspace = "\(workspace.activations)/\(store)"
-    return !store.contains("/") && FileManager.default.fileExists(atPath: inWorkspace) ? inWorkspace : store
   }
 
   private func collector(_ blocks: [BlockName], limit: Int?) throws -> Collector {
