@@ -45,11 +45,13 @@ struct EditFields {
       known.append(key)
       return nil
     }
-    return try value(key, "a list of whole numbers") {
+    // Typed, so that a wrong list is not taken for an absent one.
+    let list: [Int] = try value(key, "a list of whole numbers") {
       guard case .array(let elements) = $0 else { return nil }
       let ints = elements.compactMap { if case .int(let int) = $0 { int } else { nil } }
       return ints.count == elements.count ? ints : nil
     }
+    return list
   }
 
   /// Refuses what is left.

@@ -8,11 +8,11 @@ import Testing
   // A patch is inside when its activation is larger than those of half of the patches.
   @Test func insideIsAboveHalfOfThePatchesAndOutsideIsZero() {
     for seed in 0..<50 {
-      let count = 12 + seed % 3 * 4
+      let count = 9 + seed % 3 * 3
       // Few distinct values, so that there are ties; the more zeros, the larger the seed.
       let map = Tensor.random([count], seed: seed).elements
         .map { max(0, ($0 * 2 - Float(seed) / 15).rounded()) }
-      let area = ActiveArea(height: 4, width: count / 4, activations: map)
+      let area = ActiveArea(height: 3, width: count / 3, activations: map)
       for (patch, value) in map.enumerated() {
         let smaller = map.count { $0 < value }
         #expect(area.inside[patch] == (value > 0 && 2 * smaller >= count), "\(value) in \(map)")
