@@ -68,6 +68,19 @@ public struct BaseRun: Sendable {
     (self.starts, self.kept, trace) = (starts, found, run.trace)
   }
 
+  /// Does the run that all these interventions can begin in, each where its first edit is.
+  ///
+  /// - Throws: as `Pipeline.sample`.
+  public init(
+    _ pipeline: Pipeline, _ prompt: PromptEmbeddings, _ settings: RunSettings,
+    for interventions: [Intervention], progress: (Int) -> Void = { _ in }
+  ) throws {
+    let starts = interventions.compactMap(\.start)
+    try self.init(
+      pipeline, prompt, settings, watching: starts.map(\.block), atSteps: Set(starts.map(\.step)),
+      progress: progress)
+  }
+
   /// The number of steps.
   public var steps: Int { starts.count }
 

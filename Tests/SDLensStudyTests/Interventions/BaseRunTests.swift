@@ -104,6 +104,23 @@ import Testing
     #expect(attended == behind)
   }
 
+  @Test func aBaseIsKeptForWhatIsPlanned() throws {
+    let (settings, prompt) = (try EditedModel.settings(steps: 3), try EditedModel.prompt())
+    let blocks = try ["mid.0", "up.1.0"].map(BlockName.init)
+    let planned: [(BlockName, Set<Int>)] = [(blocks[0], [2]), (blocks[1], [1, 2])]
+    let plans = try planned.map { block, steps in
+      try Intervention(
+        EditList([Edit(.ablate, at: block, steps: steps)]), [:], for: EditedModel.pipeline, settings)
+    }
+    var steps: [Int] = []
+    let base = try BaseRun(EditedModel.pipeline, prompt, settings, for: plans) { steps.append($0) }
+    #expect(steps == [1, 2, 3])
+    for block in blocks {
+      #expect((0..<3).map { base.update(of: block, step: $0) != nil } == [false, true, true])
+    }
+    for plan in plans { expectSame(base.run(plan), try whole(plan.list, prompt, settings), "planned") }
+  }
+
   @Test(arguments: [0.0, 3.0]) func updatesAreThoseOfThePrompt(_ guidance: Double) throws {
     let settings = try EditedModel.settings(steps: 2, guidance: guidance)
     let prompt = try EditedModel.prompt(guided: settings.isGuided)
