@@ -38,6 +38,12 @@ public struct BadSetting: UserError {
   let name: String
   let found: String
   let needed: String
+
+  /// Names a setting, the value found and what is needed.
+  public init(name: String, found: String, needed: String) {
+    (self.name, self.found, self.needed) = (name, found, needed)
+  }
+
   /// The setting, the value found and the value needed.
   public var description: String { "\(name) is \(found), but it must be \(needed)" }
 }
@@ -65,7 +71,7 @@ public struct Pipeline: Sendable {
   /// From latents to pictures.
   public let decoder: Decoder
   private let unetWeights: WeightFile
-  private let schedulerConfig: ConfigFile
+  let schedulerConfig: ConfigFile
 
   /// Reads U-net, decoder and scheduler settings of a model.
   public init(_ folder: ModelFolder) throws {
@@ -143,6 +149,15 @@ public struct Pipeline: Sendable {
     func halved(_ size: Int) -> Int { (0..<block.level).reduce(size) { size, _ in (size + 1) / 2 } }
     let factor = decoder.config.factor
     return (halved(settings.height / factor), halved(settings.width / factor))
+  }
+
+  /// `unconditional + guidance · (conditional − unconditional)` (Ho and Salimans, 2022).
+  static func guide(_ both: Tensor, by guidance: Float) -> Tensor {
+    let half = both.shape[0] / 2
+    let (unconditional, conditional) = (both.pictures(0..<half), both.pictures(half..<2 * half))
+    var result = unconditional
+    result.add(conditional - unconditional, scale: guidance)
+    return result
   }
 
   /// Latents [batch, h, w, 4] → pictures [batch, height, width, 3] in 0…1.

@@ -1,19 +1,30 @@
 import ArgumentParser
+import Foundation
 import SDLensCore
 import SDLensDiffusion
 
-/// Times the parts that a picture is made of.
+/// Times parts of the program, for comparison with others.
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "sdlens-bench", abstract: "Times the parts that a picture is made of.",
-    subcommands: [Passes.self, Strip.self], defaultSubcommand: Passes.self)
+    commandName: "sdlens-bench",
+    abstract: "Times parts of sdlens.",
+    subcommands: [PassBench.self, StepBench.self, StripBench.self],
+    defaultSubcommand: PassBench.self)
 }
 
-/// The model and the machine that are timed.
-struct BenchOptions: ParsableArguments {
+/// Times the two passes that a picture is made of.
+struct PassBench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "passes",
+    abstract: "Times one U-net pass and one decoder pass.",
+    discussion: "Prints seconds: the first run of each warms up and is not counted.")
+
   @Option(help: "A folder in diffusers layout, a Hugging Face id in the local cache, or 'shapes'.")
   var model = ModelFolder.embedded
+
+  @Option(help: "Counted runs of each pass.")
+  var repeats = 3
 
   @Option(help: "Pixels along each side (default: the model's own).")
   var size: Int?
@@ -21,27 +32,53 @@ struct BenchOptions: ParsableArguments {
   @Option(help: "Threads (default: all cores).")
   var threads = Parallel.threads
 
+  @Option(help: "What to time.")
+  var only: Part?
+
   @Flag(help: "Print JSON.")
   var json = false
 
-  /// A prompt of random numbers, which takes as long as any other.
-  func prompt(for pipeline: Pipeline) -> PromptEmbeddings {
-    var noise = NoiseSource(seeds: [42])
+  enum Part: String, ExpressibleByArgument, CaseIterable { case unet, vae }
+
+  func run() throws {
+    Parallel.threads = threads
+    let pipeline = try Pipeline(ModelFolder(model))
     let config = pipeline.unet.config
+    let settings = try RunSettings(height: size ?? pipeline.pictureSize, width: size ?? pipeline.pictureSize)
+    let factor = pipeline.decoder.config.factor
+    var noise = NoiseSource(seeds: [settings.seed])
+    let latents = noise([1, settings.height / factor, settings.width / factor, config.inChannels])
     let text = noise([1, 77, 1, config.contextWidth]).reshaped([1, 77, config.contextWidth])
     let pooled = noise([1, 1, 1, config.pooledWidth]).reshaped([1, config.pooledWidth])
-    return PromptEmbeddings(embeddings: text, pooled: pooled)
+    let ids = [
+      Float(settings.height), Float(settings.width), 0, 0, Float(settings.height), Float(settings.width),
+    ]
+
+    var times: [Part: [Double]] = [:]
+    for part in Part.allCases where only == nil || only == part {
+      times[part] = seconds {
+        switch part {
+        case .unet: pipeline.unet(latents, timestep: 999, text: text, pooled: pooled, timeIDs: ids)
+        case .vae: pipeline.decoder(latents)
+        }
+      }
+    }
+    if json {
+      let fields = times.map { "\"\($0.rawValue)_seconds\": \($1)" }.sorted()
+      print("{\(fields.joined(separator: ", "))}")
+    } else {
+      for (part, seconds) in times.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        print(part.rawValue, seconds.map { String(format: "%.3f s", $0) }.joined(separator: "  "))
+      }
+    }
   }
 
-  /// One step at the chosen size.
-  func settings(for pipeline: Pipeline) throws -> RunSettings {
-    try RunSettings(height: size ?? pipeline.pictureSize, width: size ?? pipeline.pictureSize)
+  private func seconds(_ pass: () -> Tensor) -> [Double] {
+    _ = pass()
+    return (0..<repeats).map { _ in
+      let start = ContinuousClock.now
+      _ = pass()
+      return (ContinuousClock.now - start) / .seconds(1)
+    }
   }
-}
-
-/// The seconds that `body` takes.
-func seconds<Result>(_ body: () throws -> Result) rethrows -> (result: Result, seconds: Double) {
-  let start = ContinuousClock.now
-  let result = try body()
-  return (result, (ContinuousClock.now - start) / .seconds(1))
 }

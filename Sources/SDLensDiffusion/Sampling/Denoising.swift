@@ -39,16 +39,8 @@ public struct Denoising: Sendable {
 
   /// Takes the next step, given what its pass predicted.
   public mutating func advance(by output: Tensor) {
-    let prediction = settings.isGuided ? Self.guide(output, by: Float(settings.guidance)) : output
+    let prediction = settings.isGuided ? Pipeline.guide(output, by: Float(settings.guidance)) : output
     trace.latents = scheduler.next(trace.latents, prediction: prediction, step: step, noise: &source)
     trace.predictions.append(prediction)
-  }
-
-  /// `unconditional + guidance · (conditional − unconditional)` (Ho and Salimans, 2022).
-  private static func guide(_ both: Tensor, by guidance: Float) -> Tensor {
-    let (unconditional, conditional) = (both.picture(0), both.picture(1))
-    var result = unconditional
-    result.add(conditional - unconditional, scale: guidance)
-    return result
   }
 }

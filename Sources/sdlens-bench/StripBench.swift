@@ -6,8 +6,9 @@ import SDLensSparse
 import SDLensStudy
 
 /// Times strips of edits: pictures that differ only in the strength of one edit.
-struct Strip: ParsableCommand {
+struct StripBench: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "strip",
     abstract: "Times a strip of edits against as many whole passes.",
     discussion: """
       A strip is one pass without edits, and for every edit the part of the pass behind the edited block. Both are \
@@ -15,7 +16,8 @@ struct Strip: ParsableCommand {
       as many whole passes with the same edits, of which a few are timed.
       """)
 
-  @OptionGroup var options: BenchOptions
+  @Option(help: "A folder in diffusers layout, a Hugging Face id in the local cache, or 'shapes'.")
+  var model = ModelFolder.embedded
 
   @Option(parsing: .upToNextOption, help: "Edited blocks (default: the four of the paper).")
   var block = ["down.2.1", "mid.0", "up.0.0", "up.0.1"]
@@ -28,6 +30,15 @@ struct Strip: ParsableCommand {
 
   @Option(help: "Features of the dictionary.")
   var features = 5120
+
+  @Option(help: "Pixels along each side (default: the model's own).")
+  var size: Int?
+
+  @Option(help: "Threads (default: all cores).")
+  var threads = Parallel.threads
+
+  @Flag(help: "Print JSON.")
+  var json = false
 
   /// What was timed for one block; all times in seconds.
   struct Times: Encodable {
@@ -60,18 +71,18 @@ struct Strip: ParsableCommand {
   }
 
   func run() throws {
-    Parallel.threads = options.threads
+    Parallel.threads = threads
     let blocks = try block.map(BlockName.init)
-    let pipeline = try Pipeline(ModelFolder(options.model))
-    let settings = try options.settings(for: pipeline)
-    let prompt = options.prompt(for: pipeline)
+    let pipeline = try Pipeline(ModelFolder(model))
+    let settings = try RunSettings(height: size ?? pipeline.pictureSize, width: size ?? pipeline.pictureSize)
+    let prompt = randomPrompt(pipeline.unet.config)
     _ = try pipeline.sample(prompt, settings)  // warms up
     let times = try blocks.map { try time($0, pipeline, prompt, settings) }
-    if options.json {
+    if json {
       let encoder = JSONEncoder()
       encoder.keyEncodingStrategy = .convertToSnakeCase
       encoder.outputFormatting = [.sortedKeys]
-      let report = Report(count: count, threads: options.threads, height: settings.height, blocks: times)
+      let report = Report(count: count, threads: threads, height: settings.height, blocks: times)
       print(String(decoding: try encoder.encode(report), as: UTF8.self))
     } else {
       print("block     whole pass  first pass  one edit  strip of \(count)  / whole passes  edit / whole")
@@ -106,6 +117,21 @@ struct Strip: ParsableCommand {
     return Times(
       block: block.description, whole: mean, base: first, edit: edit, strip: strip,
       stripToWhole: strip / (Double(count) * mean), editToWhole: edit / mean)
+  }
+
+  /// A prompt of random numbers, which takes as long as any other.
+  private func randomPrompt(_ config: UNetConfig) -> PromptEmbeddings {
+    var noise = NoiseSource(seeds: [42])
+    return PromptEmbeddings(
+      embeddings: noise([1, 77, 1, config.contextWidth]).reshaped([1, 77, config.contextWidth]),
+      pooled: noise([1, 1, 1, config.pooledWidth]).reshaped([1, config.pooledWidth]))
+  }
+
+  /// The seconds that `body` takes.
+  private func seconds<Result>(_ body: () throws -> Result) rethrows -> (result: Result, seconds: Double) {
+    let start = ContinuousClock.now
+    let result = try body()
+    return (result, (ContinuousClock.now - start) / .seconds(1))
   }
 
   /// A dictionary of k = 10 with random directions of about unit length.
