@@ -21,6 +21,7 @@ SECTIONS = [
     "model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline",
     "sparse_training",
     "sparse_formats",
+    "interventions",
 ]
 OPTIONAL = ["clip_vocabulary"]  # needs a file from elsewhere: see goldens/clip_vocabulary.py
 
