@@ -61,7 +61,7 @@ public struct Axis: Sendable {
 }
 
 /// An axis on a drawing: from values to places.
-struct AxisScale {
+package struct AxisScale {
   let range: ClosedRange<Double>
   let logarithmic: Bool
   /// The places of both ends.

@@ -22,7 +22,7 @@ public enum ColorMap: String, CaseIterable, Sendable {
   }
 
   /// The step of a number: `⌊256 x⌋`, and 255 from 1 on, 0 below 0 and for NaN.
-  static func step(_ x: Float) -> Int {
+  package static func step(_ x: Float) -> Int {
     x > 0 ? min(255, Int(min(x, 1) * 256)) : 0
   }
 

@@ -51,13 +51,13 @@ public struct Box: Sendable, Hashable {
   public var center: Point { Point(x + width / 2, y + height / 2) }
 
   /// Whether the two share more than `tolerance` in both directions.
-  func overlaps(_ other: Box, tolerance: Double = 0.01) -> Bool {
+  package func overlaps(_ other: Box, tolerance: Double = 0.01) -> Bool {
     min(right, other.right) - max(x, other.x) > tolerance
       && min(bottom, other.bottom) - max(y, other.y) > tolerance
   }
 
   /// Whether the other lies inside, up to `tolerance`.
-  func contains(_ other: Box, tolerance: Double = 0.01) -> Bool {
+  package func contains(_ other: Box, tolerance: Double = 0.01) -> Bool {
     other.x >= x - tolerance && other.y >= y - tolerance && other.right <= right + tolerance
       && other.bottom <= bottom + tolerance
   }

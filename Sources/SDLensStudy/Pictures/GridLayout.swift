@@ -1,20 +1,20 @@
 /// Where everything of a grid stands, in pixels.
-struct GridLayout {
+package struct GridLayout {
   /// A horizontal slice of the grid; its boxes are measured from its own upper left corner.
-  struct Band {
-    let y: Int
-    var height = 0
-    var texts: [PlacedText] = []
+  package struct Band {
+    package let y: Int
+    package var height = 0
+    package var texts: [PlacedText] = []
     /// The row whose pictures it shows, and their places.
-    var row: Int?
-    var cells: [Box] = []
-    var colorBar: Box?
+    package var row: Int?
+    package var cells: [Box] = []
+    package var colorBar: Box?
   }
 
-  let width: Int
-  private(set) var bands: [Band] = []
+  package let width: Int
+  package private(set) var bands: [Band] = []
   /// The height of the whole.
-  var height: Int { bands.reduce(0) { $0 + $1.height } }
+  package var height: Int { bands.reduce(0) { $0 + $1.height } }
 
   private let margin: Double
   private let gap: Double
@@ -24,7 +24,7 @@ struct GridLayout {
   private let left: Double
   private let cell: Size
 
-  init(_ grid: Grid) {
+  package init(_ grid: Grid) {
     cell = Size(Double(grid.cellWidth), Double(grid.cellHeight))
     textSize = grid.textSize ?? min(40, max(10, (cell.width / 18).rounded()))
     margin = (textSize * 1.4).rounded()

@@ -1,6 +1,6 @@
 /// A text with its place on a drawing; laid out anew when it is drawn, so that a long table holds no layouts.
-struct PlacedText: Sendable {
-  let text: String
+package struct PlacedText: Sendable {
+  package let text: String
   let style: TextStyle
   /// Where lines break, and after how many the rest is cut.
   let width: Double?
@@ -8,7 +8,7 @@ struct PlacedText: Sendable {
   /// Whether it reads upwards.
   let turned: Bool
   /// The room that it takes.
-  var box: Box
+  package var box: Box
 
   /// A text still at the origin.
   init(_ text: String, _ style: TextStyle, width: Double? = nil, lines: Int? = nil, turned: Bool = false) {

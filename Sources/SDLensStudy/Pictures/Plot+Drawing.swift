@@ -1,6 +1,6 @@
 extension Plot {
   /// Draws the plot into a rectangle.
-  func draw(_ layout: PlotLayout, on canvas: Canvas) {
+  package func draw(_ layout: PlotLayout, on canvas: Canvas) {
     drawGrid(layout, on: canvas)
     canvas.clipped(to: layout.area) {
       for (index, series) in series.enumerated() {
@@ -62,7 +62,7 @@ extension Plot {
   }
 
   /// Of many points in one half-point column, the first, the lowest, the highest and the last.
-  static func thinned(_ points: [Point]) -> [Point] {
+  package static func thinned(_ points: [Point]) -> [Point] {
     guard points.count > 2_000 else { return points }
     var result: [Point] = []
     var start = 0

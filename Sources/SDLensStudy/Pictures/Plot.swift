@@ -68,7 +68,7 @@ public struct Plot: Sendable {
   }
 
   /// How many values have no place on the axes, without the gaps of lines.
-  var hiddenCount: Int {
+  package var hiddenCount: Int {
     series.reduce(0) { count, series in
       guard series.kind != .histogram else { return count }
       return count

@@ -1,5 +1,5 @@
 /// Where everything of a plot stands, in points.
-struct PlotLayout {
+package struct PlotLayout {
   /// An entry of the legend: a mark of the series' colour, then its name.
   struct Entry {
     let series: Int
@@ -8,16 +8,16 @@ struct PlotLayout {
   }
 
   /// The rectangle that the axes span.
-  let area: Box
+  package let area: Box
   let xScale: AxisScale
   let yScale: AxisScale
-  let xTicks: [(place: Double, label: PlacedText?)]
-  let yTicks: [(place: Double, label: PlacedText?)]
+  package let xTicks: [(place: Double, label: PlacedText?)]
+  package let yTicks: [(place: Double, label: PlacedText?)]
   private(set) var titles: [PlacedText] = []
   private(set) var legend: [Entry] = []
 
   /// Every text of the plot.
-  var texts: [PlacedText] {
+  package var texts: [PlacedText] {
     titles + legend.map(\.name) + xTicks.compactMap(\.label) + yTicks.compactMap(\.label)
   }
 
@@ -26,7 +26,7 @@ struct PlotLayout {
   private static let tickStyle = TextStyle(size: 8, color: .quietInk)
   private static let markWidth = 14.0
 
-  init(_ plot: Plot, in box: Box) {
+  package init(_ plot: Plot, in box: Box) {
     let extent = plot.extent
     // From the top: title, legend.
     var top = box.y

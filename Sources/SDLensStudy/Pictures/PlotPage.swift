@@ -31,15 +31,15 @@ public struct PlotPage: Sendable {
 }
 
 /// Where the plots of a page stand, in points.
-struct PlotPageLayout {
+package struct PlotPageLayout {
   private static let margin = 12.0
   private static let gap = 22.0
 
-  let size: Size
+  package let size: Size
   let title: PlacedText?
-  let plots: [PlotLayout]
+  package let plots: [PlotLayout]
 
-  init(_ page: PlotPage) {
+  package init(_ page: PlotPage) {
     let columns = max(1, min(page.columns, page.plots.count))
     let rows = (page.plots.count + columns - 1) / columns
     let width = Double(columns) * page.plotSize.width + Double(columns - 1) * Self.gap

@@ -50,13 +50,13 @@ public struct Series: Sendable {
 
   /// Bars over the categories of the x axis, in order, or over 0, 1, 2, ….
   public static func bars(
-    _ name: String = "", _ values: [Double], errors: [Double] = [], color: Color? = nil
+    _ name: String = "", y: [Double], errors: [Double] = [], color: Color? = nil
   ) -> Series {
-    Series(name, .bars, values.indices.map(Double.init), values, errors, color)
+    Series(name, .bars, y.indices.map(Double.init), y, errors, color)
   }
 
   /// How many values lie in each bin.
-  public static func histogram(_ name: String = "", _ histogram: Histogram, color: Color? = nil) -> Series {
+  public static func histogram(_ name: String = "", of histogram: Histogram, color: Color? = nil) -> Series {
     Series(name, .histogram, histogram.edges, histogram.counts.map(Double.init), [], color)
   }
 }

@@ -103,7 +103,7 @@ public final class TextLayout {
   }
 
   /// A text without characters that have no shape.
-  static func shown(_ text: String) -> String {
+  package static func shown(_ text: String) -> String {
     var result = String.UnicodeScalarView()
     var previous: Unicode.Scalar?
     for scalar in text.unicodeScalars.prefix(mostCharacters) {

@@ -1,15 +1,15 @@
 import Foundation
 
 /// A labelled place on an axis.
-struct Tick: Sendable, Equatable {
-  let value: Double
-  let label: String
+package struct Tick: Sendable, Equatable {
+  package let value: Double
+  package let label: String
 }
 
 /// The labelled places of axes: round numbers.
-enum Ticks {
+package enum Ticks {
   /// About `count` multiples of 1, 2, 2.5 or 5 times a power of ten within a range of numbers.
-  static func linear(_ range: ClosedRange<Double>, count: Int) -> [Tick] {
+  package static func linear(_ range: ClosedRange<Double>, count: Int) -> [Tick] {
     let step = step(range, count: count)
     let most = max(abs(range.lowerBound), abs(range.upperBound))
     guard step > 0, step.isFinite, most / step < 1e12 else { return [] }
@@ -33,7 +33,7 @@ enum Ticks {
 
   /// Powers of ten within a range of numbers above 0, every second or third if there are many; below two powers,
   /// 1, 2 and 5 times each, and below one, round numbers.
-  static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> [Tick] {
+  package static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> [Tick] {
     let (lower, upper) = (log10(range.lowerBound), log10(range.upperBound))
     let tolerance = 1e-9 * max(1, abs(lower), abs(upper))
     let first = Int((lower - tolerance).rounded(.down))

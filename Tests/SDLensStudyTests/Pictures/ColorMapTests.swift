@@ -2,7 +2,7 @@ import SDLensCore
 import SDLensTestSupport
 import Testing
 
-@testable import SDLensStudy
+import SDLensStudy
 
 /// Goldens: `Scripts/goldens/pictures.py`.
 @Suite struct ColorMapTests {

@@ -3,7 +3,7 @@ import SDLensCore
 import SDLensTestSupport
 import Testing
 
-@testable import SDLensStudy
+import SDLensStudy
 
 @Suite(.serialized) struct GridTests {
   /// A grid with every kind of text, each an awkward one.

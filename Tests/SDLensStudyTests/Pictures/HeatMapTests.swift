@@ -2,7 +2,7 @@ import SDLensCore
 import SDLensTestSupport
 import Testing
 
-@testable import SDLensStudy
+import SDLensStudy
 
 /// Goldens: `Scripts/goldens/pictures.py`, by NumPy, matplotlib and PIL.
 @Suite struct HeatMapTests {

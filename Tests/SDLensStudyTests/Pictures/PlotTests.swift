@@ -3,7 +3,7 @@ import SDLensCore
 import SDLensTestSupport
 import Testing
 
-@testable import SDLensStudy
+import SDLensStudy
 
 @Suite struct PlotTests {
   static let hostile: [Double] = [
@@ -33,12 +33,12 @@ import Testing
           ),
           (
             "\(name) bars",
-            Plot(title: name, y: y, series: [.bars("c", values, errors: errors), .bars(values)])
+            Plot(title: name, y: y, series: [.bars("c", y: values, errors: errors), .bars(y: values)])
           ),
           (
             "\(name) histogram",
             Plot(
-              x: Axis("x", scale: scale), series: [.histogram("d", Histogram(values, bins: 7, scale: scale))])
+              x: Axis("x", scale: scale), series: [.histogram("d", of: Histogram(values, bins: 7, scale: scale))])
           ),
         ]
       }
@@ -73,13 +73,13 @@ import Testing
       series: (0..<12).map { .line("\($0) \(text)", y: [1, 2]) }, note: text)
     let box = Box(x: 0, y: 0, width: 320, height: 260)
     Self.expectGood(PlotLayout(plot, in: box), in: box, text)
-    let bars = Plot(x: Axis(categories: Array(repeating: text, count: 5)), series: [.bars([1, 2, 3, 4, 5])])
+    let bars = Plot(x: Axis(categories: Array(repeating: text, count: 5)), series: [.bars(y: [1, 2, 3, 4, 5])])
     Self.expectGood(PlotLayout(bars, in: box), in: box, text)
   }
 
   @Test func manyCategoriesAreThinned() {
     let names = (0..<200).map { "category \($0)" }
-    let plot = Plot(x: Axis(categories: names), series: [.bars(names.indices.map(Double.init))])
+    let plot = Plot(x: Axis(categories: names), series: [.bars(y: names.indices.map(Double.init))])
     let box = Box(x: 0, y: 0, width: 320, height: 220)
     let layout = PlotLayout(plot, in: box)
     Self.expectGood(layout, in: box, "many")
@@ -97,7 +97,7 @@ import Testing
   @Test func linearTicksAreRound() {
     #expect(Ticks.linear(0...1, count: 5).map(\.label) == ["0", "0.2", "0.4", "0.6", "0.8", "1.0"])
     #expect(
-      Ticks.linear(-3...9, count: 4).map(\.label) == ["−2.5", "0", "2.5", "5.0", "7.5"].filter { _ in true })
+      Ticks.linear(-3...9, count: 4).map(\.label) == ["−2.5", "0", "2.5", "5.0", "7.5"])
     #expect(Ticks.linear(0...10_000_000, count: 4).map(\.label) == ["0", "2.5M", "5.0M", "7.5M", "10.0M"])
     #expect(Ticks.linear(0...40_000, count: 4).map(\.label) == ["0", "10k", "20k", "30k", "40k"])
     #expect(Ticks.linear(0...4e-5, count: 4).map(\.label) == ["0", "1×10⁻⁵", "2×10⁻⁵", "3×10⁻⁵", "4×10⁻⁵"])

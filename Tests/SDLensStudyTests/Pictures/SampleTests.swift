@@ -3,7 +3,7 @@ import SDLensCore
 import SDLensTestSupport
 import Testing
 
-@testable import SDLensStudy
+import SDLensStudy
 
 /// Figures as the commands make them, to be looked at: with SDLENS_SAMPLES=folder they are left there.
 @Suite struct SampleTests {
@@ -108,14 +108,14 @@ import Testing
         Plot(
           title: "How often features are active", x: Axis("density", scale: .logarithmic),
           y: Axis("features"),
-          series: [.histogram("", density)], note: "\(density.skipped) features are never active"),
+          series: [.histogram(of: density)], note: "\(density.skipped) features are never active"),
         Plot(
           title: "Specificity", x: Axis(categories: blocks + ["random", "same prompt"]),
           y: Axis("CLIP similarity"),
           series: [
             .bars(
-              "trained", [0.71, 0.62, 0.65, 0.66, 0.5, 0.89], errors: [0.11, 0.11, 0.11, 0.12, 0.1, 0.06]),
-            .bars("untrained", [0.55, 0.54, 0.53, 0.5, 0.5, 0.89], errors: [0.1, 0.1, 0.1, 0.1, 0.1, 0.06]),
+              "trained", y: [0.71, 0.62, 0.65, 0.66, 0.5, 0.89], errors: [0.11, 0.11, 0.11, 0.12, 0.1, 0.06]),
+            .bars("untrained", y: [0.55, 0.54, 0.53, 0.5, 0.5, 0.89], errors: [0.1, 0.1, 0.1, 0.1, 0.1, 0.06]),
           ]),
         Plot(
           title: "Position probe", x: Axis("noise level", unit: "σ", scale: .logarithmic),

@@ -2,7 +2,7 @@ import SDLensCore
 import SDLensTestSupport
 import Testing
 
-@testable import SDLensStudy
+import SDLensStudy
 
 @Suite struct TextLayoutTests {
   /// Scripts from everywhere, both directions, marks in piles, emoji in sequences, invisible characters.
@@ -54,7 +54,7 @@ import Testing
   @Test func controlCharactersAreShown() {
     #expect(TextLayout.shown("a\u{0}b\u{1B}c\u{7F}") == "a␀b␛c␡")
     #expect(TextLayout.shown("a\r\nb\nc\rd\u{2029}e") == "a\u{2028}b\u{2028}c\u{2028}d\u{2028}e")
-    #expect(TextLayout.shown("\t\u{9F}\u{FFFE}\u{FDD0}\u{1FFFF}") == " \u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}")
+    #expect(TextLayout.shown("\t\u{9F}\u{FFFE}\u{FFFF}\u{1FFFF}") == " \u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}")
     let long = TextLayout.shown(String(repeating: "x", count: 20_000))
     #expect(long.count == 10_001 && long.hasSuffix("…"))
     #expect(TextLayout.shown(String(repeating: "x", count: 10_000)).count == 10_000)
