@@ -49,9 +49,8 @@ def heat_map(activations: np.ndarray, picture: np.ndarray, colors: str, resample
         return np.array(Image.fromarray(values.astype(np.float32)).resize((width, height), resample))
 
     low, high = activations.min(), activations.max()
-    values = resize(activations)
-    share = (values - low) / (high - low) if high > low else np.ones_like(values)
-    rgba = (matplotlib.colormaps[colors](share) * 255).astype(np.uint8)
+    share = (activations - low) / (high - low) if high > low else np.ones_like(activations)
+    rgba = (matplotlib.colormaps[colors](resize(share)) * 255).astype(np.uint8)
     rgba[..., 3] = (0.6 * resize(activations != 0) * 255).astype(np.uint8)
     below = Image.fromarray(picture).convert("RGBA")
     return np.array(Image.alpha_composite(below, Image.fromarray(rgba)).convert("RGB"))

@@ -94,7 +94,7 @@ extension Canvas {
     try check(cairo_surface_status(surface))
     guard TextLayout.hasFonts else { throw PictureError.noFonts }
     let canvas = Canvas(surface, size)
-    canvas.fill(canvas.box, .white)
+    canvas.cover(with: .white)
     try draw(canvas)
     try check(cairo_status(canvas.context))
     cairo_surface_flush(surface)

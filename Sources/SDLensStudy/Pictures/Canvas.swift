@@ -14,6 +14,12 @@ public final class Canvas {
 
   deinit { cairo_destroy(context) }
 
+  /// Fills the whole surface, to the end of its last pixels.
+  func cover(with color: Color) {
+    use(color)
+    cairo_paint(context)
+  }
+
   /// Fills a rectangle.
   public func fill(_ box: Box, _ color: Color) {
     cairo_rectangle(context, box.x, box.y, box.width, box.height)

@@ -23,6 +23,8 @@ package struct GridLayout {
   /// The left edge of the pictures.
   private let left: Double
   private let cell: Size
+  /// At least a few letters, where there are texts; the cell stands in its middle.
+  private let columnWidth: Double
 
   package init(_ grid: Grid) {
     cell = Size(Double(grid.cellWidth), Double(grid.cellHeight))
@@ -31,6 +33,9 @@ package struct GridLayout {
     gap = max(4, (cell.width / 40).rounded())
     space = max(2, (textSize * 0.3).rounded())
     let columns = Double(max(1, grid.columns.count, grid.rows.map(\.cells.count).max() ?? 0))
+
+    let texts = grid.columns + grid.rows.flatMap(\.cells).flatMap { [$0.title, $0.caption] }
+    columnWidth = texts.allSatisfy(\.isEmpty) ? cell.width : max(cell.width, textSize * 4)
 
     var titleWidth = 0.0
     if grid.rowTitles == .beside {
@@ -45,7 +50,7 @@ package struct GridLayout {
     left = margin + beside
     let title = TextLayout(grid.title, Self.titleStyle(textSize)).size.width + 1
     let content = max(
-      beside + columns * cell.width + (columns - 1) * gap, min(title, textSize * 30).rounded(.up),
+      beside + columns * columnWidth + (columns - 1) * gap, min(title, textSize * 30).rounded(.up),
       grid.colorBar == nil ? 0 : textSize * 20)
     width = Int(content + 2 * margin)
 
@@ -57,7 +62,7 @@ package struct GridLayout {
   private static func titleStyle(_ size: Double) -> TextStyle { TextStyle(size: size * 1.25, bold: true) }
   private static func rowStyle(_ size: Double) -> TextStyle { TextStyle(size: size, bold: true) }
 
-  private func x(ofColumn column: Int) -> Double { left + Double(column) * (cell.width + gap) }
+  private func x(ofColumn column: Int) -> Double { left + Double(column) * (columnWidth + gap) }
 
   /// Texts of one line of cells, each at most as wide as the cell, in the middle.
   private func centered(_ texts: [String], _ style: TextStyle, lines: Int) -> (
@@ -66,8 +71,8 @@ package struct GridLayout {
     var style = style
     style.alignment = .center
     let placed = texts.enumerated().map { column, text in
-      let placed = PlacedText(text, style, width: cell.width, lines: lines)
-      return placed.at(x(ofColumn: column) + max(0, (cell.width - placed.box.width) / 2), 0)
+      let placed = PlacedText(text, style, width: columnWidth, lines: lines)
+      return placed.at(x(ofColumn: column) + max(0, (columnWidth - placed.box.width) / 2), 0)
     }
     return (placed, (placed.map(\.box.height).max() ?? 0).rounded(.up))
   }
@@ -110,7 +115,8 @@ package struct GridLayout {
       band.texts.append(title.at(margin, y + max(0, (cell.height - title.box.height) / 2)))
       bottom = max(bottom, y + title.box.height.rounded(.up))
     }
-    band.cells = row.cells.indices.map { Box(at: Point(x(ofColumn: $0), y), cell) }
+    let inset = ((columnWidth - cell.width) / 2).rounded(.down)
+    band.cells = row.cells.indices.map { Box(at: Point(x(ofColumn: $0) + inset, y), cell) }
     let caption = TextStyle(size: textSize, color: .quietInk)
     let (captions, captionHeight) = centered(row.cells.map(\.caption), caption, lines: 4)
     band.texts += captions.filter { !$0.text.isEmpty }.map { $0.at($0.box.x, y + cell.height + space) }

@@ -27,15 +27,15 @@ public struct HeatMap: Sendable {
     let scaling = MapScaling(activations.shape, to: picture, smooth: smooth)
     let range = range ?? activations.finiteRange
     let table = colors.table.map { SIMD3<UInt8>($0) }
-    let values = Tensor(activations.elements.map { $0.isNaN ? 0 : $0 }, activations.shape)
-    let active = Tensor(values.elements.map { $0 == 0 ? 0 : 1 }, values.shape)
-    return values.withElements { values in
+    let shares = Tensor(
+      activations.elements.map { $0.isNaN ? 0 : min(1, max(0, range.fraction(of: $0))) }, activations.shape)
+    let active = Tensor(activations.elements.map { $0 == 0 || $0.isNaN ? 0 : 1 }, activations.shape)
+    return shares.withElements { shares in
       active.withElements { active in
         picture.mapPixels { color, x, y in
           let alpha = Int(opacity * 255 * Double(scaling.value(active, x, y)))
           guard alpha > 0 else { return color }
-          let step = ColorMap.step(range.fraction(of: scaling.value(values, x, y)))
-          return color.covered(by: table[step], alpha: alpha)
+          return color.covered(by: table[ColorMap.step(scaling.value(shares, x, y))], alpha: alpha)
         }
       }
     }

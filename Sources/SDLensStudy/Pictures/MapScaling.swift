@@ -3,14 +3,14 @@ import SDLensCore
 /// A map of numbers [h, w] read at the pixels of a larger picture.
 ///
 /// The pixel (x, y) of a picture W wide lies at `(x + ½) w/W − ½` of the map. Nearest takes the number whose
-/// square holds the pixel (for whole factors, every number fills a block: the Kronecker product with ones);
+/// square holds the middle of the pixel (for whole factors, every number fills a block: the Kronecker product with ones);
 /// bilinear takes the weighted mean of four, and the edge's numbers beyond the edge, as `interpolate(mode=
 /// "bilinear", align_corners=False)` of PyTorch and `resize` of PIL do when they enlarge.
 struct MapScaling {
   private struct Tap {
     let first: Int
     let second: Int
-    let share: Float
+    let share: Double
   }
 
   private let rows: [Tap]
@@ -21,13 +21,13 @@ struct MapScaling {
     precondition(shape.rank == 2 && shape.count > 0, "a map needs two axes that are not empty, not \(shape)")
     func taps(_ count: Int, to size: Int) -> [Tap] {
       (0..<size).map { pixel in
-        let nearest = pixel * count / size
+        let nearest = (2 * pixel + 1) * count / (2 * size)
         guard smooth else { return Tap(first: nearest, second: nearest, share: 0) }
         let place = (Double(pixel) + 0.5) * Double(count) / Double(size) - 0.5
         let lower = place.rounded(.down)
         return Tap(
           first: max(0, Int(lower)), second: min(count - 1, max(0, Int(lower) + 1)),
-          share: Float(place - lower))
+          share: place - lower)
       }
     }
     rows = taps(shape[0], to: picture.height)
@@ -40,9 +40,12 @@ struct MapScaling {
     let (row, column) = (rows[y], columns[x])
     let (upper, lower) = (row.first * mapWidth, row.second * mapWidth)
     if row.share == 0 && column.share == 0 { return map[upper + column.first] }
-    let top = map[upper + column.first] * (1 - column.share) + map[upper + column.second] * column.share
-    let bottom = map[lower + column.first] * (1 - column.share) + map[lower + column.second] * column.share
-    return top * (1 - row.share) + bottom * row.share
+    func mix(_ a: Float, _ b: Float, _ share: Double) -> Float {
+      Float(Double(a) * (1 - share) + Double(b) * share)
+    }
+    return mix(
+      mix(map[upper + column.first], map[upper + column.second], column.share),
+      mix(map[lower + column.first], map[lower + column.second], column.share), row.share)
   }
 }
 

@@ -35,7 +35,7 @@ package struct PlotLayout {
     let (entries, legendHeight) = Self.legend(
       of: plot, at: Point(box.x, top), width: box.width, most: box.height / 4)
     legend = entries
-    top += legendHeight > 0 ? legendHeight + 4 : 4
+    top += legendHeight + 6
 
     // From the bottom: note, label, numbers.
     var bottom = box.bottom
@@ -50,7 +50,7 @@ package struct PlotLayout {
     if !plot.x.title.isEmpty { bottom -= xTitle.box.height + 3 }
     let xTitleY = bottom + 3
     let names = Self.names(of: plot.x, width: box.width - 70)
-    bottom -= (names.map(\.box.height).max() ?? PlacedText("0", Self.tickStyle).box.height) + 4
+    bottom -= (names.map(\.box.height).max() ?? PlacedText("0", Self.tickStyle).box.height) + 6
 
     // From the left: label, numbers.
     let height = max(12, bottom - top)
@@ -85,13 +85,13 @@ package struct PlotLayout {
           let label = PlacedText(tick.label, Self.tickStyle)
           return xScale(tick.value).map { place in
             let x = min(place - label.box.width / 2, box.right - label.box.width)
-            return (place, label.at(max(box.x, x), area.bottom + 4))
+            return (place, label.at(max(box.x, x), area.bottom + 6))
           }
         }, distance: 5, along: { ($0.x, $0.right) })
     } else {
       xTicks = Self.spread(
         names.enumerated().compactMap { index, label in
-          xScale(Double(index)).map { ($0, label.at($0 - label.box.width / 2, area.bottom + 4)) }
+          xScale(Double(index)).map { ($0, label.at($0 - label.box.width / 2, area.bottom + 6)) }
         }, distance: 1, along: { ($0.x, $0.right) })
     }
 

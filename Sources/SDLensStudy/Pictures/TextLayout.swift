@@ -1,4 +1,5 @@
 import CCairo
+import Foundation
 
 /// How text looks.
 public struct TextStyle: Sendable, Hashable {
@@ -76,6 +77,11 @@ public final class TextLayout {
       if let lines {
         pango_layout_set_height(layout, Int32(-max(1, lines)))
         pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END)
+        // Pango drops what comes after a line break in the last line without a sign; as one paragraph it is cut
+        // by an ellipsis.
+        if Self.endsEarly(layout) {
+          pango_layout_set_text(layout, Self.shown(text).replacing("\u{2028}", with: " "), -1)
+        }
       }
     }
 
@@ -92,6 +98,14 @@ public final class TextLayout {
   }
 
   deinit { g_object_unref(UnsafeMutableRawPointer(layout)) }
+
+  /// Whether there is text behind the last line, and no ellipsis for it.
+  private static func endsEarly(_ layout: OpaquePointer) -> Bool {
+    guard pango_layout_is_ellipsized(layout) == 0,
+      let line = pango_layout_get_line_readonly(layout, pango_layout_get_line_count(layout) - 1)
+    else { return false }
+    return Int(line.pointee.start_index + line.pointee.length) < strlen(pango_layout_get_text(layout))
+  }
 
   /// Whether there is any font to draw with.
   static var hasFonts: Bool {

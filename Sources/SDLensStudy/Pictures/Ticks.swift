@@ -28,7 +28,8 @@ package enum Ticks {
     let rough = (range.upperBound - range.lowerBound) / Double(max(1, count))
     guard rough > 0, rough.isFinite else { return 0 }
     let power = pow(10, log10(rough).rounded(.down))
-    return power * ([1, 2, 2.5, 5].first { $0 * power >= rough * 0.999 } ?? 10)
+    let steps = [1, 2, 2.5, 5, 10].map { $0 * power }
+    return steps.min { abs(log($0 / rough)) < abs(log($1 / rough)) } ?? power
   }
 
   /// Powers of ten within a range of numbers above 0, every second or third if there are many; below two powers,

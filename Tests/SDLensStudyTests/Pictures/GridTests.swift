@@ -27,11 +27,9 @@ import SDLensStudy
         top += band.height
         let whole = Box(x: 0, y: 0, width: Double(layout.width), height: Double(band.height))
         let boxes = band.texts.map(\.box) + band.cells + [band.colorBar].compactMap { $0 }
-        // A letter wider than a tiny cell leans out of it.
-        let tolerance = cellWidth < 20 ? 6.0 : 3.0
         for (index, box) in boxes.enumerated() {
-          #expect(whole.contains(box, tolerance: cellWidth < 20 ? 3 : 0.01), "\(box) is not in \(whole)")
-          for other in boxes[..<index] where box.overlaps(other, tolerance: tolerance) {
+          #expect(whole.contains(box, tolerance: 0.01), "\(box) is not in \(whole)")
+          for other in boxes[..<index] where box.overlaps(other, tolerance: 1) {
             Issue.record("\(box) overlaps \(other)")
           }
         }

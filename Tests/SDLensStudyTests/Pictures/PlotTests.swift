@@ -7,7 +7,8 @@ import SDLensStudy
 
 @Suite struct PlotTests {
   static let hostile: [Double] = [
-    .nan, .infinity, -.infinity, 0, -1, 1e-320, 1e308, -1e308, 5e-324, .greatestFiniteMagnitude, 1,
+    .nan, .infinity, -.infinity, 0, -1, Double(bitPattern: 99), 1e308, -1e308, .leastNonzeroMagnitude,
+    .greatestFiniteMagnitude, 1,
   ]
 
   /// Plots that are hard to scale, by name.
@@ -38,7 +39,8 @@ import SDLensStudy
           (
             "\(name) histogram",
             Plot(
-              x: Axis("x", scale: scale), series: [.histogram("d", of: Histogram(values, bins: 7, scale: scale))])
+              x: Axis("x", scale: scale),
+              series: [.histogram("d", of: Histogram(values, bins: 7, scale: scale))])
           ),
         ]
       }
@@ -73,7 +75,8 @@ import SDLensStudy
       series: (0..<12).map { .line("\($0) \(text)", y: [1, 2]) }, note: text)
     let box = Box(x: 0, y: 0, width: 320, height: 260)
     Self.expectGood(PlotLayout(plot, in: box), in: box, text)
-    let bars = Plot(x: Axis(categories: Array(repeating: text, count: 5)), series: [.bars(y: [1, 2, 3, 4, 5])])
+    let bars = Plot(
+      x: Axis(categories: Array(repeating: text, count: 5)), series: [.bars(y: [1, 2, 3, 4, 5])])
     Self.expectGood(PlotLayout(bars, in: box), in: box, text)
   }
 

@@ -115,7 +115,8 @@ import SDLensStudy
           series: [
             .bars(
               "trained", y: [0.71, 0.62, 0.65, 0.66, 0.5, 0.89], errors: [0.11, 0.11, 0.11, 0.12, 0.1, 0.06]),
-            .bars("untrained", y: [0.55, 0.54, 0.53, 0.5, 0.5, 0.89], errors: [0.1, 0.1, 0.1, 0.1, 0.1, 0.06]),
+            .bars(
+              "untrained", y: [0.55, 0.54, 0.53, 0.5, 0.5, 0.89], errors: [0.1, 0.1, 0.1, 0.1, 0.1, 0.06]),
           ]),
         Plot(
           title: "Position probe", x: Axis("noise level", unit: "σ", scale: .logarithmic),
