@@ -22,6 +22,7 @@ SECTIONS = [
     "sparse_training",
     "sparse_formats",
     "interventions",
+    "pictures",
 ]
 OPTIONAL = ["clip_vocabulary"]  # needs a file from elsewhere: see goldens/clip_vocabulary.py
 
