@@ -7,7 +7,8 @@ import Testing
 /// To renew them after a change: `SDLENS_RENEW=1 Scripts/test --filter HelpTests`, then read the difference.
 @Suite struct HelpTests {
   static let pages = [
-    "sdlens": ["--help"], "generate": ["generate", "--help"], "info": ["info", "--help"],
+    "sdlens": ["--help"], "generate": ["generate", "--help"], "prompts": ["prompts", "--help"],
+    "info": ["info", "--help"],
     "doctor": ["doctor", "--help"],
   ]
 

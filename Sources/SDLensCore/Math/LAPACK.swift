@@ -16,13 +16,16 @@ public enum LAPACK {
     guard n > 0 else { return ([], a) }
     var (vectors, values) = (a.elements, [Double](repeating: 0, count: n))
     // Column-major and symmetric: what is our lower triangle is LAPACK's upper one, and its columns our rows.
-    let status = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 86 /* V */, 85 /* U */, Int32(n), &vectors, Int32(n), &values)
+    let status = LAPACKE_dsyevd(
+      LAPACK_COL_MAJOR, 86 /* V */, 85 /* U */, Int32(n), &vectors, Int32(n), &values)
     guard status == 0 else { throw DecompositionFailed.noConvergence(size: n) }
     var sorted = Matrix(rows: n, columns: n)
     for (target, source) in (0..<n).reversed().enumerated() {
       let vector = vectors[source * n..<(source + 1) * n]
       let largest = vector.max { abs($0) < abs($1) } ?? 0
-      for (column, component) in vector.enumerated() { sorted[target, column] = largest < 0 ? -component : component }
+      for (column, component) in vector.enumerated() {
+        sorted[target, column] = largest < 0 ? -component : component
+      }
     }
     return (values.reversed(), sorted)
   }

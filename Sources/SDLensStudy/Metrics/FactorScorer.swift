@@ -61,7 +61,8 @@ public struct FactorScorer: Sendable {
 
   /// Adds a picture by the codes of its places, row by row of the map.
   public mutating func add(_ codes: Codes, _ truth: ShapesTruth) {
-    precondition(!isSigned && codes.rows == truth.places.count, "\(codes.rows) of \(truth.places.count) places")
+    precondition(
+      !isSigned && codes.rows == truth.places.count, "\(codes.rows) of \(truth.places.count) places")
     var pooled: [Int: Float] = [:]
     var rows = [[(column: Int, value: Float)]](repeating: [], count: codes.rows)
     codes.forEachActive { row, feature, value in

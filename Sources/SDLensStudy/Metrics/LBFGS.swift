@@ -10,7 +10,9 @@ struct LBFGS {
   var tolerance: Double
 
   /// The place of the minimum, from a start.
-  func minimum(from start: [Double], of function: ([Double]) -> (value: Double, gradient: [Double])) -> [Double] {
+  func minimum(from start: [Double], of function: ([Double]) -> (value: Double, gradient: [Double]))
+    -> [Double]
+  {
     var x = start
     var (value, gradient) = function(x)
     var steps: [(s: [Double], y: [Double], rho: Double)] = []
@@ -43,7 +45,8 @@ struct LBFGS {
   }
 
   /// `−H g`, with the inverse of the curvature that the remembered steps show.
-  private func direction(_ gradient: [Double], _ steps: [(s: [Double], y: [Double], rho: Double)]) -> [Double] {
+  private func direction(_ gradient: [Double], _ steps: [(s: [Double], y: [Double], rho: Double)]) -> [Double]
+  {
     var q = gradient
     var factors: [Double] = []
     for step in steps.reversed() {

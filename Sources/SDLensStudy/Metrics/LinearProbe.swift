@@ -19,7 +19,8 @@ public struct LinearProbe: Sendable {
   /// that is constant is left at 0. `tolerance`: how large a component of the gradient may stay, relative to `C`
   /// and the number of rows.
   public init(
-    _ x: Matrix, classes: [Int], count: Int, c: Double = 1, standardized: Bool = true, tolerance: Double = 1e-7
+    _ x: Matrix, classes: [Int], count: Int, c: Double = 1, standardized: Bool = true,
+    tolerance: Double = 1e-7
   ) {
     precondition(classes.count == x.rows && classes.allSatisfy { 0..<count ~= $0 }, "classes that do not fit")
     precondition(x.rows > 0 && count > 1 && c > 0, "a probe of \(x.rows) rows and \(count) classes")
@@ -91,7 +92,9 @@ public struct LinearProbe: Sendable {
 
   /// Mean and standard deviation of every column; 0 of constant ones counts as infinite.
   private static func moments(_ x: Matrix) -> (mean: [Double], deviation: [Double]) {
-    var (mean, variance) = ([Double](repeating: 0, count: x.columns), [Double](repeating: 0, count: x.columns))
+    var (mean, variance) = (
+      [Double](repeating: 0, count: x.columns), [Double](repeating: 0, count: x.columns)
+    )
     for index in x.elements.indices { mean[index % x.columns] += x.elements[index] / Double(x.rows) }
     for index in x.elements.indices {
       let distance = x.elements[index] - mean[index % x.columns]

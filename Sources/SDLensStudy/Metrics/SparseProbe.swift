@@ -24,7 +24,9 @@ public struct SparseProbe: Sendable, Equatable {
       guard 1..<half.columns.rows ~= half.labels.positives[label] else { return nil }
     }
     features = Array(Self.differences(training.columns, training.labels, label).prefix(k))
-    func classes(_ labels: RowLabels) -> [Int] { labels.rows.indices.map { labels.has(label, row: $0) ? 1 : 0 } }
+    func classes(_ labels: RowLabels) -> [Int] {
+      labels.rows.indices.map { labels.has(label, row: $0) ? 1 : 0 }
+    }
     let probe = LinearProbe(training.columns.dense(features), classes: classes(training.labels), count: 2)
     let (x, wanted) = (test.columns.dense(features), classes(test.labels))
     accuracy = probe.accuracy(x, classes: wanted) ?? 0

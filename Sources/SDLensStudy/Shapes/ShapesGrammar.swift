@@ -48,7 +48,8 @@ public enum ShapesGrammar {
   /// A shape's name makes an object of the values that were named since the last one; a place belongs to the
   /// object before it, or to the next where none was named yet. What does not fit, as a third object, is left.
   public static func read(_ text: String) -> Reading {
-    let words = text.lowercased().split { $0.isWhitespace || $0.isPunctuation || $0.isMathSymbol }.map(String.init)
+    let words = text.lowercased().split { $0.isWhitespace || $0.isPunctuation || $0.isMathSymbol }.map(
+      String.init)
     var (objects, background) = ([ShapesScene.Object](), ShapesWorld.Background?.none)
     var next = ShapesScene.Object(.circle)
     for (index, word) in words.enumerated() {

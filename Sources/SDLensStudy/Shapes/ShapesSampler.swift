@@ -71,7 +71,8 @@ public struct ShapesSampler: Sendable {
   }
 
   /// A random value, or nil with a probability.
-  private mutating func chosen<Value: CaseIterable>(omitted: Double) -> Value? where Value.AllCases == [Value] {
+  private mutating func chosen<Value: CaseIterable>(omitted: Double) -> Value?
+  where Value.AllCases == [Value] {
     if omitted > 0, random.uniform() < omitted { return nil }
     return Value.allCases[random.integer(below: Value.allCases.count)]
   }

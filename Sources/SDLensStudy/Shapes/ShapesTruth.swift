@@ -19,6 +19,9 @@ public struct ShapesTruth: Sendable {
   /// How much of a cell an object must cover: even a small star in the centre has its four cells.
   public static let cover: Float = 0.25
 
+  /// Labels that are known already.
+  public init(picture: Labels, places: [Labels]) { (self.picture, self.places) = (picture, places) }
+
   /// The truth about a scene's picture, and about a map of `side` × `side` places over it.
   public init(_ scene: ShapesScene, _ shifts: ShapesShifts, side: Int) {
     let truth = scene.truth
