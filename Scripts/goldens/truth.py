@@ -102,7 +102,8 @@ def best_features(rng, arrays) -> dict:
     bonus[..., :25] = 1.5 * place[..., :25]
     dense = rng.standard_normal((pictures, places, features)) + bonus
     indices = np.argsort(-dense, -1, kind="stable")[..., :k]
-    values = np.maximum(np.take_along_axis(dense, indices, -1), 0).round(2)
+    # Multiples of 1/64: sums are exact in single precision too, so that ties are ties.
+    values = np.maximum((64 * np.take_along_axis(dense, indices, -1)).round(), 0) / 64
     indices, values = put(arrays, "codes.indices", indices).astype(int), put(arrays, "codes.values", values)
     for name, labels in (("picture", picture), ("place", place)):
         bits = [(labels[..., 16 * h : 16 * h + 16] * 2.0 ** np.arange(labels[..., 16 * h : 16 * h + 16].shape[-1])).sum(-1) for h in (0, 1)]

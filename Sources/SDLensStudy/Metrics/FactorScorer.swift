@@ -96,10 +96,11 @@ public struct FactorScorer: Sendable {
   private mutating func add(
     _ truth: ShapesTruth, _ scores: [(column: Int, value: Float)], places: (inout Half) -> Void
   ) {
+    let hasPlaces = pictures < placePictures
     func add(to half: inout Half) {
       half.pictures.append(scores)
       half.pictureLabels.append(truth.picture)
-      guard pictures < placePictures else { return }
+      guard hasPlaces else { return }
       places(&half)
       for labels in truth.places { half.placeLabels.append(labels) }
     }

@@ -24,8 +24,8 @@ public struct MeanAndDeviation: Sendable, Equatable, Codable {
   }
 
   private static func text(_ value: Double, _ decimals: Int) -> String {
-    let text = String(format: "%.\(decimals)f", value)
-    if text.hasPrefix("0.") { return String(text.dropFirst()) }
-    return text.hasPrefix("-0.") ? "-" + text.dropFirst(2) : text
+    let text = String(format: "%.\(decimals)f", abs(value))
+    let sign = value < 0 && text.contains { "1"..."9" ~= $0 } ? "-" : ""
+    return sign + (text.hasPrefix("0.") ? text.dropFirst() : text[...])
   }
 }
