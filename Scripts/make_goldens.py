@@ -17,7 +17,12 @@ from pathlib import Path
 
 from goldens import common
 
-SECTIONS = ["model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline", "shapes_world", "truth"]
+SECTIONS = [
+    "model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline",
+    "sparse_training",
+    "sparse_formats",
+    "shapes_world", "truth",
+]
 OPTIONAL = ["clip_vocabulary"]  # needs a file from elsewhere: see goldens/clip_vocabulary.py
 
 
