@@ -23,6 +23,8 @@ SECTIONS = [
     "sparse_formats",
     "interventions",
     "pictures",
+    "shapes_world",
+    "truth",
 ]
 OPTIONAL = ["clip_vocabulary"]  # needs a file from elsewhere: see goldens/clip_vocabulary.py
 
