@@ -7,7 +7,8 @@ checked with networks whose weights the tests draw themselves, as `lpips_referen
 
  1. Special tokens are cut out of the raw text.
  2. Control, format and private characters and U+FFFD go; white space becomes a space; ideographs get spaces around;
-    NFD without nonspacing marks; lower case character by character. The classes are those of Unicode 8.
+    NFD without nonspacing marks; lower case character by character. The categories are those of Unicode 8,
+    the decompositions those of Unicode 12.
  3. Words end at spaces and at punctuation (all of ASCII that is neither letter nor digit), which are words too.
  4. Of each word the longest piece that is there, "##" before all but the first; a word with a place where none fits,
     or of more than 100 characters, is [UNK].
@@ -203,15 +204,19 @@ def sentence_embeddings(model, tokenizer, texts: list[str], length: int) -> torc
 
 
 def characters() -> None:
-    """What becomes of every character of Unicode between two letters, as one FNV-1a hash for 256 of them."""
+    """What becomes of a character between two letters, as one FNV-1a hash for the 256 from each start on.
+
+    All planes in which characters are assigned, and samples of the private ones.
+    """
     from tokenizers import normalizers, pre_tokenizers
 
     split = pre_tokenizers.BertPreTokenizer()
-    result = {}
+    starts = [*range(0, 0x40000, 256), *range(0xE0000, 0xE0200, 256), 0xF0000, 0x10FF00]
+    result = {"starts": starts}
     for name, lower in (("uncased", True), ("cased", False)):
         normal = normalizers.BertNormalizer(handle_chinese_chars=lower, lowercase=lower)
         hashes = []
-        for start in range(0, 0x110000, 256):
+        for start in starts:
             value = 0x811C9DC5
             for code in range(start, start + 256):
                 if 0xD800 <= code < 0xE000:

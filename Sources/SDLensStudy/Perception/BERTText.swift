@@ -3,9 +3,9 @@
 
 /// What happens to a text before it is cut into word pieces, as in `BertTokenizer` of transformers 5.
 ///
-/// That knows the characters of Unicode 8, apart from letters' case and decomposition: newer ones are neither
-/// removed nor punctuation.
-struct BERTText: Sendable {
+/// That knows the categories of Unicode 8 (newer characters are neither removed nor punctuation) and the
+/// decompositions of Unicode 12.
+package struct BERTText: Sendable {
   /// Lower case.
   let lowersCase: Bool
   /// Decomposed, without the accents.
@@ -13,8 +13,15 @@ struct BERTText: Sendable {
   /// Ideographs are words of their own.
   let separatesIdeographs: Bool
 
+  /// The rules of a model; without case and accents is usual.
+  package init(lowersCase: Bool = true, stripsAccents: Bool = true, separatesIdeographs: Bool = true) {
+    self.lowersCase = lowersCase
+    self.stripsAccents = stripsAccents
+    self.separatesIdeographs = separatesIdeographs
+  }
+
   /// The words of a text: between white space, and each punctuation mark by itself.
-  func words(_ text: ArraySlice<Unicode.Scalar>) -> [ArraySlice<Unicode.Scalar>] {
+  package func words(_ text: ArraySlice<Unicode.Scalar>) -> [ArraySlice<Unicode.Scalar>] {
     var words: [ArraySlice<Unicode.Scalar>] = []
     for part in cleaned(text)[...].split(separator: " ") {
       var rest = part
@@ -46,9 +53,7 @@ struct BERTText: Sendable {
     }
     // Plain letters have no accents.
     if stripsAccents && !scalars.allSatisfy(\.isASCII) {
-      var string = String.UnicodeScalarView()
-      string.append(contentsOf: scalars)
-      scalars = String(string)._nfd.filter { !$0.isAccent }
+      scalars = Self.decomposed(scalars).filter { !$0.isAccent }
     }
     guard lowersCase else { return scalars }
     // Every scalar by itself: Σ is σ at the end of a word too.
@@ -59,6 +64,24 @@ struct BERTText: Sendable {
       default: Array(scalar.properties.lowercaseMapping.unicodeScalars)
       }
     }
+  }
+}
+
+extension BERTText {
+  /// NFD with the tables of Unicode 12: newer characters stay as and where they are.
+  private static func decomposed(_ scalars: [Unicode.Scalar]) -> [Unicode.Scalar] {
+    var result: [Unicode.Scalar] = []
+    var rest = scalars[...]
+    while !rest.isEmpty {
+      let part = rest.prefix { ($0.properties.age?.major ?? 0) <= 12 }
+      var string = String.UnicodeScalarView()
+      string.append(contentsOf: part)
+      result += String(string)._nfd
+      rest = rest.dropFirst(part.count)
+      result += rest.prefix(1)
+      rest = rest.dropFirst()
+    }
+    return result
   }
 }
 
@@ -95,9 +118,12 @@ extension Unicode.Scalar {
 
   /// A mark over or under a letter.
   fileprivate var isAccent: Bool {
-    // Two characters have changed their category since.
-    if value == 0x1734 || value == 0x111C9 { return value == 0x1734 }
-    return properties.generalCategory == .nonspacingMark && isOld
+    switch value {
+    // These have changed their category since.
+    case 0x1734, 0x1171E: return true
+    case 0x1885, 0x1886, 0xA9BD, 0x111C9: return false
+    default: return properties.generalCategory == .nonspacingMark && isOld
+    }
   }
 
   /// Punctuation and, of ASCII, all that is neither letter nor digit.
@@ -108,7 +134,7 @@ extension Unicode.Scalar {
       default: return value > 0x20 && value < 0x7F
       }
     }
-    // Two characters have changed their category since.
+    // These have changed their category since.
     if value == 0x166D || value == 0x111C9 { return true }
     switch properties.generalCategory {
     case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,

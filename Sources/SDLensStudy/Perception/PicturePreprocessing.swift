@@ -3,9 +3,9 @@ import SDLensCore
 /// How a picture becomes the input of a CLIP image encoder, from `preprocessor_config.json`
 /// (transformers: CLIPImageProcessor on PIL).
 ///
-/// To red, green and blue; resized; cut to the middle, with black where it is too small; samples times
+/// To red, green and blue, what is transparent over white; resized; cut to the middle, with black where it is too small; samples times
 /// `rescale_factor`, minus `image_mean`, over `image_std`.
-struct PicturePreprocessing: Sendable {
+package struct PicturePreprocessing: Sendable {
   private enum Size {
     case shortestEdge(Int)
     case exactly(height: Int, width: Int)
@@ -27,7 +27,7 @@ struct PicturePreprocessing: Sendable {
   /// Reads the settings; what is absent is as in CLIP.
   ///
   /// - Throws: the errors of `ConfigFile`.
-  init(_ file: ConfigFile) throws {
+  package init(_ file: ConfigFile) throws {
     for key in ["image_processor_type", "feature_extractor_type"] {
       _ = try file.choice(key, default: Kind.processor)
     }
@@ -107,14 +107,14 @@ struct PicturePreprocessing: Sendable {
   private static let extents = 1...1 << 13
 
   /// The sides of what a picture becomes when they do not depend on the picture.
-  var output: (height: Int, width: Int)? {
+  package var output: (height: Int, width: Int)? {
     if let crop { return crop }
     if case .exactly(let height, let width)? = size { return (height, width) }
     return nil
   }
 
   /// The picture resized and cut, still of 8 bits.
-  func callAsFunction(_ picture: Picture) -> Picture {
+  package func callAsFunction(_ picture: Picture) -> Picture {
     cropped(resized(picture.colored()))
   }
 
@@ -147,7 +147,7 @@ struct PicturePreprocessing: Sendable {
   }
 
   /// Pictures of one size as [batch, height, width, 3].
-  func tensor(of pictures: [Picture]) -> Tensor {
+  package func tensor(of pictures: [Picture]) -> Tensor {
     let size = pictures[0].samples.count
     var result = Tensor(uninitialized: [pictures.count, pictures[0].height, pictures[0].width, 3])
     result.withMutableElements { y in
@@ -162,13 +162,20 @@ struct PicturePreprocessing: Sendable {
 }
 
 extension Picture {
-  /// The picture with red, green and blue and nothing else (PIL: `convert("RGB")`): opacity is dropped.
+  /// The picture with red, green and blue and nothing else, what is transparent over white, to the sample as PIL's
+  /// `alpha_composite` does it.
   func colored() -> Picture {
     guard channels != 3 else { return self }
     var colors: [UInt8] = []
     colors.reserveCapacity(width * height * 3)
     for start in stride(from: 0, to: samples.count, by: channels) {
-      for channel in 0..<3 { colors.append(samples[start + (channels == 1 ? 0 : channel)]) }
+      let opacity = channels == 4 ? Int(samples[start + 3]) : 255
+      for channel in 0..<3 {
+        let sum = Int(samples[start + (channels == 1 ? 0 : channel)]) * opacity + 255 * (255 - opacity)
+        // Over 255, rounded, by PIL's shifts on 7 more bits.
+        let wide = sum << 7 + 0x80 << 7
+        colors.append(UInt8(((wide >> 8 + wide) >> 8) >> 7))
+      }
     }
     return Picture(width: width, height: height, samples: colors)
   }

@@ -3,9 +3,9 @@ import SDLensCore
 
 /// The tokenizer of BERT: text to token numbers by the longest pieces that the vocabulary has, as `BertTokenizer`
 /// of transformers 5.23.
-struct WordPiece: Sendable {
+package struct WordPiece: Sendable {
   /// The most tokens of a text, `[CLS]` and `[SEP]` included.
-  let length: Int
+  package let length: Int
   private let vocabulary: PieceVocabulary
   private let text: BERTText
   private let (start, end, unknown): (Int, Int, Int)
@@ -19,7 +19,7 @@ struct WordPiece: Sendable {
   ///
   /// - Parameter length: cuts longer texts; nil takes `model_max_length`.
   /// - Throws: `FileError`, `PieceVocabularyError`, and the errors of `ConfigFile`.
-  init(folder: String, length: Int?) throws {
+  package init(folder: String, length: Int?) throws {
     let config = try ConfigFile(folder + "/tokenizer_config.json")
     try config.require("tokenizer_class", "BertTokenizer", "BertTokenizerFast")
     try config.require("do_basic_tokenize", true)
@@ -75,10 +75,10 @@ struct WordPiece: Sendable {
   }
 
   /// One more than the largest token number.
-  var vocabularySize: Int { vocabulary.count }
+  package var vocabularySize: Int { vocabulary.count }
 
   /// The numbers of `[CLS]`, at most `length - 2` pieces of the text, and `[SEP]`.
-  func callAsFunction(_ text: String) -> [Int] {
+  package func callAsFunction(_ text: String) -> [Int] {
     var ids: [Int] = []
     var rest = Array(text.unicodeScalars)[...]
     while !rest.isEmpty, ids.count <= length {
