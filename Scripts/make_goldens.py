@@ -17,7 +17,12 @@ from pathlib import Path
 
 from goldens import common
 
-SECTIONS = ["model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline", "perception"]
+SECTIONS = [
+    "model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline",
+    "sparse_training",
+    "sparse_formats",
+    "perception",
+]
 # What needs files from elsewhere (see the modules), and the option that names them.
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 
