@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import SDLensCore
+import SDLensDiffusion
 import SDLensSparse
 
 /// `sdlens statistics`: how the features of a dictionary behave on recorded activations.
