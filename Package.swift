@@ -45,7 +45,8 @@ let package = Package(
       name: "SDLensDiffusionTests", dependencies: ["SDLensDiffusion", "SDLensTestSupport"],
       exclude: ["Goldens"]),
     .testTarget(
-      name: "SDLensSparseTests", dependencies: ["SDLensSparse", "SDLensTestSupport"], exclude: ["Goldens"]),
+      name: "SDLensSparseTests", dependencies: ["CKernels", "SDLensSparse", "SDLensTestSupport"],
+      exclude: ["Goldens"]),
     .testTarget(
       name: "SDLensStudyTests", dependencies: ["SDLensStudy", "SDLensTestSupport"], exclude: ["Goldens"]),
     .testTarget(

@@ -17,7 +17,11 @@ from pathlib import Path
 
 from goldens import common
 
-SECTIONS = ["model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline", "sparse_formats"]
+SECTIONS = [
+    "model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline",
+    "sparse_training",
+    "sparse_formats",
+]
 OPTIONAL = ["clip_vocabulary"]  # needs a file from elsewhere: see goldens/clip_vocabulary.py
 
 

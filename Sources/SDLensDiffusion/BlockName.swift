@@ -18,6 +18,11 @@ public struct BlockName: Hashable, Sendable, CustomStringConvertible {
     + [BlockName(part: .mid, stage: 0, index: 0)]
     + [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)].map { BlockName(part: .up, stage: $0, index: $1) }
 
+  /// The four that the paper studies, in the order of the forward pass.
+  public static let studied = all.filter {
+    ["down.2.1", "mid.0", "up.0.0", "up.0.1"].contains($0.description)
+  }
+
   /// The name on the command line, as in `down.2.1` or `mid.0`.
   public var description: String {
     part == .mid ? "mid.\(index)" : "\(part.rawValue).\(stage).\(index)"

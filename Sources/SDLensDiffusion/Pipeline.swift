@@ -38,6 +38,12 @@ public struct BadSetting: UserError {
   let name: String
   let found: String
   let needed: String
+
+  /// Names a setting, the value found and what is needed.
+  public init(name: String, found: String, needed: String) {
+    (self.name, self.found, self.needed) = (name, found, needed)
+  }
+
   /// The setting, the value found and the value needed.
   public var description: String { "\(name) is \(found), but it must be \(needed)" }
 }
@@ -65,7 +71,7 @@ public struct Pipeline: Sendable {
   /// From latents to pictures.
   public let decoder: Decoder
   private let unetWeights: WeightFile
-  private let schedulerConfig: ConfigFile
+  let schedulerConfig: ConfigFile
 
   /// Reads U-net, decoder and scheduler settings of a model.
   public init(_ folder: ModelFolder) throws {
@@ -121,7 +127,7 @@ public struct Pipeline: Sendable {
     for (step, timestep) in scheduler.timesteps.enumerated() {
       let input = scheduler.input(trace.latents, step: step)
       var prediction = unet(
-        settings.isGuided ? Tensor.stacked([input, input]) : input, timestep: Double(timestep),
+        settings.isGuided ? .stacked([input, input]) : input, timestep: Double(timestep),
         text: prompt.embeddings, pooled: prompt.pooled, timeIDs: size + [0, 0] + size, hooks: hooks,
         step: step)
       if settings.isGuided { prediction = Self.guide(prediction, by: Float(settings.guidance)) }
@@ -133,8 +139,9 @@ public struct Pipeline: Sendable {
   }
 
   /// `unconditional + guidance · (conditional − unconditional)` (Ho and Salimans, 2022).
-  private static func guide(_ both: Tensor, by guidance: Float) -> Tensor {
-    let (unconditional, conditional) = (both.picture(0), both.picture(1))
+  static func guide(_ both: Tensor, by guidance: Float) -> Tensor {
+    let half = both.shape[0] / 2
+    let (unconditional, conditional) = (both.pictures(0..<half), both.pictures(half..<2 * half))
     var result = unconditional
     result.add(conditional - unconditional, scale: guidance)
     return result

@@ -12,6 +12,7 @@ struct SDLens: ParsableCommand {
       CommandGroup(
         name: "Learn",
         subcommands: [
+          Collect.self,
           Convert.self,
           Encode.self,
         ]),

@@ -61,8 +61,21 @@ public struct AtomicFile: ~Copyable {
     return try unfinished.withLock { unfinished in
       let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else { throw FileError.writing(path, code: errno) }
+      // Held as long as the file is being written, or its writer lives: see `removeAbandoned`.
+      flock(descriptor, LOCK_EX | LOCK_NB)
       unfinished.insert(temporary)
       return (temporary, descriptor)
+    }
+  }
+
+  /// Removes what writers that were killed have left in a folder; what somebody still writes stays.
+  public static func removeAbandoned(in folder: String) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    for name in names where name.hasPrefix(".sdlens-") && name.hasSuffix(".tmp") {
+      let descriptor = open("\(folder)/\(name)", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+      guard descriptor >= 0 else { continue }
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink("\(folder)/\(name)") }
+      close(descriptor)
     }
   }
 
