@@ -21,7 +21,7 @@ let package = Package(
     .target(
       name: "SDLensDiffusion", dependencies: ["SDLensCore"], resources: [.copy("Models")]),
     .target(name: "SDLensSparse", dependencies: ["SDLensCore", "CKernels", "CArchive"]),
-    .target(name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CCairo"]),
+    .target(name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CKernels", "CCairo"]),
 
     .executableTarget(
       name: "sdlens",

@@ -10,6 +10,8 @@ import Testing
     "sdlens": ["--help"], "generate": ["generate", "--help"], "info": ["info", "--help"],
     "doctor": ["doctor", "--help"], "collect": ["collect", "--help"],
     "convert": ["convert", "--help"], "encode": ["encode", "--help"],
+    "train-sae": ["train-sae", "--help"], "statistics": ["statistics", "--help"],
+    "prompts": ["prompts", "--help"],
   ]
 
   @Test(arguments: pages.keys.sorted()) func pageIsAsCommitted(name: String) throws {

@@ -77,6 +77,8 @@ void kernel_add_scaled_double(double *y, double a, const float *x, size_t count)
 void kernel_silu(float *y, const float *x, size_t count);
 // y = x Φ(x), Φ the normal distribution function, to float precision
 void kernel_gelu(float *y, const float *x, size_t count);
+// y = max(x, 0)
+void kernel_relu(float *y, const float *x, size_t count);
 // y = x / (1 + exp(-1.702 x))
 void kernel_quick_gelu(float *y, const float *x, size_t count);
 // y[r][c] = x[r][c] gelu(x[r][width + c]); rows of x are 2 width long
@@ -107,6 +109,20 @@ typedef struct {
 
 // y[p - first] = the kernel² · channels inputs under output pixel p, zero outside; for p in first..<last
 void kernel_patches(float *y, const float *x, const kernel_window *window, size_t first, size_t last);
+
+// y[u] = max of x over the window² pixels from (top, u · stride) on, for the `count` output pixels u of one row;
+// rows of x are `row` floats long
+void kernel_max_pool(float *y, const float *x, size_t row, size_t window, size_t stride, size_t count,
+                     size_t channels);
+
+// --- perception.c ------------------------------------------------------------------------------
+
+// y[c] = clip((Σ_k weights[k] x[k · stride + c] + 2²¹) / 2²², 0, 255), rounded down, for c < count
+void kernel_resample(uint8_t *y, const uint8_t *x, size_t stride, const int32_t *weights, size_t taps,
+                     size_t count);
+// Σ_r Σ_c w[c] (a[r][c] / (‖a[r]‖ + epsilon) - b[r][c] / (‖b[r]‖ + epsilon))²
+double kernel_unit_distance(const float *a, const float *b, const float *w, float epsilon, size_t rows,
+                            size_t width);
 
 // --- product.c ---------------------------------------------------------------------------------
 
