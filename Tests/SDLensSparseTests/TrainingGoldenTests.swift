@@ -1,8 +1,7 @@
 import SDLensCore
+import SDLensSparse
 import SDLensTestSupport
 import Testing
-
-@testable import SDLensSparse
 
 /// Against the PyTorch twin of the recipe, `Scripts/goldens/sparse_training.py`.
 @Suite struct TrainingGoldenTests {
@@ -46,8 +45,7 @@ import Testing
       preBias: try file.tensor("\(c.name).pre_bias"), latentBias: try file.tensor("\(c.name).latent_bias"))
     let idle = try file.tensor("\(c.name).idle").elements.map { Int64($0) }
     return DictionaryState(
-      settings: c.settings, autoencoder: sae, mseScale: c.mseScale, adam: Adam(for: sae),
-      dead: DeadFeatures(idle: idle, activations: Array(repeating: 0, count: c.features)))
+      c.settings, autoencoder: sae, mseScale: c.mseScale, idle: idle)
   }
 
   private func dense(_ codes: Codes, features: Int) -> Tensor {

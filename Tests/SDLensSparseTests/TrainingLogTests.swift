@@ -1,9 +1,8 @@
 import Foundation
 import SDLensCore
+import SDLensSparse
 import SDLensTestSupport
 import Testing
-
-@testable import SDLensSparse
 
 @Suite struct TrainingLogTests {
   private func report(_ step: Int, _ dictionary: Int) -> StepReport {

@@ -5,12 +5,14 @@ import SDLensCore
 struct Candidates {
   /// The features, in order.
   let features: [Int32]
+  private let places: Places
   /// [rows, features.count]
   private var values: Tensor
 
   /// Room for a batch.
-  init(_ features: [Int32], rows: Int) {
+  init(_ features: [Int32], of all: Int, rows: Int) {
     self.features = features
+    places = Places(features, of: all)
     values = Tensor(uninitialized: [rows, features.count])
   }
 
@@ -32,9 +34,9 @@ struct Candidates {
     }
   }
 
-  /// ReLU of the `k` largest pre-activations of each row among the features for which `isDead`.
-  func codes(k: Int, isDead: (Int32) -> Bool) -> Codes {
-    let dead = features.indices.filter { isDead(features[$0]) }
+  /// ReLU of the `k` largest pre-activations of each row among `chosen` features, in any order.
+  func codes(k: Int, of chosen: Places) -> Codes {
+    let dead = chosen.list.map { places[$0] }
     let slots = max(1, min(k, dead.count))
     var codes = Codes(rows: values.shape[0], slots: slots)
     guard !dead.isEmpty else { return codes }
