@@ -47,6 +47,7 @@ import Testing
         == "'\(path)' is not a log of training: line 2 is no report")
     #expect(FileManager.default.contents(atPath: path)?.count == 27)
     #expect(
-      errorMessage { try TrainingLog(path: folder("none/log"), keepingUpTo: 0) }.contains("cannot be written"))
+      errorMessage { try TrainingLog(path: folder("none/log"), keepingUpTo: 0) }.contains("cannot be written")
+    )
   }
 }

@@ -98,7 +98,8 @@ extension DictionaryState {
     let all = Places((0..<Int32(sae.features)).map { $0 }, of: sae.features)
     var parts = [
       Gradient.Part(
-        codes: codes, features: all, residual: residual, factor: 2 * Double(mseScale) / size, rowsAtOnce: rows)
+        codes: codes, features: all, residual: residual, factor: 2 * Double(mseScale) / size, rowsAtOnce: rows
+      )
     ]
     let left = residual.moments.deviations
     var auxiliary = 0.0

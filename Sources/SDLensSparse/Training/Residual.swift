@@ -74,7 +74,8 @@ struct Residual {
                 for group in groups.starts.indices {
                   kernel_sparse_product(
                     y, outputs, size, size, true, -1, groups.starts[group], block.count, groups.indices,
-                    groups.values, directions + (strip * features.list.count + group * Strips.rowsAtOnce) * size)
+                    groups.values,
+                    directions + (strip * features.list.count + group * Strips.rowsAtOnce) * size)
                 }
                 for group in groups.starts.indices {
                   kernel_sparse_dots(

@@ -94,9 +94,12 @@ struct ColumnMoments {
           // Disjoint: each strip has its own columns.
           Parallel.forEach(Strips.count(width)) { strip in
             for row in stride(from: 0, to: rows, by: Strips.rowsAtOnce) {
-              var (sum, square) = ([Float](repeating: 0, count: columns), [Float](repeating: 0, count: columns))
+              var (sum, square) = (
+                [Float](repeating: 0, count: columns), [Float](repeating: 0, count: columns)
+              )
               kernel_column_sums(
-                &sum, &square, x + (strip * rows + row) * columns, min(Strips.rowsAtOnce, rows - row), columns)
+                &sum, &square, x + (strip * rows + row) * columns, min(Strips.rowsAtOnce, rows - row), columns
+              )
               for column in 0..<columns {
                 sums[strip * columns + column] += Double(sum[column])
                 squares[strip * columns + column] += Double(square[column])
