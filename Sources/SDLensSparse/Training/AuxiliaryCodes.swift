@@ -45,14 +45,16 @@ struct Candidates {
       nonisolated(unsafe) let (indices, values) = (indices.baseAddress!, values.baseAddress!)
       self.values.withElements { z in
         Parallel.forRanges(z.count / width, grain: 16) { rows in
-          var positive = [Int32](repeating: 0, count: dead.count)
-          var amounts = [Float](repeating: 0, count: dead.count)
+          var positive = [Int32](repeating: 0, count: dead.count + 1)
+          var amounts = [Float](repeating: 0, count: dead.count + 1)
           var order = [Int32](repeating: 0, count: slots)
           for row in rows {
             var count = 0
-            for place in dead where z[row * width + place] > 0 {
-              (positive[count], amounts[count]) = (features[place], z[row * width + place])
-              count += 1
+            // Without a branch, which would go one way as often as the other.
+            for place in dead {
+              let value = z[row * width + place]
+              (positive[count], amounts[count]) = (features[place], value)
+              count += value > 0 ? 1 : 0
             }
             let slot = row * slots
             if count <= slots {
