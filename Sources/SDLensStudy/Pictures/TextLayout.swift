@@ -101,8 +101,9 @@ public final class TextLayout {
     }
     let text = String(cString: pango_layout_get_text(layout))
     let start = text.utf8.index(text.startIndex, offsetBy: Int(line.pointee.start_index))
-    guard text[start...].contains("\u{2028}") else { return }
-    pango_layout_set_text(layout, text[..<start] + text[start...].replacing("\u{2028}", with: " "), -1)
+    let rest = text[start...]
+    guard rest.contains("\u{2028}") else { return }
+    pango_layout_set_text(layout, String(text[..<start]) + rest.replacing("\u{2028}", with: " "), -1)
   }
 
   /// Whether there is any font to draw with.
