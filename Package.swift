@@ -21,7 +21,7 @@ let package = Package(
     .target(
       name: "SDLensDiffusion", dependencies: ["SDLensCore"], resources: [.copy("Models")]),
     .target(name: "SDLensSparse", dependencies: ["SDLensCore", "CKernels", "CArchive"]),
-    .target(name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CCairo"]),
+    .target(name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CKernels", "CCairo"]),
 
     .executableTarget(
       name: "sdlens",
@@ -45,7 +45,8 @@ let package = Package(
       name: "SDLensDiffusionTests", dependencies: ["SDLensDiffusion", "SDLensTestSupport"],
       exclude: ["Goldens"]),
     .testTarget(
-      name: "SDLensSparseTests", dependencies: ["SDLensSparse", "SDLensTestSupport"], exclude: ["Goldens"]),
+      name: "SDLensSparseTests", dependencies: ["CKernels", "SDLensSparse", "SDLensTestSupport"],
+      exclude: ["Goldens"]),
     .testTarget(
       name: "SDLensStudyTests", dependencies: ["SDLensStudy", "SDLensTestSupport"], exclude: ["Goldens"]),
     .testTarget(

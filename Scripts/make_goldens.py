@@ -17,25 +17,35 @@ from pathlib import Path
 
 from goldens import common
 
-SECTIONS = ["model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline", "pictures"]
-OPTIONAL = ["clip_vocabulary"]  # needs a file from elsewhere: see goldens/clip_vocabulary.py
+SECTIONS = [
+    "model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline",
+    "sparse_training",
+    "sparse_formats",
+    "interventions",
+    "pictures",
+    "shapes_world",
+    "truth",
+    "perception",
+]
+OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS + OPTIONAL))
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS + list(OPTIONAL)))
     parser.add_argument("--clip-bpe", type=Path, help="bpe_simple_vocab_16e6.txt.gz, for clip_vocabulary")
+    parser.add_argument("--minilm", type=Path, help="the folder of all-MiniLM-L6-v2, for minilm")
     parser.add_argument("--list", action="store_true", help="list the sections and stop")
     options = parser.parse_args()
-    unknown = [name for name in options.sections if name not in SECTIONS + OPTIONAL]
+    unknown = [name for name in options.sections if name not in SECTIONS + list(OPTIONAL)]
     if unknown:
-        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS + OPTIONAL)}")
+        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS + list(OPTIONAL))}")
 
     if not options.list:
         common.be_quiet()
         common.be_deterministic()
-    chosen = options.sections or SECTIONS + (OPTIONAL if options.clip_bpe or options.list else [])
-    for name in SECTIONS + OPTIONAL:
+    chosen = options.sections or SECTIONS + [name for name, option in OPTIONAL.items() if getattr(options, option) or options.list]
+    for name in SECTIONS + list(OPTIONAL):
         if name not in chosen:
             continue
         module = importlib.import_module(f"goldens.{name}")
@@ -44,7 +54,7 @@ def main() -> int:
             continue
         start = time.time()
         if name in OPTIONAL:
-            module.make(options.clip_bpe)
+            module.make(getattr(options, OPTIONAL[name]))
         else:
             module.make()
         print(f"{name}: {time.time() - start:.1f} s", file=sys.stderr)

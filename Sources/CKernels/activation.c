@@ -30,6 +30,10 @@ CLONES void kernel_gelu(float *y, const float *x, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] = gelu(x[i]);
 }
 
+CLONES void kernel_relu(float *y, const float *x, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] = x[i] > 0 ? x[i] : 0;
+}
+
 CLONES void kernel_quick_gelu(float *y, const float *x, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] = x[i] / (1.0f + vector_exp(-1.702f * x[i]));
 }

@@ -1,5 +1,6 @@
-// The windows of a convolution, laid out as rows of a matrix (im2col, channels last).
+// The windows of a convolution, laid out as rows of a matrix (im2col, channels last), and their maxima.
 #include "CKernels.h"
+#include "targets.h"
 
 #include <string.h>
 
@@ -22,6 +23,18 @@ void kernel_patches(float *y, const float *x, const kernel_window *w, size_t fir
       memset(y, 0, before * sizeof(float));
       memcpy(y + before, x + ((size_t)line * w->width + (size_t)from) * w->channels, inside * sizeof(float));
       memset(y + before + inside, 0, (row_size - before - inside) * sizeof(float));
+    }
+  }
+}
+
+CLONES void kernel_max_pool(float *restrict y, const float *restrict x, size_t row, size_t window,
+                            size_t stride, size_t count, size_t channels) {
+  for (size_t u = 0; u < count; u++, y += channels) {
+    const float *corner = x + u * stride * channels;
+    memcpy(y, corner, channels * sizeof(float));
+    for (size_t place = 1; place < window * window; place++) {
+      const float *pixel = corner + place / window * row + place % window * channels;
+      for (size_t c = 0; c < channels; c++) y[c] = pixel[c] > y[c] ? pixel[c] : y[c];
     }
   }
 }

@@ -1,7 +1,7 @@
 import SDLensCore
 
 /// The name of one of the 11 cross-attention transformer blocks (REFERENCE §1).
-public struct BlockName: Hashable, Sendable, CustomStringConvertible {
+public struct BlockName: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// Where in the U-net the block stands.
   public enum Part: String, Hashable, Sendable { case down, mid, up }
 
@@ -17,6 +17,11 @@ public struct BlockName: Hashable, Sendable, CustomStringConvertible {
     [(1, 0), (1, 1), (2, 0), (2, 1)].map { BlockName(part: .down, stage: $0, index: $1) }
     + [BlockName(part: .mid, stage: 0, index: 0)]
     + [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)].map { BlockName(part: .up, stage: $0, index: $1) }
+
+  /// The four that the paper studies, in the order of the forward pass.
+  public static let studied = all.filter {
+    ["down.2.1", "mid.0", "up.0.0", "up.0.1"].contains($0.description)
+  }
 
   /// The name on the command line, as in `down.2.1` or `mid.0`.
   public var description: String {
@@ -36,6 +41,13 @@ public struct BlockName: Hashable, Sendable, CustomStringConvertible {
     case .up: 2 - stage
     }
   }
+
+  /// Whether the forward pass comes to `left` before `right`.
+  public static func < (left: BlockName, right: BlockName) -> Bool {
+    left.place.lexicographicallyPrecedes(right.place)
+  }
+
+  private var place: [Int] { [part == .down ? 0 : part == .mid ? 1 : 2, stage, index] }
 
   private init(part: Part, stage: Int, index: Int) {
     self.part = part

@@ -32,6 +32,9 @@ public struct ModelFolder: Sendable {
     try index.require("_class_name", "StableDiffusionXLPipeline", default: .null)
   }
 
+  /// Whether this is the model that ships inside, whatever it was called.
+  public var isEmbedded: Bool { path == (try? Self.embeddedPath()) }
+
   /// The configuration of one part.
   public func config(_ part: String, file: String = "config.json") throws -> ConfigFile {
     try ConfigFile("\(path)/\(part)/\(file)")
@@ -63,37 +66,11 @@ public struct ModelFolder: Sendable {
       return name
     }
     if name == embedded { return try embeddedPath() }
-    guard isHubName(name) else { throw ModelNotFound.noSuchFolder(name) }
-    return try cached(name, in: hubCache(environment))
-  }
-
-  /// `owner/name`, as on Hugging Face.
-  private static func isHubName(_ name: String) -> Bool {
-    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-    let allowed = { (c: Character) in c.isASCII && (c.isLetter || c.isNumber || "._-".contains(c)) }
-    return parts.count == 2
-      && parts.allSatisfy { !$0.isEmpty && !$0.hasPrefix(".") && $0.allSatisfy(allowed) }
-  }
-
-  /// Where Hugging Face's own tools keep what they download.
-  static func hubCache(_ environment: [String: String]) -> String {
-    func value(_ key: String) -> String? { environment[key].flatMap { $0.isEmpty ? nil : $0 } }
-    if let cache = value("HF_HUB_CACHE") { return cache }
-    if let home = value("HF_HOME") { return home + "/hub" }
-    let caches = value("XDG_CACHE_HOME") ?? (value("HOME") ?? NSHomeDirectory()) + "/.cache"
-    return caches + "/huggingface/hub"
-  }
-
-  private static func cached(_ name: String, in cache: String) throws -> String {
-    let folder = "\(cache)/models--\(name.replacingOccurrences(of: "/", with: "--"))"
-    guard let revision = try? String(contentsOfFile: folder + "/refs/main", encoding: .utf8) else {
-      throw ModelNotFound.notCached(name, cache: cache)
+    guard HubCache.isName(name) else { throw ModelNotFound.noSuchFolder(name) }
+    let cache = HubCache(environment)
+    guard let snapshot = cache.snapshot(of: name) else {
+      throw ModelNotFound.notCached(name, cache: cache.path)
     }
-    let hash = revision.trimmingCharacters(in: .whitespacesAndNewlines)
-    let snapshot = "\(folder)/snapshots/\(hash)"
-    guard !hash.isEmpty, hash.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) }),
-      FileManager.default.fileExists(atPath: snapshot)
-    else { throw ModelNotFound.notCached(name, cache: cache) }
     return snapshot
   }
 

@@ -31,7 +31,7 @@ extension ModelFolder {
   ) -> [Found] {
     var names = [embedded]
     if let chosen = environment["SDLENS_MODEL"], !chosen.isEmpty { names.append(chosen) }
-    let cached = (try? FileManager.default.contentsOfDirectory(atPath: hubCache(environment))) ?? []
+    let cached = (try? FileManager.default.contentsOfDirectory(atPath: HubCache(environment).path)) ?? []
     names += cached.sorted().filter { $0.hasPrefix("models--") }.compactMap { folder in
       let name = String(folder.dropFirst("models--".count).replacing("--", with: "/", maxReplacements: 1))
       guard let path = try? find(name, environment),

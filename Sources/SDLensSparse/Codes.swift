@@ -48,6 +48,15 @@ public struct Codes: Sendable, Equatable {
     }
   }
 
+  /// Hands out all slots for writing, [rows, slots].
+  mutating func withSlots<R>(
+    _ body: (UnsafeMutableBufferPointer<Int32>, UnsafeMutableBufferPointer<Float>) throws -> R
+  ) rethrows -> R {
+    try indices.withUnsafeMutableBufferPointer { indices in
+      try values.withUnsafeMutableBufferPointer { values in try body(indices, values) }
+    }
+  }
+
   /// Hands out the slots of a row.
   func withRow<R>(_ row: Int, _ body: (UnsafePointer<Int32>, UnsafePointer<Float>) throws -> R) rethrows -> R
   {
@@ -56,6 +65,13 @@ public struct Codes: Sendable, Equatable {
         try body(indices.baseAddress! + row * slots, values.baseAddress! + row * slots)
       }
     }
+  }
+
+  /// Some of the rows.
+  public func rows(_ range: Range<Int>) -> Codes {
+    let slots = range.lowerBound * self.slots..<range.upperBound * self.slots
+    return Codes(
+      rows: range.count, slots: self.slots, indices: Array(indices[slots]), values: Array(values[slots]))
   }
 
   /// Calls `body` with every active feature: row, feature and value.

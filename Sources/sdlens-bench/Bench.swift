@@ -3,11 +3,20 @@ import Foundation
 import SDLensCore
 import SDLensDiffusion
 
-/// Times the two passes that a picture is made of, for comparison with other programs.
+/// Times parts of the program, for comparison with others.
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sdlens-bench",
+    abstract: "Times parts of sdlens.",
+    subcommands: [PassBench.self, StepBench.self, StripBench.self],
+    defaultSubcommand: PassBench.self)
+}
+
+/// Times the two passes that a picture is made of.
+struct PassBench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "passes",
     abstract: "Times one U-net pass and one decoder pass.",
     discussion: "Prints seconds: the first run of each warms up and is not counted.")
 

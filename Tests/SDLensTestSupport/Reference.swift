@@ -15,13 +15,17 @@ public enum Reference {
     return Tensor(values, Shape(x.shape.extents.dropLast() + [outputs]))
   }
 
-  /// `y[v][u][o] = Σ x[v · stride + j - k/2][u · stride + i - k/2][c] w[o][c][j][i] + bias[o]`, zero outside.
+  /// `y[v][u][o] = Σ x[v · stride + j - p][u · stride + i - p][c] w[o][c][j][i] + bias[o]`, zero outside; the
+  /// padding p is k/2 unless told otherwise.
   ///
   /// `x` [batch, height, width, channels], `w` [outputs, channels, k, k].
-  public static func convolution(_ x: Tensor, _ w: Tensor, bias: Tensor, stride: Int = 1) -> Tensor {
+  public static func convolution(_ x: Tensor, _ w: Tensor, bias: Tensor, stride: Int = 1, padding: Int? = nil)
+    -> Tensor
+  {
     let (batch, height, width, channels) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
     let (outputs, k) = (w.shape[0], w.shape[2])
-    let (tall, wide) = ((height + stride - 1) / stride, (width + stride - 1) / stride)
+    let padding = padding ?? k / 2
+    let (tall, wide) = ((height + 2 * padding - k) / stride + 1, (width + 2 * padding - k) / stride + 1)
     var y = Tensor(uninitialized: [batch, tall, wide, outputs])
     y.withMutableElements { y in
       x.withElements { x in
@@ -31,9 +35,9 @@ public enum Reference {
             for o in 0..<outputs {
               var sum = Double(bias[o])
               for j in 0..<k {
-                let line = v * stride + j - k / 2
+                let line = v * stride + j - padding
                 for i in 0..<k where line >= 0 && line < height {
-                  let column = u * stride + i - k / 2
+                  let column = u * stride + i - padding
                   guard column >= 0, column < width else { continue }
                   let pixel = ((picture * height + line) * width + column) * channels
                   for c in 0..<channels {

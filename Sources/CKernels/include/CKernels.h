@@ -38,12 +38,47 @@ void kernel_top_k(int32_t *indices, float *values, const float *x, size_t width,
 void kernel_add_rows(float *y, const int32_t *indices, const float *values, size_t k, const float *w,
                      size_t width);
 
+// --- training.c --------------------------------------------------------------------------------
+
+// y[c] = base[c] + scale Σ_j weights[j] x[rows[j] stride + c]; base may be NULL (0) or y
+void kernel_weighted_sum(float *y, const float *base, float scale, const int32_t *rows,
+                         const float *weights, size_t count, const float *x, size_t stride, size_t width);
+// sums[j] = Σ_c x[c] w[rows[j] stride + c], or sums[j] +=
+void kernel_row_dots(float *sums, const float *x, const int32_t *rows, size_t count, const float *w,
+                     size_t stride, size_t width, bool add);
+// Σ_i x[i] y[i]
+float kernel_dot(const float *x, const float *y, size_t count);
+// sums[c] += Σ_r x[r][c], squares[c] += Σ_r x[r][c]²; in float32, for some tens of rows
+void kernel_column_sums(float *sums, float *squares, const float *x, size_t rows, size_t width);
+
+// One step of Adam, the same for all parameters.
+typedef struct {
+  float gradient_scale;     // below 1 where gradients are clipped
+  float mean_weight;        // 1 - β₁
+  float square_decay;       // β₂
+  float square_weight;      // 1 - β₂
+  float square_correction;  // √(1 - β₂ᵗ)
+  float rate;               // learning rate / (1 - β₁ᵗ)
+  float epsilon;
+} kernel_adam_step;
+
+// m += (g - m)(1 - β₁), v = β₂ v + (1 - β₂) g², p -= rate m / (√v / correction + ε)
+void kernel_adam(float *p, float *mean, float *square, const float *gradient, size_t count,
+                 const kernel_adam_step *step);
+
+// Σ_i (x[i] - y[i])²
+double kernel_squared_distance(const float *x, const double *y, size_t count);
+// y[i] += a x[i]
+void kernel_add_scaled_double(double *y, double a, const float *x, size_t count);
+
 // --- activation.c ------------------------------------------------------------------------------
 
 // y = x / (1 + exp(-x))
 void kernel_silu(float *y, const float *x, size_t count);
 // y = x Φ(x), Φ the normal distribution function, to float precision
 void kernel_gelu(float *y, const float *x, size_t count);
+// y = max(x, 0)
+void kernel_relu(float *y, const float *x, size_t count);
 // y = x / (1 + exp(-1.702 x))
 void kernel_quick_gelu(float *y, const float *x, size_t count);
 // y[r][c] = x[r][c] gelu(x[r][width + c]); rows of x are 2 width long
@@ -74,6 +109,20 @@ typedef struct {
 
 // y[p - first] = the kernel² · channels inputs under output pixel p, zero outside; for p in first..<last
 void kernel_patches(float *y, const float *x, const kernel_window *window, size_t first, size_t last);
+
+// y[u] = max of x over the window² pixels from (top, u · stride) on, for the `count` output pixels u of one row;
+// rows of x are `row` floats long
+void kernel_max_pool(float *y, const float *x, size_t row, size_t window, size_t stride, size_t count,
+                     size_t channels);
+
+// --- perception.c ------------------------------------------------------------------------------
+
+// y[c] = clip((Σ_k weights[k] x[k · stride + c] + 2²¹) / 2²², 0, 255), rounded down, for c < count
+void kernel_resample(uint8_t *y, const uint8_t *x, size_t stride, const int32_t *weights, size_t taps,
+                     size_t count);
+// Σ_r Σ_c w[c] (a[r][c] / (‖a[r]‖ + epsilon) - b[r][c] / (‖b[r]‖ + epsilon))²
+double kernel_unit_distance(const float *a, const float *b, const float *w, float epsilon, size_t rows,
+                            size_t width);
 
 // --- product.c ---------------------------------------------------------------------------------
 

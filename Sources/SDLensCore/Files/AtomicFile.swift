@@ -46,23 +46,42 @@ public struct AtomicFile: ~Copyable {
   /// Removes all that is being written and, before anything else can be begun, calls what ends the process.
   public static func abandonAll(then end: () -> Void) {
     unfinished.withLock {
-      for temporary in $0 { unlink(temporary) }
+      for temporary in $0 where unlink(temporary) != 0 {
+        try? FileManager.default.removeItem(atPath: temporary)
+      }
       end()
     }
   }
 
-  /// The temporary names in use.
-  private static let unfinished = Mutex(Set<String>())
+  /// The temporary names in use, of files and folders.
+  static let unfinished = Mutex(Set<String>())
 
   private static func begin(_ path: String) throws -> (temporary: String, descriptor: Int32) {
-    let number = String(UInt64.random(in: 0...(.max)), radix: 16)
-    let temporary = "\(folder(of: path))/.sdlens-\(number).tmp"
+    let temporary = temporaryName(beside: path)
     return try unfinished.withLock { unfinished in
       let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else { throw FileError.writing(path, code: errno) }
+      // Held as long as the file is being written, or its writer lives: see `removeAbandoned`.
+      flock(descriptor, LOCK_EX | LOCK_NB)
       unfinished.insert(temporary)
       return (temporary, descriptor)
     }
+  }
+
+  /// Removes what writers that were killed have left in a folder; what somebody still writes stays.
+  public static func removeAbandoned(in folder: String) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    for name in names where name.hasPrefix(".sdlens-") && name.hasSuffix(".tmp") {
+      let descriptor = open("\(folder)/\(name)", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+      guard descriptor >= 0 else { continue }
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink("\(folder)/\(name)") }
+      close(descriptor)
+    }
+  }
+
+  /// A name that nobody uses, in the folder of `path`.
+  static func temporaryName(beside path: String) -> String {
+    "\(folder(of: path))/.sdlens-\(String(UInt64.random(in: 0...(.max)), radix: 16)).tmp"
   }
 
   private static func remove(_ temporary: String) {
@@ -103,13 +122,13 @@ public struct AtomicFile: ~Copyable {
     return String(cString: resolved)
   }
 
-  fileprivate static func folder(of path: String) -> String {
+  static func folder(of path: String) -> String {
     let folder = (path as NSString).deletingLastPathComponent
     return folder.isEmpty ? "." : folder
   }
 
   /// Makes the new name survive a power cut; not every file system can, and the file is whole anyway.
-  private static func sync(folder: String) {
+  static func sync(folder: String) {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     fsync(descriptor)
@@ -126,7 +145,7 @@ public struct AtomicFile: ~Copyable {
 
 extension FileError {
   /// What an error number means for a file to be written.
-  fileprivate static func writing(_ path: String, code: Int32) -> FileError {
+  static func writing(_ path: String, code: Int32) -> FileError {
     let folder = AtomicFile.folder(of: path)
     return switch code {
     case ENOENT: .folderMissing(path: path, folder: folder)

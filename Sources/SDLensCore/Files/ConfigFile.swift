@@ -6,6 +6,8 @@ public struct ConfigFile: Sendable {
   /// Where the file lies.
   public let path: String
   private let values: [String: JSONValue]
+  /// What keys are called in messages: `text_config.` before those of a section.
+  private var prefix = ""
 
   /// Reads the file, which must hold one JSON object.
   ///
@@ -22,6 +24,25 @@ public struct ConfigFile: Sendable {
   public subscript(key: String) -> JSONValue? {
     values[key].flatMap { $0 == .null ? nil : $0 }
   }
+
+  private init(_ path: String, _ values: [String: JSONValue], prefix: String) {
+    (self.path, self.values, self.prefix) = (path, values, prefix)
+  }
+
+  /// The object under a key, to be asked in the same way; nil when absent or null.
+  ///
+  /// - Throws: `BadConfigValue` for what is no object.
+  public func section(_ key: String) throws -> ConfigFile? {
+    switch self[key] {
+    case nil: nil
+    case .object(let values): ConfigFile(path, values, prefix: "\(prefix)\(key).")
+    case let found:
+      throw BadConfigValue(path: path, key: label(key), found: found, needed: "an object")
+    }
+  }
+
+  /// What a key is called in messages.
+  public func label(_ key: String) -> String { prefix + key }
 
   /// The extents, widths and counts that make sense: 1 to 2²⁴, so that no product of two overflows.
   public static let sizes = 1...1 << 24
@@ -85,7 +106,7 @@ public struct ConfigFile: Sendable {
     let choice = Choice(rawValue: try string(key, default: whenAbsent?.rawValue))
     guard let choice else {
       throw UnsupportedConfigValue(
-        path: path, key: key, found: self[key] ?? .null,
+        path: path, key: label(key), found: self[key] ?? .null,
         supported: Choice.allCases.map { .string($0.rawValue) })
     }
     return choice
@@ -98,7 +119,7 @@ public struct ConfigFile: Sendable {
   public func require(_ key: String, _ supported: JSONValue..., default whenAbsent: JSONValue? = nil) throws {
     let found = self[key] ?? whenAbsent ?? supported[0]
     guard supported.contains(found) else {
-      throw UnsupportedConfigValue(path: path, key: key, found: found, supported: supported)
+      throw UnsupportedConfigValue(path: path, key: label(key), found: found, supported: supported)
     }
   }
 
@@ -107,7 +128,7 @@ public struct ConfigFile: Sendable {
     _ key: String, _ needed: String, _ whenAbsent: Value?, read: (JSONValue) -> Value?
   ) throws -> Value {
     guard let result = self[key].map(read) ?? whenAbsent else {
-      throw BadConfigValue(path: path, key: key, found: self[key], needed: needed)
+      throw BadConfigValue(path: path, key: label(key), found: self[key], needed: needed)
     }
     return result
   }

@@ -12,6 +12,7 @@ public enum FileError: UserError {
   case folderIsFile(path: String, folder: String)
   case cannotWrite(path: String, code: Int32)
   case diskFull(path: String, needed: Int, free: Int)
+  case notEmpty(path: String)
 
   /// The sentence for the user.
   public var description: String {
@@ -34,6 +35,7 @@ public enum FileError: UserError {
     case .diskFull(let path, let needed, let free):
       "'\(path)' cannot be written: it needs \(needed) bytes, but only \(free) are free on its disk; "
         + "make room or choose another place"
+    case .notEmpty(let path): "'\(path)' is there already and not an empty folder; choose another place"
     }
   }
 

@@ -7,6 +7,8 @@
 public struct Fingerprint: Sendable, CustomStringConvertible {
   private static let piece = 1 << 12
   private static let pieces = 256
+  /// The number.
+  public var value: UInt64 { hash }
   private var hash: UInt64 = 0xCBF2_9CE4_8422_2325
 
   /// The fingerprint of nothing.
@@ -25,7 +27,8 @@ public struct Fingerprint: Sendable, CustomStringConvertible {
     }
   }
 
-  private mutating func add(_ bytes: some Sequence<UInt8>) {
+  /// Takes bytes in.
+  public mutating func add(_ bytes: some Sequence<UInt8>) {
     for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
   }
 

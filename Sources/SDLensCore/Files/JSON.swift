@@ -1,21 +1,58 @@
 import Foundation
 
 /// JSON text of another program's file, read with a reason that says what is wrong and where.
-enum JSON {
+package enum JSON {
   /// Why a text is not the JSON that was expected: `'a.shape[0]': expected to decode Int but found bool instead`.
-  struct Problem: Error {
-    let reason: String
+  package struct Problem: Error {
+    package let reason: String
   }
 
   /// Decodes a value.
   ///
   /// - Throws: `Problem`; also for nesting deeper than 512, which Foundation refuses.
-  static func decode<Value: Decodable>(_ type: Value.Type, from data: Data) throws -> Value {
+  package static func decode<Value: Decodable>(
+    _ type: Value.Type, from data: Data, keys: JSONDecoder.KeyDecodingStrategy = .useDefaultKeys
+  ) throws -> Value {
     do {
-      return try JSONDecoder().decode(type, from: data)
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = keys
+      return try decoder.decode(type, from: data)
     } catch let error as DecodingError {
       throw Problem(reason: reason(for: error, in: data))
     }
+  }
+
+  /// Reads a value from a file, its keys in snake case.
+  ///
+  /// - Throws: `FileError` when it cannot be read, `MalformedFile` when it is not what is needed.
+  package static func read<Value: Decodable>(_ type: Value.Type, from path: String) throws -> Value {
+    do {
+      return try decode(
+        type, from: try MappedFile(path: path).withBytes { Data($0) }, keys: .convertFromSnakeCase)
+    } catch let problem as Problem {
+      throw MalformedFile(path: path, reason: "is not as it should be: \(problem.reason)")
+    }
+  }
+
+  /// Writes a value to a file, whole or not at all, with sorted keys in snake case.
+  package static func write(_ value: some Encodable, to path: String) throws {
+    let bytes = try text(value)
+    try AtomicFile.write(to: path, byteCount: bytes.count) { try $0.append(bytes) }
+  }
+
+  /// The text of a value, with sorted keys in snake case.
+  package static func text(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return Array(try encoder.encode(value)) + [UInt8(ascii: "\n")]
+  }
+
+  /// The text of a value in one line, with sorted keys.
+  package static func line(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return Array(try encoder.encode(value))
   }
 
   private static func reason(for error: DecodingError, in data: Data) -> String {

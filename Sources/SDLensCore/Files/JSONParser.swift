@@ -4,17 +4,17 @@ import Foundation
 ///
 /// Foundation's reader takes three times as long for a vocabulary, allows what the standard does not, and
 /// does not say in which line a mistake is.
-struct JSONParser {
+package struct JSONParser {
   private let bytes: [UInt8]
   private var index = 0
   private var depth = 0
 
   /// A mistake in the text, and where it is.
-  struct Mistake: Error, CustomStringConvertible {
+  package struct Mistake: Error, CustomStringConvertible {
     let line: Int
-    let column: Int
-    let reason: String
-    var description: String { "line \(line), column \(column): \(reason)" }
+    package let column: Int
+    package let reason: String
+    package var description: String { "line \(line), column \(column): \(reason)" }
   }
 
   /// Reads the one value that the text holds.

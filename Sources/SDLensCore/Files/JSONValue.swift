@@ -10,6 +10,11 @@ public enum JSONValue: Hashable, Sendable {
   case array([JSONValue])
   case object([String: JSONValue])
 
+  /// Reads a text that holds one value.
+  ///
+  /// - Throws: `JSONParser.Mistake`.
+  package init(parsing text: String) throws { self = try JSONParser.value(text) }
+
   /// Reads a whole file of UTF-8 JSON.
   ///
   /// - Throws: `FileError` when it cannot be read, `MalformedFile` when it is not UTF-8 or not JSON.
@@ -18,7 +23,7 @@ public enum JSONValue: Hashable, Sendable {
       throw MalformedFile(path: path, reason: "is not UTF-8 text")
     }
     do {
-      self = try JSONParser.value(text)
+      try self.init(parsing: text)
     } catch let mistake as JSONParser.Mistake {
       throw MalformedFile(path: path, reason: "is not valid JSON: \(mistake)")
     }

@@ -32,17 +32,19 @@ struct MappedElements: Sendable {
 
   private func converted(_ range: Range<Int>) -> Tensor {
     var result = Tensor(uninitialized: [range.count])
-    result.withMutableElements { floats in
-      let target = floats.baseAddress!
-      withBytes(range) { source in
-        switch type {
-        case .f16: kernel_float_from_half(target, source.assumingMemoryBound(to: UInt16.self), range.count)
-        case .bf16: kernel_float_from_bfloat(target, source.assumingMemoryBound(to: UInt16.self), range.count)
-        default: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: range.count * type.size)
-        }
+    result.withMutableElements { convert(range, to: $0.baseAddress!) }
+    return result
+  }
+
+  /// Writes the elements of `range` as float32.
+  func convert(_ range: Range<Int>, to target: UnsafeMutablePointer<Float>) {
+    withBytes(range) { source in
+      switch type {
+      case .f16: kernel_float_from_half(target, source.assumingMemoryBound(to: UInt16.self), range.count)
+      case .bf16: kernel_float_from_bfloat(target, source.assumingMemoryBound(to: UInt16.self), range.count)
+      default: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: range.count * type.size)
       }
     }
-    return result
   }
 
   /// The position and the value of the first element that is NaN or infinite.

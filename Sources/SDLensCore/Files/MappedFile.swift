@@ -48,6 +48,14 @@ public final class MappedFile: Sendable {
   /// The whole file as text; `nil` when it is not UTF-8.
   public var text: String? { withBytes { String(validating: $0, as: UTF8.self) } }
 
+  /// Asks the system to read `range` soon.
+  func prefetch(_ range: Range<Int>) {
+    let first = range.lowerBound / Int(getpagesize()) * Int(getpagesize())
+    madvise(
+      UnsafeMutableRawPointer(mutating: bytes.baseAddress! + first), range.upperBound - first,
+      Int32(MADV_WILLNEED))
+  }
+
   /// Gives back the memory of the pages that lie within `range`; the next touch reads them again.
   func releasePages(_ range: Range<Int>) {
     let page = Int(getpagesize())

@@ -1,3 +1,5 @@
+import CPNG
+
 /// A safetensors file, mapped: its header is checked against the file before any tensor is read.
 ///
 /// The format: https://github.com/huggingface/safetensors#format
@@ -53,6 +55,31 @@ public struct Safetensors: Sendable {
     }
   }
 
+  /// The CRC-32 (that of zlib) of all that follows the header; reads the whole file.
+  public func checksum() -> UInt32 {
+    let start = entries.values.map(\.range.lowerBound).min() ?? file.count
+    return file.withBytes { bytes in
+      let data = UnsafeRawBufferPointer(rebasing: bytes[start...])
+      return UInt32(crc32_z(0, data.baseAddress?.assumingMemoryBound(to: UInt8.self), data.count))
+    }
+  }
+
+  /// An F32, F16 or BF16 tensor where it lies in the file.
+  ///
+  /// - Throws: `SafetensorsError` when the tensor is missing or of another type.
+  public func stored(_ name: String) throws -> StoredTensor {
+    StoredTensor(shape: try existing(name).shape, elements: try elements(name))
+  }
+
+  /// The bytes of a U8 tensor.
+  ///
+  /// - Throws: `SafetensorsError` when the tensor is missing or of another type.
+  public func bytes(_ name: String) throws -> [UInt8] {
+    let entry = try existing(name)
+    guard entry.type == .u8 else { throw problem(.wrongType(name: name, found: entry.type, needed: "U8")) }
+    return file.withBytes { Array($0[entry.range]) }
+  }
+
   /// The weights of a tensor where they lie.
   func elements(_ name: String) throws -> MappedElements {
     let entry = try existing(name)
@@ -72,6 +99,26 @@ public struct Safetensors: Sendable {
 
   private func problem(_ problem: SafetensorsError.Problem) -> SafetensorsError {
     SafetensorsError(path: file.path, problem: problem)
+  }
+}
+
+/// A tensor of floats in a mapped file, read in pieces.
+public struct StoredTensor: Sendable {
+  /// The extents.
+  public let shape: Shape
+  let elements: MappedElements
+
+  /// Writes the elements of a range as float32.
+  public func copy(_ range: Range<Int>, to target: UnsafeMutablePointer<Float>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= shape.count, "\(range) of \(shape)")
+    elements.convert(range, to: target)
+  }
+
+  /// Asks the system to read the elements of a range soon.
+  public func prefetch(_ range: Range<Int>) {
+    let size = elements.type.size
+    elements.file.prefetch(
+      elements.offset + range.lowerBound * size..<elements.offset + range.upperBound * size)
   }
 }
 

@@ -1,4 +1,5 @@
 import CKernels
+import CPNG
 import Foundation
 
 extension Safetensors {
@@ -8,14 +9,14 @@ extension Safetensors {
     public let name: String
     fileprivate let shape: Shape
     fileprivate let type: ElementType
-    fileprivate let append: (inout AtomicFile) throws -> Void
+    fileprivate let withBytes: (_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
 
     fileprivate var size: Int { shape.count * type.size }
 
     /// A float32 tensor, stored as it is.
     public init(_ name: String, _ tensor: Tensor) {
       (self.name, shape, type) = (name, tensor.shape, .f32)
-      append = { file in try tensor.withElements { try file.append(UnsafeRawBufferPointer($0)) } }
+      withBytes = { body in try tensor.withElements { try body(UnsafeRawBufferPointer($0)) } }
     }
 
     /// A float32 tensor stored in half precision, each value to the nearest.
@@ -33,21 +34,28 @@ extension Safetensors {
         let index = (0..<count).first { buffer[$0] & 0x7C00 == 0x7C00 }!
         throw BeyondHalf(name: name, position: index, value: tensor[index])
       }
-      append = { file in try halves.withUnsafeBytes { try file.append($0) } }
+      withBytes = { try halves.withUnsafeBytes($0) }
     }
 
     /// Whole numbers, as I32.
     public init(_ name: String, _ numbers: [Int32], _ shape: Shape) {
       precondition(numbers.count == shape.count, "\(numbers.count) numbers do not fill \(shape)")
       (self.name, self.shape, type) = (name, shape, .i32)
-      append = { file in try numbers.withUnsafeBytes { try file.append($0) } }
+      withBytes = { try numbers.withUnsafeBytes($0) }
+    }
+
+    /// Bytes, as U8.
+    public init(_ name: String, _ bytes: [UInt8], _ shape: Shape) {
+      precondition(bytes.count == shape.count, "\(bytes.count) bytes do not fill \(shape)")
+      (self.name, self.shape, type) = (name, shape, .u8)
+      withBytes = { try bytes.withUnsafeBytes($0) }
     }
 
     /// Whole numbers, as I64.
     public init(_ name: String, _ numbers: [Int64], _ shape: Shape) {
       precondition(numbers.count == shape.count, "\(numbers.count) numbers do not fill \(shape)")
       (self.name, self.shape, type) = (name, shape, .i64)
-      append = { file in try numbers.withUnsafeBytes { try file.append($0) } }
+      withBytes = { try numbers.withUnsafeBytes($0) }
     }
   }
 
@@ -74,8 +82,17 @@ extension Safetensors {
     try AtomicFile.write(to: path, byteCount: size) { file in
       try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try file.append($0) }
       try file.append(header)
-      for item in items { try item.append(&file) }
+      for item in items { try item.withBytes { try file.append($0) } }
     }
+  }
+
+  /// The CRC-32 (that of zlib) of the data that follows the header of a file of these tensors.
+  public static func checksum(of items: [Item]) throws -> UInt32 {
+    var sum: UInt = crc32_z(0, nil, 0)
+    for item in items {
+      try item.withBytes { sum = crc32_z(sum, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count) }
+    }
+    return UInt32(sum)
   }
 
   private static func header(of items: [Item], _ metadata: [String: String]) throws -> [UInt8] {

@@ -1,6 +1,6 @@
 import CKernels
 
-/// A k × k convolution over channels-last pictures, zero-padded by k / 2 on each side.
+/// A k × k convolution over channels-last pictures, zero-padded on each side, by k / 2 unless told otherwise.
 public struct Convolution: Sendable {
   private enum Method: Sendable {
     /// Weights [outputs, k · k · inputs]: a window's pixels row by row, channels innermost.
@@ -15,19 +15,24 @@ public struct Convolution: Sendable {
   private let outputs: Int
   private let kernel: Int
   private let stride: Int
+  private let padding: Int
 
-  /// Reads `weight` [outputs, inputs, kernel, kernel], PyTorch's order, and `bias` [outputs].
+  /// Reads `weight` [outputs, inputs, kernel, kernel], PyTorch's order, and, unless told otherwise, `bias`
+  /// [outputs].
   ///
   /// - Parameter smallMaps: the pictures have so few pixels that reading weights takes the time: they are
   ///   kept as small as they are, not in the four times larger form that saves products.
   public init(
-    _ w: WeightScope, inputs: Int, outputs: Int, kernel: Int = 3, stride: Int = 1, smallMaps: Bool = false
+    _ w: WeightScope, inputs: Int, outputs: Int, kernel: Int = 3, stride: Int = 1, padding: Int? = nil,
+    bias hasBias: Bool = true, smallMaps: Bool = false
   ) throws {
-    precondition(kernel % 2 == 1, "an even kernel of \(kernel) has no middle")
+    precondition(kernel % 2 == 1 || padding != nil, "an even kernel of \(kernel) has no middle")
     let weight = try w.matrix("weight", [outputs, inputs, kernel, kernel])
-    let bias = try w.tensor("bias", [outputs])
+    let bias = hasBias ? try w.tensor("bias", [outputs]) : Tensor(repeating: 0, [outputs])
+    let padding = padding ?? kernel / 2
     // With few channels the products are too thin to be worth the transforms.
-    let savesProducts = kernel == 3 && stride == 1 && !smallMaps && min(inputs, outputs) >= 16
+    let savesProducts =
+      kernel == 3 && stride == 1 && padding == 1 && !smallMaps && min(inputs, outputs) >= 16
     method = Lazy {
       if kernel == 1 { return .windows(weight) }
       let source = weight.tensor().reshaped([outputs, inputs, kernel, kernel])
@@ -35,7 +40,8 @@ public struct Convolution: Sendable {
         ? .winograd(Winograd(source, bias: bias)) : .windows(WeightMatrix(Self.channelsLast(source)))
     }
     self.bias = bias
-    (self.inputs, self.outputs, self.kernel, self.stride) = (inputs, outputs, kernel, stride)
+    (self.inputs, self.outputs) = (inputs, outputs)
+    (self.kernel, self.stride, self.padding) = (kernel, stride, padding)
   }
 
   /// [outputs, inputs, k, k] → [outputs, k · k · inputs].
@@ -60,9 +66,10 @@ public struct Convolution: Sendable {
     return result
   }
 
-  /// [batch, height, width, inputs] → [batch, ⌈height / stride⌉, ⌈width / stride⌉, outputs].
+  /// [batch, height, width, inputs] → [batch, …, outputs], where an extent n becomes
+  /// ⌊(n + 2 padding - kernel) / stride⌋ + 1.
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let (height, width) = ((x.shape[1] + stride - 1) / stride, (x.shape[2] + stride - 1) / stride)
+    let (height, width) = (places(in: x.shape[1]), places(in: x.shape[2]))
     var y = Tensor(uninitialized: [x.shape[0], height, width, outputs])
     multiply(x, into: &y, accumulate: false)
     return y
@@ -71,14 +78,20 @@ public struct Convolution: Sendable {
   /// `y += convolution(x)`, the residual connection in one go.
   public func add(_ x: Tensor, to y: inout Tensor) { multiply(x, into: &y, accumulate: true) }
 
+  /// How many windows fit along an axis.
+  private func places(in extent: Int) -> Int {
+    precondition(extent + 2 * padding >= kernel, "\(extent) pixels under a kernel of \(kernel)")
+    return (extent + 2 * padding - kernel) / stride + 1
+  }
+
   private func multiply(_ x: Tensor, into y: inout Tensor, accumulate: Bool) {
     let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
-    let (outHeight, outWidth) = ((height + stride - 1) / stride, (width + stride - 1) / stride)
+    let (outHeight, outWidth) = (places(in: height), places(in: width))
     precondition(x.width == inputs, "\(x.shape) into a convolution of \(inputs) channels")
     precondition(y.shape == [batch, outHeight, outWidth, outputs], "\(x.shape) cannot go to \(y.shape)")
     let window = kernel_window(
       height: height, width: width, channels: inputs, out_width: outWidth, kernel: kernel, stride: stride,
-      padding: kernel / 2)
+      padding: padding)
     y.withMutableElements { y in
       x.withElements { x in
         for picture in 0..<batch {
@@ -87,7 +100,7 @@ public struct Convolution: Sendable {
           switch method.value {
           case .winograd(let winograd):
             winograd.multiply(source, height: height, width: width, into: target, accumulate: accumulate)
-          case .windows(let weight) where kernel == 1 && stride == 1:
+          case .windows(let weight) where kernel == 1 && stride == 1 && padding == 0:
             Product.multiply(
               source, rows: height * width, by: weight, bias: bias, into: target, accumulate: accumulate)
           case .windows(let weight):

@@ -1,6 +1,6 @@
 import CKernels
 
-/// The nonlinearities of the two text encoders, the U-net and the decoder.
+/// The nonlinearities of the models.
 public enum Activation: Sendable {
   /// `x / (1 + exp(-x))`
   case silu
@@ -8,6 +8,8 @@ public enum Activation: Sendable {
   case gelu
   /// `x / (1 + exp(-1.702 x))`
   case quickGELU
+  /// `max(x, 0)`
+  case relu
 }
 
 extension Tensor {
@@ -21,6 +23,7 @@ extension Tensor {
       case .silu: kernel_silu
       case .gelu: kernel_gelu
       case .quickGELU: kernel_quick_gelu
+      case .relu: kernel_relu
       }
     withMutableElements { x in
       nonisolated(unsafe) let base = x.baseAddress!

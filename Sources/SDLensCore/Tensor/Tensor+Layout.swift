@@ -28,12 +28,20 @@ extension Tensor {
     return result
   }
 
-  /// Tensors of equal shape one after the other along the first axis.
+  /// Tensors one after the other along the first axis; all other extents must agree.
   public static func stacked(_ tensors: [Tensor]) -> Tensor {
-    let shape = tensors[0].shape
-    precondition(tensors.allSatisfy { $0.shape == shape }, "stacking \(tensors.map(\.shape))")
-    return Tensor(
-      tensors.flatMap(\.elements), Shape([tensors.count * shape[0]] + shape.extents.dropFirst()))
+    let rest = tensors[0].shape.extents.dropFirst()
+    precondition(
+      tensors.allSatisfy { $0.shape.extents.dropFirst() == rest }, "stacking \(tensors.map(\.shape))")
+    var result = Tensor(uninitialized: Shape([tensors.reduce(0) { $0 + $1.shape[0] }] + rest))
+    result.withMutableElements { y in
+      var start = 0
+      for tensor in tensors {
+        tensor.withElements { _ = y[start...].update(fromContentsOf: $0) }
+        start += tensor.count
+      }
+    }
+    return result
   }
 
   /// Some of the vectors along the last axis, [range, width]; all of them without a copy.
@@ -49,11 +57,16 @@ extension Tensor {
   }
 
   /// One entry of the first axis, which stays with extent 1.
-  public func picture(_ index: Int) -> Tensor {
+  public func picture(_ index: Int) -> Tensor { pictures(index..<index + 1) }
+
+  /// Some entries of the first axis.
+  public func pictures(_ range: Range<Int>) -> Tensor {
     let size = count / shape[0]
-    var result = Tensor(uninitialized: Shape([1] + shape.extents.dropFirst()))
+    var result = Tensor(uninitialized: Shape([range.count] + shape.extents.dropFirst()))
     result.withMutableElements { y in
-      withElements { x in _ = y.update(fromContentsOf: x[index * size..<(index + 1) * size]) }
+      withElements { x in
+        _ = y.update(fromContentsOf: x[range.lowerBound * size..<range.upperBound * size])
+      }
     }
     return result
   }

@@ -7,7 +7,7 @@ public struct TextEncoder: Sendable {
   public let config: TextEncoderConfig
   private let tokenEmbedding: WeightMatrix
   private let positionEmbedding: Tensor
-  private let layers: [TextEncoderLayer]
+  private let layers: [CLIPLayer]
   private let finalNorm: LayerNorm
   private let projection: Linear?
 
@@ -34,7 +34,11 @@ public struct TextEncoder: Sendable {
       "weight", [config.vocabularySize, config.width])
     positionEmbedding = try embeddings["position_embedding"].tensor(
       "weight", [config.positions, config.width])
-    layers = try (0..<config.layers).map { try TextEncoderLayer(text["encoder"]["layers"][$0], config) }
+    layers = try (0..<config.layers).map {
+      try CLIPLayer(
+        text["encoder"]["layers"][$0], width: config.width, innerWidth: config.innerWidth,
+        heads: config.heads, epsilon: config.epsilon, activation: config.activation, causal: true)
+    }
     finalNorm = try LayerNorm(text["final_layer_norm"], width: config.width, epsilon: config.epsilon)
     projection =
       projected
@@ -75,47 +79,8 @@ public struct TextEncoder: Sendable {
   /// Where a text ends: at the first end token, or at 0 if it has none.
   ///
   /// An end token of 2 in the file is a mistake of old ones: then it is the first token of the largest number.
-  func end(of ids: [Int]) -> Int {
+  public func end(of ids: [Int]) -> Int {
     ids.firstIndex(of: config.endToken == 2 ? ids.max() ?? 0 : config.endToken) ?? 0
-  }
-}
-
-/// One layer of a text encoder: attention to the tokens before, then a feed-forward network.
-private struct TextEncoderLayer: Sendable {
-  private let norms: (LayerNorm, LayerNorm)
-  private let toQuery: Linear
-  private let toKey: Linear
-  private let toValue: Linear
-  private let toOut: Linear
-  private let attention: Attention
-  private let expand: Linear
-  private let contract: Linear
-  private let activation: Activation
-
-  init(_ w: WeightScope, _ config: TextEncoderConfig) throws {
-    let (width, inner) = (config.width, config.innerWidth)
-    let a = w["self_attn"]
-    norms = (
-      try LayerNorm(w["layer_norm1"], width: width, epsilon: config.epsilon),
-      try LayerNorm(w["layer_norm2"], width: width, epsilon: config.epsilon)
-    )
-    toQuery = try Linear(a["q_proj"], inputs: width, outputs: width)
-    toKey = try Linear(a["k_proj"], inputs: width, outputs: width)
-    toValue = try Linear(a["v_proj"], inputs: width, outputs: width)
-    toOut = try Linear(a["out_proj"], inputs: width, outputs: width)
-    attention = Attention(heads: config.heads, causal: true)
-    expand = try Linear(w["mlp"]["fc1"], inputs: width, outputs: inner)
-    contract = try Linear(w["mlp"]["fc2"], inputs: inner, outputs: width)
-    activation = config.activation
-  }
-
-  /// Refines `x`, [batch, tokens, width].
-  func callAsFunction(_ x: inout Tensor) {
-    let y = norms.0(x)
-    toOut.add(attention(toQuery(y), toKey(y), toValue(y)), to: &x)
-    var z = expand(norms.1(x))
-    z.apply(activation)
-    contract.add(z, to: &x)
   }
 }
 

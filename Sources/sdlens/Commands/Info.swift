@@ -2,15 +2,29 @@ import ArgumentParser
 import SDLensCore
 import SDLensDiffusion
 
-/// `sdlens info`: what a model is made of.
+/// `sdlens info`: what a model or a store is made of.
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show a model's parts, its 11 transformer blocks and where one can hook in.")
+    abstract: "Show what a model, or a store of activations, is made of.",
+    discussion: """
+      Of a model: its parts, its 11 transformer blocks and where one can hook in. A store is read as a whole \
+      and compared with its checksums; damage is an error.
+      """)
+
+  @Argument(help: ArgumentHelp("A store of activations. (default: the model is shown)", valueName: "store"))
+  var store: String?
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
 
   func run() throws {
+    if let store {
+      let summary = try StoreSummary(store, Progress(quiet: quiet.quiet))
+      try report.json ? Output.print(json: summary) : Output.print(summary.text)
+      if !summary.problems.isEmpty { throw ExitCode.failure }
+      return
+    }
     let summary = try ModelSummary(model.folder())
     try report.json ? Output.print(json: summary) : Output.print(Self.text(summary))
   }

@@ -9,6 +9,7 @@ final class Progress {
   private let style: Style
   private let clock = ContinuousClock()
   private var total = 0
+  private var unit = "steps"
   private var done = 0
   private var begin = ContinuousClock.now
   private var lastLine = ContinuousClock.now
@@ -28,11 +29,13 @@ final class Progress {
   }
 
   /// Begins to count pieces of work that take about equally long.
-  func count(to total: Int) { (self.total, done, begin) = (total, 0, clock.now) }
+  func count(to total: Int, unit: String = "steps") {
+    (self.total, self.unit, done, begin) = (total, unit, 0, clock.now)
+  }
 
-  /// Counts one piece; says what comes next.
-  func advance(_ text: String) {
-    done += 1
+  /// Counts one piece, or several; says what comes next.
+  func advance(_ text: String, by pieces: Int = 1) {
+    done += pieces
     switch style {
     case .silent: break
     case .lines where clock.now - lastLine >= Self.pause: line("\(text), \(estimate)")
@@ -56,7 +59,8 @@ final class Progress {
     let each = (clock.now - begin) / max(1, done)
     let rate =
       each < .seconds(1)
-      ? "\(Units.rounded(.seconds(1) / each)) steps/s" : "\(Units.rounded(each / .seconds(1))) s/step"
+      ? "\(Units.rounded(.seconds(1) / each)) \(unit)/s"
+      : "\(Units.rounded(each / .seconds(1))) s/\(unit.dropLast())"
     return "\(rate), \(Units.time(each * (total - done))) left"
   }
 

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Lets `sdlens convert` write a dictionary in every format, loads it with the project it is for, and compares codes.
+
+    check_sae_formats.py .build/release/sdlens [--features 640] [--width 320] [--k 10]
+
+SAELens files are loaded by `sae_lens.SAE.load_from_disk`; sdxl-unbox files by `torch.load(weights_only=True)`;
+sparsify files by `sparsify.SparseCoder` where that package (eai-sparsify) is installed, else by their names. Codes of
+512 vectors: the indices must be equal, the values within 1e-5 of the largest. Every format is also converted back,
+which must give the same file bit for bit.
+"""
+
+import argparse
+import filecmp
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+TOLERANCE = 1e-5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sdlens", type=Path)
+    parser.add_argument("--features", type=int, default=640)
+    parser.add_argument("--width", type=int, default=320)
+    parser.add_argument("--k", type=int, default=10)
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    torch.set_grad_enabled(False)
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        h = torch.randn(512, options.width)
+        save_file({"h": h}, folder / "h.safetensors")
+        make(folder / "own", options.features, options.width, options.k)
+        reference, ours = codes(options.sdlens, folder, "own"), None
+        for name, load in {"sdxl-unbox": unbox, "saelens": saelens, "sparsify": sparsify}.items():
+            sdlens(options.sdlens, "convert", folder / "own", folder / name, "--to", name)
+            how, theirs = load(folder / name, h)
+            ours = codes(options.sdlens, folder, name)
+            same = ours["indices"].equal(reference["indices"]) and ours["values"].equal(reference["values"])
+            error = compare(ours, theirs)
+            sdlens(options.sdlens, "convert", folder / name, folder / f"{name}-back", "--to", "sdlens")
+            back = all(
+                filecmp.cmp(folder / "own" / file, folder / f"{name}-back" / file, shallow=False)
+                for file in ["sae.safetensors", "sae.json"]
+            )
+            good = same and error <= TOLERANCE and back
+            failures += not good
+            print(
+                f"{name:12} loaded by {how}: largest error of a value {error:.1e} of the largest; read by sdlens "
+                f"{'the same' if same else 'OTHER'} codes; back {'the same' if back else 'OTHER'} bytes"
+                f"{'' if good else '  FAIL'}"
+            )
+    return 1 if failures else 0
+
+
+def make(folder: Path, n: int, d: int, k: int) -> None:
+    """A dictionary in the format of sdlens, by way of a conversion, so that its bytes are its own."""
+    raw = folder.with_name("raw")
+    raw.mkdir()
+    decoder = torch.randn(n, d)
+    tensors = {
+        "encoder": torch.randn(n, d),
+        "decoder": decoder / decoder.norm(dim=1, keepdim=True),
+        "pre_bias": torch.randn(d),
+        "latent_bias": torch.randn(n),
+        "last_active": torch.randint(0, 2**40, (n,)),
+        "mean": torch.rand(n),
+        "deviation": torch.rand(n),
+    }
+    save_file(tensors, raw / "sae.safetensors", metadata={"note": "random", "auxk": "32"})
+    about = {"format": "sdlens-sae", "version": 1, "k": k, "width": d, "features": n}
+    about |= {"block": "down.2.1", "site": "update", "model": "random", "model_fingerprint": "0123456789abcdef"}
+    (raw / "sae.json").write_text(json.dumps(about))
+    sdlens(Path(sys.argv[1]), "convert", raw, folder, "--to", "sdlens")
+    mine = load_file(folder / "sae.safetensors")
+    assert all(mine[name].equal(value) for name, value in tensors.items()), "a conversion changed a value"
+
+
+def sdlens(program: Path, *arguments) -> None:
+    subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+
+
+def codes(program: Path, folder: Path, name: str) -> dict[str, torch.Tensor]:
+    output = folder / f"{name}.safetensors"
+    sdlens(program, "encode", "--sae", folder / name, "--input", folder / "h.safetensors", "--output", output)
+    return load_file(output)
+
+
+def compare(ours: dict[str, torch.Tensor], theirs: torch.Tensor) -> float:
+    """The largest error of a value relative to the largest; infinite when another feature is active."""
+    mine = torch.zeros_like(theirs).scatter(1, ours["indices"].long(), ours["values"])
+    if not (mine > 0).equal(theirs > 0):
+        return float("inf")
+    return ((mine - theirs).abs().max() / theirs.max()).item()
+
+
+def topk(pre: torch.Tensor, k: int) -> torch.Tensor:
+    top = pre.topk(k)
+    return torch.zeros_like(pre).scatter(1, top.indices, top.values.relu())
+
+
+def unbox(folder: Path, h: torch.Tensor) -> tuple[str, torch.Tensor]:
+    config = json.loads((folder / "config.json").read_text())
+    state = torch.load(folder / "state_dict.pth", weights_only=True)["state_dict"]
+    n, d = config["n_dirs_local"], config["d_model"]
+    model = torch.nn.Module()
+    model.pre_bias, model.latent_bias = torch.nn.Parameter(torch.empty(d)), torch.nn.Parameter(torch.empty(n))
+    model.encoder, model.decoder = torch.nn.Linear(d, n, bias=False), torch.nn.Linear(n, d, bias=False)
+    model.register_buffer("stats_last_nonzero", torch.zeros(n, dtype=torch.long))
+    model.load_state_dict(state)
+    assert state["decoder.weight"].stride() == (1, d)
+    assert state["stats_last_nonzero"].dtype == torch.int64
+    for name in ["mean.pt", "std.pt"]:
+        assert torch.load(folder / name, weights_only=True).shape == (n,)
+    pre = torch.nn.functional.linear(h - model.pre_bias, model.encoder.weight, model.latent_bias)
+    return "torch.load(weights_only=True)", topk(pre, config["k"])
+
+
+def saelens(folder: Path, h: torch.Tensor) -> tuple[str, torch.Tensor]:
+    import sae_lens
+
+    sae = sae_lens.SAE.load_from_disk(folder, device="cpu")
+    theirs = sae.encode(h)
+    return f"sae-lens {sae_lens.__version__}", theirs.to_dense() if theirs.is_sparse else theirs
+
+
+def sparsify(folder: Path, h: torch.Tensor) -> tuple[str, torch.Tensor]:
+    try:
+        from sparsify import SparseCoder
+
+        model = SparseCoder.load_from_disk(folder)
+        weight, bias, b_dec, k = model.encoder.weight, model.encoder.bias, model.b_dec, model.cfg.k
+        how = "sparsify.SparseCoder"
+    except ImportError:
+        tensors = load_file(folder / "sae.safetensors")
+        weight, bias, b_dec = tensors["encoder.weight"], tensors["encoder.bias"], tensors["b_dec"]
+        k, how = json.loads((folder / "cfg.json").read_text())["k"], "safetensors"
+    # Its own encode compiles a kernel first; these are the lines of that kernel.
+    return how, topk(torch.nn.functional.linear(h - b_dec, weight, bias).relu(), k)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

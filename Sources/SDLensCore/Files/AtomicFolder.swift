@@ -1,0 +1,72 @@
+import Foundation
+
+/// A folder that appears under its name only when all its files are whole.
+///
+/// It is filled under a temporary name beside its place and renamed; on any error the temporary folder is
+/// removed.
+public enum AtomicFolder {
+  /// Writes the folder at `path`, which must not exist or be empty, with the files that `body` makes in the
+  /// folder it is given.
+  ///
+  /// - Throws: `FileError` when there is something already or the disk does not take it, and the errors of
+  ///   `body`.
+  public static func write(to path: String, _ body: (_ folder: String) throws -> Void) throws {
+    let path = try target(path)
+    let temporary = AtomicFile.temporaryName(beside: path)
+    try AtomicFile.unfinished.withLock {
+      guard mkdir(temporary, 0o777) == 0 else { throw FileError.writing(path, code: errno) }
+      $0.insert(temporary)
+    }
+    do {
+      try body(temporary)
+      AtomicFile.sync(folder: temporary)
+      guard rename(temporary, path) == 0 else {
+        throw errno == ENOTEMPTY || errno == EEXIST
+          ? FileError.notEmpty(path: path) : FileError.writing(path, code: errno)
+      }
+    } catch {
+      try? FileManager.default.removeItem(atPath: temporary)
+      AtomicFile.unfinished.withLock { _ = $0.remove(temporary) }
+      throw (error as? FileError)?.moved(from: temporary, to: path) ?? error
+    }
+    AtomicFile.unfinished.withLock { _ = $0.remove(temporary) }
+    AtomicFile.sync(folder: AtomicFile.folder(of: path))
+  }
+
+  /// Checks that a folder can be written at `path`, by making one beside it and taking it away again.
+  ///
+  /// - Throws: `FileError`, as `write` would.
+  public static func check(_ path: String) throws {
+    let path = try target(path)
+    let temporary = AtomicFile.temporaryName(beside: path)
+    guard mkdir(temporary, 0o777) == 0 else { throw FileError.writing(path, code: errno) }
+    rmdir(temporary)
+  }
+
+  /// The folder to make or fill: behind a link the one it points to, without slashes at its end.
+  private static func target(_ path: String) throws -> String {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      let trimmed = path.prefix(path.count - path.reversed().prefix { $0 == "/" }.count)
+      return trimmed.isEmpty ? path : String(trimmed)
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR,
+      (try? FileManager.default.contentsOfDirectory(atPath: path))?.isEmpty == true
+    else { throw FileError.notEmpty(path: path) }
+    guard let resolved = realpath(path, nil) else { return path }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+}
+
+extension FileError {
+  /// The same about the place where a file of a folder will be.
+  fileprivate func moved(from old: String, to new: String) -> FileError {
+    func moved(_ path: String) -> String { path.hasPrefix(old) ? new + path.dropFirst(old.count) : path }
+    return switch self {
+    case .cannotWrite(let path, let code): .cannotWrite(path: moved(path), code: code)
+    case .diskFull(let path, let needed, let free): .diskFull(path: moved(path), needed: needed, free: free)
+    default: self
+    }
+  }
+}

@@ -1,0 +1,190 @@
+import Foundation
+import SDLensCore
+
+/// What a store of activations holds and how each of its vectors was made: `manifest.json`.
+///
+/// It does not change once it is written, and every part of a job that is split has the same one.
+public struct ActivationManifest: Codable, Sendable, Equatable {
+  /// A block whose vectors are stored.
+  public struct Block: Codable, Sendable, Equatable {
+    /// Its short name, as in `down.2.1`; also the name of its tensor in every shard.
+    public let name: String
+    /// Of its vectors.
+    public let width: Int
+    /// Of its map.
+    public let mapHeight: Int
+    /// Of its map.
+    public let mapWidth: Int
+
+    /// Names a block and its sizes.
+    public init(name: String, width: Int, mapHeight: Int, mapWidth: Int) {
+      (self.name, self.width) = (name, width)
+      (self.mapHeight, self.mapWidth) = (mapHeight, mapWidth)
+    }
+  }
+
+  /// The number format of the vectors.
+  public enum Format: String, Codable, Sendable, CaseIterable { case float16, float32 }
+
+  /// Always `sdlens-activations`.
+  public var format = "sdlens-activations"
+  /// Of the layout of the store.
+  public var version = 1
+  /// The name of the model.
+  public var model: String
+  /// The fingerprint of the model.
+  public var modelFingerprint: String
+  /// What was recorded: `update`, `residual`, or `heads.n`, the outputs of the attention heads of layer n.
+  public var site: String
+  /// The blocks, in the order of the forward pass.
+  public var blocks: [Block]
+  /// How the vectors are stored.
+  public var dtype: Format
+  /// The number of pictures; picture i has the seed `seed + i`.
+  public var pictures: Int
+  /// Pictures in a shard; the last may have fewer.
+  public var picturesPerShard: Int
+  /// Places of a map that are kept for every picture and step; nil when all are.
+  public var places: Int?
+  /// Of the first picture.
+  public var seed: Int
+  /// Denoising steps; all are recorded.
+  public var steps: Int
+  /// Strength of guidance; of a guided run the conditional half is recorded.
+  public var guidance: Double
+  /// Of the pictures, in pixels.
+  public var height: Int
+  /// Of the pictures, in pixels.
+  public var width: Int
+  /// The fingerprint of the list of prompts.
+  public var prompts: String
+
+  /// The name of the file.
+  static let fileName = "manifest.json"
+  /// The number of shards of the whole store.
+  public var shards: Int { (pictures + picturesPerShard - 1) / picturesPerShard }
+  /// Bytes of a number.
+  var numberSize: Int { dtype == .float16 ? 2 : 4 }
+
+  /// Describes a store; the fields that are not given have one value only.
+  public init(
+    model: String, modelFingerprint: String, site: String, blocks: [Block], dtype: Format, pictures: Int,
+    picturesPerShard: Int, places: Int?, seed: Int, steps: Int, guidance: Double, height: Int, width: Int,
+    prompts: String
+  ) {
+    (self.model, self.modelFingerprint, self.site, self.blocks) = (model, modelFingerprint, site, blocks)
+    (self.dtype, self.pictures, self.picturesPerShard) = (dtype, pictures, picturesPerShard)
+    (self.places, self.seed, self.steps, self.guidance) = (places, seed, steps, guidance)
+    (self.height, self.width, self.prompts) = (height, width, prompts)
+  }
+
+  /// Reads and checks the manifest of a store.
+  ///
+  /// - Throws: `FileError`, `MalformedFile`, `NoActivationStore`.
+  public init(storeAt folder: String) throws {
+    let path = "\(folder)/\(Self.fileName)"
+    guard FileManager.default.fileExists(atPath: path) else { throw NoActivationStore(path: folder) }
+    try self.init(contentsOf: path)
+  }
+
+  /// Reads and checks a manifest.
+  ///
+  /// - Throws: `FileError`, `MalformedFile`.
+  init(contentsOf path: String) throws {
+    self = try JSON.read(Self.self, from: path)
+    if let problem { throw MalformedFile(path: path, reason: problem) }
+  }
+
+  /// What no store can have.
+  private var problem: String? {
+    guard format == "sdlens-activations" else { return "has format '\(format)', not 'sdlens-activations'" }
+    guard version == 1 else {
+      return "is of version \(version), but this program reads version 1; take a newer one"
+    }
+    let sizes = blocks.flatMap { [$0.width, $0.mapHeight, $0.mapWidth] }
+    guard sizes.allSatisfy({ 1...1 << 16 ~= $0 }), !blocks.isEmpty else { return "has blocks without a size" }
+    guard Set(blocks.map(\.name)).count == blocks.count else { return "names a block twice" }
+    guard 1...1 << 40 ~= pictures, 1...1 << 20 ~= picturesPerShard, 1...1 << 16 ~= steps else {
+      return "has \(pictures) pictures in shards of \(picturesPerShard) with \(steps) steps"
+    }
+    guard seed.addingReportingOverflow(pictures).overflow == false else { return "has seed \(seed)" }
+    guard places.map({ 1...1 << 16 ~= $0 }) ?? true else { return "keeps \(places ?? 0) places of a map" }
+    return nil
+  }
+
+  /// A number that two stores share only if they are parts of the same job.
+  public var fingerprint: String {
+    get throws {
+      var fingerprint = Fingerprint()
+      fingerprint.add(try JSON.text(self))
+      return fingerprint.description
+    }
+  }
+
+  /// The pictures of a shard.
+  public func pictures(ofShard index: Int) -> Range<Int> {
+    index * picturesPerShard..<min(pictures, (index + 1) * picturesPerShard)
+  }
+
+  /// Vectors of one picture in a block: those of all its steps.
+  public func rows(of block: Block) -> Int { steps * placesKept(of: block) }
+
+  /// Places of a block's map that are kept.
+  public func placesKept(of block: Block) -> Int {
+    min(places ?? .max, block.mapHeight * block.mapWidth)
+  }
+
+  /// The bytes of the vectors of `count` pictures.
+  public func bytes(pictures count: Int) -> Int {
+    blocks.reduce(0) { $0 + rows(of: $1) * ($1.width * numberSize + (places == nil ? 0 : 4)) } * count
+  }
+
+  /// The block of that name.
+  ///
+  /// - Throws: `BlockNotStored`.
+  public func block(_ name: String) throws -> Block {
+    guard let block = blocks.first(where: { $0.name == name }) else {
+      throw BlockNotStored(block: name, stored: blocks.map(\.name))
+    }
+    return block
+  }
+
+  /// The first setting in which two manifests differ, with both values.
+  public func difference(from other: Self) -> (setting: String, ours: String, theirs: String)? {
+    func fields(_ manifest: Self) -> [(String, String)] {
+      Mirror(reflecting: manifest).children.map { child in
+        let value = Mirror(reflecting: child.value)
+        let text =
+          value.displayStyle == .optional
+          ? value.children.first.map { "\($0.value)" } ?? "all" : "\(child.value)"
+        return (child.label ?? "", child.label == "blocks" ? manifest.blockList : text)
+      }
+    }
+    for (ours, theirs) in zip(fields(self), fields(other)) where ours.1 != theirs.1 {
+      return (ours.0, ours.1, theirs.1)
+    }
+    return nil
+  }
+
+  private var blockList: String { blocks.map(\.name).joined(separator: ", ") }
+}
+
+/// A folder that is no store.
+public struct NoActivationStore: UserError {
+  let path: String
+  /// The folder and what makes one.
+  public var description: String {
+    "'\(path)' is no store of activations: it has no manifest.json; make one with: sdlens collect"
+  }
+}
+
+/// A block of which a store has no vectors.
+public struct BlockNotStored: UserError {
+  let block: String
+  let stored: [String]
+  /// The block, and those that are stored.
+  public var description: String {
+    "the store has no activations of \(block), only of \(stored.joined(separator: ", ")); collect them with: "
+      + "sdlens collect --block \(block)"
+  }
+}

@@ -1,0 +1,92 @@
+import SDLensCore
+
+/// Vectors that come picture by picture.
+public protocol PictureRows: AnyObject {
+  /// Of a vector.
+  var width: Int { get }
+  /// The number of pictures.
+  var pictures: Int { get }
+  /// Vectors of a picture.
+  var rowsPerPicture: Int { get }
+  /// Gets ready for reading the vectors of some pictures.
+  func prepare(_ pictures: [Int]) throws
+  /// Writes a vector of the pictures of the last `prepare`, counted through them; called by several threads.
+  func copyRow(_ row: Int, to target: UnsafeMutablePointer<Float>)
+}
+
+/// The vectors of many pictures in random order, with neither the vectors nor their order in memory.
+///
+/// The pictures are put in a random order, a new one in each epoch, and cut into groups; within a group, the
+/// vectors are put in a random order. So a batch of 4096 has vectors of all pictures of its group.
+public final class ShuffledRows: RowSource {
+  public var width: Int { source.width }
+  public var count: Int { source.pictures * source.rowsPerPicture }
+  /// Pictures in a group.
+  public let picturesPerGroup: Int
+  private let source: any PictureRows
+  private let seed: Int
+  private var order: (epoch: Int, pictures: [Int32])?
+  private var group: (epoch: Int, index: Int, rows: [Int32])?
+
+  /// Shuffles `source` in groups of at least `groupSize` vectors; the order depends on nothing else but `seed`.
+  public init(_ source: any PictureRows, groupSize: Int = 1 << 17, seed: Int) {
+    self.source = source
+    self.seed = seed
+    picturesPerGroup = max(1, (groupSize + source.rowsPerPicture - 1) / source.rowsPerPicture)
+    precondition(
+      source.pictures <= Int(Int32.max) && picturesPerGroup * source.rowsPerPicture <= Int(Int32.max))
+  }
+
+  public func rows(_ range: Range<Int>, epoch: Int) throws -> Tensor {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "rows \(range) of \(count)")
+    let (width, rowsPerGroup) = (width, picturesPerGroup * source.rowsPerPicture)
+    var result = Tensor(uninitialized: [range.count, width])
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let index = start / rowsPerGroup
+      let rows = try self.rows(ofGroup: index, epoch: epoch)
+      let end = min(range.upperBound, index * rowsPerGroup + rows.count)
+      result.withMutableElements {
+        nonisolated(unsafe) let y = $0.baseAddress! + (start - range.lowerBound) * width
+        // Disjoint: each row of the result is written once.
+        Parallel.forRanges(end - start, grain: 64) {
+          for row in $0 { source.copyRow(Int(rows[start - index * rowsPerGroup + row]), to: y + row * width) }
+        }
+      }
+      start = end
+    }
+    return result
+  }
+
+  /// The order of the vectors of a group, whose pictures are made ready.
+  private func rows(ofGroup index: Int, epoch: Int) throws -> [Int32] {
+    if let group, group.epoch == epoch, group.index == index { return group.rows }
+    if order?.epoch != epoch {
+      order = (epoch, MersenneTwister.permutation(of: source.pictures, seeds: [seed, epoch]))
+    }
+    let first = index * picturesPerGroup
+    let pictures = order!.pictures[first..<min(source.pictures, first + picturesPerGroup)].map(Int.init)
+    group = nil
+    try source.prepare(pictures)
+    let rows = MersenneTwister.permutation(
+      of: pictures.count * source.rowsPerPicture, seeds: [seed, epoch, index])
+    group = (epoch, index, rows)
+    return rows
+  }
+}
+
+extension MersenneTwister {
+  /// A random order of `0..<count` (Fisher and Yates), fixed by some numbers.
+  package static func permutation(of count: Int, seeds: [Int]) -> [Int32] {
+    var mixed = Fingerprint()
+    for seed in seeds { withUnsafeBytes(of: Int64(seed).littleEndian) { mixed.add($0) } }
+    var generator = MersenneTwister(seed: mixed.value)
+    var order = (0..<Int32(count)).map { $0 }
+    for last in order.indices.dropFirst().reversed() {
+      // The upper bits of a product: no bias worth mentioning below 2³¹, and no division.
+      let other = Int((UInt64(generator.bits32()) * UInt64(last + 1)) >> 32)
+      order.swapAt(last, other)
+    }
+    return order
+  }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import SDLensCore
+
+/// The activations that sdxl-unbox collects: a folder with one webdataset tar for each block, read as a stream.
+///
+/// A sample is a batch of pictures: `sample_{n}.diff.pth` (the update, [batch, 1, d, h, w]),
+/// `sample_{n}.gen_args.json` (with the prompts) and `sample_{n}.output.pth`, which is passed over.
+public struct UnboxActivations: Sendable {
+  /// A batch of pictures.
+  public struct Sample: Sendable {
+    /// The number of the batch, from which its noise was drawn.
+    public let number: Int
+    /// One for each picture.
+    public let prompts: [String]
+    /// The update of the block, [batch, height, width, channels].
+    public let update: Tensor
+  }
+
+  /// Where the tars lie.
+  public let folder: String
+  /// The blocks as they are named there: `unet.down_blocks.2.attentions.1`, or `down.2.1`.
+  public let blocks: [String]
+  private let files: [String: String]
+
+  /// Looks for tars other than `images.tar`.
+  ///
+  /// - Throws: `FileError` when there is no such folder, `MalformedFile` when it has no tars.
+  public init(_ folder: String) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) else {
+      throw FileError.missing(path: folder)
+    }
+    guard isFolder.boolValue else {
+      throw MalformedFile(
+        path: folder, reason: "is a file, but a folder with one .tar for each block is needed")
+    }
+    let tars = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
+      $0.hasSuffix(".tar") && $0 != "images.tar"
+    }
+    guard !tars.isEmpty else {
+      throw MalformedFile(
+        path: folder, reason: "has no activations of sdxl-unbox: looked for one .tar for each block")
+    }
+    // Later versions write `down_2_1.tar` for down.2.1; module paths have dots.
+    files = Dictionary(
+      tars.map { tar in
+        let name = String(tar.dropLast(".tar".count))
+        return (name.contains(".") ? name : name.replacingOccurrences(of: "_", with: "."), tar)
+      }, uniquingKeysWith: { first, _ in first })
+    blocks = files.keys.sorted()
+    self.folder = folder
+  }
+
+  /// The samples of a block in the order of the file, one in memory at a time.
+  public func samples(of block: String) throws -> Samples {
+    guard let file = files[block] else {
+      throw MalformedFile(
+        path: folder, reason: "has no block '\(block)'; there are \(blocks.joined(separator: ", "))")
+    }
+    return try Samples(tar: folder + "/" + file)
+  }
+
+  /// A tar on its way past.
+  public final class Samples {
+    private let path: String
+    private let archive: Archive
+    private var pending: Archive.Member?
+
+    fileprivate init(tar path: String) throws {
+      self.path = path
+      archive = try Archive(tar: path)
+      pending = try archive.next()
+    }
+
+    /// The next sample; nil at the end.
+    ///
+    /// - Throws: `ArchiveError`, `TorchFileError` or `MalformedFile`, naming tar and member.
+    public func next() throws -> Sample? {
+      guard let first = pending else { return nil }
+      let key = first.name.prefix { $0 != "." }
+      guard key.hasPrefix("sample_"), let number = Int(key.dropFirst("sample_".count)) else {
+        throw MalformedFile(path: path, reason: "holds '\(first.name)', but 'sample_{number}.…' is needed")
+      }
+      var (update, prompts): (Tensor?, [String]?)
+      while let member = pending, member.name.prefix(while: { $0 != "." }) == key {
+        switch member.name.dropFirst(key.count) {
+        case ".diff.pth": update = try self.update(member)
+        case ".gen_args.json": prompts = try self.prompts(member)
+        default: break
+        }
+        pending = try archive.next()
+      }
+      guard let update, let prompts else {
+        throw MalformedFile(
+          path: path,
+          reason: "has no '\(key).\(update == nil ? "diff.pth" : "gen_args.json")'; collect it again")
+      }
+      guard prompts.count == update.shape[0] else {
+        throw MalformedFile(
+          path: path, reason: "has \(prompts.count) prompts for the \(update.shape[0]) pictures of '\(key)'")
+      }
+      return Sample(number: number, prompts: prompts, update: update)
+    }
+
+    private func update(_ member: Archive.Member) throws -> Tensor {
+      let name = "\(path): \(member.name)"
+      let file = try archive.read(member).withUnsafeBytes { try TorchFile($0, path: name) }
+      guard case .tensor(let tensor) = file.root, tensor.sizes.count == 5, tensor.sizes[1] == 1 else {
+        throw MalformedFile(
+          path: name, reason: "is no update of a single step: a tensor [batch, 1, channels, height, width]")
+      }
+      let update = try file.tensor(tensor, name: "diff").finite(name: "diff", path: name)
+      let sizes = tensor.sizes
+      return update.reshaped([sizes[0], sizes[2], sizes[3], sizes[4]]).channelsLast()
+    }
+
+    private func prompts(_ member: Archive.Member) throws -> [String] {
+      struct Arguments: Decodable {
+        let prompt: [String]?
+        let prompts: [String]?
+      }
+      let bytes = try archive.read(member)
+      guard let arguments = try? JSONDecoder().decode(Arguments.self, from: Data(bytes)),
+        let prompts = arguments.prompt ?? arguments.prompts
+      else {
+        throw MalformedFile(
+          path: "\(path): \(member.name)", reason: "has no list of prompts under 'prompt'; collect it again")
+      }
+      return prompts
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import Foundation
+import SDLensCore
+
+/// `sdlens.safetensors` beside the files of another project: what its format has no place for, so that nothing
+/// is lost on the way there and back. The other project does not look at it.
+///
+/// It has the tensors `last_active`, `mean` and `deviation`, and as texts block, site, model, fingerprint, all
+/// metadata (each key behind `metadata.`), and the fingerprint of the weights that it belongs to.
+enum Companion {
+  private static let file = "/sdlens.safetensors"
+
+  /// Takes the companion of the weights in a folder, if there is one.
+  ///
+  /// - Throws: `MalformedFile` when the weights have changed since it was written.
+  static func read(_ folder: String, weights: String, into saved: inout SavedAutoencoder) throws {
+    let path = folder + file
+    guard FileManager.default.fileExists(atPath: path) else { return }
+    var tensors = try TensorTable(safetensors: path)
+    let texts = tensors.metadata
+    guard texts["weights"] == (try fingerprint(folder, weights)) else {
+      throw MalformedFile(
+        path: path, reason: "does not belong to '\(weights)' beside it, which has changed since; remove it")
+    }
+    try saved.takeStatistics(&tensors)
+    try tensors.finish()
+    (saved.block, saved.site) = (texts["block"], texts["site"])
+    (saved.model, saved.modelFingerprint) = (texts["model"], texts["model_fingerprint"])
+    saved.metadata = [:]
+    for (key, text) in texts where key.hasPrefix(prefix) {
+      saved.metadata[String(key.dropFirst(prefix.count))] = text
+    }
+  }
+
+  /// Writes the companion of weights that are there already.
+  static func write(_ saved: SavedAutoencoder, weights: String, to folder: String) throws {
+    var texts = ["weights": try fingerprint(folder, weights)]
+    (texts["block"], texts["site"]) = (saved.block, saved.site)
+    (texts["model"], texts["model_fingerprint"]) = (saved.model, saved.modelFingerprint)
+    for (key, text) in saved.metadata { texts[prefix + key] = text }
+    try Safetensors.write(saved.statistics, metadata: texts, to: folder + file)
+  }
+
+  private static let prefix = "metadata."
+
+  private static func fingerprint(_ folder: String, _ weights: String) throws -> String {
+    var fingerprint = Fingerprint()
+    try fingerprint.add(folder + "/" + weights, as: weights)
+    return fingerprint.description
+  }
+}

@@ -1,0 +1,73 @@
+import SDLensCore
+
+/// The format of this program: `sae.json` says what it is, `sae.safetensors` has the numbers.
+///
+/// Tensors, float32: `encoder` [n, d], `decoder` [n, d] (row ρ is the direction `f_ρ`), `pre_bias` [d],
+/// `latent_bias` [n], and where known `mean` [n], `deviation` [n] and `last_active` (I64 [n]).
+enum OwnLayout: WritableLayout {
+  static let name = "sdlens"
+  static let files = ["sae.json", "sae.safetensors"]
+
+  private struct Config: Encodable {
+    var format = "sdlens-sae"
+    var version = 1
+    let k, width, features: Int
+    let block, site, model, modelFingerprint: String?
+  }
+
+  static func read(_ folder: String) throws -> SavedAutoencoder {
+    let config = try ConfigFile(folder + "/sae.json")
+    guard try config.string("format") == "sdlens-sae" else {
+      throw UnsupportedConfigValue(
+        path: config.path, key: "format", found: config["format"] ?? .null, supported: ["sdlens-sae"])
+    }
+    _ = try config.int("version", in: 1...1)
+    let (n, d) = (try config.int("features"), try config.int("width"))
+    var tensors = try TensorTable(safetensors: folder + "/sae.safetensors")
+    var saved = SavedAutoencoder(
+      SparseAutoencoder(
+        k: try config.k(features: n), encoder: try tensors.floats("encoder", [n, d]),
+        decoder: try tensors.floats("decoder", [n, d]), preBias: try tensors.floats("pre_bias", [d]),
+        latentBias: try tensors.floats("latent_bias", [n])))
+    try saved.takeStatistics(&tensors)
+    try tensors.finish()
+    saved.block = try config.text("block")
+    saved.site = try config.text("site")
+    saved.model = try config.text("model")
+    saved.modelFingerprint = try config.text("model_fingerprint")
+    saved.metadata = tensors.metadata
+    return saved
+  }
+
+  static func write(_ saved: SavedAutoencoder, to folder: String) throws {
+    let sae = saved.autoencoder
+    try Safetensors.write(
+      [
+        .init("encoder", sae.encoder), .init("decoder", sae.decoder), .init("pre_bias", sae.preBias),
+        .init("latent_bias", sae.latentBias),
+      ] + saved.statistics, metadata: saved.metadata, to: folder + "/sae.safetensors")
+    try writeJSON(
+      Config(
+        k: sae.k, width: sae.width, features: sae.features, block: saved.block, site: saved.site,
+        model: saved.model, modelFingerprint: saved.modelFingerprint), to: folder + "/sae.json")
+  }
+}
+
+extension SavedAutoencoder {
+  /// What is known of the features, as tensors of a file.
+  var statistics: [Safetensors.Item] {
+    let n = autoencoder.features
+    return [
+      lastActive.map { .init("last_active", $0, [n]) }, mean.map { .init("mean", $0) },
+      deviation.map { .init("deviation", $0) },
+    ].compactMap(\.self)
+  }
+
+  /// Takes what `statistics` wrote.
+  mutating func takeStatistics(_ tensors: inout TensorTable) throws {
+    let shape: Shape = [autoencoder.features]
+    lastActive = tensors.contains("last_active") ? try tensors.integers("last_active", shape) : nil
+    mean = tensors.contains("mean") ? try tensors.floats("mean", shape) : nil
+    deviation = tensors.contains("deviation") ? try tensors.floats("deviation", shape) : nil
+  }
+}

@@ -1,0 +1,160 @@
+import Foundation
+import SDLensCore
+
+/// An autoencoder with what is known about it, as it is kept on disk.
+public struct SavedAutoencoder: Sendable {
+  /// The dictionary.
+  public var autoencoder: SparseAutoencoder
+  /// The block whose vectors it decomposes, by its short name: `down.2.1`.
+  public var block: String?
+  /// What of the block: `update`, `residual`, `heads`.
+  public var site: String?
+  /// The model, by name.
+  public var model: String?
+  /// The fingerprint of the model.
+  public var modelFingerprint: String?
+  /// How many vectors were seen since each feature was last active; sdxl-unbox counts training steps, see there.
+  public var lastActive: [Int64]?
+  /// The mean of the positive activations of each feature, `μ_ρ`, [features].
+  public var mean: Tensor?
+  /// Their standard deviation, [features].
+  public var deviation: Tensor?
+  /// Anything else.
+  public var metadata: [String: String] = [:]
+
+  /// An autoencoder of which nothing else is known yet.
+  public init(_ autoencoder: SparseAutoencoder) { self.autoencoder = autoencoder }
+
+  /// A format that can be written.
+  public enum Format: String, CaseIterable, Sendable {
+    case sdlens
+    case sdxlUnbox = "sdxl-unbox"
+    case saelens
+    case sparsify
+
+    var layout: any WritableLayout.Type {
+      switch self {
+      case .sdlens: OwnLayout.self
+      case .sdxlUnbox: UnboxLayout.self
+      case .saelens: SAELensLayout.self
+      case .sparsify: SparsifyLayout.self
+      }
+    }
+  }
+
+  /// All formats that are read.
+  private static var layouts: [any CheckpointLayout.Type] {
+    Format.allCases.map(\.layout) + [DictionaryLearningLayout.self]
+  }
+
+  /// Reads an autoencoder of any known format from its folder, or from a file of it.
+  ///
+  /// - Throws: `FileError` when nothing is there, `UnknownCheckpoint` when it is of no known format, and what is
+  ///   wrong with its files.
+  public static func read(_ path: String) throws -> SavedAutoencoder {
+    let (layout, folder) = try find(path)
+    return try layout.read(folder)
+  }
+
+  /// The name of the format of what lies at `path`.
+  public static func formatName(at path: String) throws -> String { try find(path).layout.name }
+
+  /// Writes the folder, which must not exist or be empty, whole or not at all.
+  public func write(to folder: String, as format: Format) throws {
+    try AtomicFolder.write(to: folder) { try format.layout.write(self, to: $0) }
+  }
+
+  /// Writes the files of our own format into a folder that is there and may hold others.
+  ///
+  /// `sae.json` comes last: a folder that has it is complete.
+  public func write(into folder: String) throws { try OwnLayout.write(self, to: folder) }
+
+  private static func find(_ path: String) throws -> (layout: any CheckpointLayout.Type, folder: String) {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw FileError.missing(path: path)
+    }
+    let name = (path as NSString).lastPathComponent
+    let parent = (path as NSString).deletingLastPathComponent
+    let folder = isFolder.boolValue ? path : parent.isEmpty ? "." : parent
+    let found = layouts.filter { layout in
+      layout.files.allSatisfy { FileManager.default.fileExists(atPath: folder + "/" + $0) }
+        && (isFolder.boolValue || layout.files.contains(name))
+    }
+    guard found.count == 1 else {
+      throw UnknownCheckpoint(
+        path: path, found: found.map { $0.name }, known: layouts.map { ($0.name, $0.files) })
+    }
+    return (found[0], folder)
+  }
+}
+
+/// One way to lay a dictionary out in files.
+protocol CheckpointLayout {
+  /// Its name on the command line.
+  static var name: String { get }
+  /// The files by which a folder of it is known.
+  static var files: [String] { get }
+  static func read(_ folder: String) throws -> SavedAutoencoder
+}
+
+/// A layout that can be written without loss.
+protocol WritableLayout: CheckpointLayout {
+  /// Makes the files in a folder that is there.
+  static func write(_ saved: SavedAutoencoder, to folder: String) throws
+}
+
+/// A folder or file of no known format, or of two.
+public struct UnknownCheckpoint: UserError {
+  let path: String
+  let found: [String]
+  let known: [(name: String, files: [String])]
+
+  /// What was looked for.
+  public var description: String {
+    guard found.isEmpty else {
+      return "'\(path)' holds dictionaries of several formats (\(found.joined(separator: ", "))); "
+        + "keep each in a folder of its own"
+    }
+    let known = known.map { "\($0.files.joined(separator: " and ")) (\($0.name))" }
+    return "'\(path)' holds no dictionary of a known format: looked for " + known.joined(separator: ", ")
+  }
+}
+
+extension ConfigFile {
+  /// The number of active features, which may not be more than there are.
+  func k(features: Int) throws -> Int {
+    let k = try int("k")
+    guard k <= features else {
+      throw BadConfigValue(
+        path: path, key: "k", found: self["k"], needed: "at most \(features), as many features as there are")
+    }
+    return k
+  }
+
+  /// A text that may be absent.
+  func text(_ key: String) throws -> String? { self[key] == nil ? nil : try string(key) }
+
+  /// Texts under a key that may be absent.
+  func texts(_ key: String) throws -> [String: String] {
+    guard let value = self[key] else { return [:] }
+    guard case .object(let members) = value else {
+      throw BadConfigValue(path: path, key: key, found: value, needed: "an object of texts")
+    }
+    return try members.mapValues {
+      guard case .string(let text) = $0 else {
+        throw BadConfigValue(path: path, key: key, found: $0, needed: "an object of texts")
+      }
+      return text
+    }
+  }
+}
+
+/// Writes a small JSON file with sorted keys in snake case.
+func writeJSON(_ value: some Encodable, to path: String) throws {
+  let encoder = JSONEncoder()
+  encoder.keyEncodingStrategy = .convertToSnakeCase
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  let bytes = Array(try encoder.encode(value)) + [UInt8(ascii: "\n")]
+  try AtomicFile.write(to: path, byteCount: bytes.count) { try $0.append(bytes) }
+}

@@ -1,0 +1,110 @@
+import SDLensCore
+
+/// One pass of a dictionary over the recorded activations of its block.
+public struct DictionarySurvey {
+  /// How the features behave.
+  public let statistics: FeatureStatistics
+  /// Where they are active.
+  public let examples: FeatureExamples
+  /// How well the dictionary explains the vectors.
+  public let variance: ExplainedVariance
+
+  /// Encodes every vector of a store, in the order of the pictures.
+  ///
+  /// - Parameter progress: called with the number of pictures that were added.
+  /// - Throws: `WidthMismatch`, `BlockNotStored`, `EmptyStore`.
+  public init(
+    of autoencoder: SparseAutoencoder, block: String, in store: ActivationStore,
+    progress: (Int) -> Void = { _ in }
+  ) throws {
+    let activations = try store.activations(of: block)
+    guard activations.width == autoencoder.width else {
+      throw WidthMismatch(block: block, stored: activations.width, dictionary: autoencoder.width)
+    }
+    let (rows, isWhole) = (activations.rowsPerPicture, store.manifest.places == nil)
+    let (height, width) = (activations.block.mapHeight, activations.block.mapWidth)
+    let steps = store.manifest.steps
+    var counts = FeatureCounts(features: autoencoder.features)
+    var collector = FeatureExampleCollector(
+      features: autoencoder.features, mapShape: isWhole ? [steps, height, width] : [1, 1, rows],
+      keepsMaps: isWhole)
+    var variance = ExplainedVariance(width: autoencoder.width)
+    let numbers = store.pictureNumbers
+    let atOnce = max(1, 1024 / rows)
+    for start in stride(from: 0, to: activations.pictures, by: atOnce) {
+      let pictures = start..<min(activations.pictures, start + atOnce)
+      let vectors = Tensor.stacked(pictures.map(activations.rows(ofPicture:)))
+      let codes = autoencoder.encode(vectors)
+      counts.add(codes)
+      variance.add(vectors, autoencoder.decode(codes))
+      for (index, picture) in pictures.enumerated() {
+        collector.add(codes.rows(index * rows..<(index + 1) * rows), picture: numbers[picture])
+      }
+      progress(pictures.count)
+    }
+    (statistics, examples, self.variance) = (counts.statistics, collector.result, variance)
+  }
+}
+
+/// How much of the variance of vectors a reconstruction explains, summed up as they come.
+public struct ExplainedVariance: Sendable {
+  private var count = 0.0
+  private var sums: [Double]
+  private var squares: [Double]
+  private var errorSums: [Double]
+  private var errorSquares: [Double]
+
+  /// Nothing added yet.
+  public init(width: Int) {
+    sums = Array(repeating: 0, count: width)
+    (squares, errorSums, errorSquares) = (sums, sums, sums)
+  }
+
+  /// Adds vectors and their reconstructions, [rows, width] each.
+  public mutating func add(_ vectors: Tensor, _ reconstructions: Tensor) {
+    precondition(vectors.shape == reconstructions.shape && vectors.width == sums.count)
+    count += Double(vectors.rows)
+    let width = sums.count
+    vectors.withElements { x in
+      reconstructions.withElements { y in
+        for row in 0..<vectors.rows {
+          for c in 0..<width {
+            let (value, error) = (Double(x[row * width + c]), Double(x[row * width + c] - y[row * width + c]))
+            sums[c] += value
+            squares[c] += value * value
+            errorSums[c] += error
+            errorSquares[c] += error * error
+          }
+        }
+      }
+    }
+  }
+
+  /// `1 − Σ‖h − h'‖² / Σ‖h − mean h‖²`.
+  public var global: Double {
+    let total = sums.indices.reduce(0) { $0 + squares[$1] - sums[$1] * sums[$1] / count }
+    return 1 - errorSquares.reduce(0, +) / total
+  }
+
+  /// `mean_d (1 − var(h − h')_d / (var(h)_d + 1e-8))`, as the authors log it (variances of a sample).
+  public var perDimension: Double {
+    let ratios = sums.indices.map { c in
+      let error = (errorSquares[c] - errorSums[c] * errorSums[c] / count) / (count - 1)
+      let variance = (squares[c] - sums[c] * sums[c] / count) / (count - 1)
+      return 1 - error / (variance + 1e-8)
+    }
+    return ratios.reduce(0, +) / Double(ratios.count)
+  }
+}
+
+/// A dictionary for vectors of another width.
+public struct WidthMismatch: UserError {
+  let block: String
+  let stored: Int
+  let dictionary: Int
+  /// The block and both widths.
+  public var description: String {
+    "the vectors of \(block) have width \(stored), but the dictionary is for width \(dictionary); take the "
+      + "dictionary of that block and model"
+  }
+}

@@ -1,0 +1,72 @@
+import CKernels
+import Foundation
+import SDLensCore
+
+/// The optimizer: means of the gradient and of its square, and the step that follows from them.
+///
+/// `m += (g − m)(1 − β₁)`, `v = β₂ v + (1 − β₂) g²`, `p −= η/(1 − β₁ᵗ) · m ∕ (√v/√(1 − β₂ᵗ) + ε)`, in the order of
+/// `torch.optim.Adam`. Source: Kingma and Ba, "Adam", 2015.
+struct Adam {
+  /// `m`.
+  var mean: Gradient
+  /// `v`.
+  var square: Gradient
+
+  /// Before the first step.
+  init(for sae: SparseAutoencoder) {
+    mean = Gradient(zeros: sae)
+    square = Gradient(zeros: sae)
+  }
+
+  /// As another run left it.
+  init(mean: Gradient, square: Gradient) { (self.mean, self.square) = (mean, square) }
+
+  /// Moves all parameters of a dictionary and brings its directions back to length 1.
+  ///
+  /// - Parameters:
+  ///   - scale: what the gradient is multiplied by first.
+  ///   - step: counted from 1.
+  mutating func move(
+    _ sae: inout SparseAutoencoder, against gradient: Gradient, scale: Double, rate: Double, step: Int,
+    settings: TrainingSettings
+  ) {
+    let constants = kernel_adam_step(
+      gradient_scale: Float(scale), mean_weight: Float(1 - settings.beta1),
+      square_decay: Float(settings.beta2), square_weight: Float(1 - settings.beta2),
+      square_correction: Float((1 - pow(settings.beta2, Double(step))).squareRoot()),
+      rate: Float(rate / (1 - pow(settings.beta1, Double(step)))), epsilon: Float(settings.epsilon))
+    Self.move(&sae.encoder, &mean.encoder, &square.encoder, gradient.encoder, constants)
+    Self.move(
+      &sae.decoder, &mean.decoder, &square.decoder, gradient.decoder, constants, normalizing: true)
+    Self.move(&sae.latentBias, &mean.latentBias, &square.latentBias, gradient.latentBias, constants)
+    Self.move(&sae.preBias, &mean.preBias, &square.preBias, gradient.preBias, constants)
+  }
+
+  private static func move(
+    _ p: inout Tensor, _ mean: inout Tensor, _ square: inout Tensor, _ gradient: Tensor,
+    _ constants: kernel_adam_step, normalizing: Bool = false
+  ) {
+    let (rows, width) = (p.rows, p.width)
+    p.withMutableElements { p in
+      mean.withMutableElements { mean in
+        square.withMutableElements { square in
+          nonisolated(unsafe) let (p, mean, square) = (
+            p.baseAddress!, mean.baseAddress!, square.baseAddress!
+          )
+          gradient.withElements { gradient in
+            // Disjoint: each range has its own rows. A row is normalised while it is in the cache.
+            Parallel.forRanges(rows, grain: 8) { range in
+              withUnsafePointer(to: constants) { constants in
+                for start in range.map({ $0 * width }) {
+                  kernel_adam(
+                    p + start, mean + start, square + start, gradient.baseAddress! + start, width, constants)
+                  if normalizing { Tensor.normalize(p + start, width) }
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import SDLensCore
+
+/// A dictionary in training, with everything that its next step depends on.
+public struct DictionaryState: Sendable {
+  /// How it is trained.
+  public internal(set) var settings: TrainingSettings
+  /// The dictionary so far.
+  public var autoencoder: SparseAutoencoder
+  /// Vectors since the last batch in which each feature was active.
+  public var idle: [Int64] {
+    get { dead.idle }
+    set { dead = DeadFeatures(idle: newValue, activations: dead.activations) }
+  }
+  /// In how many vectors each feature was active so far.
+  public var activations: [Int64] { dead.activations }
+  /// `1 ∕ mean((h − mean h)²)` over the first vectors, the unit of the reconstruction loss.
+  public let mseScale: Float
+  /// Where the time went since the state was made or read.
+  public internal(set) var times = TrainingTimes()
+
+  var adam: Adam
+  var dead: DeadFeatures
+
+  /// The state that another run came to.
+  init(
+    settings: TrainingSettings, autoencoder: SparseAutoencoder, mseScale: Float, adam: Adam,
+    dead: DeadFeatures
+  ) {
+    (self.settings, self.autoencoder, self.mseScale) = (settings, autoencoder, mseScale)
+    (self.adam, self.dead) = (adam, dead)
+  }
+
+  /// Before the first step: a tied dictionary around a point, the geometric median of the first vectors.
+  init(_ settings: TrainingSettings, preBias: Tensor, mseScale: Float) {
+    let sae = SparseAutoencoder(
+      untrained: settings.features, k: settings.k, seed: settings.seed, preBias: preBias)
+    self.init(
+      settings: settings, autoencoder: sae, mseScale: mseScale, adam: Adam(for: sae),
+      dead: DeadFeatures(features: settings.features))
+  }
+}
+
+extension DictionaryState {
+  private static let rowsAtOnce = 512
+
+  /// The gradient of a batch, before the projection, and what the batch says of the dictionary.
+  struct Derivative {
+    var gradient: Gradient
+    var codes: Codes
+    var auxiliaryCodes: Codes?
+    var loss: Double
+    var mse: Double
+    var auxiliary: Double
+    var meanExplainedVariance: Double?
+    var explainedVariance: Double?
+  }
+
+  /// Derives the loss at a batch of vectors and counts the activations; REFERENCE of the recipe: the paper, eq. 3,
+  /// 16 and 17, with the auxiliary loss as its authors compute it.
+  ///
+  /// With residual `r = h − h'`: `mse_scale · mean(r²) + α · mean((r − W_dec a)²) ∕ mean((r − mean r)²)`, where `a` is
+  /// the ReLU of the `k_aux` largest pre-activations of dead features, and `r` is a constant in the second term,
+  /// whose reconstruction `W_dec a + b_pre` passes its gradient to `b_pre`. A second term that is not a finite
+  /// number counts as 0. Whether a feature is dead is decided after this batch's activations are counted.
+  mutating func derive(_ h: Tensor) -> Derivative {
+    let (rows, width) = (h.rows, h.width)
+    let size = Double(rows * width)
+    let sae = autoencoder
+    let x = times.measure(\.reconstruction) { sae.centered(h) }
+
+    var codes = Codes(rows: rows, slots: settings.k)
+    let mayDie = settings.auxiliaryK > 0 ? dead.features(idleFor: settings.deadAfter - rows) : []
+    var candidates = Candidates(mayDie, rows: rows)
+    let encoder = Linear(weight: WeightMatrix(sae.encoder), bias: sae.latentBias)
+    // A piece at a time: its pre-activations are still in the cache when the largest are looked for.
+    for start in stride(from: 0, to: rows, by: Self.rowsAtOnce) {
+      let piece = x.rows(start..<min(rows, start + Self.rowsAtOnce))
+      let z = times.measure(\.product) { encoder(piece) }
+      times.measure(\.selection) {
+        codes.keepLargest(of: z, from: start)
+        candidates.keep(z, from: start)
+      }
+    }
+    dead.update(codes, threshold: Float(settings.activationThreshold))
+
+    let (residual, total) = times.measure(\.reconstruction) {
+      (
+        Residual(of: x, codes, decoder: sae.decoder, tiling: .few(width: width)),
+        ColumnMoments(x).deviations
+      )
+    }
+    let mse = residual.moments.squares.reduce(0, +) / size
+    var parts = [
+      Gradient.Part(
+        codes: codes, residual: residual, factor: 2 * Double(mseScale) / size, rowsAtOnce: max(1, rows))
+    ]
+    let left = residual.moments.deviations
+    var auxiliary = 0.0
+    var auxiliaryCodes: Codes?
+    if settings.auxiliaryK > 0 {
+      times.measure(\.auxiliary) {
+        let idle = dead.idle
+        let found = candidates.codes(k: settings.auxiliaryK) { idle[Int($0)] >= settings.deadAfter }
+        let rest = Residual(of: residual.rows, found, decoder: sae.decoder, tiling: .many)
+        let variance = left.reduce(0, +)
+        auxiliary = rest.moments.squares.reduce(0, +) / variance
+        auxiliaryCodes = found
+        if auxiliary.isFinite {
+          parts.append(
+            Gradient.Part(
+              codes: found, residual: rest, factor: 2 * settings.auxiliaryScale / variance, rowsAtOnce: 128))
+        } else {
+          auxiliary = 0
+        }
+      }
+    }
+    let gradient = times.measure(\.gradient) { Gradient(of: parts, at: x, sae) }
+    let degrees = Double(max(1, rows - 1))
+    let ratios = zip(left, total).map { 1 - $0 / degrees / ($1 / degrees + 1e-8) }
+    let variance = total.reduce(0, +)
+    return Derivative(
+      gradient: gradient, codes: codes, auxiliaryCodes: auxiliaryCodes,
+      loss: Double(mseScale) * mse + settings.auxiliaryScale * auxiliary, mse: mse, auxiliary: auxiliary,
+      meanExplainedVariance: rows > 1 ? ratios.reduce(0, +) / Double(width) : nil,
+      explainedVariance: variance > 0 ? 1 - mse * size / variance : nil)
+  }
+
+  /// One step of training on a batch [rows, width].
+  ///
+  /// - Parameter step: counted from 1.
+  /// - Throws: `TrainingError.diverged` when the loss is not finite; the parameters are then as before.
+  mutating func learn(from h: Tensor, step: Int, of total: Int, vectors: Int) throws -> StepReport {
+    var derivative = derive(h)
+    let norm = times.measure(\.gradient) { derivative.gradient.project(awayFrom: autoencoder.decoder) }
+    guard derivative.loss.isFinite, norm.isFinite else {
+      throw TrainingError.diverged(dictionary: 0, step: step)
+    }
+    let rate = settings.learningRate(step: step, of: total)
+    let scale = settings.clipping.map { min(1, $0 / (norm + 1e-6)) } ?? 1
+    times.measure(\.update) {
+      adam.move(
+        &autoencoder, against: derivative.gradient, scale: scale, rate: rate, step: step, settings: settings)
+    }
+    let active = (0..<h.rows).reduce(0) { $0 + derivative.codes.active($1) }
+    return StepReport(
+      step: step, vectors: vectors, learningRate: rate, loss: derivative.loss, mse: derivative.mse,
+      auxiliary: derivative.auxiliary, meanExplainedVariance: derivative.meanExplainedVariance,
+      explainedVariance: derivative.explainedVariance, l0: Double(active) / Double(h.rows),
+      dead: dead.count(idleFor: settings.deadAfter), idle1e4: dead.count(idleFor: 10_000),
+      idle1e6: dead.count(idleFor: 1_000_000), idle1e7: dead.count(idleFor: 10_000_000), gradientNorm: norm)
+  }
+}

@@ -1,0 +1,176 @@
+import CKernels
+import SDLensCore
+
+/// One number for every parameter of a dictionary: its gradient, or a mean that Adam keeps.
+struct Gradient {
+  /// Of `W_enc`, [features, width].
+  var encoder: Tensor
+  /// Of `W_decᵀ`, [features, width].
+  var decoder: Tensor
+  /// Of `b_act`, [features].
+  var latentBias: Tensor
+  /// Of `b_pre`, [width].
+  var preBias: Tensor
+
+  /// Zeros, in the shapes of a dictionary.
+  init(zeros shape: SparseAutoencoder) {
+    encoder = Tensor(shape.encoder.shape)
+    decoder = Tensor(shape.decoder.shape)
+    latentBias = Tensor(shape.latentBias.shape)
+    preBias = Tensor(shape.preBias.shape)
+  }
+
+  /// The parts as given.
+  init(encoder: Tensor, decoder: Tensor, latentBias: Tensor, preBias: Tensor) {
+    (self.encoder, self.decoder) = (encoder, decoder)
+    (self.latentBias, self.preBias) = (latentBias, preBias)
+  }
+
+  /// One of the two sums that the gradient consists of: that of the reconstruction or of the auxiliary loss.
+  struct Part {
+    let codes: Codes
+    let residual: Residual
+    /// The derivative of the loss by a reconstruction is `−factor · residual`.
+    let factor: Double
+    /// The rows whose entries are sorted together: a block of rows that shares features stays in the cache.
+    let rowsAtOnce: Int
+  }
+
+  /// The gradient of a loss of which `parts` tell, at the vectors `x = h − b_pre` [rows, width].
+  ///
+  /// With `c` a part's factor, `r` its residual, `s` its codes and `t_ij = r_i · f_j` where `s_ij > 0`:
+  /// `∂f_j = −c Σ_i s_ij r_i`, `∂w_j = −c Σ_i t_ij x_i`, `∂b_act,j = −c Σ_i t_ij`, and
+  /// `∂b_pre = −c Σ_i r_i − Σ_j ∂b_act,j w_j`.
+  init(of parts: [Part], at x: Tensor, _ sae: SparseAutoencoder) {
+    encoder = Tensor(uninitialized: sae.encoder.shape)
+    decoder = Tensor(uninitialized: sae.decoder.shape)
+    latentBias = Tensor(sae.latentBias.shape)
+    preBias = Tensor(sae.preBias.shape)
+    for (index, part) in parts.enumerated() { add(part, at: x, isFirst: index == 0) }
+    addEncoded(sae.encoder)
+  }
+
+  private static let columnsAtOnce = 256
+  private static let featuresAtOnce = 64
+
+  /// Adds a part; the first sets all elements.
+  private mutating func add(_ part: Part, at x: Tensor, isFirst: Bool) {
+    let (features, width, factor) = (encoder.shape[0], encoder.shape[1], Float(part.factor))
+    let codes = part.codes
+    let blockRows = part.rowsAtOnce
+    let blocks = (codes.rows + blockRows - 1) / blockRows
+    var buckets = [Buckets?](repeating: nil, count: blocks)
+    buckets.withUnsafeMutableBufferPointer { buckets in
+      nonisolated(unsafe) let buckets = buckets
+      Parallel.forEach(blocks) { block in
+        buckets[block] = Buckets(
+          codes, slopes: part.residual.slopes, features: features,
+          rows: block * blockRows..<min(codes.rows, (block + 1) * blockRows))
+      }
+    }
+    let sorted = buckets.map { $0! }
+    let used = isFirst ? Array(0..<features) : Self.used(sorted, of: features)
+    for feature in used {
+      var sum: Float = 0
+      for block in sorted {
+        for place in block.starts[feature]..<block.starts[feature + 1] { sum += block.slopes[place] }
+      }
+      latentBias[feature] -= factor * sum
+    }
+    for column in 0..<width { preBias[column] -= Float(part.factor * part.residual.moments.sums[column]) }
+
+    let groups = stride(from: 0, to: used.count, by: Self.featuresAtOnce).map {
+      used[$0..<min($0 + Self.featuresAtOnce, used.count)]
+    }
+    let panels = (width + Self.columnsAtOnce - 1) / Self.columnsAtOnce
+    encoder.withMutableElements { encoder in
+      decoder.withMutableElements { decoder in
+        nonisolated(unsafe) let (encoder, decoder) = (encoder.baseAddress!, decoder.baseAddress!)
+        x.withElements { x in
+          part.residual.rows.withElements { residual in
+            // Disjoint: each piece has its own features and columns of one of the two matrices. Every element
+            // is summed by one thread in the order of the rows.
+            Parallel.forEach(panels * 2 * groups.count) { piece in
+              let column = piece / (2 * groups.count) * Self.columnsAtOnce
+              let ofDecoder = piece / groups.count % 2 == 0
+              let columns = min(Self.columnsAtOnce, width - column)
+              let from = (ofDecoder ? residual : x).baseAddress! + column
+              let to = (ofDecoder ? decoder : encoder) + column
+              for (index, block) in sorted.enumerated() {
+                for feature in groups[piece % groups.count] {
+                  let (start, end) = (block.starts[feature], block.starts[feature + 1])
+                  let sets = isFirst && index == 0
+                  if start == end && !sets { continue }
+                  let target = to + feature * width
+                  block.rows.withUnsafeBufferPointer { rows in
+                    (ofDecoder ? block.values : block.slopes).withUnsafeBufferPointer { weights in
+                      kernel_weighted_sum(
+                        target, sets ? nil : target, -factor, rows.baseAddress! + start,
+                        weights.baseAddress! + start, end - start, from, width, columns)
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// The features that have entries.
+  private static func used(_ blocks: [Buckets], of features: Int) -> [Int] {
+    (0..<features).filter { feature in blocks.contains { $0.starts[feature] < $0.starts[feature + 1] } }
+  }
+
+  /// What `b_pre` gets through the encoder, `−Σ_j ∂b_act,j w_j`.
+  private mutating func addEncoded(_ weights: Tensor) {
+    let (features, width) = (weights.shape[0], weights.shape[1])
+    let all = (0..<Int32(features)).map { $0 }
+    preBias.withMutableElements { bias in
+      nonisolated(unsafe) let bias = bias.baseAddress!
+      latentBias.withElements { slopes in
+        weights.withElements { weights in
+          Parallel.forEach((width + Self.columnsAtOnce - 1) / Self.columnsAtOnce) { panel in
+            let column = panel * Self.columnsAtOnce
+            kernel_weighted_sum(
+              bias + column, bias + column, -1, all, slopes.baseAddress!, features,
+              weights.baseAddress! + column, width, min(Self.columnsAtOnce, width - column))
+          }
+        }
+      }
+    }
+  }
+}
+
+extension Gradient {
+  /// Removes what would only change the lengths of the directions, `∂f_j ← ∂f_j − (∂f_j · f_j) f_j`, and
+  /// returns the norm of all that is left, of all parameters together.
+  mutating func project(awayFrom directions: Tensor) -> Double {
+    let (features, width) = (encoder.shape[0], encoder.shape[1])
+    var squares = [Float](repeating: 0, count: 2 * features)
+    squares.withUnsafeMutableBufferPointer { squares in
+      nonisolated(unsafe) let squares = squares
+      decoder.withMutableElements { decoder in
+        nonisolated(unsafe) let decoder = decoder.baseAddress!
+        encoder.withElements { encoder in
+          directions.withElements { directions in
+            Parallel.forRanges(features, grain: 16) { range in
+              for feature in range {
+                let (g, f) = (decoder + feature * width, directions.baseAddress! + feature * width)
+                kernel_add_scaled(g, -kernel_dot(g, f, width), f, width)
+                let other = encoder.baseAddress! + feature * width
+                squares[2 * feature] = kernel_dot(g, g, width)
+                squares[2 * feature + 1] = kernel_dot(other, other, width)
+              }
+            }
+          }
+        }
+      }
+    }
+    let biases = [latentBias, preBias].map { bias in
+      bias.withElements { $0.reduce(0) { $0 + Double($1) * Double($1) } }
+    }
+    return (squares.reduce(0) { $0 + Double($1) } + biases[0] + biases[1]).squareRoot()
+  }
+}

@@ -1,0 +1,42 @@
+import CKernels
+import SDLensCore
+
+extension SparseAutoencoder {
+  /// A dictionary before training: encoder rows uniform in ±1/√width, decoder rows the same at unit length,
+  /// `b_pre` as given ([width]) and `b_act` 0.
+  ///
+  /// The uniform numbers are those of `torch.empty(features, width).uniform_(-1/√width, 1/√width)` of a CPU
+  /// generator with that seed.
+  init(untrained features: Int, k: Int, seed: Int, preBias: Tensor) {
+    let width = preBias.count
+    let bound = Float(1 / Double(width).squareRoot())
+    var generator = MersenneTwister(seed: seed)
+    var encoder = Tensor(uninitialized: [features, width])
+    encoder.withMutableElements { elements in
+      for index in elements.indices {
+        elements[index] = Float(generator.bits32() & 0xFF_FFFF) * 0x1p-24 * (bound + bound) - bound
+      }
+    }
+    var decoder = encoder
+    decoder.normalizeRows()
+    self.init(
+      k: k, encoder: encoder, decoder: decoder, preBias: preBias, latentBias: Tensor([features]))
+  }
+}
+
+extension Tensor {
+  /// Scales every row to length 1; a row of zeros stays.
+  mutating func normalizeRows() {
+    let (rows, width) = (rows, width)
+    withMutableElements { x in
+      nonisolated(unsafe) let x = x.baseAddress!
+      Parallel.forRanges(rows, grain: 16) { for row in $0 { Self.normalize(x + row * width, width) } }
+    }
+  }
+
+  /// Scales one row to length 1; zeros stay.
+  static func normalize(_ row: UnsafeMutablePointer<Float>, _ width: Int) {
+    let length = kernel_dot(row, row, width).squareRoot()
+    if length > 0 { kernel_scale_shift(row, 1 / length, 0, row, width) }
+  }
+}

@@ -1,0 +1,162 @@
+import CKernels
+import SDLensCore
+
+/// Trains one or several dictionaries in one pass over the data: all see the same batches.
+///
+/// Epoch follows epoch as one long sequence of vectors, which is cut into batches: a batch may begin in one epoch
+/// and end in the next, so that all are full and no vector is left out. Result and reports are the same bytes on
+/// any number of threads and after any number of interruptions.
+public final class Trainer {
+  /// The vectors.
+  public let source: any RowSource
+  /// The number of steps of the whole training.
+  public let steps: Int
+  /// The number of batches consumed, which is the number of steps done.
+  public private(set) var position: Int
+  private var states: [DictionaryState]
+
+  /// Begins a training, or goes on with one.
+  ///
+  /// - Parameters:
+  ///   - settings: of each dictionary; batch and length must be the same in all.
+  ///   - checkpoint: where an earlier run stopped. The settings must be those of that run, but `steps` and `epochs`
+  ///     may be higher as long as the learning rate has not begun to fall.
+  /// - Throws: `BadTrainingSetting`, `TrainingError` and the errors of the source.
+  public init(
+    source: any RowSource, settings: [TrainingSettings], resuming checkpoint: TrainingCheckpoint? = nil
+  ) throws {
+    guard let first = settings.first else { throw TrainingError.noDictionaries }
+    for each in settings { try each.check() }
+    guard source.count > 0 else { throw TrainingError.noVectors }
+    try Self.requireSame("batch", settings.map { "\($0.batch)" })
+    self.source = source
+    steps = first.steps(over: source.count)
+    try Self.requireSame("steps", settings.map { "\($0.steps(over: source.count))" })
+    position = checkpoint?.position ?? 0
+    states = []
+    if let checkpoint {
+      try checkpoint.check(against: settings, width: source.width, count: source.count)
+      states = zip(checkpoint.states, settings).map { state, settings in
+        var state = state
+        state.settings = settings
+        return state
+      }
+    } else {
+      states = try begin(settings)
+    }
+  }
+
+  private static func requireSame(_ name: String, _ values: [String]) throws {
+    guard Set(values).count == 1 else { throw TrainingError.differentData(name: name, values: values) }
+  }
+
+  /// Whether all steps are done.
+  public var isDone: Bool { position >= steps }
+
+  /// Trains all dictionaries on the next batch.
+  ///
+  /// - Returns: a report for each dictionary.
+  /// - Throws: `TrainingError` for vectors that are not finite, before anything changes, or a loss that is not, and
+  ///   the errors of the source.
+  public func step() throws -> [StepReport] {
+    precondition(!isDone, "the training is over")
+    let batch = states[0].settings.batch
+    let first = position * batch
+    let h = try vectors(first..<first + batch)
+    var reports: [StepReport] = []
+    for index in states.indices {
+      do {
+        var report = try states[index].learn(
+          from: h, step: position + 1, of: steps, vectors: first + batch)
+        report.dictionary = index
+        reports.append(report)
+      } catch TrainingError.diverged(_, let step) {
+        throw TrainingError.diverged(dictionary: index, step: step)
+      }
+    }
+    position += 1
+    return reports
+  }
+
+  /// The number of dictionaries.
+  public var count: Int { states.count }
+
+  /// A dictionary as it is now.
+  public func autoencoder(_ index: Int) -> SparseAutoencoder { states[index].autoencoder }
+
+  /// Vectors since each feature of a dictionary was last active, counted in whole batches; 0 in its own.
+  public func lastActive(_ index: Int) -> [Int64] { states[index].idle }
+
+  /// In how many vectors each feature of a dictionary was active since the beginning.
+  public func activations(_ index: Int) -> [Int64] { states[index].activations }
+
+  /// Where the time went, by dictionary, in this process.
+  public func times(_ index: Int) -> TrainingTimes { states[index].times }
+
+  /// Everything that is needed to go on from here.
+  public func checkpoint() -> TrainingCheckpoint {
+    TrainingCheckpoint(position: position, width: source.width, count: source.count, states: states)
+  }
+
+  /// The vectors at some places of the sequence of all epochs, checked.
+  private func vectors(_ range: Range<Int>) throws -> Tensor {
+    var result = Tensor(uninitialized: [range.count, source.width])
+    var place = range.lowerBound
+    while place < range.upperBound {
+      let (epoch, start) = place.quotientAndRemainder(dividingBy: source.count)
+      let end = min(source.count, start + range.upperBound - place)
+      let piece = try source.rows(start..<end, epoch: epoch)
+      precondition(piece.shape == [end - start, source.width], "\(piece.shape) of \(start..<end)")
+      try Self.check(piece, epoch: epoch, from: start)
+      if piece.rows == range.count { return piece }
+      result.withMutableElements { target in
+        piece.withElements {
+          let offset = (place - range.lowerBound) * source.width
+          (target.baseAddress! + offset).update(from: $0.baseAddress!, count: $0.count)
+        }
+      }
+      place += piece.rows
+    }
+    return result
+  }
+
+  private static func check(_ h: Tensor, epoch: Int, from start: Int) throws {
+    let width = h.width
+    var isFinite = [Bool](repeating: true, count: h.rows)
+    isFinite.withUnsafeMutableBufferPointer { isFinite in
+      nonisolated(unsafe) let isFinite = isFinite
+      h.withElements { h in
+        Parallel.forRanges(isFinite.count, grain: 64) { rows in
+          for row in rows { isFinite[row] = kernel_all_finite_float(h.baseAddress! + row * width, width) }
+        }
+      }
+    }
+    guard let row = isFinite.firstIndex(of: false) else { return }
+    let component = (0..<width).first { !h[row * width + $0].isFinite }!
+    throw TrainingError.notFinite(
+      epoch: epoch, row: start + row, component: component, value: h[row * width + component])
+  }
+
+  /// The dictionaries before the first step.
+  private func begin(_ settings: [TrainingSettings]) throws -> [DictionaryState] {
+    var medians: [Int: Tensor] = [:]
+    var scales: [Int: Float] = [:]
+    return try settings.map { settings in
+      let (forMedian, forScale) = (settings.medianVectors, settings.scaleVectors)
+      if medians[forMedian] == nil {
+        medians[forMedian] = GeometricMedian.of(try vectors(0..<min(source.count, forMedian)))
+      }
+      if scales[forScale] == nil {
+        let sample = try vectors(0..<min(source.count, forScale))
+        // Around the median, so that sums of squares do not cancel.
+        let around = SparseAutoencoder(
+          untrained: 1, k: 1, seed: 0, preBias: medians[forMedian]!
+        ).centered(sample)
+        let variance = ColumnMoments(around).deviations.reduce(0, +) / Double(sample.count)
+        guard variance > 0 else { throw TrainingError.noVariance(count: sample.rows) }
+        scales[forScale] = Float(1 / variance)
+      }
+      return DictionaryState(settings, preBias: medians[forMedian]!, mseScale: scales[forScale]!)
+    }
+  }
+}

@@ -1,0 +1,241 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+
+/// A job that records what blocks do for many prompts, shard by shard, and can be stopped at any time.
+///
+/// A shard depends on nothing but the manifest and its own pictures: made again, alone or on another machine,
+/// it has the same bytes.
+public struct Collector {
+  /// What is asked for.
+  public struct Request: Sendable {
+    /// The blocks, in any order.
+    public var blocks: [BlockName]
+    /// What is recorded of them.
+    public var site: RecordedSite
+    /// How the vectors are stored.
+    public var dtype: ActivationManifest.Format
+    /// Places kept of each map, chosen at random for every picture; nil for all.
+    public var places: Int?
+    /// Pictures that run through the U-net together.
+    public var batch: Int
+    /// Whether the pictures are kept too.
+    public var images: Bool
+
+    /// Pictures in a shard; nil for what makes about 128 MB.
+    public var picturesPerShard: Int?
+
+    /// Asks for the update of some blocks in half precision.
+    public init(
+      blocks: [BlockName], site: RecordedSite = .update, dtype: ActivationManifest.Format = .float16,
+      places: Int? = nil, batch: Int = 4, images: Bool = false,
+      picturesPerShard: Int? = nil
+    ) {
+      (self.blocks, self.site, self.dtype) = (blocks, site, dtype)
+      (self.places, self.batch, self.images) = (places, batch, images)
+      self.picturesPerShard = picturesPerShard
+    }
+  }
+
+  /// What the store will hold.
+  public let manifest: ActivationManifest
+  let request: Request
+  private let settings: RunSettings
+  private let prompts: [String]
+  private let encoder: PromptEncoder
+  private let pipeline: Pipeline
+  private let blocks: [BlockName]
+
+  /// Reads the model and plans the job.
+  ///
+  /// - Throws: what is wrong with the model, `BadSetting`.
+  public init(_ model: ModelFolder, prompts: PromptList, _ request: Request, _ settings: RunSettings) throws {
+    pipeline = try Pipeline(model)
+    encoder = try PromptEncoder(model)
+    self.request = request
+    self.settings = settings
+    self.prompts = prompts.prompts
+    blocks = BlockName.all.filter(request.blocks.contains)
+    let steps = try model.stepCount(settings.steps)
+    let config = pipeline.unet.config
+    if case .heads(let layer) = request.site {
+      for block in blocks where layer >= config.depths[block.level] {
+        throw BadSetting(
+          name: "layer", found: "\(layer)",
+          needed: "below \(config.depths[block.level]), the number of layers of \(block)")
+      }
+    }
+    let factor = pipeline.decoder.config.factor
+    let described = blocks.map { block in
+      // Each level of the U-net halves the map and rounds up.
+      func extent(_ pixels: Int) -> Int {
+        (0..<block.level).reduce(pixels / factor) { size, _ in (size + 1) / 2 }
+      }
+      return ActivationManifest.Block(
+        name: block.description, width: config.widths[block.level], mapHeight: extent(settings.height),
+        mapWidth: extent(settings.width))
+    }
+    manifest = ActivationManifest(
+      model: model.title, modelFingerprint: try model.fingerprint().description,
+      site: request.site.description, blocks: described, dtype: request.dtype,
+      pictures: prompts.prompts.count,
+      picturesPerShard: request.picturesPerShard
+        ?? Self.picturesPerShard(described, steps: steps, places: request.places),
+      places: request.places, seed: settings.seed, steps: steps, guidance: settings.guidance,
+      height: settings.height, width: settings.width, prompts: prompts.fingerprint)
+  }
+
+  /// As many pictures as fill about 128 MB, so that a stop loses little and a million pictures are not a
+  /// million files; a multiple of 16 between 16 and 256.
+  private static func picturesPerShard(
+    _ blocks: [ActivationManifest.Block], steps: Int, places: Int?
+  ) -> Int {
+    let bytes =
+      blocks.reduce(0) { $0 + min(places ?? .max, $1.mapHeight * $1.mapWidth) * $1.width * 2 } * steps
+    return min(256, max(16, (128 << 20) / max(1, bytes) / 16 * 16))
+  }
+
+  /// Prepares the folder: writes the manifest, or checks that the one there is of the same job.
+  ///
+  /// - Throws: `FileError`, `OtherStore` with the setting that differs, `StoreTooLarge`.
+  public func open(_ folder: String, part: ShardSelection = .all) throws {
+    let path = "\(folder)/manifest.json"
+    if FileManager.default.fileExists(atPath: path) {
+      let present = try ActivationManifest(storeAt: folder)
+      if let difference = present.difference(from: manifest) {
+        throw OtherStore(path: folder, difference)
+      }
+    } else {
+      let contents = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+      guard contents.isEmpty else { throw FolderInUse(path: folder) }
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+    AtomicFile.removeAbandoned(in: folder)
+    let needed = todo(in: folder, part).reduce(0) {
+      $0 + manifest.bytes(pictures: manifest.pictures(ofShard: $1).count)
+    }
+    let free = Disk.free(at: folder)
+    guard needed <= free else { throw StoreTooLarge(needed: needed, free: free, places: smallerPlaces) }
+    if !FileManager.default.fileExists(atPath: path) { try JSON.write(manifest, to: path) }
+  }
+
+  /// A number of places that makes the store ten times smaller.
+  private var smallerPlaces: Int { max(1, (manifest.blocks.map(manifest.placesKept).max() ?? 10) / 10) }
+
+  /// The shards of a part that are not there yet.
+  public func todo(in folder: String, _ part: ShardSelection) -> [Int] {
+    (0..<manifest.shards).filter {
+      part.contains($0)
+        && !FileManager.default.fileExists(atPath: ActivationStore.path(ofShard: $0, in: folder))
+    }
+  }
+
+  /// Makes one shard.
+  ///
+  /// - Parameter progress: called after every batch with the number of pictures in it.
+  public func make(_ shard: Int, in folder: String, progress: (Int) -> Void = { _ in }) throws {
+    let pictures = manifest.pictures(ofShard: shard)
+    var vectors: [String: [Tensor]] = [:]
+    var images: [UInt8] = []
+    for start in stride(from: pictures.lowerBound, to: pictures.upperBound, by: request.batch) {
+      let batch = start..<min(pictures.upperBound, start + request.batch)
+      let recording = try record(Array(batch))
+      for (block, tensor) in zip(manifest.blocks, recording.vectors) {
+        vectors[block.name, default: []].append(tensor)
+      }
+      images += recording.images
+      progress(batch.count)
+    }
+    if request.images {
+      try Safetensors.write(
+        [.init("pictures", images, [pictures.count, manifest.height, manifest.width, 3])],
+        to: ActivationStore.path(ofPicturesOfShard: shard, in: folder))
+    }
+    var parts: [String: ActivationShard.Part] = [:]
+    for block in manifest.blocks {
+      parts[block.name] = part(block, .stacked(vectors[block.name] ?? []), pictures)
+    }
+    try ActivationShard.write(shard, of: manifest, parts, prompts: Array(prompts[pictures]), in: folder)
+  }
+
+  /// The vectors of some pictures, [pictures, steps, places, width] for each block of the manifest.
+  func record(_ pictures: [Int]) throws -> (vectors: [Tensor], images: [UInt8]) {
+    let prompts = pictures.map { self.prompts[$0] }
+    let embeddings =
+      settings.isGuided ? encoder.guided(prompts, negative: nil) : encoder(prompts)
+    let recording = try pipeline.record(
+      request.site, of: blocks, embeddings, seeds: pictures.map { manifest.seed + $0 }, settings,
+      latents: request.images)
+    let vectors = zip(blocks, manifest.blocks).map { name, block in
+      let shape: Shape = [pictures.count, 1, block.mapHeight * block.mapWidth, block.width]
+      return Self.interleaved((recording.steps[name] ?? []).map { $0.reshaped(shape) })
+    }
+    let images = recording.latents.map { latents in
+      (0..<pictures.count).flatMap { Picture(pipeline.picture(latents.picture($0))).samples }
+    }
+    return (vectors, images ?? [])
+  }
+
+  /// Tensors [pictures, 1, places, width] of all steps → [pictures, steps, places, width].
+  private static func interleaved(_ steps: [Tensor]) -> Tensor {
+    guard steps.count > 1 else { return steps[0] }
+    let shape = steps[0].shape
+    return .stacked(
+      (0..<shape[0]).map { picture in
+        Tensor.stacked(steps.map { $0.picture(picture) })
+          .reshaped([1, steps.count, shape[2], shape[3]])
+      })
+  }
+
+  /// All places of the maps, or those chosen for each picture and step.
+  private func part(
+    _ block: ActivationManifest.Block, _ vectors: Tensor, _ pictures: Range<Int>
+  ) -> ActivationShard.Part {
+    let (all, count) = (block.mapHeight * block.mapWidth, manifest.placesKept(of: block))
+    guard manifest.places != nil else { return ActivationShard.Part(vectors: vectors, places: nil) }
+    let steps = manifest.steps
+    var places: [Int32] = []
+    var kept = Tensor(uninitialized: [pictures.count, steps, count, block.width])
+    kept.withMutableElements { y in
+      vectors.withElements { x in
+        var target = 0
+        for (index, picture) in pictures.enumerated() {
+          for step in 0..<steps {
+            let order = MersenneTwister.permutation(of: all, seeds: [manifest.seed + picture, step])
+            for place in order.prefix(count).sorted() {
+              let source = ((index * steps + step) * all + Int(place)) * block.width
+              _ = y[target...].update(fromContentsOf: x[source..<source + block.width])
+              places.append(place)
+              target += block.width
+            }
+          }
+        }
+      }
+    }
+    return ActivationShard.Part(vectors: kept, places: places)
+  }
+}
+
+/// Which shards of a job this run makes: all, or part i of n.
+public struct ShardSelection: Sendable, Equatable {
+  /// Counted from 1.
+  public let part: Int
+  /// The number of parts.
+  public let parts: Int
+  /// The whole job.
+  public static let all = ShardSelection(part: 1, parts: 1)
+
+  private init(part: Int, parts: Int) { (self.part, self.parts) = (part, parts) }
+
+  /// Reads `i/n`, nil when it is none.
+  public init?(_ text: String) {
+    let numbers = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+    guard numbers.count == 2, let part = numbers[0], let parts = numbers[1], 1...1 << 20 ~= parts,
+      1...parts ~= part
+    else { return nil }
+    self.init(part: part, parts: parts)
+  }
+
+  func contains(_ shard: Int) -> Bool { shard % parts == part - 1 }
+}

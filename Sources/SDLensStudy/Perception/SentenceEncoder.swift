@@ -1,0 +1,127 @@
+import Foundation
+import SDLensCore
+
+/// Sentences as vectors of length one, close together where they mean alike: all-MiniLM-L6-v2 and other models of
+/// sentence-transformers that are a BERT, the mean over its tokens, and a normalisation.
+public struct SentenceEncoder: Sendable {
+  /// Width of the embeddings.
+  public let width: Int
+  /// A number that changes with the model's content: its settings, vocabulary and weights.
+  public let fingerprint: Fingerprint
+  private let tokenizer: WordPiece
+  private let encoder: BERT
+
+  /// Sentences that are encoded at a time.
+  private static let batch = 64
+
+  /// Reads a folder in the layout of transformers or sentence-transformers: `config.json`, `model.safetensors`,
+  /// `vocab.txt`, `tokenizer_config.json` and, where they are, `modules.json`, `1_Pooling/config.json` and
+  /// `sentence_bert_config.json`, which says how many tokens a sentence may have.
+  ///
+  /// - Throws: the errors of configuration, tokenizer and weights; `UnsupportedConfigValue` and
+  ///   `UnsupportedModule` for models that compute something else.
+  public init(folder: String) throws {
+    try UnsupportedModule.check(folder + "/modules.json")
+    try Self.checkPooling(folder + "/1_Pooling/config.json")
+    let settings = try Self.optional(folder + "/sentence_bert_config.json")
+    try settings?.require("do_lower_case", false)
+
+    let weights = try WeightFile(folder: folder, name: "model")
+    let encoder = try BERT(weights.root, ConfigFile(folder + "/config.json"))
+    try weights.finish(ignoring: BERT.unusedWeights)
+    let longest = 3...max(3, encoder.positions)
+    let limit = settings?["max_seq_length"] == nil ? nil : try settings?.int("max_seq_length", in: longest)
+    tokenizer = try WordPiece(folder: folder, length: limit)
+    guard tokenizer.length <= encoder.positions else {
+      throw BadConfigValue(
+        path: folder + "/tokenizer_config.json", key: "model_max_length", found: .int(tokenizer.length),
+        needed: "at most 'max_position_embeddings' in config.json, which is \(encoder.positions)")
+    }
+    guard tokenizer.vocabularySize <= encoder.vocabularySize else {
+      throw BadConfigValue(
+        path: folder + "/config.json", key: "vocab_size", found: .int(encoder.vocabularySize),
+        needed: "at least the number of lines in vocab.txt, which is \(tokenizer.vocabularySize)")
+    }
+    fingerprint = try Fingerprint(
+      of: [
+        "config.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json",
+        "sentence_bert_config.json",
+      ], and: weights, in: folder)
+    self.encoder = encoder
+    width = encoder.width
+  }
+
+  private static func optional(_ path: String) throws -> ConfigFile? {
+    FileManager.default.fileExists(atPath: path) ? try ConfigFile(path) : nil
+  }
+
+  /// Refuses any pooling but the mean over tokens.
+  private static func checkPooling(_ path: String) throws {
+    guard let config = try optional(path) else { return }
+    for mode in ["cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"] {
+      try config.require("pooling_mode_" + mode, false)
+    }
+    try config.require("pooling_mode_mean_tokens", true)
+  }
+
+  /// The embeddings of sentences, [sentences, width], each of length 1; a sentence that is too long is cut.
+  ///
+  /// What is in the cache is not computed again.
+  public func embeddings(of sentences: [String], cache: EmbeddingCache? = nil) throws -> Tensor {
+    try Tensor.rows(of: sentences, atATime: 16 * Self.batch, width: width) { batch in
+      try EmbeddingCache.rows(batch.map { EmbeddingCache.Key("sentence", $0.utf8) }, in: cache) { missing in
+        encoded(missing.map { tokenizer(batch[$0]) })
+      }
+    }
+  }
+
+  /// Sentences of one length together: then there is no padding, and nothing to mask.
+  private func encoded(_ sentences: [[Int]]) -> Tensor {
+    var result = Tensor(uninitialized: [sentences.count, width])
+    for (tokens, places) in Dictionary(grouping: sentences.indices, by: { sentences[$0].count }) {
+      for first in stride(from: 0, to: places.count, by: Self.batch) {
+        let places = places[first..<min(places.count, first + Self.batch)]
+        let states = encoder(places.map { sentences[$0] })
+        for (row, place) in places.enumerated() {
+          states.withElements { states in
+            for column in 0..<width {
+              let start = row * tokens * width + column
+              let sum = (0..<tokens).reduce(0.0) { $0 + Double(states[start + $1 * width]) }
+              result[place * width + column] = Float(sum / Double(tokens))
+            }
+          }
+        }
+      }
+    }
+    return result.normalizedRows()
+  }
+}
+
+/// A step of a sentence-transformers model that is not built.
+public struct UnsupportedModule: UserError {
+  let path: String
+  let type: String
+
+  private static let supported = ["Transformer", "Pooling", "Normalize"]
+
+  /// The file, the module and what is supported.
+  public var description: String {
+    "'\(path)': the module '\(type)' is not supported; supported: " + Self.supported.joined(separator: ", ")
+  }
+
+  /// Reads `modules.json`, where there is one.
+  static func check(_ path: String) throws {
+    guard FileManager.default.fileExists(atPath: path) else { return }
+    guard case .array(let modules) = try JSONValue(contentsOf: path) else {
+      throw MalformedFile(path: path, reason: "does not hold a JSON list of modules")
+    }
+    for module in modules {
+      guard case .object(let fields) = module, case .string(let type)? = fields["type"] else {
+        throw MalformedFile(path: path, reason: "holds \(module), which is no module with a 'type'")
+      }
+      guard supported.contains(where: { type.hasSuffix("." + $0) }) else {
+        throw UnsupportedModule(path: path, type: type)
+      }
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// `sdlens collect`: from prompts to a store of activations.
+struct Collect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Record what blocks do for many prompts.",
+    discussion: """
+      Every prompt has a picture, whose seed is --seed plus its number. A store is a folder of safetensors \
+      files; what is recorded is never written twice. Stopped at any moment, the same command goes on, and \
+      the result is the same to the byte. A job can be split: give --shard 1/8 … 8/8 to eight machines and \
+      put the files into one folder.
+      """)
+
+  /// What can be recorded.
+  enum Site: String, CaseIterable, ExpressibleByArgument { case update, residual, heads }
+
+  @Option(
+    help: ArgumentHelp(
+      "Prompts: .txt (one a line), .jsonl or .csv (caption, prompt or text). (default: the model's own)",
+      valueName: "file"))
+  var prompts: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Transformer blocks. (default: down.2.1 mid.0 up.0.0 up.0.1)", valueName: "block"))
+  var block: [BlockName] = []
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Take the first n prompts only.", valueName: "n"))
+  var limit: Int?
+
+  @Option(
+    help: "The block's update, the residual stream behind it, or the outputs of its cross-attention heads.")
+  var site = Site.update
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("With --site heads: the layer, from 0. (default: the last)", valueName: "n"))
+  var layer: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Keep n random places of every map. (default: all)", valueName: "n"))
+  var samplePlaces: Int?
+
+  @Option(help: ArgumentHelp("Store vectors as float16 or float32.", valueName: "format"))
+  var dtype = ActivationManifest.Format.float16
+
+  @Flag(help: "Keep the pictures too.")
+  var images = false
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Pictures that run through the U-net together.", valueName: "n"))
+  var batch = 4
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Pictures in a shard. (default: what makes about 128 MB)", valueName: "n"))
+  var shardSize: Int?
+
+  @Option(help: ArgumentHelp("Make part i of n parts of the job.", valueName: "i/n"))
+  var shard: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Name of the store in the workspace. (default: the model's and --site)", valueName: "name"))
+  var name: String?
+
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var options: RunOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  func validate() throws {
+    for (name, value) in [
+      ("limit", limit), ("sample-places", samplePlaces), ("batch", batch), ("shard-size", shardSize),
+    ] {
+      if let value, !(1...1 << 30 ~= value) {
+        throw ValidationError("\(name) is \(value), but it must be at least 1")
+      }
+    }
+    if layer != nil && site != .heads { throw ValidationError("--layer belongs to --site heads") }
+    if let layer, layer < 0 { throw ValidationError("layer is \(layer), but layers are counted from 0") }
+    if let shard, ShardSelection(shard) == nil {
+      throw ValidationError("shard is '\(shard)', but it must be i/n with i from 1 to n, as in 3/8")
+    }
+    if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
+      throw ValidationError("name is '\(name)', but it must be the name of a folder, without '/'")
+    }
+  }
+
+  /// What is reported.
+  struct Result: Encodable {
+    let store: String
+    let pictures: Int
+    let shardsMade: Int
+    let shardsMissing: Int
+    let bytes: Int
+    let seconds: Double
+  }
+
+  func run() throws {
+    let folder = try model.folder()
+    let list =
+      try prompts.map { try PromptList(contentsOf: $0, limit: limit) } ?? PromptList(of: folder, limit: limit)
+    let progress = Progress(quiet: quiet.quiet)
+    let blocks = block.isEmpty ? BlockName.studied : block
+    let site: RecordedSite =
+      switch site {
+      case .update: .update
+      case .residual: .residual
+      case .heads: .heads(layer: try layer ?? folder.lastLayer(of: blocks))
+      }
+    let request = Collector.Request(
+      blocks: blocks, site: site, dtype: dtype, places: samplePlaces, batch: batch, images: images,
+      picturesPerShard: shardSize)
+    let job = CollectionJob(
+      model: folder, prompts: list, request: request,
+      settings: try options.settings(pictureSize: folder.pictureSize),
+      store: "\(workspace.activations)/\(name ?? "\(folder.folderTitle)-\(site)")",
+      part: shard.flatMap(ShardSelection.init) ?? .all)
+    let result = try job.run(progress)
+    try report.json ? Output.print(json: result) : Output.print(result.store)
+  }
+}
+
+extension ActivationManifest.Format: ExpressibleByArgument {}
+
+extension ModelFolder {
+  /// The title as the name of a folder.
+  var folderTitle: String { title.replacingOccurrences(of: "/", with: "--") }
+
+  /// The last layer that all blocks have.
+  fileprivate func lastLayer(of blocks: [BlockName]) throws -> Int {
+    let depths = try UNetConfig(config("unet")).depths
+    return (blocks.map { depths[$0.level] }.min() ?? 1) - 1
+  }
+}

@@ -1,0 +1,44 @@
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// The work of `collect`: what is missing of a store.
+struct CollectionJob {
+  let model: ModelFolder
+  let prompts: PromptList
+  let request: Collector.Request
+  let settings: RunSettings
+  let store: String
+  var part = ShardSelection.all
+
+  /// Makes the shards that are not there yet.
+  func run(_ progress: Progress) throws -> Collect.Result {
+    defer { progress.clear() }
+    let watch = Stopwatch()
+    progress.stage("reading the model")
+    let collector = try Collector(model, prompts: prompts, request, settings)
+    let manifest = collector.manifest
+    try collector.open(store, part: part)
+    let todo = collector.todo(in: store, part)
+    let pictures = todo.reduce(0) { $0 + manifest.pictures(ofShard: $1).count }
+    let bytes = manifest.bytes(pictures: pictures)
+    let names = manifest.blocks.map(\.name).joined(separator: ", ")
+    progress.note(
+      todo.isEmpty
+        ? "'\(store)' has nothing left to record"
+        : "\(pictures) of \(manifest.pictures) pictures to record at \(names): \(Units.bytes(bytes)) in '\(store)'"
+    )
+    progress.count(to: pictures, unit: "pictures")
+    for shard in todo {
+      try collector.make(shard, in: store) { progress.advance("recording", by: $0) }
+    }
+    progress.clear()
+    if !todo.isEmpty {
+      progress.note("\(pictures) pictures in \(Units.time(watch.total)), \(Units.bytes(bytes))")
+    }
+    return Collect.Result(
+      store: store, pictures: manifest.pictures, shardsMade: todo.count,
+      shardsMissing: collector.todo(in: store, .all).count, bytes: bytes, seconds: watch.total / .seconds(1))
+  }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import SDLensCore
+import SDLensSparse
+
+/// `sdlens convert`: a dictionary from one project's files to another's.
+struct Convert: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Convert a dictionary (SAE) from one format to another, without loss.",
+    discussion: """
+      Read are the formats of sdlens, sdxl-unbox, SAELens (6 and later, TopK), sparsify and SAeUron, and \
+      dictionary_learning (AutoEncoderTopK); which one it is, is seen from the files. Torch files are read \
+      without executing anything in them. What a format has no place for goes into a file sdlens.safetensors \
+      beside it, so that the way back loses nothing.
+      """)
+
+  @Argument(help: ArgumentHelp("The folder of a dictionary, or a file of it.", valueName: "source"))
+  var source: String
+
+  @Argument(
+    help: ArgumentHelp("The folder to write, which must not exist or be empty.", valueName: "destination"))
+  var destination: String
+
+  @Option(help: ArgumentHelp("The format to write.", valueName: "format"))
+  var to: SavedAutoencoder.Format
+
+  @OptionGroup var report: ReportOptions
+
+  /// What was converted.
+  struct Result: Encodable {
+    let source, sourceFormat, destination, format: String
+    let features, width, k: Int
+    let block, model: String?
+    let hasLastActive, hasMean, hasDeviation: Bool
+  }
+
+  func run() throws {
+    try AtomicFolder.check(destination)
+    let saved = try SavedAutoencoder.read(source)
+    try saved.write(to: destination, as: to)
+    guard report.json else { return try Output.print(destination) }
+    let sae = saved.autoencoder
+    try Output.print(
+      json: Result(
+        source: source, sourceFormat: SavedAutoencoder.formatName(at: source), destination: destination,
+        format: to.rawValue, features: sae.features, width: sae.width, k: sae.k, block: saved.block,
+        model: saved.model, hasLastActive: saved.lastActive != nil, hasMean: saved.mean != nil,
+        hasDeviation: saved.deviation != nil))
+  }
+}
+
+extension SavedAutoencoder.Format: ExpressibleByArgument {}

@@ -1,0 +1,143 @@
+import Foundation
+import SDLensCore
+import SDLensTestSupport
+import Testing
+
+/// `sdlens collect` with the small model: 40 pictures in 3 shards of 16.
+@Suite struct CollectTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    let prompts = (0..<40).map { "a house with \($0) windows" }.joined(separator: "\n")
+    try folder.write(prompts.utf8, to: "prompts.txt")
+  }
+
+  private static let start = [
+    "collect", "--model", Command.tinyModel, "--prompts", "prompts.txt", "--dtype", "float32", "--shard-size",
+    "16",
+  ]
+
+  private func collect(_ arguments: String...) throws -> Outcome {
+    try Command.run(Self.start + arguments, in: folder)
+  }
+
+  /// The files of a folder and their bytes.
+  private func contents(_ path: String) throws -> [String: Data] {
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder(path))
+    return try Dictionary(
+      uniqueKeysWithValues: names.map {
+        ($0, try Data(contentsOf: URL(fileURLWithPath: folder("\(path)/\($0)"))))
+      })
+  }
+
+  @Test func recordsTheStudiedBlocks() throws {
+    let outcome = try collect("--workspace", "w", "--limit", "20", "--json", "--quiet")
+    #expect(outcome.status == 0 && outcome.err == "")
+    #expect(outcome.out.contains(#""store" : "w/activations/tiny-update""#), "\(outcome.out)")
+    let info = try Command.run(["info", "w/activations/tiny-update", "--quiet"], in: folder)
+    #expect(info.status == 0)
+    #expect(info.out.contains("Pictures   20 of 20, 96 × 96 pixels"), "\(info.out)")
+    for block in ["down.2.1", "mid.0", "up.0.0", "up.0.1"] { #expect(info.out.contains(block)) }
+    let again = try collect("--workspace", "w", "--limit", "20")
+    #expect(again.err.contains("'w/activations/tiny-update' has nothing left to record"), "\(again.err)")
+  }
+
+  @Test func everyWayThroughTheJobGivesTheSameBytes() throws {
+    #expect(try collect("--workspace", "a", "--images", "--quiet").status == 0)
+    // Other batches and threads, in parts, with one shard lost and made again.
+    for part in ["2/3", "1/3", "3/3"] {
+      let batch = part == "1/3" ? "1" : "7"
+      #expect(
+        try collect(
+          "--workspace", "b", "--images", "--shard", part, "--batch", batch, "--threads", batch, "--quiet"
+        ).status == 0)
+    }
+    try FileManager.default.removeItem(atPath: folder("b/activations/tiny-update/shard-00001.safetensors"))
+    #expect(try collect("--workspace", "b", "--images", "--quiet").status == 0)
+    let (a, b) = (try contents("a/activations/tiny-update"), try contents("b/activations/tiny-update"))
+    #expect(a.keys.sorted() == b.keys.sorted())
+    for (name, bytes) in a { #expect(bytes == b[name], "\(name)") }
+  }
+
+  @Test(arguments: [SIGKILL, SIGINT, SIGTERM]) func killedAtAnyMomentItGoesOn(signal: Int32) throws {
+    #expect(try collect("--workspace", "a", "--quiet").status == 0)
+    for attempt in 0..<4 {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: Command.program)
+      process.arguments = Self.start + ["--workspace", "b", "--quiet"]
+      process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      usleep(UInt32(attempt * 60_000 + Int.random(in: 0..<60_000)))
+      kill(process.processIdentifier, signal)
+      process.waitUntilExit()
+    }
+    let last = try collect("--workspace", "b", "--quiet")
+    #expect(last.status == 0, "\(last.err)")
+    let (a, b) = (try contents("a/activations/tiny-update"), try contents("b/activations/tiny-update"))
+    #expect(a == b, "\(b.keys.sorted())")
+  }
+
+  @Test func anotherJobInTheSamePlaceIsRefused() throws {
+    #expect(try collect("--workspace", "w", "--limit", "16", "--quiet").status == 0)
+    let outcome = try collect("--workspace", "w", "--limit", "16", "--seed", "43", "--quiet")
+    #expect(outcome.status == 1)
+    #expect(
+      outcome.err
+        == "Error: 'w/activations/tiny-update' was begun with seed 42, but 43 is asked for now; ask for the same, "
+        + "or give the new store another name\n")
+  }
+
+  @Test func aFolderWithOtherFilesIsLeftAlone() throws {
+    try FileManager.default.createDirectory(
+      atPath: folder("w/activations/x"), withIntermediateDirectories: true)
+    try folder.write("mine".utf8, to: "w/activations/x/letter.txt")
+    let outcome = try collect("--workspace", "w", "--name", "x", "--quiet")
+    #expect(outcome.status == 1)
+    #expect(
+      outcome.err
+        == "Error: 'w/activations/x' holds other files and no manifest.json; choose an empty or a new folder\n"
+    )
+  }
+
+  @Test func damageIsShownAndExitsWithAnError() throws {
+    #expect(try collect("--workspace", "w", "--limit", "17", "--quiet").status == 0)
+    let path = folder("w/activations/tiny-update/shard-00000.safetensors")
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    bytes[bytes.count - 100] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: path))
+    let info = try Command.run(["info", "w/activations/tiny-update", "--quiet"], in: folder)
+    #expect(info.status == 1)
+    #expect(info.out.contains("shard-00000.safetensors' has the checksum "), "\(info.out)")
+  }
+
+  @Test func aModelWithoutPromptsAsksForThem() throws {
+    let outcome = try Command.run(["collect", "--model", Command.tinyModel, "--quiet"], in: folder)
+    #expect(outcome.status == 1)
+    #expect(
+      outcome.err.hasSuffix(
+        "brings no list of prompts; give a file of them with --prompts (.txt, .jsonl or .csv)\n"))
+  }
+
+  @Test func aLayerThatIsNotThereIsNamed() throws {
+    let outcome = try collect("--site", "heads", "--layer", "99", "--quiet")
+    #expect(outcome.status == 1)
+    #expect(outcome.err.hasPrefix("Error: layer is 99, but it must be below "), "\(outcome.err)")
+  }
+
+  @Test(arguments: [
+    (["--limit", "0"], "limit is 0, but it must be at least 1"),
+    (["--sample-places", "0"], "sample-places is 0, but it must be at least 1"),
+    (["--batch", "-1"], "batch is -1, but it must be at least 1"),
+    (["--layer", "0"], "--layer belongs to --site heads"),
+    (["--shard", "4/3"], "shard is '4/3', but it must be i/n with i from 1 to n, as in 3/8"),
+    (["--name", "a/b"], "name is 'a/b', but it must be the name of a folder, without '/'"),
+  ])
+  func usage(arguments: [String], message: String) throws {
+    let outcome = try Command.run(["collect"] + arguments, in: folder)
+    #expect(outcome.status == 64)
+    #expect(outcome.err.hasPrefix("Error: \(message)\n"), "\(outcome.err)")
+  }
+}

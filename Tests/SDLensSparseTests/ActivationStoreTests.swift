@@ -1,0 +1,164 @@
+import Foundation
+import SDLensCore
+import SDLensSparse
+import SDLensTestSupport
+import Testing
+
+@Suite struct ActivationStoreTests {
+  @Test func vectorsComeBackPictureByPicture() throws {
+    let fixture = try StoreFixture()
+    let store = try fixture.store()
+    #expect(store.manifest == fixture.manifest)
+    #expect(store.missing == [])
+    #expect(store.damaged.isEmpty)
+    #expect(store.verify().isEmpty)
+    #expect(try store.prompts() == StoreFixture.prompts)
+    #expect(store.pictureNumbers == Array(0..<10))
+    for block in fixture.manifest.blocks {
+      let activations = try store.activations(of: block.name)
+      #expect(activations.rowsPerPicture == 2 * block.mapHeight * block.mapWidth)
+      for picture in 0..<10 {
+        let wanted = fixture.vectors[block.name]!.picture(picture)
+        expectSame(
+          activations.rows(ofPicture: picture), wanted.reshaped([activations.rowsPerPicture, block.width]),
+          "\(block.name) \(picture)")
+      }
+    }
+  }
+
+  @Test func halfPrecisionRoundsToTheNearest() throws {
+    let fixture = try StoreFixture(dtype: .float16)
+    let found = try fixture.store().activations(of: "mid.0").rows(ofPicture: 5)
+    let wanted = fixture.vectors["mid.0"]!.picture(5).rounded(to: .f16).reshaped([4, 4])
+    expectSame(found, wanted, "mid.0")
+  }
+
+  @Test func whatHalfPrecisionCannotHoldIsAnError() throws {
+    let fixture = try StoreFixture(dtype: .float16, writing: [])
+    for (value, text) in [(70000, "70000.0"), (Float.nan, "nan"), (-.infinity, "-inf")] {
+      var parts: [String: ActivationShard.Part] = [:]
+      for block in fixture.manifest.blocks {
+        var vectors = fixture.vectors[block.name]!.pictures(0..<4)
+        if block.name == "mid.0" { vectors[9] = value }
+        parts[block.name] = .init(vectors: vectors, places: nil)
+      }
+      let message = errorMessage {
+        try ActivationShard.write(
+          0, of: fixture.manifest, parts, prompts: Array(StoreFixture.prompts[0..<4]), in: fixture.folder.path
+        )
+      }
+      #expect(
+        message == "'mid.0' holds \(text) at position 9, beyond the largest half-precision number 65504; "
+          + "store it as float32")
+    }
+    #expect(try fixture.store().missing == [0, 1, 2])
+  }
+
+  @Test func placesTellWhereSampledVectorsAreFrom() throws {
+    let fixture = try StoreFixture(places: 2)
+    let activations = try fixture.store().activations(of: "down.2.1")
+    #expect(activations.rowsPerPicture == 4)
+    #expect(try activations.places(ofPicture: 9) == [0, 1, 0, 1])
+    expectSame(
+      activations.rows(ofPicture: 9), fixture.vectors["down.2.1"]!.picture(9).reshaped([4, 6]), "picture 9")
+  }
+
+  @Test func missingAndDamagedShardsAreNamedAndTheRestIsUsed() throws {
+    let fixture = try StoreFixture(writing: [1, 2])
+    let path = fixture.folder("shard-00002.safetensors")
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    bytes.removeLast(3)
+    try bytes.write(to: URL(fileURLWithPath: path))
+    let store = try fixture.store()
+    #expect(store.missing == [0])
+    #expect(store.damaged.count == 1)
+    #expect("\(store.damaged[0])".contains("shard-00002.safetensors' is not a whole safetensors file"))
+    #expect(store.pictures == 4)
+    #expect(store.pictureNumbers == [4, 5, 6, 7])
+    expectSame(
+      try store.activations(of: "mid.0").rows(ofPicture: 1),
+      fixture.vectors["mid.0"]!.picture(5).reshaped([4, 4]), "picture 5")
+  }
+
+  @Test func aChangedByteIsFound() throws {
+    let fixture = try StoreFixture()
+    let path = fixture.folder("shard-00001.safetensors")
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    bytes[bytes.count - 7] ^= 4
+    try bytes.write(to: URL(fileURLWithPath: path))
+    let problems = try fixture.store().verify()
+    #expect(problems.count == 1)
+    #expect("\(problems[0])".contains("shard-00001.safetensors' has the checksum "))
+    #expect("\(problems[0])".hasSuffix("; delete it and let 'sdlens collect' make it again"))
+  }
+
+  @Test func aShardOfAnotherStoreIsDamage() throws {
+    let (fixture, other) = (try StoreFixture(), try StoreFixture(dtype: .float16))
+    try FileManager.default.removeItem(atPath: fixture.folder("shard-00000.safetensors"))
+    try FileManager.default.copyItem(
+      atPath: other.folder("shard-00000.safetensors"), toPath: fixture.folder("shard-00000.safetensors"))
+    let store = try fixture.store()
+    #expect(
+      "\(store.damaged[0])".contains(
+        "belongs to the store \(try other.manifest.fingerprint), not to this one"))
+  }
+
+  @Test func aShardUnderAWrongNumberIsDamage() throws {
+    let fixture = try StoreFixture(writing: [0])
+    try FileManager.default.moveItem(
+      atPath: fixture.folder("shard-00000.safetensors"), toPath: fixture.folder("shard-00001.safetensors"))
+    let store = try fixture.store()
+    #expect("\(store.damaged[0])".contains("begins with picture 0, not 4"))
+  }
+
+  @Test func emptyStoresAndUnknownBlocksAreErrors() throws {
+    let empty = try StoreFixture(writing: []).store()
+    #expect(
+      errorMessage { _ = try empty.activations(of: "mid.0") }
+        == "'\(empty.folder)' has no shard that can be used yet; go on with the 'sdlens collect' that began it"
+    )
+    let store = try StoreFixture().store()
+    #expect(
+      errorMessage { _ = try store.activations(of: "up.0.1") }
+        == "the store has no activations of up.0.1, only of down.2.1, mid.0; collect them with: "
+        + "sdlens collect --block up.0.1")
+  }
+
+  @Test func aFolderWithoutManifestIsNoStore() throws {
+    let folder = try TemporaryFolder()
+    #expect(
+      errorMessage { _ = try ActivationStore(folder.path) }
+        == "'\(folder.path)' is no store of activations: it has no manifest.json; make one with: sdlens collect"
+    )
+  }
+
+  @Test(arguments: [
+    (
+      #""version" : 1"#, #""version" : 2"#,
+      "is of version 2, but this program reads version 1; take a newer one"
+    ),
+    (#""pictures" : 10"#, #""pictures" : -1"#, "has -1 pictures in shards of 4 with 2 steps"),
+    (#""width" : 6"#, #""width" : 0"#, "has blocks without a size"),
+    (#""seed" : 7"#, #""seed" : 9223372036854775807"#, "has seed 9223372036854775807"),
+    (#""name" : "mid.0""#, #""name" : "down.2.1""#, "names a block twice"),
+    (#""dtype" : "float32""#, #""dtype" : "int8""#, "is not as it should be"),
+  ])
+  func hostileManifestsAreRefused(from: String, to: String, message: String) throws {
+    let fixture = try StoreFixture(writing: [])
+    let path = fixture.folder("manifest.json")
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(text.contains(from))
+    try text.replacingOccurrences(of: from, with: to).write(toFile: path, atomically: true, encoding: .utf8)
+    let found = errorMessage { _ = try fixture.store() }
+    #expect(found.hasPrefix("'\(path)' \(message)"), "\(found)")
+  }
+
+  @Test func theFirstDifferenceBetweenManifestsIsNamed() throws {
+    let manifest = try StoreFixture(writing: []).manifest
+    var other = manifest
+    #expect(manifest.difference(from: other) == nil)
+    other.places = 3
+    let difference = manifest.difference(from: other)
+    #expect(difference?.setting == "places" && difference?.ours == "all" && difference?.theirs == "3")
+  }
+}

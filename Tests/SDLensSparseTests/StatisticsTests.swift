@@ -1,0 +1,128 @@
+import Foundation
+import SDLensCore
+import SDLensSparse
+import SDLensTestSupport
+import Testing
+
+@Suite struct StatisticsTests {
+  private let codes = Codes(
+    rows: 4, slots: 2, indices: [0, 1, 0, 2, 1, 0, 0, 3], values: [1, 2, 3, 0, 6, 0, 0, 0])
+
+  @Test func featuresAreCountedWherePositive() throws {
+    var counts = FeatureCounts(features: 4)
+    counts.add(codes)
+    let statistics = counts.statistics
+    #expect(statistics.mean == [2, 4, 0, 0])
+    #expect(statistics.deviation == [1, 2, 0, 0])
+    #expect(statistics.maximum == [3, 6, 0, 0])
+    #expect(statistics.density == [0.5, 0.5, 0, 0])
+    #expect(statistics.dead == [2, 3])
+    #expect(statistics.vectors == 4)
+  }
+
+  @Test func quantilesAreWithinTheirBins() {
+    var counts = FeatureCounts(features: 1)
+    let values = (1...10_000).map { Float($0) / 1000 }
+    counts.add(Codes(rows: 10_000, slots: 1, indices: Array(repeating: 0, count: 10_000), values: values))
+    for (level, found) in zip(FeatureStatistics.levels, counts.statistics.quantiles) {
+      #expect(abs(Double(found) / (level * 10) - 1) < 0.045, "\(level): \(found)")
+    }
+  }
+
+  @Test func picturesAreOrderedByTheMeanOfTheirMaps() throws {
+    var collector = FeatureExampleCollector(features: 4, mapShape: [1, 1, 2], keepsMaps: true)
+    collector.add(codes.rows(0..<2), picture: 10)
+    collector.add(codes.rows(2..<4), picture: 11)
+    let examples = collector.result
+    #expect(examples[0] == [.init(picture: 10, strength: 2)])
+    #expect(examples[1] == [.init(picture: 11, strength: 3), .init(picture: 10, strength: 1)])
+    #expect(examples[2] == [])
+    #expect(examples.map(of: 0, rank: 0) == [1, 3])
+    #expect(examples.map(of: 1, rank: 1) == [2, 0])
+    #expect(examples.map(of: 1, rank: 2) == nil)
+  }
+
+  @Test func onlyTheStrongestMapsAreKept() {
+    var collector = FeatureExampleCollector(features: 1, mapShape: [1, 1, 1], keepsMaps: true)
+    let strengths = (0..<40).map { Float($0 * 17 % 40 + 1) }
+    for (picture, strength) in strengths.enumerated() {
+      collector.add(Codes(rows: 1, slots: 1, indices: [0], values: [strength]), picture: picture)
+    }
+    let examples = collector.result
+    #expect(examples[0].map(\.strength) == strengths.sorted(by: >))
+    for rank in 0..<16 { #expect(examples.map(of: 0, rank: rank) == [Float(40 - rank)]) }
+    #expect(examples.map(of: 0, rank: 16) == nil)
+    #expect(examples.top(0.05, of: 0).map(\.strength) == [40, 39])
+    #expect(examples.top(0.01, of: 0).map(\.strength) == [40])
+  }
+
+  @Test func filesComeBackAsTheyWere() throws {
+    let folder = try TemporaryFolder()
+    var (counts, collector) = (
+      FeatureCounts(features: 4), FeatureExampleCollector(features: 4, mapShape: [1, 2, 2], keepsMaps: true)
+    )
+    counts.add(codes)
+    collector.add(codes, picture: 3)
+    try counts.statistics.write(to: folder("statistics.safetensors"))
+    try collector.result.write(to: folder("examples.safetensors"))
+    let statistics = try FeatureStatistics(contentsOf: folder("statistics.safetensors"), features: 4)
+    #expect(statistics.mean == counts.statistics.mean && statistics.quantiles == counts.statistics.quantiles)
+    #expect(statistics.vectors == 4)
+    let examples = try FeatureExamples(contentsOf: folder("examples.safetensors"), features: 4)
+    #expect(examples[1] == [.init(picture: 3, strength: 2)])
+    #expect(examples.map(of: 1, rank: 0) == [2, 0, 6, 0])
+    #expect(examples.mapShape == [1, 2, 2])
+    let message = errorMessage {
+      _ = try FeatureExamples(contentsOf: folder("examples.safetensors"), features: 5)
+    }
+    #expect(message.hasSuffix("is of 4 features, not 5; make it again with: sdlens statistics"))
+    let other = errorMessage {
+      _ = try FeatureStatistics(contentsOf: folder("statistics.safetensors"), features: 5)
+    }
+    #expect(other.contains("'mean' must be [5] numbers of at least 0"), "\(other)")
+  }
+
+  @Test func explainedVariancesFollowTheirFormulas() {
+    let (x, y) = (
+      Tensor.random([50, 3], seed: 1, plus: 4), Tensor.random([50, 3], seed: 2, scale: 0.5, plus: 4)
+    )
+    var variance = ExplainedVariance(width: 3)
+    variance.add(x.rows(0..<20), y.rows(0..<20))
+    variance.add(x.rows(20..<50), y.rows(20..<50))
+    func moments(_ values: [Double]) -> (mean: Double, variance: Double) {
+      let mean = values.reduce(0, +) / Double(values.count)
+      return (mean, values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1))
+    }
+    var (ratios, error, total) = (0.0, 0.0, 0.0)
+    for c in 0..<3 {
+      let column = (0..<50).map { Double(x[$0 * 3 + c]) }
+      let errors = (0..<50).map { Double(x[$0 * 3 + c] - y[$0 * 3 + c]) }
+      ratios += 1 - moments(errors).variance / (moments(column).variance + 1e-8)
+      error += errors.reduce(0) { $0 + $1 * $1 }
+      total += moments(column).variance * 49
+    }
+    #expect(abs(variance.perDimension - ratios / 3) < 1e-9)
+    #expect(abs(variance.global - (1 - error / total)) < 1e-9)
+  }
+
+  @Test func aSurveyGoesThroughTheWholeStore() throws {
+    let fixture = try StoreFixture(writing: [0, 2])
+    let store = try fixture.store()
+    let sae = SparseAutoencoder(
+      k: 2, encoder: .random([9, 6], seed: 1), decoder: .random([9, 6], seed: 2), preBias: Tensor([6]),
+      latentBias: Tensor([9]))
+    let survey = try DictionarySurvey(of: sae, block: "down.2.1", in: store)
+    let vectors = Tensor.stacked([0..<4, 8..<10].map { fixture.vectors["down.2.1"]!.pictures($0) })
+    let codes = sae.encode(vectors)
+    var counts = FeatureCounts(features: 9)
+    counts.add(codes)
+    #expect(survey.statistics.mean == counts.statistics.mean)
+    #expect(survey.statistics.vectors == 72)
+    // Picture 8 is the fifth of those that are there.
+    let strength = codes.rows(48..<60).map(of: 3).reduce(0, +) / 12
+    #expect(survey.examples[3].first { $0.picture == 8 }?.strength ?? 0 == strength)
+    #expect(survey.examples.mapShape == [2, 2, 3])
+    let wrong = errorMessage { _ = try DictionarySurvey(of: sae, block: "mid.0", in: store) }
+    #expect(wrong.hasPrefix("the vectors of mid.0 have width 4, but the dictionary is for width 6"))
+  }
+}
