@@ -12,8 +12,8 @@ from PIL import Image
 from . import common
 
 MAPS = {"jet": "jet", "viridis": "viridis", "cividis": "cividis", "blue-red": "RdBu_r"}
-# Name → map [h, w], picture [h, w]; "blocks" and "smooth" of each.
-SIZES = {"square": ((4, 4), (32, 32)), "wide": ((3, 5), (24, 60)), "uneven": ((5, 3), (33, 25))}
+# Name → map [h, w], picture [h, w]; "blocks" and "smooth" of each. No pixel's middle lies on the edge of two blocks.
+SIZES = {"square": ((4, 4), (32, 32)), "wide": ((3, 5), (24, 60)), "uneven": ((5, 3), (36, 28))}
 
 
 def make() -> None:

@@ -1,5 +1,4 @@
 import CCairo
-import Foundation
 
 /// How text looks.
 public struct TextStyle: Sendable, Hashable {
@@ -77,11 +76,7 @@ public final class TextLayout {
       if let lines {
         pango_layout_set_height(layout, Int32(-max(1, lines)))
         pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END)
-        // Pango drops what comes after a line break in the last line without a sign; as one paragraph it is cut
-        // by an ellipsis.
-        if Self.endsEarly(layout) {
-          pango_layout_set_text(layout, Self.shown(text).replacing("\u{2028}", with: " "), -1)
-        }
+        Self.joinLastLine(of: layout)
       }
     }
 
@@ -99,12 +94,16 @@ public final class TextLayout {
 
   deinit { g_object_unref(UnsafeMutableRawPointer(layout)) }
 
-  /// Whether there is text behind the last line, and no ellipsis for it.
-  private static func endsEarly(_ layout: OpaquePointer) -> Bool {
-    guard pango_layout_is_ellipsized(layout) == 0,
-      let line = pango_layout_get_line_readonly(layout, pango_layout_get_line_count(layout) - 1)
-    else { return false }
-    return Int(line.pointee.start_index + line.pointee.length) < strlen(pango_layout_get_text(layout))
+  /// Makes spaces of the line breaks within the last line, which Pango does not follow there.
+  private static func joinLastLine(of layout: OpaquePointer) {
+    guard let line = pango_layout_get_line_readonly(layout, pango_layout_get_line_count(layout) - 1) else {
+      return
+    }
+    let text = String(cString: pango_layout_get_text(layout))
+    let start = text.utf8.index(text.startIndex, offsetBy: Int(line.pointee.start_index))
+    let rest = text[start...]
+    guard rest.contains("\u{2028}") else { return }
+    pango_layout_set_text(layout, String(text[..<start]) + rest.replacing("\u{2028}", with: " "), -1)
   }
 
   /// Whether there is any font to draw with.

@@ -36,7 +36,9 @@ import SDLensStudy
     #expect(cut.lineCount == 2 && cut.isCut)
     // Line breaks of the text count as lines too.
     let lines = TextLayout("1\n2\n3\n4\n5", width: 100, lines: 3)
-    #expect(lines.lineCount == 3 && lines.isCut)
+    #expect(lines.lineCount == 3 && !lines.isCut && lines.size == TextLayout("1\n2\n3 4 5").size)
+    let many = TextLayout((1...99).map(String.init).joined(separator: "\n"), width: 100, lines: 3)
+    #expect(many.lineCount == 3 && many.isCut)
     #expect(TextLayout("", width: 100).size == Size(0, 0))
   }
 
