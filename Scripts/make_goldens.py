@@ -21,9 +21,12 @@ SECTIONS = [
     "model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline",
     "sparse_training",
     "sparse_formats",
+    "interventions",
+    "pictures",
+    "shapes_world",
+    "truth",
     "perception",
 ]
-# What needs files from elsewhere (see the modules), and the option that names them.
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 
 

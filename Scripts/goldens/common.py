@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "Tests" / "SDLensCoreTests" / "Goldens"
 DIFFUSION = ROOT / "Tests" / "SDLensDiffusionTests" / "Goldens"
+STUDY = ROOT / "Tests" / "SDLensStudyTests" / "Goldens"
 TINY = DIFFUSION / "tiny"
 
 

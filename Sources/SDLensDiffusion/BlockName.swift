@@ -1,7 +1,7 @@
 import SDLensCore
 
 /// The name of one of the 11 cross-attention transformer blocks (REFERENCE §1).
-public struct BlockName: Hashable, Sendable, CustomStringConvertible {
+public struct BlockName: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// Where in the U-net the block stands.
   public enum Part: String, Hashable, Sendable { case down, mid, up }
 
@@ -41,6 +41,13 @@ public struct BlockName: Hashable, Sendable, CustomStringConvertible {
     case .up: 2 - stage
     }
   }
+
+  /// Whether the forward pass comes to `left` before `right`.
+  public static func < (left: BlockName, right: BlockName) -> Bool {
+    left.place.lexicographicallyPrecedes(right.place)
+  }
+
+  private var place: [Int] { [part == .down ? 0 : part == .mid ? 1 : 2, stage, index] }
 
   private init(part: Part, stage: Int, index: Int) {
     self.part = part

@@ -111,6 +111,19 @@ public struct Pipeline: Sendable {
     _ prompt: PromptEmbeddings, _ settings: RunSettings, hooks: HookSet = HookSet(),
     progress: (Int) -> Void = { _ in }
   ) throws -> Trace {
+    var run = try start(prompt, settings)
+    while !run.isDone {
+      var pass = run.pass()
+      run.advance(by: pass.finish(hooks: hooks))
+      progress(run.step)
+    }
+    return run.trace
+  }
+
+  /// The same run before its first step, to be taken step by step.
+  ///
+  /// - Throws: as `sample`.
+  public func start(_ prompt: PromptEmbeddings, _ settings: RunSettings) throws -> Denoising {
     let scheduler = try Scheduler(schedulerConfig, steps: settings.steps)
     let (width, pooledWidth) = (unet.config.contextWidth, unet.config.pooledWidth)
     guard prompt.embeddings.width == width, prompt.pooled.width == pooledWidth else {
@@ -119,23 +132,23 @@ public struct Pipeline: Sendable {
           + "\(prompt.pooled.width), but the U-net needs \(width) and \(pooledWidth); take both from one model"
       )
     }
-    var source = NoiseSource(seeds: [settings.seed])
+    let pictures = settings.isGuided ? 2 : 1
+    precondition(prompt.embeddings.shape[0] == pictures, "\(prompt.embeddings.shape) for \(pictures)")
+    return Denoising(unet, scheduler, prompt, settings, factor: decoder.config.factor)
+  }
+
+  /// How many steps a run takes: nearly always those of its settings.
+  ///
+  /// - Throws: as `sample`.
+  public func stepCount(_ settings: RunSettings) throws -> Int {
+    try Scheduler(schedulerConfig, steps: settings.steps).timesteps.count
+  }
+
+  /// Height and width of the map of a block: of the latents, halved as often as the block lies deep.
+  public func mapSize(of block: BlockName, _ settings: RunSettings) -> (height: Int, width: Int) {
+    func halved(_ size: Int) -> Int { (0..<block.level).reduce(size) { size, _ in (size + 1) / 2 } }
     let factor = decoder.config.factor
-    let noise = source([1, settings.height / factor, settings.width / factor, unet.config.inChannels])
-    var trace = Trace(noise: noise, latents: noise.scaled(by: scheduler.initialNoiseScale))
-    let size = [Float(settings.height), Float(settings.width)]
-    for (step, timestep) in scheduler.timesteps.enumerated() {
-      let input = scheduler.input(trace.latents, step: step)
-      var prediction = unet(
-        settings.isGuided ? .stacked([input, input]) : input, timestep: Double(timestep),
-        text: prompt.embeddings, pooled: prompt.pooled, timeIDs: size + [0, 0] + size, hooks: hooks,
-        step: step)
-      if settings.isGuided { prediction = Self.guide(prediction, by: Float(settings.guidance)) }
-      trace.predictions.append(prediction)
-      trace.latents = scheduler.next(trace.latents, prediction: prediction, step: step, noise: &source)
-      progress(step + 1)
-    }
-    return trace
+    return (halved(settings.height / factor), halved(settings.width / factor))
   }
 
   /// `unconditional + guidance · (conditional − unconditional)` (Ho and Salimans, 2022).

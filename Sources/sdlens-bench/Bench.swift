@@ -9,7 +9,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sdlens-bench",
     abstract: "Times parts of sdlens.",
-    subcommands: [PassBench.self, StepBench.self],
+    subcommands: [PassBench.self, StepBench.self, StripBench.self],
     defaultSubcommand: PassBench.self)
 }
 

@@ -8,11 +8,13 @@ struct SDLens: ParsableCommand {
     abstract: "Looks inside SDXL-Turbo with sparse autoencoders.",
     version: "sdlens \(Version.current)",
     groupedSubcommands: [
-      CommandGroup(name: "Run", subcommands: [Generate.self, Info.self, Doctor.self]),
+      CommandGroup(name: "Run", subcommands: [Generate.self, Prompts.self, Info.self, Doctor.self]),
       CommandGroup(
         name: "Learn",
         subcommands: [
           Collect.self,
+          TrainSAE.self,
+          Statistics.self,
           Convert.self,
           Encode.self,
         ]),

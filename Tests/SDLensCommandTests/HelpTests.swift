@@ -9,6 +9,8 @@ import Testing
   static let pages = [
     "sdlens": ["--help"], "generate": ["generate", "--help"], "info": ["info", "--help"],
     "doctor": ["doctor", "--help"], "collect": ["collect", "--help"],
+    "train-sae": ["train-sae", "--help"], "statistics": ["statistics", "--help"],
+    "prompts": ["prompts", "--help"],
   ]
 
   @Test(arguments: pages.keys.sorted()) func pageIsAsCommitted(name: String) throws {

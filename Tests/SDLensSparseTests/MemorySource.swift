@@ -9,7 +9,9 @@ final class MemorySource: RowSource {
   var width: Int { vectors.width }
   var count: Int { vectors.rows }
 
-  init(_ vectors: Tensor, isShuffled: Bool = false) { (self.vectors, self.isShuffled) = (vectors, isShuffled) }
+  init(_ vectors: Tensor, isShuffled: Bool = false) {
+    (self.vectors, self.isShuffled) = (vectors, isShuffled)
+  }
 
   func rows(_ range: Range<Int>, epoch: Int) throws -> Tensor {
     reads.append((range, epoch))

@@ -46,7 +46,11 @@ import Testing
     }
     let trainer = try Trainer(
       source: MemorySource(Tensor(rows, [1000, 24]), isShuffled: true),
-      settings: [settings { $0.steps = 400; $0.deadAfter = 2000 }])
+      settings: [
+        settings {
+          $0.steps = 400; $0.deadAfter = 2000
+        }
+      ])
     let reports = try run(trainer)
     #expect(reports.count == 400)
     #expect(reports[0].explainedVariance! < 0.6)
@@ -62,7 +66,12 @@ import Testing
   }
 
   @Test func sameOnAnyNumberOfThreads() throws {
-    let several = [settings(), settings { $0.features = 100; $0.k = 7; $0.clipping = 0.5 }]
+    let several = [
+      settings(),
+      settings {
+        $0.features = 100; $0.k = 7; $0.clipping = 0.5
+      },
+    ]
     let results = try [1, 2, 5].map { threads in
       try withThreads(threads) {
         let trainer = try Trainer(source: source(), settings: several)
@@ -90,7 +99,9 @@ import Testing
   @Test(arguments: [0, 1, 5, 12]) func resumesAsIfNeverInterrupted(at position: Int) throws {
     let folder = try TemporaryFolder()
     let several = [
-      settings { $0.warmup = 4; $0.decay = 0.3; $0.clipping = 1 }, settings { $0.features = 41 },
+      settings {
+        $0.warmup = 4; $0.decay = 0.3; $0.clipping = 1
+      }, settings { $0.features = 41 },
     ]
     let whole = try Trainer(source: source(), settings: several)
     let wanted = try run(whole)
@@ -117,7 +128,12 @@ import Testing
   @Test func batchesRunOnOverTheEndOfAnEpoch() throws {
     let source = source(100, width: 8)
     let trainer = try Trainer(
-      source: source, settings: [settings { $0.steps = nil; $0.epochs = 2; $0.batch = 60 }])
+      source: source,
+      settings: [
+        settings {
+          $0.steps = nil; $0.epochs = 2; $0.batch = 60
+        }
+      ])
     #expect(trainer.steps == 4)
     let reads = source.reads.count
     _ = try run(trainer)

@@ -9,7 +9,8 @@ import Testing
   private func report(_ step: Int, _ dictionary: Int) -> StepReport {
     StepReport(
       dictionary: dictionary, step: step, vectors: step * 10, learningRate: 1e-4, loss: 0.1 + Double(step),
-      mse: 0.2, auxiliary: 0.3, meanExplainedVariance: nil, explainedVariance: 0.5, l0: 3, dead: 1, idle1e4: 2,
+      mse: 0.2, auxiliary: 0.3, meanExplainedVariance: nil, explainedVariance: 0.5, l0: 3, dead: 1,
+      idle1e4: 2,
       idle1e6: 1, idle1e7: 0, gradientNorm: 0.25)
   }
 
@@ -46,6 +47,7 @@ import Testing
         == "'\(path)' is not a log of training: line 2 is no report")
     #expect(FileManager.default.contents(atPath: path)?.count == 27)
     #expect(
-      errorMessage { try TrainingLog(path: folder("none/log"), keepingUpTo: 0) }.contains("cannot be written"))
+      errorMessage { try TrainingLog(path: folder("none/log"), keepingUpTo: 0) }.contains("cannot be written")
+    )
   }
 }

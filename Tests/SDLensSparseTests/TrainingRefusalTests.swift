@@ -43,7 +43,8 @@ import Testing
     #expect(message { $0.deadAfter = 0 } == wanted("deadAfter", "0", "from 1 to 9007199254740992"))
     #expect(message { $0.medianVectors = 0 } == wanted("medianVectors", "0", "from 1 to 16777216"))
     #expect(message { $0.scaleVectors = 1 } == wanted("scaleVectors", "1", "from 2 to 16777216"))
-    #expect(message { $0.activationThreshold = .nan } == wanted("activationThreshold", "nan", "from 0 to 1000000"))
+    #expect(
+      message { $0.activationThreshold = .nan } == wanted("activationThreshold", "nan", "from 0 to 1000000"))
   }
 
   @Test func dataThatCannotBeLearnt() {
@@ -74,7 +75,11 @@ import Testing
     vectors[40 * 6 + 5] = value
     let trainer = try Trainer(
       source: MemorySource(vectors),
-      settings: [Self.settings { $0.medianVectors = 30; $0.scaleVectors = 30 }])
+      settings: [
+        Self.settings {
+          $0.medianVectors = 30; $0.scaleVectors = 30
+        }
+      ])
     _ = try trainer.step()
     _ = try trainer.step()
     let before = trainer.autoencoder(0)
@@ -136,9 +141,15 @@ import Testing
     #expect(
       errorMessage {
         try Trainer(
-          source: source, settings: [Self.settings { $0.decay = 0.5; $0.steps = 10 }],
+          source: source,
+          settings: [
+            Self.settings {
+              $0.decay = 0.5; $0.steps = 10
+            }
+          ],
           resuming: falling.checkpoint())
-      } == "the learning rate has begun to fall towards the end at step 8, so the training cannot end at step "
+      }
+        == "the learning rate has begun to fall towards the end at step 8, so the training cannot end at step "
         + "10; resume with the same steps or epochs, or begin anew")
   }
 
@@ -169,11 +180,14 @@ import Testing
       try message { _, metadata in metadata["training"] = "{" }
         == start + "the metadata under 'training' cannot be read")
     #expect(
-      try message { _, metadata in metadata["training"] = good.metadata["training"]!.replacing("\"k\":3", with: "\"k\":30") }
+      try message { _, metadata in
+        metadata["training"] = good.metadata["training"]!.replacing("\"k\":3", with: "\"k\":30")
+      }
         == start + "the training setting 'k' is 30, but it must be from 1 to the number of features, 20")
     #expect(
       try message { _, metadata in
-        metadata["training"] = good.metadata["training"]!.replacing("\"features\":20", with: "\"features\":21")
+        metadata["training"] = good.metadata["training"]!.replacing(
+          "\"features\":20", with: "\"features\":21")
       } == start + "'0.encoder' has shape [20, 6], but its settings need [21, 6]")
     #expect(
       try message { items, _ in items.removeAll { $0.name == "0.mean.decoder" } }

@@ -48,6 +48,13 @@ package enum JSON {
     return Array(try encoder.encode(value)) + [UInt8(ascii: "\n")]
   }
 
+  /// The text of a value in one line, with sorted keys.
+  package static func line(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return Array(try encoder.encode(value))
+  }
+
   private static func reason(for error: DecodingError, in data: Data) -> String {
     switch error {
     case .keyNotFound(let key, let context):

@@ -39,15 +39,17 @@ public enum PNG {
     return bytes
   }
 
-  /// Reads a PNG of any kind as 8-bit RGB; what is transparent is laid over white.
+  /// Reads a PNG of any kind as 8-bit RGB; what is transparent is laid over a grey, by itself over white.
   ///
   /// - Throws: `FileError` for what is not a readable file, `PNGError` with libpng's reason for a damaged
   ///   one or one of more than 2^28 pixels.
-  public static func read(_ path: String) throws -> Picture {
-    try MappedFile(path: path).withBytes { try decode($0, path) }
+  public static func read(_ path: String, over grey: UInt8 = 255) throws -> Picture {
+    try MappedFile(path: path).withBytes { try decode($0, path, over: grey) }
   }
 
-  private static func decode(_ bytes: UnsafeRawBufferPointer, _ path: String) throws -> Picture {
+  private static func decode(
+    _ bytes: UnsafeRawBufferPointer, _ path: String, over grey: UInt8
+  ) throws -> Picture {
     var image = png_image()
     image.version = UInt32(PNG_IMAGE_VERSION)
     defer { png_image_free(&image) }
@@ -60,9 +62,9 @@ public enum PNG {
     }
     image.format = Picture.rgb
     image.flags |= UInt32(PNG_IMAGE_FLAG_16BIT_sRGB)
-    var white = png_color(red: 255, green: 255, blue: 255)
+    var background = png_color(red: grey, green: grey, blue: grey)
     var samples = [UInt8](repeating: 0, count: width * height * 3)
-    guard png_image_finish_read(&image, &white, &samples, 0, nil) != 0 else {
+    guard png_image_finish_read(&image, &background, &samples, 0, nil) != 0 else {
       throw PNGError.unreadable(path: path, reason: image.text)
     }
     return Picture(width: width, height: height, samples: samples)

@@ -17,6 +17,9 @@ public enum Memory {
   /// The most that this process has held at one time, mapped files included.
   public static var peak: Int { field("VmHWM", of: "/proc/self/status") ?? 0 }
 
+  /// What this process holds now, mapped files included.
+  public static var resident: Int { field("VmRSS", of: "/proc/self/status") ?? 0 }
+
   /// The limit of the control group, where there is one.
   private static var limit: Int? { number(in: "memory.max") }
 

@@ -24,6 +24,23 @@ public enum BLAS {
       beta, c, Int32(strideC))
   }
 
+  /// `c = a · b` in double precision, either factor transposed if said so: `c` [m, n], `a` [m, k] or [k, m],
+  /// `b` [k, n] or [n, k].
+  static func multiply(
+    m: Int, n: Int, k: Int,
+    _ a: UnsafePointer<Double>, strideA: Int, transposed aTransposed: Bool,
+    _ b: UnsafePointer<Double>, strideB: Int, transposed bTransposed: Bool,
+    into c: UnsafeMutablePointer<Double>, strideC: Int
+  ) {
+    guard m > 0, n > 0 else { return }
+    precondition(strideA >= (aTransposed ? m : k) && strideB >= (bTransposed ? k : n) && strideC >= n)
+    precondition(max(m, n, k, strideA, strideB, strideC) <= Int(Int32.max), "an extent beyond BLAS's 32 bits")
+    _ = singleThreaded
+    cblas_dgemm(
+      CblasRowMajor, aTransposed ? CblasTrans : CblasNoTrans, bTransposed ? CblasTrans : CblasNoTrans,
+      Int32(m), Int32(n), Int32(k), 1, a, Int32(strideA), b, Int32(strideB), 0, c, Int32(strideC))
+  }
+
   /// The kernels that OpenBLAS picked for this processor, as in `Zen` or `SkylakeX`.
   public static var coreName: String {
     openblas_get_corename().map { String(cString: $0) } ?? "unknown"

@@ -19,9 +19,9 @@ struct SpatialTransformer: Sendable {
     projectOut = try Linear(w["proj_out"], inputs: width, outputs: width)
   }
 
-  /// [batch, height, width, channels] → the same shape.
-  func callAsFunction(_ stream: inout Tensor, text: Tensor, hooks: BlockHooks?) {
-    func update(_ x: Tensor) -> Tensor { projectOut(transform(x, text: text, hooks: hooks)) }
+  /// [batch, height, width, channels] → the same shape; an update that is `known` is not computed again.
+  func callAsFunction(_ stream: inout Tensor, text: Tensor, hooks: BlockHooks?, known: Tensor? = nil) {
+    func update(_ x: Tensor) -> Tensor { known ?? projectOut(transform(x, text: text, hooks: hooks)) }
     // The update is formed before it is added, hooks or not: looking at a block does not change a bit.
     guard let hooks else {
       stream += update(stream)

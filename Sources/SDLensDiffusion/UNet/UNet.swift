@@ -61,10 +61,18 @@ public struct UNet: Sendable {
     _ latents: Tensor, timestep: Double, text: Tensor, pooled: Tensor, timeIDs: [Float],
     hooks: HookSet = HookSet(), step: Int = 0
   ) -> Tensor {
-    let conditioning = conditioning(timestep: timestep, text: text, pooled: pooled, timeIDs: timeIDs)
-    var state = State(stream: latents)
-    run(allSteps, on: &state, conditioning, hooks: hooks, step: step)
-    return state.stream
+    var pass = pass(
+      latents, timestep: timestep, text: text, pooled: pooled, timeIDs: timeIDs, step: step)
+    return pass.finish(hooks: hooks)
+  }
+
+  /// The beginning of the same computation, which may be stopped before a block and kept.
+  public func pass(
+    _ latents: Tensor, timestep: Double, text: Tensor, pooled: Tensor, timeIDs: [Float], step: Int = 0
+  ) -> Pass {
+    Pass(
+      self, latents, conditioning(timestep: timestep, text: text, pooled: pooled, timeIDs: timeIDs),
+      step: step)
   }
 
   /// What stays the same during a pass.
@@ -76,9 +84,10 @@ public struct UNet: Sendable {
     return Conditioning(text: text, time: time)
   }
 
-  /// Runs a part of the pass.
+  /// Runs a part of the pass; `update`, if given, is that of the transformer block that the part begins with.
   package func run(
-    _ range: Range<Int>, on state: inout State, _ conditioning: Conditioning, hooks: HookSet, step: Int
+    _ range: Range<Int>, on state: inout State, _ conditioning: Conditioning, hooks: HookSet, step: Int,
+    update: Tensor? = nil
   ) {
     for index in range {
       switch steps[index] {
@@ -86,7 +95,8 @@ public struct UNet: Sendable {
       case .residual(let block): block(&state.stream, time: conditioning.time)
       case .transformer(let block):
         block(
-          &state.stream, text: conditioning.text, hooks: BlockHooks(hooks, block: block.name, step: step))
+          &state.stream, text: conditioning.text, hooks: BlockHooks(hooks, block: block.name, step: step),
+          known: index == range.lowerBound ? update : nil)
       case .keep: state.skips.append(state.stream)
       case .join: state.stream = .concatenated(state.stream, state.skips.removeLast())
       case .upsample(let convolution):

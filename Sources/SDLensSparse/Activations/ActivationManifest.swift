@@ -84,6 +84,13 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   public init(storeAt folder: String) throws {
     let path = "\(folder)/\(Self.fileName)"
     guard FileManager.default.fileExists(atPath: path) else { throw NoActivationStore(path: folder) }
+    try self.init(contentsOf: path)
+  }
+
+  /// Reads and checks a manifest.
+  ///
+  /// - Throws: `FileError`, `MalformedFile`.
+  init(contentsOf path: String) throws {
     self = try JSON.read(Self.self, from: path)
     if let problem { throw MalformedFile(path: path, reason: problem) }
   }

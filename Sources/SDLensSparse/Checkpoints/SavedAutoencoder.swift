@@ -64,6 +64,11 @@ public struct SavedAutoencoder: Sendable {
     try AtomicFolder.write(to: folder) { try format.layout.write(self, to: $0) }
   }
 
+  /// Writes the files of our own format into a folder that is there and may hold others.
+  ///
+  /// `sae.json` comes last: a folder that has it is complete.
+  public func write(into folder: String) throws { try OwnLayout.write(self, to: folder) }
+
   private static func find(_ path: String) throws -> (layout: any CheckpointLayout.Type, folder: String) {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {

@@ -40,7 +40,7 @@ public struct Collector {
 
   /// What the store will hold.
   public let manifest: ActivationManifest
-  private let request: Request
+  let request: Request
   private let settings: RunSettings
   private let prompts: [String]
   private let encoder: PromptEncoder
@@ -140,7 +140,7 @@ public struct Collector {
     var images: [UInt8] = []
     for start in stride(from: pictures.lowerBound, to: pictures.upperBound, by: request.batch) {
       let batch = start..<min(pictures.upperBound, start + request.batch)
-      let recording = try record(batch)
+      let recording = try record(Array(batch))
       for (block, tensor) in zip(manifest.blocks, recording.vectors) {
         vectors[block.name, default: []].append(tensor)
       }
@@ -160,8 +160,8 @@ public struct Collector {
   }
 
   /// The vectors of some pictures, [pictures, steps, places, width] for each block of the manifest.
-  func record(_ pictures: Range<Int>) throws -> (vectors: [Tensor], images: [UInt8]) {
-    let prompts = Array(prompts[pictures])
+  func record(_ pictures: [Int]) throws -> (vectors: [Tensor], images: [UInt8]) {
+    let prompts = pictures.map { self.prompts[$0] }
     let embeddings =
       settings.isGuided ? encoder.guided(prompts, negative: nil) : encoder(prompts)
     let recording = try pipeline.record(

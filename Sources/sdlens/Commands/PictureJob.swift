@@ -115,6 +115,10 @@ struct PictureJob {
         progress.note("The \(name) is longer than \(encoder.tokens) tokens; left out: \"\(cut)\"")
       }
     }
+    if folder.isEmbedded {
+      let texts = [("prompt", prompt), ("negative prompt", settings.isGuided ? negativePrompt ?? "" : "")]
+      for (name, text) in texts { if let note = UnknownWords(text)?.note(name) { progress.note(note) } }
+    }
     if negativePrompt != nil && !settings.isGuided {
       progress.note("The negative prompt has no effect without --guidance above 1")
     }

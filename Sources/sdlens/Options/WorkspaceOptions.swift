@@ -20,6 +20,12 @@ struct WorkspaceOptions: ParsableArguments {
 
   /// The folder of the stores of activations.
   var activations: String { folder + "/activations" }
+  /// A store: the name of one in the workspace, or a folder.
+  func path(ofStore store: String) -> String {
+    let path = "\(activations)/\(store)"
+    return !store.contains("/") && FileManager.default.fileExists(atPath: path) ? path : store
+  }
+
   /// The folder of the dictionaries of a block.
   func dictionaries(of block: BlockName) -> String { "\(folder)/saes/\(block)" }
 }

@@ -1,0 +1,46 @@
+import SDLensCore
+
+/// One picture on its way from noise to latents, between two steps.
+///
+/// A value like `UNet.Pass`: a copy goes on from where it stands, with the same noise to come.
+public struct Denoising: Sendable {
+  /// What the steps taken so far have left.
+  public private(set) var trace: Pipeline.Trace
+  private let unet: UNet
+  private let scheduler: Scheduler
+  private let prompt: PromptEmbeddings
+  private let settings: RunSettings
+  private var source: NoiseSource
+
+  /// Draws the noise of a run; `factor` is that between the sides of pictures and of latents.
+  init(
+    _ unet: UNet, _ scheduler: Scheduler, _ prompt: PromptEmbeddings, _ settings: RunSettings, factor: Int
+  ) {
+    (self.unet, self.scheduler, self.prompt, self.settings) = (unet, scheduler, prompt, settings)
+    source = NoiseSource(seeds: [settings.seed])
+    let noise = source([1, settings.height / factor, settings.width / factor, unet.config.inChannels])
+    trace = Pipeline.Trace(noise: noise, latents: noise.scaled(by: scheduler.initialNoiseScale))
+  }
+
+  /// How many steps have been taken, which is the number of the next.
+  public var step: Int { trace.predictions.count }
+
+  /// Whether no step is left.
+  public var isDone: Bool { step == scheduler.timesteps.count }
+
+  /// The U-net's pass of the next step, with guidance on [negative prompt, prompt], at its beginning.
+  public func pass() -> UNet.Pass {
+    let input = scheduler.input(trace.latents, step: step)
+    let size = [Float(settings.height), Float(settings.width)]
+    return unet.pass(
+      settings.isGuided ? .stacked([input, input]) : input, timestep: Double(scheduler.timesteps[step]),
+      text: prompt.embeddings, pooled: prompt.pooled, timeIDs: size + [0, 0] + size, step: step)
+  }
+
+  /// Takes the next step, given what its pass predicted.
+  public mutating func advance(by output: Tensor) {
+    let prediction = settings.isGuided ? Pipeline.guide(output, by: Float(settings.guidance)) : output
+    trace.latents = scheduler.next(trace.latents, prediction: prediction, step: step, noise: &source)
+    trace.predictions.append(prediction)
+  }
+}

@@ -1,0 +1,46 @@
+import SDLensCore
+
+extension UNet {
+  /// One pass through the network on its way from latents to a prediction.
+  ///
+  /// A pass is a value: stopped before a block and copied, each copy goes on by itself, as often as wanted
+  /// and bit for bit as if it had never stopped. Copies share the memory of what neither has changed.
+  public struct Pass: Sendable {
+    /// The number of the denoising step, from 0.
+    public let step: Int
+    private let unet: UNet
+    private let conditioning: Conditioning
+    private var state: State
+    private var next = 0
+
+    init(_ unet: UNet, _ latents: Tensor, _ conditioning: Conditioning, step: Int) {
+      (self.unet, self.conditioning, self.step) = (unet, conditioning, step)
+      state = State(stream: latents)
+    }
+
+    /// The residual stream [batch, height, width, channels]: `D_in` of the block that the pass stands before.
+    public var stream: Tensor { state.stream }
+
+    /// Goes on until just before `block`, which must not lie behind.
+    public mutating func run(before block: BlockName, hooks: HookSet = HookSet()) {
+      let stop = unet.steps.indices.first {
+        if case .transformer(let other) = unet.steps[$0] { other.name == block } else { false }
+      }
+      guard let stop, stop >= next else { preconditionFailure("\(block) is not ahead of the pass") }
+      unet.run(next..<stop, on: &state, conditioning, hooks: hooks, step: step)
+      next = stop
+    }
+
+    /// Goes on to the end.
+    ///
+    /// - Parameter update: what the block that the pass stands before computed in another copy; it is taken
+    ///   as this block's own, and goes through the hooks on the update and on the output.
+    /// - Returns: the predicted noise, in the shape of the latents.
+    public mutating func finish(hooks: HookSet = HookSet(), update: Tensor? = nil) -> Tensor {
+      unet.run(
+        next..<unet.steps.endIndex, on: &state, conditioning, hooks: hooks, step: step, update: update)
+      next = unet.steps.endIndex
+      return state.stream
+    }
+  }
+}

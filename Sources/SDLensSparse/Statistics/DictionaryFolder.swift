@@ -1,0 +1,108 @@
+import Foundation
+import SDLensCore
+
+/// A dictionary and what is known of its features, in a folder.
+///
+/// `sae.json` and `sae.safetensors`, or the files of any other format that is read, are the dictionary itself.
+/// Beside them may lie `statistics.safetensors`, `examples.safetensors`, and what the two were made of:
+/// `activations.json`, the manifest of the store, and `pictures.jsonl`, its prompts.
+public struct DictionaryFolder: Sendable {
+  /// Where it lies.
+  public let path: String
+  /// The dictionary.
+  public let saved: SavedAutoencoder
+  /// How its features behave; nil when that was not measured.
+  public let statistics: FeatureStatistics?
+  /// Where its features are active; nil when that was not measured.
+  public let examples: FeatureExamples?
+  /// The recorded pictures that both were measured on.
+  public let pictures: RecordedPictures?
+
+  /// The dictionary itself.
+  public var autoencoder: SparseAutoencoder { saved.autoencoder }
+
+  /// Reads a folder, or a file of a dictionary.
+  ///
+  /// - Throws: what is wrong with any of its files.
+  public init(_ path: String) throws {
+    self.path = path
+    saved = try SavedAutoencoder.read(path)
+    let features = saved.autoencoder.features
+    func present(_ name: String) -> String? {
+      let file = "\(path)/\(name)"
+      return FileManager.default.fileExists(atPath: file) ? file : nil
+    }
+    statistics = try present(FeatureStatistics.fileName).map {
+      try FeatureStatistics(contentsOf: $0, features: features)
+    }
+    examples = try present(FeatureExamples.fileName).map {
+      try FeatureExamples(contentsOf: $0, features: features)
+    }
+    pictures = try present(RecordedPictures.manifestName).map { _ in try RecordedPictures(in: path) }
+  }
+
+  /// `μ_ρ` for every feature: measured, or as it came with the dictionary.
+  public var means: Tensor? {
+    statistics.map { Tensor($0.mean, [$0.mean.count]) } ?? saved.mean
+  }
+
+  /// Writes what a survey found beside a dictionary.
+  public static func write(_ survey: DictionarySurvey, of store: ActivationStore, to folder: String) throws {
+    try survey.statistics.write(to: "\(folder)/\(FeatureStatistics.fileName)")
+    try survey.examples.write(to: "\(folder)/\(FeatureExamples.fileName)")
+    try RecordedPictures(store).write(to: folder)
+  }
+}
+
+/// The pictures of a store, so that each can be made again: prompts, and the settings of their runs.
+public struct RecordedPictures: Sendable {
+  static let manifestName = "activations.json"
+  private static let listName = "pictures.jsonl"
+
+  /// How they were made; the seed of picture i is `manifest.seed + i`.
+  public let manifest: ActivationManifest
+  /// The prompt of each picture, by its number.
+  public let prompts: [Int: String]
+
+  private struct Line: Codable {
+    let picture: Int
+    let prompt: String
+  }
+
+  /// Those of a store.
+  public init(_ store: ActivationStore) throws {
+    manifest = store.manifest
+    prompts = Dictionary(uniqueKeysWithValues: zip(store.pictureNumbers, try store.prompts()))
+  }
+
+  /// Those that are told in the folder of a dictionary.
+  ///
+  /// - Throws: `FileError`, `MalformedFile`.
+  init(in folder: String) throws {
+    manifest = try ActivationManifest(contentsOf: "\(folder)/\(Self.manifestName)")
+    let path = "\(folder)/\(Self.listName)"
+    guard let text = try MappedFile(path: path).text else {
+      throw MalformedFile(path: path, reason: "is not UTF-8 text")
+    }
+    var prompts: [Int: String] = [:]
+    for (index, line) in text.split(separator: "\n").enumerated() {
+      guard let line = try? JSON.decode(Line.self, from: Data(line.utf8)),
+        0..<manifest.pictures ~= line.picture
+      else { throw MalformedFile(path: path, reason: "line \(index + 1) is no picture and prompt") }
+      prompts[line.picture] = line.prompt
+    }
+    self.prompts = prompts
+  }
+
+  /// The seed of a picture.
+  public func seed(of picture: Int) -> Int { manifest.seed + picture }
+
+  fileprivate func write(to folder: String) throws {
+    var text: [UInt8] = []
+    for picture in prompts.keys.sorted() {
+      text += try JSON.line(Line(picture: picture, prompt: prompts[picture]!)) + [UInt8(ascii: "\n")]
+    }
+    try AtomicFile.write(to: "\(folder)/\(Self.listName)") { try $0.append(text) }
+    try JSON.write(manifest, to: "\(folder)/\(Self.manifestName)")
+  }
+}

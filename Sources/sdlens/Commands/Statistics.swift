@@ -1,0 +1,73 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensSparse
+
+/// `sdlens statistics`: how the features of a dictionary behave on recorded activations.
+struct Statistics: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure the features of a dictionary on a store.",
+    discussion: """
+      Writes statistics and examples of every feature beside the dictionary, as train-sae does: for a dictionary \
+      that comes from elsewhere, or that was trained on a stream.
+      """)
+
+  @Option(help: ArgumentHelp("The dictionary, in any format that convert reads.", valueName: "folder"))
+  var sae: String
+
+  @Option(help: ArgumentHelp("Store of activations: a name in the workspace, or a folder.", valueName: "name"))
+  var store: String
+
+  @Option(help: "The block, if the dictionary does not tell.")
+  var block: BlockName?
+
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  /// What is reported.
+  struct Result: Encodable {
+    let dictionary: String
+    let block: String
+    let vectors: Int
+    let explainedVariance: Double
+    let meanExplainedVariance: Double
+    let neverActiveShare: Double
+  }
+
+  func run() throws {
+    let progress = Progress(quiet: quiet.quiet)
+    defer { progress.clear() }
+    let saved = try SavedAutoencoder.read(sae)
+    guard let block = block?.description ?? saved.block else { throw BlockUnknown(path: sae) }
+    let store = try ActivationStore(workspace.path(ofStore: store))
+    progress.count(to: store.pictures, unit: "pictures")
+    let survey = try DictionarySurvey(of: saved.autoencoder, block: block, in: store) {
+      progress.advance("measuring", by: $0)
+    }
+    try DictionaryFolder.write(survey, of: store, to: sae)
+    let result = Result(
+      dictionary: sae, block: block, vectors: survey.statistics.vectors,
+      explainedVariance: survey.variance.global, meanExplainedVariance: survey.variance.perDimension,
+      neverActiveShare: Double(survey.statistics.dead.count) / Double(survey.statistics.features))
+    progress.clear()
+    guard !report.json else { return try Output.print(json: result) }
+    try Output.print(
+      Table(
+        left: [0],
+        [
+          ["Vectors", Units.grouped(result.vectors)],
+          ["Explained variance", "\(Units.rounded(result.explainedVariance * 100)) %"],
+          ["  mean over dimensions", "\(Units.rounded(result.meanExplainedVariance * 100)) %"],
+          ["Features never active", "\(Units.rounded(result.neverActiveShare * 100)) %"],
+        ]
+      ).text)
+  }
+}
+
+/// A dictionary of which nobody knows whose updates it explains.
+struct BlockUnknown: UserError {
+  let path: String
+  var description: String { "'\(path)' does not tell its block; say it with --block, as in --block down.2.1" }
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// `sdlens train-sae`: from recorded activations to dictionaries.
+struct TrainSAE: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train-sae",
+    abstract: "Train sparse autoencoders on a block's activations.",
+    discussion: """
+      Several values of --k and --features make a dictionary for each pair, all in one pass over the data. With \
+      nothing collected yet, a model that brings prompts is recorded first. Stopped at any moment, the same \
+      command goes on, and the dictionaries are the same to the byte.
+
+      Each dictionary gets a folder in the workspace, saes/<block>/<name>, with statistics and top examples \
+      of its features; checkpoint, log and curves are under training/.
+      """)
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Transformer blocks, one after the other.", valueName: "block"))
+  var block = [BlockName.studied[0]]
+
+  @Option(
+    help: ArgumentHelp(
+      "Store of activations: a name in the workspace, or a folder. (default: the newest that fits)",
+      valueName: "name"))
+  var store: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Put in front of the names of the dictionaries, as in name-k10-n5120.", valueName: "name"))
+  var name: String?
+
+  @OptionGroup(title: "Recipe") var recipe: RecipeOptions
+
+  @Flag(help: "Record and train at the same time, with nothing on disk but checkpoints.")
+  var stream = false
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("With --stream: vectors that are shuffled together.", valueName: "n"))
+  var buffer = 1 << 17
+
+  @Option(
+    help: ArgumentHelp("Prompts to record, as in collect. (default: the model's own)", valueName: "file"))
+  var prompts: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Prompts to record at most. (default: 5000; with --stream all)", valueName: "n"))
+  var limit: Int?
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Steps between two checkpoints.", valueName: "n"))
+  var saveEvery = 500
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Steps between two lines of the log.", valueName: "n"))
+  var logEvery = 10
+
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var model: ModelOptions
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Seed of pictures, order and first weights.", valueName: "n"))
+  var seed = 42
+
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  func validate() throws {
+    for (name, value) in [
+      ("limit", limit), ("buffer", buffer), ("save-every", saveEvery), ("log-every", logEvery),
+    ] {
+      if let value, !(1...1 << 30 ~= value) {
+        throw ValidationError("\(name) is \(value), but it must be from 1 to \(1 << 30)")
+      }
+    }
+    if stream && store != nil {
+      throw ValidationError("--stream records what it trains on; leave out --store, or --stream")
+    }
+    if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
+      throw ValidationError("name is '\(name)', but it must be part of the name of a folder, without '/'")
+    }
+  }
+
+  func run() throws {
+    let progress = Progress(quiet: quiet.quiet)
+    defer { progress.clear() }
+    let folder = try model.folder()
+    let blocks = BlockName.all.filter(block.contains)
+    let data = TrainingData(
+      model: folder, workspace: workspace, prompts: prompts, limit: limit, seed: seed, progress: progress)
+    var results: [TrainingJob.Result] = []
+    for sources in try stream ? data.streamed(blocks, buffer: buffer) : data.stored(blocks, store: store) {
+      let jobs = try sources.map { source in
+        try TrainingJob(
+          source, settings: recipe.settings(vectors: source.rows.count, seed: seed), name: name,
+          workspace: workspace, saveEvery: saveEvery, logEvery: logEvery)
+      }
+      try TrainingJob.train(jobs, progress)
+      for job in jobs {
+        for result in try job.finish(progress) {
+          results.append(result)
+          if !report.json { try Output.print(result.dictionary) }
+        }
+      }
+    }
+    if report.json { try Output.print(json: results) }
+  }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// Where the vectors for a training come from.
+struct TrainingData {
+  /// The vectors of one block.
+  struct Source {
+    let block: BlockName
+    let rows: ShuffledRows
+    /// What they are, and which model made them.
+    let manifest: ActivationManifest
+    /// The store that they lie in; nil when they are made on the way.
+    let store: ActivationStore?
+  }
+
+  let model: ModelFolder
+  let workspace: WorkspaceOptions
+  let prompts: String?
+  let limit: Int?
+  let seed: Int
+  let progress: Progress
+
+  /// Prompts that are recorded when nobody says how many.
+  private static let defaultLimit = 5000
+
+  /// Vectors on disk, for one block after the other.
+  func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
+    let store = try name.map { try ActivationStore(workspace.path(ofStore: $0)) } ?? find(blocks) ?? collect(blocks)
+    let fingerprint = try model.fingerprint().description
+    guard store.manifest.modelFingerprint == fingerprint else {
+      throw StoreOfAnotherModel(
+        store: store.folder, found: "\(store.manifest.model) \(store.manifest.modelFingerprint)",
+        needed: "\(model.title) \(fingerprint)")
+    }
+    for problem in store.damaged { progress.note("Left out: \(problem)") }
+    if !store.missing.isEmpty {
+      progress.note(
+        "'\(store.folder)' lacks \(store.missing.count) of \(store.manifest.shards) shards; training on the rest"
+      )
+    }
+    return try blocks.map { block in
+      let rows = ShuffledRows(try store.activations(of: block.description), seed: seed)
+      return [Source(block: block, rows: rows, manifest: store.manifest, store: store)]
+    }
+  }
+
+  /// Vectors made on the way; blocks whose maps are of one size share what is made.
+  func streamed(_ blocks: [BlockName], buffer: Int) throws -> [[Source]] {
+    try Dictionary(grouping: blocks, by: \.level).values.sorted { $0[0].level < $1[0].level }.map { blocks in
+      let collector = try collector(blocks, limit: limit)
+      let stream = ActivationStream(collector)
+      return zip(blocks, collector.manifest.blocks).map { block, described in
+        Source(
+          block: block, rows: stream.rows(of: described, buffer: buffer, seed: seed),
+          manifest: collector.manifest, store: nil)
+      }
+    }
+  }
+
+  private func collector(_ blocks: [BlockName], limit: Int?) throws -> Collector {
+    let list =
+      try prompts.map { try PromptList(contentsOf: $0, limit: limit) } ?? PromptList(of: model, limit: limit)
+    let size = try model.pictureSize
+    return try Collector(
+      model, prompts: list, Collector.Request(blocks: blocks),
+      RunSettings(seed: seed, height: size, width: size))
+  }
+
+  /// The newest whole store of the model's updates that has all the blocks.
+  private func find(_ blocks: [BlockName]) throws -> ActivationStore? {
+    guard prompts == nil, limit == nil else { return nil }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: workspace.activations)) ?? []
+    let fingerprint = try model.fingerprint().description
+    let stores = names.compactMap { try? ActivationStore("\(workspace.activations)/\($0)") }.filter { store in
+      let manifest = store.manifest
+      return manifest.modelFingerprint == fingerprint && manifest.site == "update" && store.missing.isEmpty
+        && Set(blocks.map(\.description)).isSubset(of: manifest.blocks.map(\.name))
+    }
+    func date(_ store: ActivationStore) -> Date {
+      let path = "\(store.folder)/manifest.json"
+      return (try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date)
+        ?? .distantPast
+    }
+    return stores.max { date($0) < date($1) }
+  }
+
+  /// Records the blocks, together with the paper's four, which takes no longer.
+  private func collect(_ blocks: [BlockName]) throws -> ActivationStore {
+    let list =
+      try prompts.map { try PromptList(contentsOf: $0, limit: limit) }
+      ?? PromptList(of: model, limit: limit ?? Self.defaultLimit)
+    let all = BlockName.all.filter { BlockName.studied.contains($0) || blocks.contains($0) }
+    let others = all.filter { !BlockName.studied.contains($0) }.map { "-\($0)" }.joined()
+    let size = try model.pictureSize
+    progress.note("Nothing suitable is collected yet; recording \(list.prompts.count) prompts first")
+    let job = CollectionJob(
+      model: model, prompts: list, request: Collector.Request(blocks: all),
+      settings: try RunSettings(seed: seed, height: size, width: size),
+      store: "\(workspace.activations)/\(model.folderTitle)-update\(others)-\(list.prompts.count)")
+    return try ActivationStore(job.run(progress).store)
+  }
+}
+
+/// A store that another model filled.
+struct StoreOfAnotherModel: UserError {
+  let store: String
+  let found: String
+  let needed: String
+  var description: String {
+    "'\(store)' was recorded with the model \(found), but the model is \(needed); name the right one with "
+      + "--model, or collect again"
+  }
+}

@@ -1,0 +1,144 @@
+import Foundation
+import SDLensCore
+import SDLensTestSupport
+import Testing
+
+/// `sdlens train-sae` with the small model: 48 pictures.
+@Suite struct TrainTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    let prompts = (0..<48).map { "a house with \($0) windows" }.joined(separator: "\n")
+    try folder.write(prompts.utf8, to: "prompts.txt")
+  }
+
+  private static let recipe = [
+    "--features", "24,40", "--k", "3", "--steps", "40", "--batch", "64", "--aux-k", "8", "--dead-after", "500",
+    "--save-every", "3", "--log-every", "4",
+  ]
+
+  private func train(_ arguments: String...) throws -> Outcome {
+    try Command.run(["train-sae", "--model", Command.tinyModel] + Self.recipe + arguments, in: folder)
+  }
+
+  private func collect(_ workspace: String) throws {
+    let outcome = try Command.run(
+      [
+        "collect", "--model", Command.tinyModel, "--prompts", "prompts.txt", "--shard-size", "16", "--workspace",
+        workspace, "--quiet",
+      ], in: folder)
+    #expect(outcome.status == 0, "\(outcome.err)")
+  }
+
+  /// All files below a folder and their bytes.
+  private func contents(_ path: String) throws -> [String: Data] {
+    let names = FileManager.default.enumerator(atPath: folder(path))?.allObjects as? [String] ?? []
+    return Dictionary(
+      uniqueKeysWithValues: names.compactMap { name in
+        FileManager.default.contents(atPath: folder("\(path)/\(name)")).map { (name, $0) }
+      })
+  }
+
+  @Test func collectsWhatIsMissingAndTrains() throws {
+    let outcome = try train("--workspace", "w", "--prompts", "prompts.txt")
+    #expect(outcome.status == 0, "\(outcome.err)")
+    #expect(outcome.out == "w/saes/down.2.1/k3-n24\nw/saes/down.2.1/k3-n40\n")
+    #expect(outcome.err.contains("Nothing suitable is collected yet; recording 48 prompts first"))
+    #expect(outcome.err.contains("down.2.1 k3-n24: explained variance "))
+    for name in ["sae.json", "sae.safetensors", "statistics.safetensors", "examples.safetensors", "pictures.jsonl"] {
+      #expect(FileManager.default.fileExists(atPath: folder("w/saes/down.2.1/k3-n40/\(name)")), "\(name)")
+    }
+    // Every fourth step and the last, for two dictionaries.
+    let log = try String(contentsOfFile: folder("w/training/down.2.1/k3-n24+k3-n40/log.jsonl"), encoding: .utf8)
+    #expect(log.split(separator: "\n").count == 20)
+  }
+
+  @Test(arguments: [SIGKILL, SIGTERM]) func killedAtAnyMomentItGoesOn(signal: Int32) throws {
+    try collect("a")
+    try collect("b")
+    #expect(try train("--workspace", "a", "--quiet").status == 0)
+    for attempt in 0..<5 {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: Command.program)
+      process.arguments =
+        ["train-sae", "--model", Command.tinyModel] + Self.recipe + ["--workspace", "b", "--quiet"]
+      process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      usleep(UInt32(attempt * 30_000 + Int.random(in: 0..<60_000)))
+      kill(process.processIdentifier, signal)
+      process.waitUntilExit()
+    }
+    let last = try train("--workspace", "b", "--quiet", "--threads", "1")
+    #expect(last.status == 0, "\(last.err)")
+    let (a, b) = (try contents("a"), try contents("b"))
+    #expect(a.keys.sorted() == b.keys.sorted())
+    for (name, bytes) in a { #expect(bytes == b[name], "\(name)") }
+  }
+
+  @Test func aStreamTrainsWithoutAStore() throws {
+    let arguments = ["--stream", "--prompts", "prompts.txt", "--buffer", "200", "--block", "mid.0", "up.0.0"]
+    let outcome = try Command.run(
+      ["train-sae", "--model", Command.tinyModel] + Self.recipe + arguments + ["--workspace", "w"], in: folder)
+    #expect(outcome.status == 0, "\(outcome.err)")
+    #expect(outcome.out.split(separator: "\n").count == 4)
+    #expect(!FileManager.default.fileExists(atPath: folder("w/activations")))
+    #expect(outcome.err.contains("collect activations and run: sdlens statistics --sae w/saes/mid.0/k3-n24"))
+    try collect("v")
+    let measured = try Command.run(
+      ["statistics", "--sae", "w/saes/mid.0/k3-n24", "--store", "tiny-update", "--workspace", "v"], in: folder)
+    #expect(measured.status == 0, "\(measured.err)")
+    #expect(measured.out.contains("Explained variance"))
+    #expect(FileManager.default.fileExists(atPath: folder("w/saes/mid.0/k3-n24/statistics.safetensors")))
+  }
+
+  @Test func changedSettingsAreNamed() throws {
+    try collect("w")
+    #expect(try train("--workspace", "w", "--quiet").status == 0)
+    let outcome = try train("--workspace", "w", "--quiet", "--learning-rate", "0.5")
+    #expect(outcome.status == 1)
+    #expect(
+      outcome.err
+        == "Error: 'learningRate' of dictionary 0 is 0.5, but the training began with 0.001; resume with 0.001 or "
+        + "begin anew\n")
+  }
+
+  @Test func aStoreOfAnotherModelIsRefused() throws {
+    try collect("w")
+    let copy = try ModelCopy()
+    try copy.replace("\"sample_size\": 24", with: "\"sample_size\": 32", in: "unet/config.json")
+    let outcome = try Command.run(
+      ["train-sae", "--model", copy.folder("model"), "--workspace", "w", "--store", "tiny-update", "--quiet"],
+      in: folder)
+    #expect(outcome.status == 1)
+    #expect(outcome.err.hasPrefix("Error: 'w/activations/tiny-update' was recorded with the model tiny "))
+  }
+
+  @Test func anExistingDictionaryIsNotOverwritten() throws {
+    try collect("w")
+    try FileManager.default.createDirectory(
+      atPath: folder("w/saes/down.2.1/k3-n40"), withIntermediateDirectories: true)
+    let outcome = try train("--workspace", "w", "--quiet")
+    #expect(outcome.status == 1)
+    #expect(
+      outcome.err
+        == "Error: 'w/saes/down.2.1/k3-n40' exists already; give the new dictionary a --name, or move the old one "
+        + "away\n")
+  }
+
+  @Test(arguments: [
+    (["--k", "50", "--features", "40"], "the training setting 'k' is 50, but it must be from 1 to the number of features, 40"),
+    (["--epochs", "1", "--steps", "1"], "--epochs and --steps both say how long to train; give one of them"),
+    (["--stream", "--store", "x"], "--stream records what it trains on; leave out --store, or --stream"),
+    (["--learning-rate", "nan"], "the training setting 'learningRate' is nan, but it must be above 0 and at most 1"),
+    (["--batch", "0"], "the training setting 'batch' is 0, but it must be from 1 to 1048576"),
+    (["--save-every", "0"], "save-every is 0, but it must be from 1 to 1073741824"),
+  ])
+  func usage(arguments: [String], message: String) throws {
+    let outcome = try Command.run(["train-sae"] + arguments, in: folder)
+    #expect(outcome.status == 64)
+    #expect(outcome.err.hasPrefix("Error: \(message)\n"), "\(outcome.err)")
+  }
+}
