@@ -16,7 +16,8 @@ struct Statistics: ParsableCommand {
   @Option(help: ArgumentHelp("The dictionary, in any format that convert reads.", valueName: "folder"))
   var sae: String
 
-  @Option(help: ArgumentHelp("Store of activations: a name in the workspace, or a folder.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("Store of activations: a name in the workspace, or a folder.", valueName: "name"))
   var store: String
 
   @Option(help: "The block, if the dictionary does not tell.")
