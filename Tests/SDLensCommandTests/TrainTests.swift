@@ -115,7 +115,7 @@ import Testing
   @Test func aStoreOfAnotherModelIsRefused() throws {
     try collect("w")
     let copy = try ModelCopy()
-    try copy.replace("\"sample_size\": 24", with: "\"sample_size\": 32", in: "unet/config.json")
+    try copy.replace("\"sample_size\": 12", with: "\"sample_size\": 16", in: "unet/config.json")
     let outcome = try Command.run(
       [
         "train-sae", "--model", copy.folder("model"), "--workspace", "w", "--store", "tiny-update", "--quiet",

@@ -153,6 +153,7 @@ public final class StoredActivations: PictureRows {
     return all[start..<start + rowsPerPicture].map(Int.init)
   }
 
+  /// Asks the system to read the vectors of some pictures.
   public func prepare(_ pictures: [Int]) {
     group = pictures
     let size = rowsPerPicture * width
@@ -162,6 +163,7 @@ public final class StoredActivations: PictureRows {
     }
   }
 
+  /// Writes a vector of the pictures that were prepared.
   public func copyRow(_ row: Int, to target: UnsafeMutablePointer<Float>) {
     let picture = group[row / rowsPerPicture]
     let part = parts[shard(of: picture)]

@@ -19,7 +19,9 @@ public protocol PictureRows: AnyObject {
 /// The pictures are put in a random order, a new one in each epoch, and cut into groups; within a group, the
 /// vectors are put in a random order. So a batch of 4096 has vectors of all pictures of its group.
 public final class ShuffledRows: RowSource {
+  /// Of a vector.
   public var width: Int { source.width }
+  /// The vectors of all pictures.
   public var count: Int { source.pictures * source.rowsPerPicture }
   /// Pictures in a group.
   public let picturesPerGroup: Int
@@ -37,6 +39,7 @@ public final class ShuffledRows: RowSource {
       source.pictures <= Int(Int32.max) && picturesPerGroup * source.rowsPerPicture <= Int(Int32.max))
   }
 
+  /// The vectors at some places of the order of an epoch.
   public func rows(_ range: Range<Int>, epoch: Int) throws -> Tensor {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "rows \(range) of \(count)")
     let (width, rowsPerGroup) = (width, picturesPerGroup * source.rowsPerPicture)

@@ -101,6 +101,7 @@ public struct Collector {
   /// - Throws: `FileError`, `OtherStore` with the setting that differs, `StoreTooLarge`.
   public func open(_ folder: String, part: ShardSelection = .all) throws {
     let path = "\(folder)/manifest.json"
+    AtomicFile.removeAbandoned(in: folder)
     if FileManager.default.fileExists(atPath: path) {
       let present = try ActivationManifest(storeAt: folder)
       if let difference = present.difference(from: manifest) {
@@ -111,7 +112,6 @@ public struct Collector {
       guard contents.isEmpty else { throw FolderInUse(path: folder) }
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     }
-    AtomicFile.removeAbandoned(in: folder)
     let needed = todo(in: folder, part).reduce(0) {
       $0 + manifest.bytes(pictures: manifest.pictures(ofShard: $1).count)
     }
