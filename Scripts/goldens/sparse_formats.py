@@ -13,6 +13,8 @@ import json
 import os
 import shutil
 import tarfile
+import warnings
+import zipfile
 
 import torch
 from safetensors.torch import save_file
@@ -211,9 +213,27 @@ def refused_files() -> None:
     x = torch.ones(3)
     save({"x": x, "y": Runs(os.system, "exit 3")}, "refused/system.pth")
     save({"x": x, "y": Runs(eval, "1 + 1")}, "refused/eval.pth", pickle_protocol=4)
-    save({"x": x}, "refused/before-1.6.pth", _use_new_zipfile_serialization=False)
+    # A number: the keys of storages were addresses, another one in every run.
+    save({"x": 1.5}, "refused/before-1.6.pth", _use_new_zipfile_serialization=False)
     save({"x": x.double()}, "refused/double.pth")
-    save(torch.nn.Linear(2, 2), "refused/module.pth")
+    save(torch.nn.Identity(), "refused/module.pth")
+    save({"x": torch.zeros(2**18)}, "refused/plain.pth")
+    plain = FORMATS / "refused" / "plain.pth"
+    rezip(plain, "compressed.pth", compression=zipfile.ZIP_DEFLATED)
+    rezip(plain, "big.pth", {"plain/byteorder": b"big", "plain/data/0": b""})
+    rezip(plain, "cut.pth", {"plain/data/0": bytes(40)})
+    rezip(plain, "twice.pth", {"plain/data/0": b""}, again="plain/data.pkl")
+    plain.unlink()
+
+
+def rezip(source, name: str, changes: dict[str, bytes] = {}, again: str | None = None, compression=0) -> None:
+    """The same members with other contents."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(source.with_name(name), "w", compression) as new:
+        for member in old.namelist():
+            new.writestr(zipfile.ZipInfo(member), changes.get(member, old.read(member)), compression)
+        if again:
+            with warnings.catch_warnings(action="ignore"):
+                new.writestr(zipfile.ZipInfo(again), old.read(again))
 
 
 def activations(goldens: Goldens) -> None:

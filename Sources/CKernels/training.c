@@ -51,7 +51,7 @@ CLONES void kernel_weighted_sum(float *y, const float *base, float scale, const 
 
 // `rows` dot products at once, so that x is loaded once for all of them.
 INLINE void dots(float *sums, const float *x, const int32_t *indices, int rows, const float *w, size_t stride,
-                 size_t width, bool add) {
+                 size_t width) {
   const float *row[4];
   lanes even[4], odd[4];
 #pragma clang loop unroll(full)
@@ -70,15 +70,94 @@ INLINE void dots(float *sums, const float *x, const int32_t *indices, int rows, 
     even[r] += odd[r];
     float sum = total(&even[r]);
     for (size_t i = c; i < width; i++) sum += x[i] * row[r][i];
-    sums[r] = add ? sums[r] + sum : sum;
+    sums[r] = sum;
   }
 }
 
 CLONES void kernel_row_dots(float *sums, const float *x, const int32_t *rows, size_t count, const float *w,
-                            size_t stride, size_t width, bool add) {
+                            size_t stride, size_t width) {
   size_t j = 0;
-  for (; j + 4 <= count; j += 4) dots(sums + j, x, rows + j, 4, w, stride, width, add);
-  for (; j < count; j++) dots(sums + j, x, rows + j, 1, w, stride, width, add);
+  for (; j + 4 <= count; j += 4) dots(sums + j, x, rows + j, 4, w, stride, width);
+  for (; j < count; j++) dots(sums + j, x, rows + j, 1, w, stride, width);
+}
+
+// Sums over the entries of one row of a sparse matrix, of whole strips.
+INLINE void strip_sum(lanes sums[STRIP], const int32_t *indices, const float *weights, size_t count,
+                      const float *x) {
+#pragma clang loop unroll(full)
+  for (int v = 0; v < STRIP; v++) sums[v] = (lanes){0};
+  for (size_t j = 0; j < count; j++) {
+    const float *row = x + (size_t)indices[j] * KERNEL_STRIP;
+#pragma clang loop unroll(full)
+    for (int v = 0; v < STRIP; v++) sums[v] += weights[j] * *(const lanes *)(row + v * LANES);
+  }
+}
+
+CLONES void kernel_sparse_product(float *y, const int32_t *outputs, size_t stride, size_t width, bool add,
+                                  float scale, const int32_t *starts, size_t rows, const int32_t *indices,
+                                  const float *weights, const float *x) {
+  for (size_t o = 0; o < rows; o++) {
+    size_t start = (size_t)starts[o], count = (size_t)starts[o + 1] - start;
+    if (add && count == 0) continue;
+    lanes sums[STRIP];
+    strip_sum(sums, indices + start, weights + start, count, x);
+    float *to = y + (size_t)outputs[o] * stride;
+    if (width == KERNEL_STRIP) {
+#pragma clang loop unroll(full)
+      for (int v = 0; v < STRIP; v++) {
+        lanes *place = (lanes *)(to + v * LANES);
+        *place = add ? *place + scale * sums[v] : scale * sums[v];
+      }
+    } else {
+      const float *sum = (const float *)sums;
+      for (size_t c = 0; c < width; c++) to[c] = add ? to[c] + scale * sum[c] : scale * sum[c];
+    }
+  }
+}
+
+// The totals of eight vectors side by side.
+INLINE void totals(lanes *result, const lanes a[LANES]) {
+  lanes b[4], c[2];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 4; i++)
+    b[i] = __builtin_shufflevector(a[2 * i], a[2 * i + 1], 0, 8, 1, 9, 4, 12, 5, 13) +
+           __builtin_shufflevector(a[2 * i], a[2 * i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 2; i++)
+    c[i] = __builtin_shufflevector(b[2 * i], b[2 * i + 1], 0, 1, 8, 9, 4, 5, 12, 13) +
+           __builtin_shufflevector(b[2 * i], b[2 * i + 1], 2, 3, 10, 11, 6, 7, 14, 15);
+  *result = __builtin_shufflevector(c[0], c[1], 0, 1, 2, 3, 8, 9, 10, 11) +
+            __builtin_shufflevector(c[0], c[1], 4, 5, 6, 7, 12, 13, 14, 15);
+}
+
+CLONES void kernel_sparse_dots(float *sums, bool add, const float *y, const int32_t *starts, size_t rows,
+                               const int32_t *indices, const float *x) {
+  for (size_t o = 0; o < rows; o++) {
+    lanes row[STRIP];
+#pragma clang loop unroll(full)
+    for (int v = 0; v < STRIP; v++) row[v] = *(const lanes *)(y + o * KERNEL_STRIP + v * LANES);
+    size_t end = (size_t)starts[o + 1];
+    for (size_t j = (size_t)starts[o]; j < end; j += LANES) {
+      size_t count = end - j < LANES ? end - j : LANES;
+      lanes products[LANES];
+#pragma clang loop unroll(full)
+      for (size_t e = 0; e < LANES; e++) {
+        // Past the end, the last entry once more.
+        const float *other = x + (size_t)indices[j + (e < count ? e : count - 1)] * KERNEL_STRIP;
+        products[e] = row[0] * *(const lanes *)other;
+#pragma clang loop unroll(full)
+        for (int v = 1; v < STRIP; v++) products[e] += row[v] * *(const lanes *)(other + v * LANES);
+      }
+      lanes found;
+      totals(&found, products);
+      if (count == LANES) {
+        lanes *to = (lanes *)(sums + j);
+        *to = add ? *to + found : found;
+      } else {
+        for (size_t e = 0; e < count; e++) sums[j + e] = add ? sums[j + e] + found[e] : found[e];
+      }
+    }
+  }
 }
 
 CLONES float kernel_dot(const float *x, const float *y, size_t count) {

@@ -2,7 +2,7 @@ import Foundation
 import SDLensTestSupport
 
 /// What a program left behind.
-struct Outcome {
+struct Outcome: Equatable {
   let status: Int32
   let out: String
   let err: String

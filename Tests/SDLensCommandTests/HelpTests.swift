@@ -9,6 +9,7 @@ import Testing
   static let pages = [
     "sdlens": ["--help"], "generate": ["generate", "--help"], "info": ["info", "--help"],
     "doctor": ["doctor", "--help"], "collect": ["collect", "--help"],
+    "convert": ["convert", "--help"], "encode": ["encode", "--help"],
     "train-sae": ["train-sae", "--help"], "statistics": ["statistics", "--help"],
     "prompts": ["prompts", "--help"],
   ]

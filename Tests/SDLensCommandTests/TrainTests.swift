@@ -14,7 +14,8 @@ import Testing
   }
 
   private static let recipe = [
-    "--features", "24,40", "--k", "3", "--steps", "40", "--batch", "64", "--aux-k", "8", "--dead-after", "500",
+    "--features", "24,40", "--k", "3", "--steps", "40", "--batch", "64", "--aux-k", "8", "--dead-after",
+    "500",
     "--save-every", "3", "--log-every", "4",
   ]
 
@@ -25,7 +26,8 @@ import Testing
   private func collect(_ workspace: String) throws {
     let outcome = try Command.run(
       [
-        "collect", "--model", Command.tinyModel, "--prompts", "prompts.txt", "--shard-size", "16", "--workspace",
+        "collect", "--model", Command.tinyModel, "--prompts", "prompts.txt", "--shard-size", "16",
+        "--workspace",
         workspace, "--quiet",
       ], in: folder)
     #expect(outcome.status == 0, "\(outcome.err)")
@@ -46,11 +48,14 @@ import Testing
     #expect(outcome.out == "w/saes/down.2.1/k3-n24\nw/saes/down.2.1/k3-n40\n")
     #expect(outcome.err.contains("Nothing suitable is collected yet; recording 48 prompts first"))
     #expect(outcome.err.contains("down.2.1 k3-n24: explained variance "))
-    for name in ["sae.json", "sae.safetensors", "statistics.safetensors", "examples.safetensors", "pictures.jsonl"] {
+    for name in [
+      "sae.json", "sae.safetensors", "statistics.safetensors", "examples.safetensors", "pictures.jsonl",
+    ] {
       #expect(FileManager.default.fileExists(atPath: folder("w/saes/down.2.1/k3-n40/\(name)")), "\(name)")
     }
     // Every fourth step and the last, for two dictionaries.
-    let log = try String(contentsOfFile: folder("w/training/down.2.1/k3-n24+k3-n40/log.jsonl"), encoding: .utf8)
+    let log = try String(
+      contentsOfFile: folder("w/training/down.2.1/k3-n24+k3-n40/log.jsonl"), encoding: .utf8)
     #expect(log.split(separator: "\n").count == 20)
   }
 
@@ -81,14 +86,16 @@ import Testing
   @Test func aStreamTrainsWithoutAStore() throws {
     let arguments = ["--stream", "--prompts", "prompts.txt", "--buffer", "200", "--block", "mid.0", "up.0.0"]
     let outcome = try Command.run(
-      ["train-sae", "--model", Command.tinyModel] + Self.recipe + arguments + ["--workspace", "w"], in: folder)
+      ["train-sae", "--model", Command.tinyModel] + Self.recipe + arguments + ["--workspace", "w"], in: folder
+    )
     #expect(outcome.status == 0, "\(outcome.err)")
     #expect(outcome.out.split(separator: "\n").count == 4)
     #expect(!FileManager.default.fileExists(atPath: folder("w/activations")))
     #expect(outcome.err.contains("collect activations and run: sdlens statistics --sae w/saes/mid.0/k3-n24"))
     try collect("v")
     let measured = try Command.run(
-      ["statistics", "--sae", "w/saes/mid.0/k3-n24", "--store", "tiny-update", "--workspace", "v"], in: folder)
+      ["statistics", "--sae", "w/saes/mid.0/k3-n24", "--store", "tiny-update", "--workspace", "v"], in: folder
+    )
     #expect(measured.status == 0, "\(measured.err)")
     #expect(measured.out.contains("Explained variance"))
     #expect(FileManager.default.fileExists(atPath: folder("w/saes/mid.0/k3-n24/statistics.safetensors")))
@@ -110,7 +117,9 @@ import Testing
     let copy = try ModelCopy()
     try copy.replace("\"sample_size\": 24", with: "\"sample_size\": 32", in: "unet/config.json")
     let outcome = try Command.run(
-      ["train-sae", "--model", copy.folder("model"), "--workspace", "w", "--store", "tiny-update", "--quiet"],
+      [
+        "train-sae", "--model", copy.folder("model"), "--workspace", "w", "--store", "tiny-update", "--quiet",
+      ],
       in: folder)
     #expect(outcome.status == 1)
     #expect(outcome.err.hasPrefix("Error: 'w/activations/tiny-update' was recorded with the model tiny "))
@@ -129,10 +138,16 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--k", "50", "--features", "40"], "the training setting 'k' is 50, but it must be from 1 to the number of features, 40"),
+    (
+      ["--k", "50", "--features", "40"],
+      "the training setting 'k' is 50, but it must be from 1 to the number of features, 40"
+    ),
     (["--epochs", "1", "--steps", "1"], "--epochs and --steps both say how long to train; give one of them"),
     (["--stream", "--store", "x"], "--stream records what it trains on; leave out --store, or --stream"),
-    (["--learning-rate", "nan"], "the training setting 'learningRate' is nan, but it must be above 0 and at most 1"),
+    (
+      ["--learning-rate", "nan"],
+      "the training setting 'learningRate' is nan, but it must be above 0 and at most 1"
+    ),
     (["--batch", "0"], "the training setting 'batch' is 0, but it must be from 1 to 1048576"),
     (["--save-every", "0"], "save-every is 0, but it must be from 1 to 1073741824"),
   ])

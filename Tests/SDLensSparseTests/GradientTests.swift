@@ -1,10 +1,9 @@
 import CKernels
 import Foundation
 import SDLensCore
+import SDLensSparse
 import SDLensTestSupport
 import Testing
-
-@testable import SDLensSparse
 
 /// The gradient against differences of the loss, which is written down anew in double precision.
 @Suite struct GradientTests {
@@ -63,8 +62,7 @@ import Testing
     var dead = [Int64](repeating: 0, count: features)
     for feature in [2, 5, 7, 11] { dead[feature] = 1000 }
     var state = DictionaryState(
-      settings: settings, autoencoder: sae, mseScale: 0.6, adam: Adam(for: sae),
-      dead: DeadFeatures(idle: dead, activations: dead))
+      settings, autoencoder: sae, mseScale: 0.6, idle: dead)
     // Dead: never among the k largest, yet of both signs.
     for feature in [2, 5, 7, 11] {
       for c in 0..<width { state.autoencoder.encoder[feature * width + c] *= 0.05 }
@@ -73,7 +71,7 @@ import Testing
     let h = Tensor.random([rows, width], seed: 5, scale: 2)
     let derivative = state.derive(h)
     let (codes, auxiliary) = (derivative.codes, try #require(derivative.auxiliaryCodes))
-    #expect(auxiliary.values.count { $0 > 0 } > 20)
+    #expect(auxiliary.values.count { $0 > 0 } > 10)
 
     let p = parameters(state.autoencoder)
     let decoded = state.autoencoder.decode(codes)

@@ -1,17 +1,17 @@
 import Foundation
 import SDLensCore
+import SDLensSparse
 import SDLensTestSupport
 import Testing
 
-@testable import SDLensSparse
-
 @Suite struct TrainingLogTests {
   private func report(_ step: Int, _ dictionary: Int) -> StepReport {
-    StepReport(
-      dictionary: dictionary, step: step, vectors: step * 10, learningRate: 1e-4, loss: 0.1 + Double(step),
-      mse: 0.2, auxiliary: 0.3, meanExplainedVariance: nil, explainedVariance: 0.5, l0: 3, dead: 1,
-      idle1e4: 2,
-      idle1e6: 1, idle1e7: 0, gradientNorm: 0.25)
+    let text = """
+      {"dictionary": \(dictionary), "step": \(step), "vectors": \(step * 10), "learningRate": 1e-4, "loss": 1.1,
+      "mse": 0.2, "auxiliary": 0.3, "explainedVariance": 0.5, "l0": 3, "dead": 1, "idle1e4": 2, "idle1e6": 1,
+      "idle1e7": 0, "gradientNorm": 0.25}
+      """
+    return try! JSONDecoder().decode(StepReport.self, from: Data(text.utf8))
   }
 
   private func reports(_ steps: ClosedRange<Int>) -> [StepReport] {

@@ -1,9 +1,8 @@
 import Foundation
 import SDLensCore
+import SDLensSparse
 import SDLensTestSupport
 import Testing
-
-@testable import SDLensSparse
 
 @Suite struct TrainingRefusalTests {
   private static func settings(_ change: (inout TrainingSettings) -> Void = { _ in }) -> TrainingSettings {

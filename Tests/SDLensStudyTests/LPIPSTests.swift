@@ -69,6 +69,14 @@ import Testing
     #expect(compared == 3)
   }
 
+  @Test func samplesOfPicturesGoFromMinusOneToOne() {
+    let grey = Picture(width: 2, height: 1, channels: 1, samples: [0, 255])
+    let colored = Picture(width: 2, height: 1, samples: [0, 51, 102, 153, 204, 255])
+    let found = LPIPS.tensor(of: [grey, colored])
+    let wanted: [Float] = [-1, -1, -1, 1, 1, 1, -1, -0.6, -0.2, 0.2, 0.6, 1]
+    expectClose(found, Tensor(wanted, [2, 1, 2, 3]), within: 1e-6, "samples")
+  }
+
   @Test func smallPicturesAreRefused() throws {
     let folder = try folder("alex")
     let lpips = try LPIPS(folder: folder.path)

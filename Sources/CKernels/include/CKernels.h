@@ -43,9 +43,23 @@ void kernel_add_rows(float *y, const int32_t *indices, const float *values, size
 // y[c] = base[c] + scale Σ_j weights[j] x[rows[j] stride + c]; base may be NULL (0) or y
 void kernel_weighted_sum(float *y, const float *base, float scale, const int32_t *rows,
                          const float *weights, size_t count, const float *x, size_t stride, size_t width);
-// sums[j] = Σ_c x[c] w[rows[j] stride + c], or sums[j] +=
+// sums[j] = Σ_c x[c] w[rows[j] stride + c]
 void kernel_row_dots(float *sums, const float *x, const int32_t *rows, size_t count, const float *w,
-                     size_t stride, size_t width, bool add);
+                     size_t stride, size_t width);
+
+enum { KERNEL_STRIP = 64 };  // columns of a matrix that lie together: 64 rows of them fill half a first cache
+
+// A sparse matrix has in row o the entries starts[o]..<starts[o + 1], in the columns `indices`; x is a strip, its
+// rows KERNEL_STRIP apart.
+// y[outputs[o]][c] = scale Σ_j weights[j] x[indices[j]][c], or y[outputs[o]][c] +=, for c below width
+// (at most KERNEL_STRIP); rows of y are `stride` apart
+void kernel_sparse_product(float *y, const int32_t *outputs, size_t stride, size_t width, bool add, float scale,
+                           const int32_t *starts, size_t rows, const int32_t *indices, const float *weights,
+                           const float *x);
+// sums[j] = Σ_c y[o][c] x[indices[j]][c] over the strip, for the entries j of every row o, or sums[j] +=
+void kernel_sparse_dots(float *sums, bool add, const float *y, const int32_t *starts, size_t rows,
+                        const int32_t *indices, const float *x);
+
 // Σ_i x[i] y[i]
 float kernel_dot(const float *x, const float *y, size_t count);
 // sums[c] += Σ_r x[r][c], squares[c] += Σ_r x[r][c]²; in float32, for some tens of rows

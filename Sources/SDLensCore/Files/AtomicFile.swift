@@ -122,9 +122,10 @@ public struct AtomicFile: ~Copyable {
     return String(cString: resolved)
   }
 
+  /// The folder that a path is in. (Foundation's own traps on a path of one letter.)
   static func folder(of path: String) -> String {
-    let folder = (path as NSString).deletingLastPathComponent
-    return folder.isEmpty ? "." : folder
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   /// Makes the new name survive a power cut; not every file system can, and the file is whole anyway.

@@ -1,7 +1,7 @@
 import SDLensCore
 
 /// A value of a pickle, as far as files of tensors have them.
-enum Pickle {
+package enum Pickle {
   case none
   case bool(Bool)
   case int(Int)
@@ -16,17 +16,17 @@ enum Pickle {
   case global(Global)
 
   /// A list, shared by all places that name it.
-  final class List {
-    var elements: [Pickle] = []
+  package final class List {
+    package var elements: [Pickle] = []
   }
 
   /// A dictionary with texts for keys, shared by all places that name it.
-  final class Dictionary {
-    var values: [String: Pickle] = [:]
+  package final class Dictionary {
+    package var values: [String: Pickle] = [:]
   }
 
   /// The names that a file may use.
-  enum Global: Hashable {
+  package enum Global: Hashable {
     case orderedDictionary
     case rebuildTensor
     case rebuildParameter
@@ -47,12 +47,12 @@ enum Pickle {
   }
 
   /// Why a pickle is not read.
-  enum Problem: Error {
+  package enum Problem: Error {
     /// It asks for a class or function that tensors do not need.
     case forbidden(String)
     case malformed(String)
 
-    var reason: String {
+    package var reason: String {
       switch self {
       case .forbidden(let name):
         "its pickle asks for '\(name)', but only what tensors need is accepted, since a pickle can run any "
@@ -76,7 +76,7 @@ enum Pickle {
     }
   }
 
-  var int: Int? { if case .int(let value) = self { value } else { nil } }
+  package var int: Int? { if case .int(let value) = self { value } else { nil } }
   var string: String? { if case .string(let value) = self { value } else { nil } }
   var tuple: [Pickle]? { if case .tuple(let value) = self { value } else { nil } }
 }

@@ -5,9 +5,9 @@
 /// size of the file. Values that hold others are counted, since freeing deeply nested ones takes stack.
 ///
 /// Source: https://docs.python.org/3/library/pickletools.html
-struct PickleReader {
+package struct PickleReader {
   /// Longer pickles hold something else than names and shapes of tensors.
-  static let longest = 1 << 24
+  package static let longest = 1 << 24
   /// The most lists, tuples and dictionaries; a tensor has about six.
   static let mostContainers = 1 << 12
 
@@ -20,7 +20,7 @@ struct PickleReader {
   /// The value of a whole pickle.
   ///
   /// - Throws: `Pickle.Problem`.
-  static func value(of bytes: [UInt8]) throws -> Pickle {
+  package static func value(of bytes: [UInt8]) throws -> Pickle {
     guard bytes.count <= longest else {
       throw Pickle.Problem.malformed("it has \(bytes.count) bytes, but at most \(longest) are read")
     }
@@ -58,11 +58,19 @@ struct PickleReader {
       case UInt8(ascii: "t"): try push(.tuple(try popMark()))
       case 0x85, 0x86, 0x87: try push(.tuple(try pop(Int(code) - 0x84)))
       case UInt8(ascii: "]"): try push(.list(Pickle.List()))
-      case UInt8(ascii: "a"): try append([try pop()])
-      case UInt8(ascii: "e"): try append(try popMark())
+      case UInt8(ascii: "a"):
+        let value = try pop()
+        try append([value])
+      case UInt8(ascii: "e"):
+        let values = try popMark()
+        try append(values)
       case UInt8(ascii: "}"): try push(.dictionary(Pickle.Dictionary()))
-      case UInt8(ascii: "s"): try set(try pop(2))
-      case UInt8(ascii: "u"): try set(try popMark())
+      case UInt8(ascii: "s"):
+        let pair = try pop(2)
+        try set(pair)
+      case UInt8(ascii: "u"):
+        let pairs = try popMark()
+        try set(pairs)
       case UInt8(ascii: "q"): memo[try number(1)] = try top()
       case UInt8(ascii: "r"): memo[try number(4)] = try top()
       case 0x94: memo[memo.count] = try top()
@@ -75,9 +83,11 @@ struct PickleReader {
         try self.name(module: module, name)
       case UInt8(ascii: "Q"): stack.append(.storage(try TorchStorage(persistent: try pop())))
       case UInt8(ascii: "R"):
-        let arguments = try pop()
-        try push(try rebuild(try pop(), arguments))
-      case UInt8(ascii: "b"): try build(try pop())
+        let (arguments, callee) = (try pop(), try pop())
+        try push(try rebuild(callee, arguments))
+      case UInt8(ascii: "b"):
+        let state = try pop()
+        try build(state)
       default: throw malformed("operation 0x\(String(code, radix: 16)) is not one that tensors need")
       }
     }

@@ -3,23 +3,23 @@ import SDLensCore
 /// A file of `torch.save`: a zip with a pickle that names and shapes tensors and a member for each storage.
 ///
 /// Only the zip layout (PyTorch 1.6 and later) in little-endian order is read.
-struct TorchFile {
+package struct TorchFile {
   /// The path, for messages.
   let path: String
   /// What was saved.
-  let root: Pickle
+  package let root: Pickle
   private let storages: [String: [UInt8]]
 
   /// Reads a whole file.
   ///
   /// - Throws: `FileError`, `ArchiveError`, or `TorchFileError` when it is no such file or asks for more than
   ///   tensors.
-  init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     self = try MappedFile(path: path).withBytes { try TorchFile($0, path: path) }
   }
 
   /// Reads a file in memory; `path` is for messages.
-  init(_ bytes: UnsafeRawBufferPointer, path: String) throws {
+  package init(_ bytes: UnsafeRawBufferPointer, path: String) throws {
     guard bytes.starts(with: "PK".utf8) else {
       throw TorchFileError(
         path: path,
@@ -45,7 +45,7 @@ struct TorchFile {
   }
 
   /// The elements of a tensor as float32, each one exactly.
-  func tensor(_ tensor: TorchTensor, name: String) throws -> Tensor {
+  package func tensor(_ tensor: TorchTensor, name: String) throws -> Tensor {
     guard let result = tensor.tensor(try bytes(of: tensor.storage, name)) else {
       throw wrongType(tensor, name, "FloatStorage, HalfStorage or BFloat16Storage")
     }
@@ -53,7 +53,7 @@ struct TorchFile {
   }
 
   /// The elements of a tensor of whole numbers.
-  func integers(_ tensor: TorchTensor, name: String) throws -> [Int64] {
+  package func integers(_ tensor: TorchTensor, name: String) throws -> [Int64] {
     guard let result = tensor.integers(try bytes(of: tensor.storage, name)) else {
       throw wrongType(tensor, name, "LongStorage or IntStorage")
     }
@@ -61,7 +61,7 @@ struct TorchFile {
   }
 
   /// The entries of the dictionary that was saved, or of the one under `key` in it.
-  func dictionary(_ key: String? = nil) throws -> [String: Pickle] {
+  package func dictionary(_ key: String? = nil) throws -> [String: Pickle] {
     guard case .dictionary(let dictionary) = root else {
       throw TorchFileError(path: path, reason: "it holds \(root.kind), but a dictionary of tensors is needed")
     }

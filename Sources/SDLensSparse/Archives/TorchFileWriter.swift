@@ -2,7 +2,7 @@ import SDLensCore
 
 extension TorchFile {
   /// What can be written: a tensor of floats or whole numbers with any strides, or dictionaries of them.
-  indirect enum Item {
+  package indirect enum Item {
     /// All elements of a tensor; with `transposed`, a matrix whose rows are its columns.
     case floats(Tensor, transposed: Bool = false)
     case integers([Int64])
@@ -13,7 +13,7 @@ extension TorchFile {
   /// Writes a file that `torch.load(weights_only=True)` reads, always as the same bytes.
   ///
   /// - Throws: `FileError` when the folder or the disk does not take it.
-  static func write(_ item: Item, to path: String) throws {
+  package static func write(_ item: Item, to path: String) throws {
     var pickle = TorchPickle()
     pickle.add(item)
     let folder = "archive/"

@@ -2,9 +2,9 @@ import CKernels
 import SDLensCore
 
 /// A run of numbers in a torch file, by the name of its member.
-struct TorchStorage {
+package struct TorchStorage {
   /// The classes of storages, named as in `torch`.
-  enum Element: String, CaseIterable {
+  package enum Element: String, CaseIterable {
     case float = "FloatStorage"
     case half = "HalfStorage"
     case bfloat = "BFloat16Storage"
@@ -27,11 +27,11 @@ struct TorchStorage {
     }
   }
 
-  let element: Element
+  package let element: Element
   /// The name of the member below `data/`.
-  let key: String
+  package let key: String
   /// The number of elements.
-  let count: Int
+  package let count: Int
 
   /// Reads the tuple ("storage", class, key, location, number of elements); where the numbers lay when they
   /// were saved (`cpu`, `cuda:0`) does not matter.
@@ -45,11 +45,11 @@ struct TorchStorage {
 }
 
 /// A view of a storage: element (i, j, …) lies at `offset + i · strides[0] + j · strides[1] + …`.
-struct TorchTensor {
-  let storage: TorchStorage
-  let offset: Int
-  let sizes: [Int]
-  let strides: [Int]
+package struct TorchTensor {
+  package let storage: TorchStorage
+  package let offset: Int
+  package let sizes: [Int]
+  package let strides: [Int]
 
   /// Reads the arguments (storage, offset, sizes, strides, requires_grad, hooks[, metadata]) and checks that the
   /// view stays within its storage and has no more elements than it.
@@ -96,7 +96,7 @@ struct TorchTensor {
   var shape: Shape { Shape(sizes) }
 
   /// A matrix seen the other way round: nothing moves.
-  var transposed: TorchTensor {
+  package var transposed: TorchTensor {
     precondition(sizes.count == 2)
     return TorchTensor(storage: storage, offset: offset, sizes: sizes.reversed(), strides: strides.reversed())
   }

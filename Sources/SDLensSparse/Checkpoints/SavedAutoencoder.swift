@@ -74,9 +74,10 @@ public struct SavedAutoencoder: Sendable {
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw FileError.missing(path: path)
     }
-    let name = (path as NSString).lastPathComponent
-    let parent = (path as NSString).deletingLastPathComponent
-    let folder = isFolder.boolValue ? path : parent.isEmpty ? "." : parent
+    // A file stands for its folder. (Foundation's own functions trap on a path of one letter.)
+    let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+    let name = slash.map { String(path[path.utf8.index(after: $0)...]) } ?? path
+    let folder = isFolder.boolValue ? path : slash.map { String(path[...$0]) } ?? "."
     let found = layouts.filter { layout in
       layout.files.allSatisfy { FileManager.default.fileExists(atPath: folder + "/" + $0) }
         && (isFolder.boolValue || layout.files.contains(name))

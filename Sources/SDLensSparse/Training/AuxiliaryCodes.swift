@@ -5,12 +5,14 @@ import SDLensCore
 struct Candidates {
   /// The features, in order.
   let features: [Int32]
+  private let places: Places
   /// [rows, features.count]
   private var values: Tensor
 
   /// Room for a batch.
-  init(_ features: [Int32], rows: Int) {
+  init(_ features: [Int32], of all: Int, rows: Int) {
     self.features = features
+    places = Places(features, of: all)
     values = Tensor(uninitialized: [rows, features.count])
   }
 
@@ -32,9 +34,9 @@ struct Candidates {
     }
   }
 
-  /// ReLU of the `k` largest pre-activations of each row among the features for which `isDead`.
-  func codes(k: Int, isDead: (Int32) -> Bool) -> Codes {
-    let dead = features.indices.filter { isDead(features[$0]) }
+  /// ReLU of the `k` largest pre-activations of each row among `chosen` features, in any order.
+  func codes(k: Int, of chosen: Places) -> Codes {
+    let dead = chosen.list.map { places[$0] }
     let slots = max(1, min(k, dead.count))
     var codes = Codes(rows: values.shape[0], slots: slots)
     guard !dead.isEmpty else { return codes }
@@ -43,14 +45,16 @@ struct Candidates {
       nonisolated(unsafe) let (indices, values) = (indices.baseAddress!, values.baseAddress!)
       self.values.withElements { z in
         Parallel.forRanges(z.count / width, grain: 16) { rows in
-          var positive = [Int32](repeating: 0, count: dead.count)
-          var amounts = [Float](repeating: 0, count: dead.count)
+          var positive = [Int32](repeating: 0, count: dead.count + 1)
+          var amounts = [Float](repeating: 0, count: dead.count + 1)
           var order = [Int32](repeating: 0, count: slots)
           for row in rows {
             var count = 0
-            for place in dead where z[row * width + place] > 0 {
-              (positive[count], amounts[count]) = (features[place], z[row * width + place])
-              count += 1
+            // Without a branch, which would go one way as often as the other.
+            for place in dead {
+              let value = z[row * width + place]
+              (positive[count], amounts[count]) = (features[place], value)
+              count += value > 0 ? 1 : 0
             }
             let slot = row * slots
             if count <= slots {

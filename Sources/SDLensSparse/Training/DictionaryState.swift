@@ -30,6 +30,13 @@ public struct DictionaryState: Sendable {
     (self.adam, self.dead) = (adam, dead)
   }
 
+  /// A dictionary as given, before the first step.
+  package init(_ settings: TrainingSettings, autoencoder: SparseAutoencoder, mseScale: Float, idle: [Int64]) {
+    self.init(
+      settings: settings, autoencoder: autoencoder, mseScale: mseScale, adam: Adam(for: autoencoder),
+      dead: DeadFeatures(idle: idle, activations: Array(repeating: 0, count: idle.count)))
+  }
+
   /// Before the first step: a tied dictionary around a point, the geometric median of the first vectors.
   init(_ settings: TrainingSettings, preBias: Tensor, mseScale: Float) {
     let sae = SparseAutoencoder(
@@ -44,25 +51,25 @@ extension DictionaryState {
   private static let rowsAtOnce = 512
 
   /// The gradient of a batch, before the projection, and what the batch says of the dictionary.
-  struct Derivative {
-    var gradient: Gradient
-    var codes: Codes
-    var auxiliaryCodes: Codes?
-    var loss: Double
+  package struct Derivative {
+    package var gradient: Gradient
+    package var codes: Codes
+    package var auxiliaryCodes: Codes?
+    package var loss: Double
     var mse: Double
     var auxiliary: Double
     var meanExplainedVariance: Double?
     var explainedVariance: Double?
   }
 
-  /// Derives the loss at a batch of vectors and counts the activations; REFERENCE of the recipe: the paper, eq. 3,
-  /// 16 and 17, with the auxiliary loss as its authors compute it.
+  /// Derives the loss at a batch of vectors and counts the activations; source: the paper, eq. 3, 16 and 17, with
+  /// the auxiliary loss as its authors compute it.
   ///
   /// With residual `r = h − h'`: `mse_scale · mean(r²) + α · mean((r − W_dec a)²) ∕ mean((r − mean r)²)`, where `a` is
   /// the ReLU of the `k_aux` largest pre-activations of dead features, and `r` is a constant in the second term,
   /// whose reconstruction `W_dec a + b_pre` passes its gradient to `b_pre`. A second term that is not a finite
   /// number counts as 0. Whether a feature is dead is decided after this batch's activations are counted.
-  mutating func derive(_ h: Tensor) -> Derivative {
+  package mutating func derive(_ h: Tensor) -> Derivative {
     let (rows, width) = (h.rows, h.width)
     let size = Double(rows * width)
     let sae = autoencoder
@@ -70,7 +77,7 @@ extension DictionaryState {
 
     var codes = Codes(rows: rows, slots: settings.k)
     let mayDie = settings.auxiliaryK > 0 ? dead.features(idleFor: settings.deadAfter - rows) : []
-    var candidates = Candidates(mayDie, rows: rows)
+    var candidates = Candidates(mayDie, of: sae.features, rows: rows)
     let encoder = Linear(weight: WeightMatrix(sae.encoder), bias: sae.latentBias)
     // A piece at a time: its pre-activations are still in the cache when the largest are looked for.
     for start in stride(from: 0, to: rows, by: Self.rowsAtOnce) {
@@ -83,16 +90,16 @@ extension DictionaryState {
     }
     dead.update(codes, threshold: Float(settings.activationThreshold))
 
-    let (residual, total) = times.measure(\.reconstruction) {
-      (
-        Residual(of: x, codes, decoder: sae.decoder, tiling: .few(width: width)),
-        ColumnMoments(x).deviations
-      )
+    let (strips, total, residual) = times.measure(\.reconstruction) {
+      let strips = Strips(x)
+      return (strips, ColumnMoments(strips).deviations, Residual(of: x, codes, decoder: sae.decoder))
     }
     let mse = residual.moments.squares.reduce(0, +) / size
+    let all = Places((0..<Int32(sae.features)).map { $0 }, of: sae.features)
     var parts = [
       Gradient.Part(
-        codes: codes, residual: residual, factor: 2 * Double(mseScale) / size, rowsAtOnce: max(1, rows))
+        codes: codes, features: all, residual: residual, factor: 2 * Double(mseScale) / size, rowsAtOnce: rows
+      )
     ]
     let left = residual.moments.deviations
     var auxiliary = 0.0
@@ -100,21 +107,24 @@ extension DictionaryState {
     if settings.auxiliaryK > 0 {
       times.measure(\.auxiliary) {
         let idle = dead.idle
-        let found = candidates.codes(k: settings.auxiliaryK) { idle[Int($0)] >= settings.deadAfter }
-        let rest = Residual(of: residual.rows, found, decoder: sae.decoder, tiling: .many)
+        let gone = mayDie.filter { idle[Int($0)] >= settings.deadAfter }
+        let features = Places(gone, of: sae.features)
+        let found = candidates.codes(k: settings.auxiliaryK, of: features)
+        let rest = Residual(of: residual.rows, found, among: features, decoder: sae.decoder)
         let variance = left.reduce(0, +)
         auxiliary = rest.moments.squares.reduce(0, +) / variance
         auxiliaryCodes = found
         if auxiliary.isFinite {
           parts.append(
             Gradient.Part(
-              codes: found, residual: rest, factor: 2 * settings.auxiliaryScale / variance, rowsAtOnce: 128))
+              codes: found, features: features, residual: rest,
+              factor: 2 * settings.auxiliaryScale / variance, rowsAtOnce: Strips.rowsAtOnce))
         } else {
           auxiliary = 0
         }
       }
     }
-    let gradient = times.measure(\.gradient) { Gradient(of: parts, at: x, sae) }
+    let gradient = times.measure(\.gradient) { Gradient(of: parts, at: strips, sae) }
     let degrees = Double(max(1, rows - 1))
     let ratios = zip(left, total).map { 1 - $0 / degrees / ($1 / degrees + 1e-8) }
     let variance = total.reduce(0, +)
@@ -129,7 +139,7 @@ extension DictionaryState {
   ///
   /// - Parameter step: counted from 1.
   /// - Throws: `TrainingError.diverged` when the loss is not finite; the parameters are then as before.
-  mutating func learn(from h: Tensor, step: Int, of total: Int, vectors: Int) throws -> StepReport {
+  package mutating func learn(from h: Tensor, step: Int, of total: Int, vectors: Int) throws -> StepReport {
     var derivative = derive(h)
     let norm = times.measure(\.gradient) { derivative.gradient.project(awayFrom: autoencoder.decoder) }
     guard derivative.loss.isFinite, norm.isFinite else {

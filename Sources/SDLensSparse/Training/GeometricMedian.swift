@@ -6,14 +6,14 @@ import SDLensCore
 /// Weiszfeld's iteration from the mean, `m ← Σ x/‖x − m‖ ∕ Σ 1/‖x − m‖`, until the mean distance changes by
 /// less than 10⁻¹⁰ of itself, at most 100 times; distances count as at least 10⁻⁶. Sums are in double precision.
 /// Source: Pillutla et al., "Robust Aggregation for Federated Learning", 2022.
-enum GeometricMedian {
+package enum GeometricMedian {
   private static let iterations = 100
   private static let tolerance = 1e-10
   private static let shortest = 1e-6
   private static let rowsAtOnce = 256
 
   /// The median of the rows of `points` [some, width], [width].
-  static func of(_ points: Tensor) -> Tensor {
+  package static func of(_ points: Tensor) -> Tensor {
     var median = average(points, weights: Array(repeating: 1, count: points.rows))
     var distances = distances(points, to: median)
     for _ in 0..<iterations {

@@ -2,15 +2,15 @@ import CKernels
 import SDLensCore
 
 /// One number for every parameter of a dictionary: its gradient, or a mean that Adam keeps.
-struct Gradient {
+package struct Gradient: Sendable {
   /// Of `W_enc`, [features, width].
-  var encoder: Tensor
+  package var encoder: Tensor
   /// Of `W_decᵀ`, [features, width].
-  var decoder: Tensor
+  package var decoder: Tensor
   /// Of `b_act`, [features].
-  var latentBias: Tensor
+  package var latentBias: Tensor
   /// Of `b_pre`, [width].
-  var preBias: Tensor
+  package var preBias: Tensor
 
   /// Zeros, in the shapes of a dictionary.
   init(zeros shape: SparseAutoencoder) {
@@ -21,7 +21,7 @@ struct Gradient {
   }
 
   /// The parts as given.
-  init(encoder: Tensor, decoder: Tensor, latentBias: Tensor, preBias: Tensor) {
+  package init(encoder: Tensor, decoder: Tensor, latentBias: Tensor, preBias: Tensor) {
     (self.encoder, self.decoder) = (encoder, decoder)
     (self.latentBias, self.preBias) = (latentBias, preBias)
   }
@@ -29,10 +29,12 @@ struct Gradient {
   /// One of the two sums that the gradient consists of: that of the reconstruction or of the auxiliary loss.
   struct Part {
     let codes: Codes
+    /// The features that may be active.
+    let features: Places
     let residual: Residual
     /// The derivative of the loss by a reconstruction is `−factor · residual`.
     let factor: Double
-    /// The rows whose entries are sorted together: a block of rows that shares features stays in the cache.
+    /// The rows whose entries are sorted together: of few rows that share features, a strip stays in the cache.
     let rowsAtOnce: Int
   }
 
@@ -40,8 +42,8 @@ struct Gradient {
   ///
   /// With `c` a part's factor, `r` its residual, `s` its codes and `t_ij = r_i · f_j` where `s_ij > 0`:
   /// `∂f_j = −c Σ_i s_ij r_i`, `∂w_j = −c Σ_i t_ij x_i`, `∂b_act,j = −c Σ_i t_ij`, and
-  /// `∂b_pre = −c Σ_i r_i − Σ_j ∂b_act,j w_j`.
-  init(of parts: [Part], at x: Tensor, _ sae: SparseAutoencoder) {
+  /// `∂b_pre = −c Σ_i r_i − Σ_j ∂b_act,j w_j`. The first part must name all features.
+  init(of parts: [Part], at x: Strips, _ sae: SparseAutoencoder) {
     encoder = Tensor(uninitialized: sae.encoder.shape)
     decoder = Tensor(uninitialized: sae.decoder.shape)
     latentBias = Tensor(sae.latentBias.shape)
@@ -51,63 +53,45 @@ struct Gradient {
   }
 
   private static let columnsAtOnce = 256
-  private static let featuresAtOnce = 64
+  private static let featuresAtOnce = 256
 
   /// Adds a part; the first sets all elements.
-  private mutating func add(_ part: Part, at x: Tensor, isFirst: Bool) {
-    let (features, width, factor) = (encoder.shape[0], encoder.shape[1], Float(part.factor))
-    let codes = part.codes
-    let blockRows = part.rowsAtOnce
-    let blocks = (codes.rows + blockRows - 1) / blockRows
-    var buckets = [Buckets?](repeating: nil, count: blocks)
-    buckets.withUnsafeMutableBufferPointer { buckets in
-      nonisolated(unsafe) let buckets = buckets
-      Parallel.forEach(blocks) { block in
-        buckets[block] = Buckets(
-          codes, slopes: part.residual.slopes, features: features,
-          rows: block * blockRows..<min(codes.rows, (block + 1) * blockRows))
-      }
-    }
-    let sorted = buckets.map { $0! }
-    let used = isFirst ? Array(0..<features) : Self.used(sorted, of: features)
-    for feature in used {
+  private mutating func add(_ part: Part, at x: Strips, isFirst: Bool) {
+    let (width, factor) = (encoder.shape[1], Float(part.factor))
+    let blocks = part.buckets
+    let features = part.features.list
+    for (place, feature) in features.enumerated() {
       var sum: Float = 0
-      for block in sorted {
-        for place in block.starts[feature]..<block.starts[feature + 1] { sum += block.slopes[place] }
+      for block in blocks {
+        for entry in block.starts[place]..<block.starts[place + 1] { sum += block.slopes[Int(entry)] }
       }
-      latentBias[feature] -= factor * sum
+      latentBias[Int(feature)] -= factor * sum
     }
     for column in 0..<width { preBias[column] -= Float(part.factor * part.residual.moments.sums[column]) }
 
-    let groups = stride(from: 0, to: used.count, by: Self.featuresAtOnce).map {
-      used[$0..<min($0 + Self.featuresAtOnce, used.count)]
-    }
-    let panels = (width + Self.columnsAtOnce - 1) / Self.columnsAtOnce
+    let groups = (features.count + Self.featuresAtOnce - 1) / Self.featuresAtOnce
     encoder.withMutableElements { encoder in
       decoder.withMutableElements { decoder in
         nonisolated(unsafe) let (encoder, decoder) = (encoder.baseAddress!, decoder.baseAddress!)
         x.withElements { x in
           part.residual.rows.withElements { residual in
-            // Disjoint: each piece has its own features and columns of one of the two matrices. Every element
-            // is summed by one thread in the order of the rows.
-            Parallel.forEach(panels * 2 * groups.count) { piece in
-              let column = piece / (2 * groups.count) * Self.columnsAtOnce
-              let ofDecoder = piece / groups.count % 2 == 0
-              let columns = min(Self.columnsAtOnce, width - column)
-              let from = (ofDecoder ? residual : x).baseAddress! + column
+            // Disjoint: each piece has its own features and strip of one of the two matrices. Every element is
+            // summed by one thread in the order of the rows.
+            Parallel.forEach(Strips.count(width) * 2 * groups) { piece in
+              let strip = piece / (2 * groups)
+              let ofDecoder = piece / groups % 2 == 0
+              let first = piece % groups * Self.featuresAtOnce
+              let count = min(Self.featuresAtOnce, features.count - first)
+              let column = strip * Strips.columns
+              let from = (ofDecoder ? residual : x) + column * part.codes.rows
               let to = (ofDecoder ? decoder : encoder) + column
-              for (index, block) in sorted.enumerated() {
-                for feature in groups[piece % groups.count] {
-                  let (start, end) = (block.starts[feature], block.starts[feature + 1])
-                  let sets = isFirst && index == 0
-                  if start == end && !sets { continue }
-                  let target = to + feature * width
-                  block.rows.withUnsafeBufferPointer { rows in
-                    (ofDecoder ? block.values : block.slopes).withUnsafeBufferPointer { weights in
-                      kernel_weighted_sum(
-                        target, sets ? nil : target, -factor, rows.baseAddress! + start,
-                        weights.baseAddress! + start, end - start, from, width, columns)
-                    }
+              for (index, block) in blocks.enumerated() {
+                features.withUnsafeBufferPointer { features in
+                  block.starts.withUnsafeBufferPointer { starts in
+                    kernel_sparse_product(
+                      to, features.baseAddress! + first, width, min(Strips.columns, width - column),
+                      !isFirst || index > 0, -factor, starts.baseAddress! + first, count, block.rows,
+                      ofDecoder ? block.values : block.slopes, from)
                   }
                 }
               }
@@ -116,11 +100,6 @@ struct Gradient {
         }
       }
     }
-  }
-
-  /// The features that have entries.
-  private static func used(_ blocks: [Buckets], of features: Int) -> [Int] {
-    (0..<features).filter { feature in blocks.contains { $0.starts[feature] < $0.starts[feature + 1] } }
   }
 
   /// What `b_pre` gets through the encoder, `−Σ_j ∂b_act,j w_j`.
@@ -143,10 +122,26 @@ struct Gradient {
   }
 }
 
+extension Gradient.Part {
+  /// The entries, by blocks of rows.
+  fileprivate var buckets: [Buckets] {
+    let blocks = (codes.rows + rowsAtOnce - 1) / rowsAtOnce
+    var buckets = [Buckets?](repeating: nil, count: blocks)
+    buckets.withUnsafeMutableBufferPointer { buckets in
+      nonisolated(unsafe) let buckets = buckets
+      Parallel.forEach(blocks) { block in
+        let rows = block * rowsAtOnce..<min(codes.rows, (block + 1) * rowsAtOnce)
+        buckets[block] = Buckets(codes, slopes: residual.slopes, among: features, rows: rows)
+      }
+    }
+    return buckets.map { $0! }
+  }
+}
+
 extension Gradient {
   /// Removes what would only change the lengths of the directions, `∂f_j ← ∂f_j − (∂f_j · f_j) f_j`, and
   /// returns the norm of all that is left, of all parameters together.
-  mutating func project(awayFrom directions: Tensor) -> Double {
+  package mutating func project(awayFrom directions: Tensor) -> Double {
     let (features, width) = (encoder.shape[0], encoder.shape[1])
     var squares = [Float](repeating: 0, count: 2 * features)
     squares.withUnsafeMutableBufferPointer { squares in

@@ -152,7 +152,7 @@ public final class Trainer {
         let around = SparseAutoencoder(
           untrained: 1, k: 1, seed: 0, preBias: medians[forMedian]!
         ).centered(sample)
-        let variance = ColumnMoments(around).deviations.reduce(0, +) / Double(sample.count)
+        let variance = ColumnMoments(Strips(around)).deviations.reduce(0, +) / Double(sample.count)
         guard variance > 0 else { throw TrainingError.noVariance(count: sample.rows) }
         scales[forScale] = Float(1 / variance)
       }

@@ -52,7 +52,7 @@ public final class EmbeddingCache: Sendable {
   public init(
     folder: String, model: Fingerprint, width: Int, say: @escaping @Sendable (String) -> Void
   ) throws {
-    precondition(1...1 << 16 ~= width, "embeddings of width \(width)")
+    precondition(ConfigFile.sizes ~= width, "embeddings of width \(width)")
     path = "\(folder)/\(model).embeddings"
     (self.width, self.say) = (width, say)
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

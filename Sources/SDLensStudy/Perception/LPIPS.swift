@@ -83,6 +83,14 @@ public struct LPIPS: Sendable {
   /// The fewest pixels that a side of a picture may have.
   public var smallestSide: Int { network == .alex ? 31 : 16 }
 
+  /// Pictures of one size as [batch, height, width, 3] with samples from -1 to 1: x / 127.5 - 1.
+  public static func tensor(of pictures: [Picture]) -> Tensor {
+    let (height, width) = (pictures[0].height, pictures[0].width)
+    return Tensor(
+      pictures.flatMap { $0.colored().samples.map { Float($0) / 127.5 - 1 } },
+      [pictures.count, height, width, 3])
+  }
+
   /// What the network makes of pictures [batch, height, width, 3] with samples from -1 to 1.
   ///
   /// - Throws: `PictureTooSmall`.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import SDLensCore
+import SDLensDiffusion
 import SDLensSparse
 
 /// `sdlens statistics`: how the features of a dictionary behave on recorded activations.
@@ -15,7 +16,8 @@ struct Statistics: ParsableCommand {
   @Option(help: ArgumentHelp("The dictionary, in any format that convert reads.", valueName: "folder"))
   var sae: String
 
-  @Option(help: ArgumentHelp("Store of activations: a name in the workspace, or a folder.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("Store of activations: a name in the workspace, or a folder.", valueName: "name"))
   var store: String
 
   @Option(help: "The block, if the dictionary does not tell.")

@@ -28,7 +28,8 @@ struct TrainingData {
 
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
-    let store = try name.map { try ActivationStore(workspace.path(ofStore: $0)) } ?? find(blocks) ?? collect(blocks)
+    let store =
+      try name.map { try ActivationStore(workspace.path(ofStore: $0)) } ?? find(blocks) ?? collect(blocks)
     let fingerprint = try model.fingerprint().description
     guard store.manifest.modelFingerprint == fingerprint else {
       throw StoreOfAnotherModel(

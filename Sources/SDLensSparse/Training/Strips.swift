@@ -1,0 +1,120 @@
+import CKernels
+import SDLensCore
+
+/// A matrix [rows, width] cut into strips of 64 columns, each with its rows one after the other.
+///
+/// What is gathered from some tens of rows of a strip comes out of the first cache. The last strip is filled up with
+/// zeros.
+struct Strips {
+  /// The columns of a strip.
+  static let columns = Int(KERNEL_STRIP)
+  /// The rows whose part of a strip fits the first cache.
+  static let rowsAtOnce = 64
+
+  let rows: Int
+  let width: Int
+  /// [strips, rows, 64]
+  private(set) var elements: Tensor
+
+  /// The number of strips.
+  var count: Int { Self.count(width) }
+  static func count(_ width: Int) -> Int { (width + columns - 1) / columns }
+
+  /// Room for a matrix.
+  init(rows: Int, width: Int) {
+    (self.rows, self.width) = (rows, width)
+    elements = Tensor(uninitialized: [Self.count(width), rows, Self.columns])
+  }
+
+  /// Some rows of a matrix, or all.
+  init(_ x: Tensor, rows chosen: [Int32]? = nil) {
+    self.init(rows: chosen?.count ?? x.rows, width: x.width)
+    let (rows, width) = (rows, width)
+    elements.withMutableElements { elements in
+      nonisolated(unsafe) let elements = elements.baseAddress!
+      x.withElements { x in
+        // Disjoint: each range has its own rows.
+        Parallel.forRanges(rows, grain: 16) { range in
+          for row in range {
+            let from = chosen.map { Int($0[row]) } ?? row
+            Self.set(row, of: rows, to: x.baseAddress! + from * width, width, in: elements)
+          }
+        }
+      }
+    }
+  }
+
+  /// Writes one row of all strips.
+  static func set(
+    _ row: Int, of rows: Int, to x: UnsafePointer<Float>, _ width: Int,
+    in elements: UnsafeMutablePointer<Float>
+  ) {
+    for strip in 0..<count(width) {
+      let target = elements + (strip * rows + row) * columns
+      let found = min(columns, width - strip * columns)
+      target.update(from: x + strip * columns, count: found)
+      (target + found).update(repeating: 0, count: columns - found)
+    }
+  }
+
+  /// Hands out all elements for writing.
+  mutating func withMutableElements<R>(_ body: (UnsafeMutablePointer<Float>) throws -> R) rethrows -> R {
+    try elements.withMutableElements { try body($0.baseAddress!) }
+  }
+
+  /// Hands out all elements.
+  func withElements<R>(_ body: (UnsafePointer<Float>) throws -> R) rethrows -> R {
+    try elements.withElements { try body($0.baseAddress!) }
+  }
+}
+
+/// Sums and sums of squares of the columns of a matrix.
+struct ColumnMoments {
+  /// The number of rows.
+  let count: Int
+  /// `Σ x` by column.
+  let sums: [Double]
+  /// `Σ x²` by column.
+  let squares: [Double]
+
+  /// Of a matrix.
+  ///
+  /// 64 rows are summed in single precision, all else in double, in the order of the rows: the same on any number
+  /// of threads.
+  init(_ x: Strips) {
+    let (rows, width) = (x.rows, x.width)
+    count = rows
+    let columns = Strips.columns
+    var sums = [Double](repeating: 0, count: x.count * columns)
+    var squares = sums
+    sums.withUnsafeMutableBufferPointer { sums in
+      squares.withUnsafeMutableBufferPointer { squares in
+        nonisolated(unsafe) let (sums, squares) = (sums, squares)
+        x.withElements { x in
+          // Disjoint: each strip has its own columns.
+          Parallel.forEach(Strips.count(width)) { strip in
+            for row in stride(from: 0, to: rows, by: Strips.rowsAtOnce) {
+              var (sum, square) = (
+                [Float](repeating: 0, count: columns), [Float](repeating: 0, count: columns)
+              )
+              kernel_column_sums(
+                &sum, &square, x + (strip * rows + row) * columns, min(Strips.rowsAtOnce, rows - row), columns
+              )
+              for column in 0..<columns {
+                sums[strip * columns + column] += Double(sum[column])
+                squares[strip * columns + column] += Double(square[column])
+              }
+            }
+          }
+        }
+      }
+    }
+    self.sums = Array(sums.prefix(width))
+    self.squares = Array(squares.prefix(width))
+  }
+
+  /// `Σ (x − mean)²` by column.
+  var deviations: [Double] {
+    zip(sums, squares).map { sum, square in max(0, square - sum * sum / Double(count)) }
+  }
+}

@@ -1,0 +1,113 @@
+import CKernels
+import Foundation
+import SDLensCore
+import SDLensTestSupport
+import Testing
+
+/// The kernels of training against plain loops in double precision.
+@Suite struct TrainingKernelTests {
+  private static let strip = Int(KERNEL_STRIP)
+
+  @Test(arguments: [1, 7, 8, 63, 64, 65, 130, 200], [0, 1, 5]) func weightedSums(width: Int, count: Int) {
+    let x = Tensor.random([9, width + 3], seed: 1)
+    let (base, weights) = (Tensor.random([width], seed: 2), Tensor.random([6], seed: 3))
+    let rows = (0..<Int32(6)).map { $0 * 4 % 9 }
+    for isAdded in [false, true] {
+      var y = Tensor(repeating: .nan, [width])
+      y.withMutableElements { y in
+        base.withElements {
+          kernel_weighted_sum(
+            y.baseAddress!, isAdded ? $0.baseAddress! : nil, -0.5, rows, weights.elements, count, x.elements,
+            width + 3, width)
+        }
+      }
+      let wanted = (0..<width).map { c in
+        let sum = (0..<count).reduce(0.0) {
+          $0 + Double(weights[$1]) * Double(x[Int(rows[$1]) * (width + 3) + c])
+        }
+        return Float((isAdded ? Double(base[c]) : 0) - 0.5 * sum)
+      }
+      #expect(Closeness(y.elements, to: wanted).ratio <= 1e-6)
+    }
+  }
+
+  @Test(arguments: [1, 8, 15, 16, 33, 100], [0, 1, 4, 7]) func dots(width: Int, count: Int) {
+    let (w, x) = (Tensor.random([5, width + 1], seed: 1), Tensor.random([width], seed: 2))
+    let rows: [Int32] = [4, 0, 3, 3, 1, 2, 0]
+    var sums = [Float](repeating: .nan, count: 7)
+    kernel_row_dots(&sums, x.elements, rows, count, w.elements, width + 1, width)
+    for j in 0..<count {
+      let wanted = (0..<width).reduce(0.0) {
+        $0 + Double(x[$1]) * Double(w[Int(rows[j]) * (width + 1) + $1])
+      }
+      #expect(abs(Double(sums[j]) - wanted) < 1e-5)
+    }
+    #expect(sums[count...].allSatisfy { $0.isNaN })
+    let row = w.rows(0..<1).elements
+    let wanted = (0..<width).reduce(0.0) { $0 + Double(x[$1]) * Double(row[$1]) }
+    #expect(abs(Double(kernel_dot(x.elements, row, width)) - wanted) < 1e-5)
+  }
+
+  @Test(arguments: [64, 6], [false, true]) func sparseProducts(width: Int, add: Bool) {
+    let x = Tensor.random([10, Self.strip], seed: 1)
+    let starts: [Int32] = [0, 3, 3, 12, 13]
+    let indices: [Int32] = [1, 0, 9, 8, 8, 2, 3, 4, 5, 6, 7, 9, 0]
+    let (weights, outputs) = (Tensor.random([13], seed: 2).elements, [5, 0, 2, 1] as [Int32])
+    let before = Tensor.random([6, 70], seed: 3)
+    var y = before
+    y.withMutableElements {
+      kernel_sparse_product(
+        $0.baseAddress!, outputs, 70, width, add, -2, starts, 4, indices, weights, x.elements)
+    }
+    var wanted = before
+    for o in 0..<4 {
+      for c in 0..<width {
+        let sum = (Int(starts[o])..<Int(starts[o + 1])).reduce(0.0) {
+          $0 + Double(weights[$1]) * Double(x[Int(indices[$1]) * Self.strip + c])
+        }
+        let place = Int(outputs[o]) * 70 + c
+        wanted[place] = Float((add ? Double(before[place]) : 0) - 2 * sum)
+      }
+    }
+    expectClose(y, wanted, within: 1e-6, "product")
+  }
+
+  @Test(arguments: [false, true]) func sparseDots(add: Bool) {
+    let (x, y) = (Tensor.random([10, Self.strip], seed: 1), Tensor.random([4, Self.strip], seed: 2))
+    let starts: [Int32] = [0, 3, 3, 12, 20]
+    let indices = (0..<Int32(20)).map { $0 * 7 % 10 }
+    let before = Tensor.random([21], seed: 3).elements
+    var sums = before
+    kernel_sparse_dots(&sums, add, y.elements, starts, 4, indices, x.elements)
+    for o in 0..<4 {
+      for j in Int(starts[o])..<Int(starts[o + 1]) {
+        let dot = (0..<Self.strip).reduce(0.0) {
+          $0 + Double(y[o * Self.strip + $1]) * Double(x[Int(indices[j]) * Self.strip + $1])
+        }
+        #expect(abs(Double(sums[j]) - dot - (add ? Double(before[j]) : 0)) < 2e-5, "\(j)")
+      }
+    }
+    #expect(sums[20] == before[20])
+  }
+
+  @Test func columnSums() {
+    let x = Tensor.random([30, 13], seed: 1)
+    var (sums, squares) = ([Float](repeating: 1, count: 13), [Float](repeating: 2, count: 13))
+    kernel_column_sums(&sums, &squares, x.elements, 30, 13)
+    for c in 0..<13 {
+      let column = (0..<30).map { Double(x[$0 * 13 + c]) }
+      #expect(abs(Double(sums[c]) - 1 - column.reduce(0, +)) < 1e-5)
+      #expect(abs(Double(squares[c]) - 2 - column.reduce(0) { $0 + $1 * $1 }) < 1e-4)
+    }
+  }
+
+  @Test func distancesInDoublePrecision() {
+    let x = Tensor.random([21], seed: 1, plus: 1000)
+    let y = (0..<21).map { 1000 + Double($0) * 1e-7 }
+    let wanted = (0..<21).reduce(0) { $0 + pow(Double(x[$1]) - y[$1], 2) }
+    #expect(abs(kernel_squared_distance(x.elements, y, 21) - wanted) < 1e-9 * wanted)
+    var sum = y
+    kernel_add_scaled_double(&sum, 0.1, x.elements, 21)
+    for i in 0..<21 { #expect(abs(sum[i] - y[i] - 0.1 * Double(x[i])) < 1e-12) }
+  }
+}
