@@ -11,6 +11,7 @@ import Testing
     "doctor": ["doctor", "--help"], "collect": ["collect", "--help"],
     "convert": ["convert", "--help"], "encode": ["encode", "--help"],
     "train-sae": ["train-sae", "--help"], "statistics": ["statistics", "--help"],
+    "features": ["features", "--help"], "intervene": ["intervene", "--help"],
     "prompts": ["prompts", "--help"],
   ]
 
