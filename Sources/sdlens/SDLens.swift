@@ -18,6 +18,8 @@ struct SDLens: ParsableCommand {
           Convert.self,
           Encode.self,
         ]),
+      CommandGroup(name: "Look", subcommands: [Features.self]),
+      CommandGroup(name: "Intervene", subcommands: [Intervene.self]),
     ])
 
   static func main() {

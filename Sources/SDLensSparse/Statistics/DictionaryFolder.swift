@@ -18,6 +18,9 @@ public struct DictionaryFolder: Sendable {
   /// The recorded pictures that both were measured on.
   public let pictures: RecordedPictures?
 
+  /// What features mean, in words; empty when nobody has said.
+  public let captions: [Int: String]
+
   /// The dictionary itself.
   public var autoencoder: SparseAutoencoder { saved.autoencoder }
 
@@ -38,6 +41,8 @@ public struct DictionaryFolder: Sendable {
     examples = try present(FeatureExamples.fileName).map {
       try FeatureExamples(contentsOf: $0, features: features)
     }
+    captions =
+      try present(FeatureCaptions.fileName).map { try FeatureCaptions.read($0, features: features) } ?? [:]
     pictures = try present(RecordedPictures.manifestName).map { _ in try RecordedPictures(in: path) }
   }
 

@@ -102,6 +102,12 @@ public struct WidthMismatch: UserError {
   let block: String
   let stored: Int
   let dictionary: Int
+
+  /// Names the block and both widths.
+  public init(block: String, stored: Int, dictionary: Int) {
+    (self.block, self.stored, self.dictionary) = (block, stored, dictionary)
+  }
+
   /// The block and both widths.
   public var description: String {
     "the vectors of \(block) have width \(stored), but the dictionary is for width \(dictionary); take the "

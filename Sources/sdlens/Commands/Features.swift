@@ -1,0 +1,130 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// `sdlens features`: what a prompt activates.
+struct Features: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show the features that a prompt activates most.",
+    discussion: """
+      Strength is the mean of a feature's map over all places (paper, eq. 9), area the share of places where it is \
+      active, μ its mean activation where it is, density the share of all recorded places where it is active.
+
+      The picture has a row for each block: the strongest features, as heat maps over the picture, red where they \
+      are strongest, uncovered where they are not active.
+      """)
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("What the picture shows; may be empty.", valueName: "text"))
+  var prompt: String
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Transformer blocks. (default: those of the paper's four with dictionaries)", valueName: "block"))
+  var block: [BlockName] = []
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Features of each block.", valueName: "n"))
+  var top = 9
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Denoising step, from 0.", valueName: "n"))
+  var atStep = 0
+
+  @Option(help: ArgumentHelp("Where the heat maps go: .png, .svg or .pdf.", valueName: "file"))
+  var output = "features.png"
+
+  @Option(help: ArgumentHelp("Colours of the heat maps.", valueName: "map"))
+  var colors = ColorMap.jet
+
+  @OptionGroup var sae: SAEOptions
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var options: RunOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  func validate() throws {
+    guard 1...1000 ~= top else { throw ValidationError("top is \(top), but it must be from 1 to 1000") }
+    guard 0..<options.steps ~= atStep else {
+      throw ValidationError("at-step is \(atStep), but the run has the steps 0 to \(options.steps - 1)")
+    }
+    _ = try DrawingFormat(path: output)
+  }
+
+  /// What is reported.
+  struct Result: Encodable {
+    let prompt: String
+    let seed: Int
+    let picture: String
+    let features: [FeatureSighting]
+  }
+
+  func run() throws {
+    let progress = Progress(quiet: quiet.quiet)
+    defer { progress.clear() }
+    let folder = try model.folder()
+    let settings = try options.settings(pictureSize: folder.pictureSize)
+    try AtomicFile.check(output)
+    let found =
+      block.isEmpty
+      ? try sae.available(of: BlockName.studied, model: folder, in: workspace)
+      : try sae.dictionaries(of: Set(block).sorted(), model: folder, in: workspace)
+    let blocks = found.keys.sorted()
+    progress.stage("reading the model")
+    let study = try Study(folder, dictionaries: found)
+    progress.stage("running")
+    let run = try BaseRun(
+      study.pipeline, study.encode(prompt, settings), settings, watching: blocks, atSteps: [atStep])
+    let codes = try blocks.map { try study.codes(run, $0, step: atStep) }
+    let features = zip(blocks, codes).map { block, codes in
+      FeatureSighting.strongest(top, in: codes, of: block, found[block]!)
+    }
+    try draw(study.picture(run.trace), blocks, codes, features, settings, study)
+    progress.clear()
+    let result = Result(
+      prompt: prompt, seed: settings.seed, picture: output, features: features.flatMap(\.self))
+    try report.json ? Output.print(json: result) : Output.print(text(result.features))
+  }
+
+  private func draw(
+    _ picture: Picture, _ blocks: [BlockName], _ codes: [Codes], _ features: [[FeatureSighting]],
+    _ settings: RunSettings, _ study: Study
+  ) throws {
+    let heat = HeatMap(colors: colors)
+    let columns = features.map(\.count).max() ?? 0
+    let rows = zip(blocks, features).map { block, features in
+      let cells = features.map { Grid.Cell(title: "\($0.feature)", caption: $0.caption ?? "") }
+      let empty = Array(repeating: Grid.Cell(), count: columns - features.count)
+      return Grid.Row("\(block)", cells: [Grid.Cell(title: "picture")] + cells + empty)
+    }
+    let grid = Grid(
+      title: prompt.isEmpty ? "the empty prompt" : prompt,
+      note: "strongest features of each block, seed \(settings.seed)",
+      rows: rows, cellWidth: 160, enlargement: .smooth)
+    try grid.write(to: output, text: [PNGText("prompt", prompt), PNGText("seed", "\(settings.seed)")]) {
+      row in
+      let map = study.pipeline.mapSize(of: blocks[row], settings)
+      let pictures = features[row].map { feature in
+        heat(Tensor(codes[row].map(of: feature.feature), [map.height, map.width]), over: picture)
+      }
+      return [picture] + pictures + Array(repeating: nil, count: columns - pictures.count)
+    }
+  }
+
+  private func text(_ features: [FeatureSighting]) -> String {
+    var table = Table(left: [0, 6], [["Block", "Feature", "Strength", "Area", "μ", "Density", "Caption"]])
+    for feature in features {
+      table.add(
+        feature.block, "\(feature.feature)", Units.rounded(feature.strength),
+        "\(Units.rounded(feature.area * 100)) %", feature.mean.map { Units.rounded($0) } ?? "–",
+        feature.density.map { "\(Units.rounded($0 * 100)) %" } ?? "–", feature.caption ?? "")
+    }
+    return table.text
+  }
+}
+
+extension ColorMap: ExpressibleByArgument {}

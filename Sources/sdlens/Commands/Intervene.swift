@@ -1,0 +1,128 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// `sdlens intervene`: a picture with features switched, and the one without.
+struct Intervene: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Change features of a block and see what becomes of the picture.",
+    discussion: """
+      Writes the picture before and after, their difference, where the feature is active, all side by side, and \
+      the edits as edit.json, which --edit repeats. Without --prompt the picture is the recorded one in which the \
+      feature was most active.
+
+      The table says how much changed: the mean over pixels of |Δred| + |Δgreen| + |Δblue|, 0 to 765, in the \
+      whole picture, where the feature is active (inside) and where it is not at all (outside).
+      """)
+
+  @OptionGroup(title: "Edits") var edits: EditOptions
+
+  @Option(help: ArgumentHelp("The transformer block.", valueName: "block"))
+  var block = BlockName.studied[0]
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "What the picture shows. (default: where the feature was most active)", valueName: "text"))
+  var prompt: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the files go. (default: a folder in the workspace's pictures)", valueName: "folder"))
+  var output: String?
+
+  @OptionGroup var sae: SAEOptions
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var options: RunOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  func run() throws {
+    let progress = Progress(quiet: quiet.quiet)
+    defer { progress.clear() }
+    let folder = try model.folder()
+    let saved = try edits.edit.map { try EditList(contentsOf: $0).edits } ?? []
+    let needed = saved.filter { $0.operation.name != .ablate }.map(\.block)
+    let blocks = Set(needed + (edits.feature.isEmpty && !edits.reconstruct ? [] : [block])).sorted()
+    let dictionaries = try sae.dictionaries(of: blocks, model: folder, in: workspace)
+    var settings = try options.settings(pictureSize: folder.pictureSize)
+    let prompt = try prompt ?? defaultPrompt(dictionaries[block], &settings, progress)
+    progress.stage("reading the model")
+    let study = try Study(folder, dictionaries: dictionaries)
+    let lists = try edits.lists(
+      at: block, mapSize: { study.pipeline.mapSize(of: $0, settings) }, settings)
+    let job = InterventionJob(
+      study: study, prompt: prompt, settings: settings, lists: lists, output: output ?? defaultFolder)
+    let result = try job.run(progress)
+    progress.clear()
+    try report.json ? Output.print(json: result) : Output.print(result.text)
+  }
+
+  /// The prompt of the recorded picture in which the first feature was strongest, with that picture's seed.
+  private func defaultPrompt(
+    _ dictionary: DictionaryFolder?, _ settings: inout RunSettings, _ progress: Progress
+  ) throws -> String {
+    if edits.wantsEmptyPrompt { return "" }
+    guard let feature = edits.feature.first, let dictionary else { throw PromptNeeded() }
+    guard feature < dictionary.autoencoder.features, feature >= 0 else {
+      // The check of the edits says it better.
+      return ""
+    }
+    guard let examples = dictionary.examples, let pictures = dictionary.pictures else {
+      throw NoExamples(path: dictionary.path)
+    }
+    guard let top = examples[feature].first, let prompt = pictures.prompts[top.picture] else {
+      throw NeverActive(feature: feature, path: dictionary.path)
+    }
+    settings.seed = pictures.seed(of: top.picture)
+    progress.note("Feature \(feature) was most active in \"\(prompt)\", seed \(settings.seed)")
+    return prompt
+  }
+
+  /// A name that tells the edits.
+  private var defaultFolder: String {
+    func words(_ name: String, _ lists: [NumberList]) -> [String] {
+      zip(edits.feature, lists).map { feature, list in
+        "\(feature)-\(name)" + list.values.prefix(8).map { String(format: "%g", $0) }.joined(separator: ",")
+      }
+    }
+    var parts = ["\(block)"]
+    parts += words("beta", edits.beta) + words("add", edits.add) + words("gamma", edits.emptyContext)
+    if edits.reconstruct { parts.append("reconstruct") }
+    parts += edits.ablate.map { "ablate-\($0)" }
+    if let edit = edits.edit {
+      parts.append(((edit as NSString).lastPathComponent as NSString).deletingPathExtension)
+    }
+    if let region = edits.region { parts.append(region) }
+    return "\(workspace.folder)/pictures/" + parts.joined(separator: "-")
+  }
+}
+
+/// No prompt, and no feature that would name one.
+struct PromptNeeded: UserError {
+  var description: String { "a prompt is needed, since no feature tells one; give it with --prompt" }
+}
+
+/// A dictionary of which nobody knows where its features are active.
+struct NoExamples: UserError {
+  let path: String
+  var description: String {
+    "'\(path)' does not know in which pictures its features are active; give a --prompt, or measure it with: "
+      + "sdlens statistics --sae \(path) --store NAME"
+  }
+}
+
+/// A feature that was active in no recorded picture.
+struct NeverActive: UserError {
+  let feature: Int
+  let path: String
+  var description: String {
+    "feature \(feature) of '\(path)' was active in no recorded picture: it is dead, or the recorded prompts do not show "
+      + "it; choose another (sdlens features lists those of a prompt), or give a --prompt"
+  }
+}

@@ -1,0 +1,141 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// The work of `intervene`: one run without edits, and one for each list of edits.
+struct InterventionJob {
+  let study: Study
+  let prompt: String
+  let settings: RunSettings
+  let lists: [(title: String, list: EditList)]
+  let output: String
+
+  /// What is reported of a run with edits.
+  struct Outcome: Encodable {
+    let title: String
+    let picture: String
+    let change: PictureChange
+  }
+
+  /// What is reported.
+  struct Result: Encodable {
+    let folder: String
+    let prompt: String
+    let seed: Int
+    let activeShare: Double?
+    let outcomes: [Outcome]
+
+    var text: String {
+      func number(_ value: Double?) -> String { value.map { Units.rounded($0) } ?? "–" }
+      var table = Table(left: [0, 1], [["Edit", "Picture", "Change", "inside", "outside"]])
+      for outcome in outcomes {
+        table.add(
+          outcome.title, outcome.picture, number(outcome.change.overall), number(outcome.change.inside),
+          number(outcome.change.outside))
+      }
+      return "\(folder)\n\(table.text)"
+    }
+  }
+
+  /// Runs everything and writes the files.
+  func run(_ progress: Progress) throws -> Result {
+    let interventions = try lists.map {
+      try Intervention($0.list, study.blockDictionaries, for: study.pipeline, settings)
+    }
+    try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+    progress.count(to: 2 * lists.count + 2, unit: "passes")
+    progress.stage("the run without edits")
+    let base = try BaseRun(
+      study.pipeline, study.encode(prompt, settings), settings, for: interventions)
+    progress.advance("running")
+    let traces = interventions.map { intervention in
+      defer { progress.advance("running") }
+      return base.run(intervention)
+    }
+    let before = study.picture(base.trace)
+    progress.advance("decoding")
+    let after = traces.map { trace in
+      defer { progress.advance("decoding") }
+      return study.picture(trace)
+    }
+    progress.clear()
+    let area = try activeArea(base, progress)
+    return try write(before, after, area, base)
+  }
+
+  /// Where the first edited feature is active; says so when it is nowhere.
+  private func activeArea(_ base: BaseRun, _ progress: Progress) throws -> (area: ActiveArea, map: [Float])? {
+    guard let edit = lists[0].list.edits.first(where: { $0.feature != nil }), let feature = edit.feature
+    else {
+      return nil
+    }
+    let map = study.pipeline.mapSize(of: edit.block, settings)
+    if case .add(_, _, let mask) = edit.operation {
+      return (ActiveArea(height: map.height, width: map.width, mask: mask), [])
+    }
+    guard case .modulate = edit.operation else { return nil }
+    let step = edit.steps?.min() ?? 0
+    guard base.update(of: edit.block, step: step) != nil else { return nil }
+    let activations = try study.codes(base, edit.block, step: step).map(of: feature)
+    if activations.allSatisfy({ $0 == 0 }) { progress.note(inactive(feature, at: edit.block)) }
+    return (ActiveArea(height: map.height, width: map.width, activations: activations), activations)
+  }
+
+  /// Where a feature would act.
+  private func inactive(_ feature: Int, at block: BlockName) -> String {
+    let start =
+      "Feature \(feature) of \(block) is not active on this prompt, so that modulating it changes nothing"
+    guard let dictionary = study.dictionaries[block], let examples = dictionary.examples,
+      let pictures = dictionary.pictures
+    else { return start + "; --add puts it into the picture" }
+    let prompts = examples[feature].prefix(3).compactMap { example in
+      pictures.prompts[example.picture].map { "  \"\($0)\", seed \(pictures.seed(of: example.picture))" }
+    }
+    return start + "; it is on:\n" + prompts.joined(separator: "\n")
+  }
+
+  private func write(
+    _ before: Picture, _ after: [Picture], _ active: (area: ActiveArea, map: [Float])?, _ base: BaseRun
+  ) throws -> Result {
+    let texts = [
+      PNGText("Software", "sdlens \(Version.current)"), PNGText("prompt", prompt),
+      PNGText("seed", "\(settings.seed)"), PNGText("model", study.folder.title),
+    ]
+    func save(_ picture: Picture, _ name: String) throws {
+      try PNG.write(picture, text: texts, to: "\(output)/\(name)")
+    }
+    try save(before, "before.png")
+    var shown: [(title: String, picture: Picture)] = [("before", before)]
+    if let active, !active.map.isEmpty {
+      let map = Tensor(active.map, [active.area.height, active.area.width])
+      let heat = HeatMap()(map, over: before)
+      try save(heat, "heatmap.png")
+      shown.append(("where it is active", heat))
+    }
+    var outcomes: [Outcome] = []
+    for (index, (item, picture)) in zip(lists, after).enumerated() {
+      let number = lists.count == 1 ? "" : "-\(index + 1)"
+      try save(picture, "after\(number).png")
+      let difference = Difference.absolute(before, picture)
+      try save(difference, "difference\(number).png")
+      try item.list.write(to: "\(output)/edit\(number).json")
+      shown.append((item.title, picture))
+      if lists.count == 1 { shown.append(("difference", difference)) }
+      outcomes.append(
+        Outcome(
+          title: item.title, picture: "after\(number).png",
+          change: PictureChange(from: before, to: picture, area: active?.area)))
+    }
+    let grid = Grid(
+      title: prompt.isEmpty ? "the empty prompt" : prompt, columns: shown.map(\.title),
+      rows: [Grid.Row(cells: shown.count)], cellWidth: 256, enlargement: .smooth)
+    try grid.write(to: "\(output)/comparison.png", text: texts) { _ in shown.map(\.picture) }
+    let result = Result(
+      folder: output, prompt: prompt, seed: settings.seed, activeShare: active?.area.share, outcomes: outcomes
+    )
+    try JSON.write(result, to: "\(output)/run.json")
+    return result
+  }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// A model at work, with dictionaries of some of its blocks.
+final class Study {
+  let folder: ModelFolder
+  let pipeline: Pipeline
+  let dictionaries: [BlockName: DictionaryFolder]
+  private let encoder: PromptEncoder
+
+  /// Reads the model.
+  init(_ folder: ModelFolder, dictionaries: [BlockName: DictionaryFolder]) throws {
+    self.folder = folder
+    self.dictionaries = dictionaries
+    pipeline = try Pipeline(folder)
+    encoder = try PromptEncoder(folder)
+  }
+
+  /// What a prompt becomes; with guidance together with the empty one.
+  func encode(_ prompt: String, _ settings: RunSettings) -> PromptEmbeddings {
+    settings.isGuided ? encoder.guided([prompt], negative: nil) : encoder([prompt])
+  }
+
+  /// What edits need of the dictionaries.
+  var blockDictionaries: [BlockName: BlockDictionary] {
+    dictionaries.mapValues { BlockDictionary($0.autoencoder, means: $0.means) }
+  }
+
+  /// The picture of a run.
+  func picture(_ trace: Pipeline.Trace) -> Picture { Picture(pipeline.picture(trace.latents)) }
+
+  /// The codes of a block's update in a run, in one step.
+  func codes(_ run: BaseRun, _ block: BlockName, step: Int = 0) throws -> Codes {
+    guard let dictionary = dictionaries[block], let update = run.update(of: block, step: step) else {
+      preconditionFailure("\(block) is not watched in step \(step)")
+    }
+    guard dictionary.autoencoder.width == update.width else {
+      throw WidthMismatch(
+        block: "\(block)", stored: update.width, dictionary: dictionary.autoencoder.width)
+    }
+    return dictionary.autoencoder.encode(update)
+  }
+}
+
+/// What a prompt shows of one feature.
+struct FeatureSighting: Encodable {
+  let block: String
+  let feature: Int
+  /// `a_ρ`, the mean of the map (paper, eq. 9).
+  let strength: Double
+  /// The share of the places where it is active.
+  let area: Double
+  let mean: Double?
+  let density: Double?
+  let caption: String?
+
+  /// The strongest features of a block, strongest first; of equal ones the first.
+  static func strongest(
+    _ count: Int, in codes: Codes, of block: BlockName, _ dictionary: DictionaryFolder
+  ) -> [FeatureSighting] {
+    var sums: [Int: (sum: Double, places: Int)] = [:]
+    codes.forEachActive { _, feature, value in
+      let found = sums[feature] ?? (0, 0)
+      sums[feature] = (found.sum + Double(value), found.places + 1)
+    }
+    let order = sums.sorted { ($1.value.sum, $0.key) < ($0.value.sum, $1.key) }
+    return order.prefix(count).map { feature, found in
+      FeatureSighting(
+        block: "\(block)", feature: feature, strength: found.sum / Double(codes.rows),
+        area: Double(found.places) / Double(codes.rows), mean: dictionary.means.map { Double($0[feature]) },
+        density: dictionary.statistics.map { Double($0.density[feature]) },
+        caption: dictionary.captions[feature])
+    }
+  }
+}

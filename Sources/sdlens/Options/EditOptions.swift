@@ -1,0 +1,169 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensStudy
+
+/// One number, several, or a range, as in `-6`, `-10,-5,5` or `-10:10:5`.
+struct NumberList: ExpressibleByArgument {
+  let values: [Double]
+
+  init?(argument: String) {
+    let range = argument.split(separator: ":", omittingEmptySubsequences: false)
+    if range.count == 3 {
+      guard let first = Double(range[0]), let last = Double(range[1]), let step = Double(range[2]),
+        [first, last, step].allSatisfy(\.isFinite), step != 0, (last - first) / step >= 0,
+        (last - first) / step < 1000
+      else { return nil }
+      let count = Int(((last - first) / step + 1e-9).rounded(.down)) + 1
+      values = (0..<count).map { first + Double($0) * step }
+      return
+    }
+    let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
+    guard numbers.allSatisfy({ $0 != nil }) else { return nil }
+    values = numbers.compactMap(\.self)
+  }
+}
+
+/// Denoising steps, as in `0,2-3`.
+struct StepSet: ExpressibleByArgument {
+  let steps: Set<Int>
+
+  init?(argument: String) {
+    var steps: Set<Int> = []
+    for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+      guard 1...2 ~= ends.count, let first = ends[0], let last = ends[ends.count - 1],
+        first >= 0, first <= last, last < 1000
+      else { return nil }
+      steps.formUnion(first...last)
+    }
+    self.steps = steps
+  }
+}
+
+/// What is done to the updates of blocks.
+struct EditOptions: ParsableArguments {
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("A feature to change; repeat for several, with a strength each.", valueName: "n"))
+  var feature: [Int] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Modulate the feature by this factor (paper, eq. 10): -1 turns it off. Several, as -6,6 or -10:10:5, make "
+        + "a strip.", valueName: "beta,…"))
+  var beta: [NumberList] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Add the feature in an area, this strongly in units of its mean activation; several make a strip.",
+      valueName: "strength,…"))
+  var add: [NumberList] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Put the feature alone in place of the update (paper, eq. 11), this strongly; the default prompt is then the "
+        + "empty one. Several make a strip.", valueName: "gamma,…"))
+  var emptyContext: [NumberList] = []
+
+  @Option(help: ArgumentHelp("With --add: the area, painted white on black.", valueName: "mask.png"))
+  var mask: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --add: left, right, top, bottom, centre, or x0,y0,x1,y1 from 0 to 1. (default: everywhere)",
+      valueName: "area"))
+  var region: String?
+
+  @Flag(help: "Replace the block's update by what the dictionary makes of it.")
+  var reconstruct = false
+
+  @Option(
+    parsing: .upToNextOption, help: ArgumentHelp("Transformer blocks to leave out.", valueName: "block"))
+  var ablate: [BlockName] = []
+
+  @Option(
+    help: ArgumentHelp("Edit in these denoising steps only, as 0,2-3. (default: all)", valueName: "steps"))
+  var atSteps: StepSet?
+
+  @Option(help: ArgumentHelp("A saved list of edits, done before all others.", valueName: "edit.json"))
+  var edit: String?
+
+  func validate() throws {
+    let kinds = [("beta", beta), ("add", add), ("empty-context", emptyContext)].filter { !$0.1.isEmpty }
+    if kinds.count > 1 {
+      throw ValidationError(
+        "--\(kinds[0].0) and --\(kinds[1].0) do different things to a feature; give one of them, "
+          + "and the rest as a list with --edit")
+    }
+    let given = kinds.first?.1.count ?? 0
+    if feature.count != given {
+      throw ValidationError(
+        feature.isEmpty
+          ? "--\(kinds[0].0) needs a --feature"
+          : given == 0
+            ? "--feature needs a strength: --beta, --add or --empty-context"
+            : "there are \(feature.count) features and \(given) times --\(kinds[0].0); give one for each feature"
+      )
+    }
+    let lengths = Set((kinds.first?.1 ?? []).map(\.values.count)).subtracting([1])
+    if lengths.count > 1 {
+      throw ValidationError(
+        "the lists of --\(kinds[0].0) have \(lengths.sorted().map(String.init).joined(separator: " and ")) values; make them equally long"
+      )
+    }
+    if (mask != nil || region != nil) && add.isEmpty {
+      throw ValidationError("--\(mask != nil ? "mask" : "region") says where --add acts; give --add too")
+    }
+    if mask != nil && region != nil {
+      throw ValidationError("--mask and --region both say where --add acts; give one of them")
+    }
+    if feature.isEmpty && !reconstruct && ablate.isEmpty && edit == nil {
+      throw ValidationError("nothing is to be done; give --feature with --beta, or another edit")
+    }
+  }
+
+  /// Whether the run is one of the empty prompt unless a prompt is given.
+  var wantsEmptyPrompt: Bool { !emptyContext.isEmpty }
+
+  /// One list of edits for each picture of the strip, with what tells it from the others.
+  func lists(
+    at block: BlockName, mapSize: (BlockName) -> (height: Int, width: Int), _ settings: RunSettings
+  ) throws -> [(title: String, list: EditList)] {
+    let saved = try edit.map { try EditList(contentsOf: $0).edits } ?? []
+    let steps = atSteps?.steps
+    var fixed = saved
+    if reconstruct { fixed.append(Edit(.reconstruct, at: block, steps: steps)) }
+    fixed += ablate.map { Edit(.ablate, at: $0, steps: steps) }
+    let strengths = beta + add + emptyContext
+    let count = strengths.map(\.values.count).max() ?? 1
+    let mask = try mask.map {
+      try Mask(contentsOf: $0, picture: (settings.height, settings.width), map: mapSize(block))
+    }
+    let area = try mask ?? region.map { .region(try Region($0)) } ?? .everywhere
+    let (symbol, make): (String, (Int, Double) -> Edit.Operation) =
+      !beta.isEmpty
+      ? ("β", { .modulate(feature: $0, beta: $1) })
+      : !add.isEmpty
+        ? ("v", { .add(feature: $0, strength: $1, mask: area) })
+        : ("γ", { .emptyContext(feature: $0, gamma: $1) })
+    return try (0..<count).map { index in
+      let values = strengths.map { $0.values[$0.values.count == 1 ? 0 : index] }
+      let edits = zip(feature, values).map { Edit(make($0, $1), at: block, steps: steps) }
+      let titles = values.map { "\(symbol) = \(Self.number($0))" }
+      let title = Array(Set(titles)).count == 1 ? titles[0] : titles.joined(separator: ", ")
+      let others = fixed.map { "\($0.operation.name.rawValue) \($0.block)" }.joined(separator: ", ")
+      return (strengths.isEmpty ? others : title, try EditList(fixed + edits))
+    }
+  }
+
+  /// A number without a needless point.
+  static func number(_ value: Double) -> String {
+    let text = value == value.rounded() && abs(value) < 1e9 ? "\(Int(value))" : "\(value)"
+    return text.replacingOccurrences(of: "-", with: "−")
+  }
+}
