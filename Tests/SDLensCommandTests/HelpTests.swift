@@ -11,7 +11,7 @@ import Testing
     "doctor": ["doctor", "--help"], "collect": ["collect", "--help"],
     "convert": ["convert", "--help"], "encode": ["encode", "--help"],
     "train-sae": ["train-sae", "--help"], "statistics": ["statistics", "--help"],
-    "prompts": ["prompts", "--help"],
+    "prompts": ["prompts", "--help"], "eval": ["eval", "--help"], "eval-truth": ["eval", "truth", "--help"],
   ]
 
   @Test(arguments: pages.keys.sorted()) func pageIsAsCommitted(name: String) throws {
