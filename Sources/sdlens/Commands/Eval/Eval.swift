@@ -9,5 +9,19 @@ struct Eval: ParsableCommand {
       model, dictionaries and settings. What is there already is not computed again, so that a measurement that was \
       stopped goes on.
       """,
-    groupedSubcommands: [CommandGroup(name: "Against known truth", subcommands: [EvalTruth.self])])
+    groupedSubcommands: [
+      CommandGroup(
+        name: "The paper's",
+        subcommands: [
+          EvalAll.self, EvalSpecificity.self, EvalTexture.self, EvalColor.self, EvalLocality.self,
+          EvalInterpretability.self, EvalCausality.self, EvalSensitivity.self, EvalReconstruction.self,
+          EvalPosition.self,
+        ]),
+      CommandGroup(
+        name: "Newer",
+        subcommands: [
+          EvalMonosemanticity.self, EvalDensity.self, EvalArtefacts.self, EvalSteps.self, EvalMatch.self,
+        ]),
+      CommandGroup(name: "Against known truth", subcommands: [EvalTruth.self]),
+    ])
 }
