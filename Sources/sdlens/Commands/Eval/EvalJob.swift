@@ -202,6 +202,12 @@ final class EvalJob {
     let numbers = session.numbers
     let chosen = random.permutation(numbers.count).prefix(session.options.pictures ?? 100).map { numbers[$0] }
     progress.count(to: chosen.count, unit: "pictures")
+    if session.lpips == nil {
+      omissions.append(
+        Omission(
+          metric: .reconstruction, subject: "\(block)",
+          reason: "weights of LPIPS are missing; name their folder with --lpips"))
+    }
     let edits = [nil, try EditList([Edit(.reconstruct, at: block)]), try EditList([Edit(.ablate, at: block)])]
     let outcomes = try chosen.map { number in
       defer { progress.advance("reconstruction of \(block)") }

@@ -49,8 +49,8 @@ struct EvalOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Pictures of each feature: of its top 5 % (default: 10, of locality 2); prompts of reconstruction and position \
-      (default: 100).", valueName: "n"))
+      "Pictures of each feature, of its top 5 % (default: 10, of locality 2); prompts of reconstruction and position "
+        + "(default: 100).", valueName: "n"))
   var pictures: Int?
 
   @Option(
