@@ -112,7 +112,8 @@ import Testing
     ])
     #expect(outcome.status == 0, "\(outcome.err)")
     for text in [
-      "Table 1a", "Table 1b: inside / outside the active area", "Table 2", "position of up.0.1: ", "density of down.2.1",
+      "Table 1a", "Table 1b: inside / outside the active area", "Table 2", "position of up.0.1: ",
+      "density of down.2.1",
       "What the paper found", "specific beyond chance",
       "Left out at down.2.1, up.0.1: steps: the data are of one denoising step",
       "Left out at down.2.1, up.0.1: reconstruction: weights of LPIPS are missing",
@@ -124,11 +125,13 @@ import Testing
 
   @Test func aDictionaryMatchesItself() throws {
     let path = "w/saes/up.0.1/k4-n32"
-    let store = try #require(try FileManager.default.contentsOfDirectory(atPath: folder("w/activations")).first)
+    let store = try #require(
+      try FileManager.default.contentsOfDirectory(atPath: folder("w/activations")).first)
     let outcome = try Command.run(
       ["eval", "match", path, path, "--store", store, "--workspace", "w", "--json", "--quiet"], in: folder)
     #expect(outcome.status == 0, "\(outcome.err)")
-    let result = try #require(try JSONSerialization.jsonObject(with: Data(outcome.out.utf8)) as? [String: Any])
+    let result = try #require(
+      try JSONSerialization.jsonObject(with: Data(outcome.out.utf8)) as? [String: Any])
     #expect(abs((result["mean_matched_cosine"] as? Double ?? 0) - 1) < 1e-9)
     #expect(result["mutual_share"] as? Double == 1)
     #expect(result["absorption"] as? Double == 0)
@@ -149,7 +152,8 @@ import Testing
   @Test func aCLIPOfAnotherKindIsRefused() throws {
     try FileManager.default.copyItem(atPath: Self.clip, toPath: folder("clip"))
     let config = try String(contentsOfFile: folder("clip/config.json"), encoding: .utf8)
-    let other = config.replacingOccurrences(of: "\"model_type\": \"clip\"", with: "\"model_type\": \"siglip\"")
+    let other = config.replacingOccurrences(
+      of: "\"model_type\": \"clip\"", with: "\"model_type\": \"siglip\"")
     try folder.write(other.utf8, to: "clip/config.json")
     let message = try refusal(["specificity", "--clip", "clip"])
     #expect(message.contains("'model_type'") && message.contains("siglip"), "\(message)")
@@ -163,22 +167,28 @@ import Testing
   @Test func aBlockWithoutDictionaryIsRefused() throws {
     #expect(
       try refusal(["density", "--block", "mid.0"]).contains(
-        "there is no dictionary of mid.0 for the model tiny in 'w'; train one with: sdlens train-sae --block mid.0"))
+        "there is no dictionary of mid.0 for the model tiny in 'w'; train one with: sdlens train-sae --block mid.0"
+      ))
   }
 
   @Test func aFeatureBeyondTheDictionaryIsRefused() throws {
     #expect(
       try refusal(["density", "--features", "3,32"]).contains(
         "there is no feature 32 in the dictionary of down.2.1, which has the features 0 to 31")
-        || refusal(["density", "--features", "3,32"]).contains("there is no feature 32 in the dictionary of up.0.1"))
+        || refusal(["density", "--features", "3,32"]).contains(
+          "there is no feature 32 in the dictionary of up.0.1")
+    )
   }
 
-  @Test(arguments: ["random:0", "random:", "3,,4", "-1", "some"]) func choicesAreChecked(choice: String) throws {
+  @Test(arguments: ["random:0", "random:", "3,,4", "-1", "some"]) func choicesAreChecked(choice: String)
+    throws
+  {
     #expect(try refusal(["density", "--features=\(choice)"], status: 64).contains("'--features"))
   }
 
   @Test func truthIsKnownOfShapesOnly() throws {
-    #expect(try refusal(["truth"]).contains("is another model, but the truth is known of the model shapes only"))
+    #expect(
+      try refusal(["truth"]).contains("is another model, but the truth is known of the model shapes only"))
     // A model of that name, of another size.
     try FileManager.default.copyItem(atPath: Command.tinyModel, toPath: folder("shapes"))
     let outcome = try Command.run(

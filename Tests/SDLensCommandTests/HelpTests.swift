@@ -12,6 +12,8 @@ import Testing
     "convert": ["convert", "--help"], "encode": ["encode", "--help"],
     "train-sae": ["train-sae", "--help"], "statistics": ["statistics", "--help"],
     "prompts": ["prompts", "--help"], "eval": ["eval", "--help"], "eval-truth": ["eval", "truth", "--help"],
+    "eval-all": ["eval", "all", "--help"], "eval-specificity": ["eval", "specificity", "--help"],
+    "eval-match": ["eval", "match", "--help"],
   ]
 
   @Test(arguments: pages.keys.sorted()) func pageIsAsCommitted(name: String) throws {

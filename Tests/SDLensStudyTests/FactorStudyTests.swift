@@ -18,7 +18,8 @@ import Testing
     let block = ActivationManifest.Block(name: "up.0.1", width: width, mapHeight: 8, mapWidth: 8)
     let manifest = ActivationManifest(
       model: model, modelFingerprint: "0", site: "update", blocks: [block], dtype: .float32,
-      pictures: pictures, picturesPerShard: pictures, places: places, seed: 42, steps: 1, guidance: 0, height: 256,
+      pictures: pictures, picturesPerShard: pictures, places: places, seed: 42, steps: 1, guidance: 0,
+      height: 256,
       width: 256, prompts: "0")
     let count = places ?? 64
     var rows = Tensor.random([pictures, 1, count, width], seed: 3, scale: 0.5)
@@ -36,7 +37,10 @@ import Testing
     try JSON.write(manifest, to: folder("manifest.json"))
     try ActivationShard.write(
       0, of: manifest,
-      ["up.0.1": .init(vectors: rows, places: places.map { _ in [Int32](repeating: 0, count: pictures * count) })],
+      [
+        "up.0.1": .init(
+          vectors: rows, places: places.map { _ in [Int32](repeating: 0, count: pictures * count) })
+      ],
       prompts: scenes.map { prompt ?? ShapesGrammar.caption($0) }, in: folder.path)
     return try ActivationStore(folder.path)
   }
@@ -55,7 +59,8 @@ import Testing
     let store = try Self.store(in: folder)
     var looked = 0
     let study = try FactorStudy(
-      of: "up.0.1", in: store, dictionaries: [("d", Self.dictionary)]) { looked += $0 }
+      of: "up.0.1", in: store, dictionaries: [("d", Self.dictionary)]
+    ) { looked += $0 }
     #expect(looked == 2 * Self.pictures && study.pictures == Self.pictures)
     #expect(study.methods.map(\.kind) == FactorStudy.Method.Kind.allCases)
     let red = try #require(ShapesTruth.labels.firstIndex { $0.factor == .colour && $0.value == "red" })
@@ -106,7 +111,9 @@ import Testing
   @Test func phrasesAreCaptionsThatSayLittle() {
     let phrases = ShapesPhrases.all
     #expect(Set(phrases).count == phrases.count)
-    #expect(phrases.first == "a circle" && phrases.contains("a small red star") && phrases.contains("a ring on the left"))
+    #expect(
+      phrases.first == "a circle" && phrases.contains("a small red star")
+        && phrases.contains("a ring on the left"))
     #expect(phrases.last == "an empty cream background")
     for phrase in phrases {
       let reading = ShapesGrammar.read(phrase)

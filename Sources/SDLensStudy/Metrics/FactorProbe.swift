@@ -29,7 +29,9 @@ public struct FactorProbe: Sendable {
     precondition(rows.width == width && rows.rows == truth.places.count, "\(rows.shape)")
     let (half, matrix) = (count % 2, Matrix(rows))
     var mean = [Double](repeating: 0, count: width)
-    for index in matrix.elements.indices { mean[index % width] += matrix.elements[index] / Double(matrix.rows) }
+    for index in matrix.elements.indices {
+      mean[index % width] += matrix.elements[index] / Double(matrix.rows)
+    }
     pictures[half].add(mean, truth.picture)
     if count < placePictures {
       for (place, label) in truth.places.enumerated() { places[half].add(matrix.row(place), label) }

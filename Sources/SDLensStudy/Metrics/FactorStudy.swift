@@ -51,14 +51,17 @@ public struct FactorStudy: Sendable {
   ///   - progress: called with the number of pictures that were looked at, twice for each.
   /// - Throws: `NotOfShapes`, `BlockNotStored`, `EmptyStore`, `WidthMismatch`, `DecompositionFailed`.
   public init(
-    of block: String, in store: ActivationStore, dictionaries: [(name: String, autoencoder: SparseAutoencoder)],
-    pooling: FactorScorer.Pooling = .max, limit: Int = .max, seed: Int = 42, progress: (Int) -> Void = { _ in }
+    of block: String, in store: ActivationStore,
+    dictionaries: [(name: String, autoencoder: SparseAutoencoder)],
+    pooling: FactorScorer.Pooling = .max, limit: Int = .max, seed: Int = 42,
+    progress: (Int) -> Void = { _ in }
   ) throws {
     let scenes = try Self.scenes(of: store)
     let activations = try store.activations(of: block)
     let side = activations.block.mapHeight
     guard side == activations.block.mapWidth, ShapesWorld.pictureSize % side == 0 else {
-      throw NotOfShapes(store: store.folder, reason: "has maps of \(side) × \(activations.block.mapWidth) places")
+      throw NotOfShapes(
+        store: store.folder, reason: "has maps of \(side) × \(activations.block.mapWidth) places")
     }
     for (_, autoencoder) in dictionaries where autoencoder.width != activations.width {
       throw WidthMismatch(block: block, stored: activations.width, dictionary: autoencoder.width)
@@ -112,7 +115,8 @@ public struct FactorStudy: Sendable {
       (.channels, dense[1], width),
     ] {
       methods.append(
-        Method(kind: kind, dictionary: nil, candidates: candidates, scores: scorer.scores(), sparseProbes: [:]))
+        Method(
+          kind: kind, dictionary: nil, candidates: candidates, scores: scorer.scores(), sparseProbes: [:]))
     }
     methods.append(
       Method(kind: .probe, dictionary: nil, candidates: width, scores: probe.scores(), sparseProbes: [:]))

@@ -16,7 +16,9 @@ public struct PositionProbe: Sendable, Equatable {
   /// - Parameters:
   ///   - training: [pictures · height · width, channels], row by row of each map; likewise `test`.
   ///   - c: the inverse of the penalty.
-  public init(training: Matrix, test: Matrix, height: Int, width: Int, c: Double = 1, tolerance: Double = 1e-5) {
+  public init(
+    training: Matrix, test: Matrix, height: Int, width: Int, c: Double = 1, tolerance: Double = 1e-5
+  ) {
     precondition(training.rows % (height * width) == 0 && test.rows % (height * width) == 0, "parts of maps")
     func accuracy(_ count: Int, _ place: (Int) -> Int) -> Double {
       // A map of one row has nothing to tell.

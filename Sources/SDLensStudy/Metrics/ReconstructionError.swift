@@ -13,7 +13,8 @@ public struct ReconstructionError: Sendable, Equatable {
     // Distances are whole numbers up to 765: counted, they need no sorting.
     var counts = [Int](repeating: 0, count: 766)
     for start in stride(from: 0, to: before.samples.count, by: 3) {
-      counts[(start..<start + 3).reduce(0) { $0 + abs(Int(before.samples[$1]) - Int(after.samples[$1])) }] += 1
+      counts[(start..<start + 3).reduce(0) { $0 + abs(Int(before.samples[$1]) - Int(after.samples[$1])) }] +=
+        1
     }
     let pixels = before.samples.count / 3
     mean = Double(counts.indices.reduce(0) { $0 + $1 * counts[$1] }) / Double(pixels)

@@ -12,7 +12,9 @@ public enum TemporalStability {
     let places = map.count / steps
     var cosines: [Double] = []
     for step in 1..<max(steps, 1) {
-      let (before, after) = (map[(step - 1) * places..<step * places], map[step * places..<(step + 1) * places])
+      let (before, after) = (
+        map[(step - 1) * places..<step * places], map[step * places..<(step + 1) * places]
+      )
       func sum(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double {
         zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
       }

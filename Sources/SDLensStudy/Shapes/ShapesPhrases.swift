@@ -14,7 +14,8 @@ public enum ShapesPhrases {
             for place in choices(World.Place.allCases) {
               let said = [colour != nil, size != nil, texture != nil, place != nil].count { $0 }
               guard said <= 2 else { continue }
-              let object = ShapesScene.Object(shape, colour: colour, size: size, texture: texture, place: place)
+              let object = ShapesScene.Object(
+                shape, colour: colour, size: size, texture: texture, place: place)
               objects.append((said, ShapesGrammar.caption(ShapesScene([object]))))
             }
           }

@@ -63,7 +63,8 @@ struct NoStore: UserError {
   let workspace: String
   var description: String {
     let names = blocks.map(\.description)
-    return "'\(workspace)' has no whole store of the updates of \(names.joined(separator: ", ")) of the model \(model); "
+    return
+      "'\(workspace)' has no whole store of the updates of \(names.joined(separator: ", ")) of the model \(model); "
       + "make one with: sdlens collect --block \(names.joined(separator: " "))"
   }
 }

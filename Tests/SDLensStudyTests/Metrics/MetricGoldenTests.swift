@@ -40,11 +40,14 @@ import Testing
     _ found: Double?, _ wanted: Double?, sourceLocation: SourceLocation = #_sourceLocation
   ) {
     guard let found, let wanted else {
-      #expect(found == nil && wanted == nil, "\(found as Any), not \(wanted as Any)", sourceLocation: sourceLocation)
+      #expect(
+        found == nil && wanted == nil, "\(found as Any), not \(wanted as Any)", sourceLocation: sourceLocation
+      )
       return
     }
     #expect(
-      abs(found - wanted) <= 1e-6 * max(1, abs(wanted)), "\(found), not \(wanted)", sourceLocation: sourceLocation)
+      abs(found - wanted) <= 1e-6 * max(1, abs(wanted)), "\(found), not \(wanted)",
+      sourceLocation: sourceLocation)
   }
 
   private func pictures(_ name: String) throws -> [Picture] {
@@ -53,7 +56,8 @@ import Testing
     let size = height * width * 3
     return (0..<tensor.shape[0]).map { index in
       Picture(
-        width: width, height: height, samples: tensor.elements[index * size..<(index + 1) * size].map { UInt8($0) })
+        width: width, height: height,
+        samples: tensor.elements[index * size..<(index + 1) * size].map { UInt8($0) })
     }
   }
 
@@ -97,7 +101,9 @@ import Testing
   @Test func sensitivity() throws {
     let active = try maps().map { Sensitivity.activeShare(of: $0) }
     for (found, wanted) in zip(active, results.active) { expect(found, wanted) }
-    for (found, wanted) in zip(try #require(Sensitivity.shares(active)), results.shares) { expect(found, wanted) }
+    for (found, wanted) in zip(try #require(Sensitivity.shares(active)), results.shares) {
+      expect(found, wanted)
+    }
     let nearest = Sensitivity.nearest(
       to: try tensors.tensor("text"), among: UnitVectors(try tensors.tensor("prompts")), count: 20)
     #expect(nearest == results.nearest)

@@ -53,7 +53,8 @@ import Testing
     ] { _ = try archive.picture(request) }
     #expect(archive.made == 5)
     // Edits through another dictionary are other edits; without edits it does not matter.
-    let without = try PictureArchive(ModelFolder(EditedModel.tinyPath), dictionaries: [:], folder: folder("cache"))
+    let without = try PictureArchive(
+      ModelFolder(EditedModel.tinyPath), dictionaries: [:], folder: folder("cache"))
     _ = try without.picture(.init("a cat", settings))
     #expect(without.made == 0)
   }

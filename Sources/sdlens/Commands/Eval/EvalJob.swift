@@ -60,7 +60,8 @@ final class EvalJob {
       return "CLIP is missing; name its folder with --clip"
     }
     if needs.contains(.examples), dictionary.examples == nil {
-      return "nobody knows where features are active; measure it with: sdlens statistics --sae '\(dictionary.path)' --store …"
+      return
+        "nobody knows where features are active; measure it with: sdlens statistics --sae '\(dictionary.path)' --store …"
     }
     if session.recorded == nil, metric != .density, metric != .texture, metric != .causality {
       return "no pictures are recorded; make a store with: sdlens collect --block \(block)"
@@ -72,10 +73,12 @@ final class EvalJob {
       return "'\(dictionary.path)' has no \(FeatureCaptions.fileName) with captions of features"
     }
     if [.texture, .causality, .locality].contains(metric), dictionary.means == nil {
-      return "the mean activations are not known; measure them with: sdlens statistics --sae '\(dictionary.path)' --store …"
+      return
+        "the mean activations are not known; measure them with: sdlens statistics --sae '\(dictionary.path)' --store …"
     }
     if metric == .density, dictionary.statistics == nil {
-      return "nobody knows how often features are active; measure it with: sdlens statistics --sae '\(dictionary.path)' --store …"
+      return
+        "nobody knows how often features are active; measure it with: sdlens statistics --sae '\(dictionary.path)' --store …"
     }
     if metric == .steps, dictionary.examples.map({ $0.mapShape[0] < 2 }) ?? true {
       return "the data are of one denoising step; record more with: sdlens collect --steps 4"
@@ -103,7 +106,9 @@ final class EvalJob {
     var skipped: [String: Int] = [:]
     for outcome in outcomes { if let skip = outcome.skip { skipped[skip.rawValue, default: 0] += 1 } }
     for (index, column) in metric.columns.enumerated() {
-      let found = outcomes.indices.filter { index < outcomes[$0].values.count && outcomes[$0].values[index] != nil }
+      let found = outcomes.indices.filter {
+        index < outcomes[$0].values.count && outcomes[$0].values[index] != nil
+      }
       guard !found.isEmpty || index == 0 else { continue }
       measurements.append(
         Measurement(
@@ -117,7 +122,9 @@ final class EvalJob {
   /// Elements of a baseline (paper, Sec. 5.2).
   private static let baselineSize = 100
 
-  private func baseline(_ metric: EvalMetric, _ name: String, _ make: (inout PCG64, Int) throws -> [Double?]) throws {
+  private func baseline(_ metric: EvalMetric, _ name: String, _ make: (inout PCG64, Int) throws -> [Double?])
+    throws
+  {
     let count = Self.baselineSize
     progress.count(to: count, unit: "samples")
     var random = session.random("\(metric.rawValue) \(name)")
@@ -133,7 +140,8 @@ final class EvalJob {
   }
 
   private func baselines(of metric: EvalMetric) throws {
-    let (session, numbers) = (session, session.numbers)
+    // All recorded ones where nothing must be made.
+    let (session, numbers) = (session, metric == .sensitivity ? session.numbers : session.pool)
     guard numbers.count > 1 else { return }
     func draw(_ count: Int, _ random: inout PCG64) -> [Int] {
       random.permutation(numbers.count).prefix(count).map { numbers[$0] }
@@ -208,13 +216,16 @@ final class EvalJob {
           metric: .reconstruction, subject: "\(block)",
           reason: "weights of LPIPS are missing; name their folder with --lpips"))
     }
-    let edits = [nil, try EditList([Edit(.reconstruct, at: block)]), try EditList([Edit(.ablate, at: block)])]
+    let edits = [
+      nil, try EditList([Edit(.reconstruct, at: block)]), try EditList([Edit(.ablate, at: block)]),
+    ]
     let outcomes = try chosen.map { number in
       defer { progress.advance("reconstruction of \(block)") }
       return try done.value("reconstruction \(block) \(number)") {
         let settings = try PictureArchive.settings(of: number, in: recorded)
         let pictures = try session.archive.pictures(
-          recorded.prompts[number] ?? "", settings, edits: session.lpips == nil ? Array(edits.prefix(2)) : edits)
+          recorded.prompts[number] ?? "", settings,
+          edits: session.lpips == nil ? Array(edits.prefix(2)) : edits)
         let error = ReconstructionError(from: pictures[0], to: pictures[1])
         var values: [Double?] = [error.mean, error.median]
         if let lpips = session.lpips {

@@ -23,13 +23,15 @@ struct EvalMatch: ParsableCommand {
   var second: String
 
   @Option(
-    help: ArgumentHelp("Store of activations, for absorption: a name in the workspace, or a folder.", valueName: "name"))
+    help: ArgumentHelp(
+      "Store of activations, for absorption: a name in the workspace, or a folder.", valueName: "name"))
   var store: String?
 
   @Option(help: "The block, if the dictionaries do not tell.")
   var block: BlockName?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Pictures of the store to look at, at most.", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Pictures of the store to look at, at most.", valueName: "n"))
   var pictures = 500
 
   @OptionGroup var workspace: WorkspaceOptions
@@ -38,7 +40,9 @@ struct EvalMatch: ParsableCommand {
   @OptionGroup var quiet: QuietOptions
 
   func validate() throws {
-    guard 1...1 << 30 ~= pictures else { throw ValidationError("pictures is \(pictures), but it must be at least 1") }
+    guard 1...1 << 30 ~= pictures else {
+      throw ValidationError("pictures is \(pictures), but it must be at least 1")
+    }
   }
 
   /// What is reported; "matched" from the first dictionary to the second.
@@ -69,7 +73,8 @@ struct EvalMatch: ParsableCommand {
     let result = Result(
       features: both.map(\.features), meanMatchedCosine: there.mean, meanMatchedCosineBack: back.mean,
       shareAbove07: there.share(above: 0.7), mutualShare: there.mutual,
-      absorption: shares.flatMap { MeanAndDeviation($0)?.mean }, absorbedFeatures: shares.map { $0.count { $0 > 0 } })
+      absorption: shares.flatMap { MeanAndDeviation($0)?.mean },
+      absorbedFeatures: shares.map { $0.count { $0 > 0 } })
     progress.clear()
     guard !report.json else { return try Output.print(json: result) }
     func percent(_ share: Double) -> String { "\(Units.rounded(share * 100)) %" }

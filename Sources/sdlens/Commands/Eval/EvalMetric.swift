@@ -2,7 +2,8 @@ import ArgumentParser
 
 /// The metrics that are measured feature by feature or block by block.
 enum EvalMetric: String, Codable, CaseIterable {
-  case specificity, texture, color, locality, interpretability, causality, sensitivity, reconstruction, position
+  case specificity, texture, color, locality, interpretability, causality, sensitivity, reconstruction,
+    position
   case monosemanticity, density, artefacts, steps
 
   /// What pictures and features are compared by.
@@ -24,12 +25,20 @@ enum EvalMetric: String, Codable, CaseIterable {
   /// The columns of its table.
   var columns: [String] {
     switch self {
-    case .locality: ["-10 inside", "-10 outside", "-5 inside", "-5 outside", "5 inside", "5 outside", "10 inside", "10 outside"]
+    case .locality:
+      [
+        "-10 inside", "-10 outside", "-5 inside", "-5 outside", "5 inside", "5 outside", "10 inside",
+        "10 outside",
+      ]
     case .sensitivity: ["over 0 %", "over 10 %", "over 30 %"]
     case .reconstruction: ["mean", "median", "LPIPS", "LPIPS recovered", "explained variance"]
     case .position: ["row", "column", "both"]
     case .density: ["dead share", "dense share", "density"]
-    case .artefacts: ["-10 beyond", "-5 beyond", "5 beyond", "10 beyond", "-10 excess", "-5 excess", "5 excess", "10 excess"]
+    case .artefacts:
+      [
+        "-10 beyond", "-5 beyond", "5 beyond", "10 beyond", "-10 excess", "-5 excess", "5 excess",
+        "10 excess",
+      ]
     default: [rawValue]
     }
   }
@@ -45,19 +54,23 @@ enum EvalMetric: String, Codable, CaseIterable {
 
   /// The values of the paper for SDXL-Turbo, as they stand there: subject, then column.
   var paper: [String: [String: String]] {
-    func row(_ values: [String]) -> [String: String] { Dictionary(uniqueKeysWithValues: zip(columns, values)) }
+    func row(_ values: [String]) -> [String: String] {
+      Dictionary(uniqueKeysWithValues: zip(columns, values))
+    }
     func rows(_ table: [(String, [String])]) -> [String: [String: String]] {
       Dictionary(uniqueKeysWithValues: table.map { ($0.0, row($0.1)) })
     }
     return switch self {
     case .specificity:
       rows([
-        ("down.2.1", [".71 (.11)"]), ("mid.0", [".62 (.11)"]), ("up.0.0", [".66 (.12)"]), ("up.0.1", [".65 (.11)"]),
+        ("down.2.1", [".71 (.11)"]), ("mid.0", [".62 (.11)"]), ("up.0.0", [".66 (.12)"]),
+        ("up.0.1", [".65 (.11)"]),
         ("random", [".50 (.10)"]), ("same prompt", [".89 (.06)"]),
       ])
     case .texture:
       rows([
-        ("down.2.1", [".16 (.02)"]), ("mid.0", [".14 (.01)"]), ("up.0.0", [".18 (.03)"]), ("up.0.1", [".20 (.02)"]),
+        ("down.2.1", [".16 (.02)"]), ("mid.0", [".14 (.01)"]), ("up.0.0", [".18 (.03)"]),
+        ("up.0.1", [".20 (.02)"]),
         ("random", [".13 (.02)"]),
       ])
     case .color:
@@ -77,12 +90,15 @@ enum EvalMetric: String, Codable, CaseIterable {
     case .causality: rows([("down.2.1", [".19 (.04)"])])
     case .sensitivity:
       rows([
-        ("down.2.1", [".60 (.32)", ".40 (.34)", ".27 (.30)"]), ("random", [".06 (.09)", ".003 (.006)", ".001 (.003)"]),
+        ("down.2.1", [".60 (.32)", ".40 (.34)", ".27 (.30)"]),
+        ("random", [".06 (.09)", ".003 (.006)", ".001 (.003)"]),
       ])
     case .reconstruction:
       rows([
-        ("down.2.1", ["64.97", "34.77", "0.2582", "", "0.737"]), ("mid.0", ["44.02", "21.72", "0.1627", "", "0.588"]),
-        ("up.0.0", ["42.08", "21.54", "0.1624", "", "0.642"]), ("up.0.1", ["39.77", "24.84", "0.1453", "", "0.671"]),
+        ("down.2.1", ["64.97", "34.77", "0.2582", "", "0.737"]),
+        ("mid.0", ["44.02", "21.72", "0.1627", "", "0.588"]),
+        ("up.0.0", ["42.08", "21.54", "0.1624", "", "0.642"]),
+        ("up.0.1", ["39.77", "24.84", "0.1453", "", "0.671"]),
       ])
     case .position:
       rows([

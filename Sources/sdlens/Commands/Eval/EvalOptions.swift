@@ -22,8 +22,6 @@ enum FeatureChoice: ExpressibleByArgument, Equatable {
     }
   }
 
-  var defaultValueDescription: String { description }
-
   var description: String {
     switch self {
     case .all: "all"
@@ -43,8 +41,11 @@ struct EvalOptions: ParsableArguments {
 
   @OptionGroup var sae: SAEOptions
 
-  @Option(help: ArgumentHelp("Which features: all, random:n of those that are active, or a list.", valueName: "choice"))
-  var features = FeatureChoice.random(100)
+  @Option(
+    help: ArgumentHelp(
+      "Which features: all, random:n of those that are active, or a list, as in 3,17. (default: random:100, of all "
+        + "metrics together random:50)", valueName: "choice"))
+  var features: FeatureChoice?
 
   @Option(
     parsing: .unconditional,
@@ -70,11 +71,13 @@ struct EvalOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Sentence encoder: a folder, or a Hugging Face id. (default: the texts of CLIP)", valueName: "folder|id"))
+      "Sentence encoder: a folder, or a Hugging Face id. (default: the texts of CLIP)", valueName: "folder|id"
+    ))
   var sentences: String?
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Decides which features, pictures and pairs.", valueName: "n"))
+    parsing: .unconditional, help: ArgumentHelp("Decides which features, pictures and pairs.", valueName: "n")
+  )
   var seed = 42
 
   @OptionGroup var workspace: WorkspaceOptions

@@ -45,7 +45,9 @@ struct EvalReport: Encodable {
     var parts: [String] = []
     let first = [EvalMetric.specificity, .texture, .color].filter(metrics.contains)
     if !first.isEmpty { parts.append("Table 1a\n" + joined(first)) }
-    if metrics.contains(.locality) { parts.append("Table 1b: inside / outside the active area\n" + strengths) }
+    if metrics.contains(.locality) {
+      parts.append("Table 1b: inside / outside the active area\n" + strengths)
+    }
     if metrics.contains(.reconstruction) { parts.append("Table 2\n" + lines(.reconstruction)) }
     let rest = metrics.filter { ![.specificity, .texture, .color, .locality, .reconstruction].contains($0) }
     if !rest.isEmpty {
@@ -60,7 +62,8 @@ struct EvalReport: Encodable {
 
   private func subjects(_ metric: EvalMetric) -> [String] {
     var found: [String] = []
-    for measurement in measurements where measurement.metric == metric && !found.contains(measurement.subject) {
+    for measurement in measurements where measurement.metric == metric && !found.contains(measurement.subject)
+    {
       found.append(measurement.subject)
     }
     return found
@@ -76,11 +79,15 @@ struct EvalReport: Encodable {
       let found = columns.map { find(metric, subject, $0) }
       var row = [subject] + found.map { $0?.text ?? "–" }
       if isSingle, let only = found[0] {
-        row.append(only.interval.map { $0.map { String(format: "%.\(metric.decimals + 1)f", $0) }.joined(separator: "–") } ?? "")
+        row.append(
+          only.interval.map {
+            $0.map { String(format: "%.\(metric.decimals + 1)f", $0) }.joined(separator: "–")
+          } ?? "")
         row.append("\(only.values.count)")
       }
       if isPaperModel {
-        row.append(columns.compactMap { metric.paper[subject]?[$0] }.filter { !$0.isEmpty }.joined(separator: " / "))
+        row.append(
+          columns.compactMap { metric.paper[subject]?[$0] }.filter { !$0.isEmpty }.joined(separator: " / "))
       }
       rows.append(row)
     }
@@ -111,9 +118,11 @@ struct EvalReport: Encodable {
     }
     var rows = [["Block"] + names]
     for subject in subjects(.locality) {
-      rows.append([subject] + names.map { "\(mean(subject, "\($0) inside")) / \(mean(subject, "\($0) outside"))" })
+      rows.append(
+        [subject] + names.map { "\(mean(subject, "\($0) inside")) / \(mean(subject, "\($0) outside"))" })
       guard isPaperModel, let paper = EvalMetric.locality.paper[subject] else { continue }
-      rows.append(["  paper"] + names.map { "\(paper["\($0) inside"] ?? "") / \(paper["\($0) outside"] ?? "")" })
+      rows.append(
+        ["  paper"] + names.map { "\(paper["\($0) inside"] ?? "") / \(paper["\($0) outside"] ?? "")" })
     }
     return Table(left: [0], rows).text
   }
@@ -145,13 +154,16 @@ struct EvalReport: Encodable {
     }
     if !skipped.isEmpty { parts.append(skipped.joined(separator: "\n")) }
     var reasons: [String: [String]] = [:]
-    for omission in omissions { reasons["\(omission.metric.rawValue): \(omission.reason)", default: []].append(omission.subject) }
+    for omission in omissions {
+      reasons["\(omission.metric.rawValue): \(omission.reason)", default: []].append(omission.subject)
+    }
     let left = reasons.sorted { $0.key < $1.key }.map { "Left out at \($1.joined(separator: ", ")): \($0)" }
     if !left.isEmpty { parts.append(left.joined(separator: "\n")) }
     if !orderings.isEmpty {
       parts.append(
         "What the paper found\n"
-          + orderings.map { "\($0.holds ? "holds" : "fails")  \($0.claim): \($0.values)" }.joined(separator: "\n"))
+          + orderings.map { "\($0.holds ? "holds" : "fails")  \($0.claim): \($0.values)" }.joined(
+            separator: "\n"))
     }
     return parts
   }
@@ -204,17 +216,23 @@ struct EvalReport: Encodable {
       for (index, value) in measurement.values.enumerated() {
         let feature = index < measurement.features.count ? "\(measurement.features[index])" : ""
         rows.append(
-          [measurement.metric.rawValue, measurement.subject, measurement.column, feature, String(format: "%.7g", value)])
+          [
+            measurement.metric.rawValue, measurement.subject, measurement.column, feature,
+            String(format: "%.7g", value),
+          ])
       }
     }
     try results.write(rows, to: "values.csv")
-    var summary = [["metric", "subject", "column", "mean", "deviation", "n", "low", "high", "skipped", "paper"]]
+    var summary = [
+      ["metric", "subject", "column", "mean", "deviation", "n", "low", "high", "skipped", "paper"]
+    ]
     func number(_ value: Double?) -> String { value.map { String(format: "%.7g", $0) } ?? "" }
     for item in measurements {
       summary.append([
         item.metric.rawValue, item.subject, item.column, number(item.mean), number(item.deviation),
         "\(item.values.count)", number(item.interval?.first), number(item.interval?.last),
-        "\(item.skipped.values.reduce(0, +))", isPaperModel ? item.metric.paper[item.subject]?[item.column] ?? "" : "",
+        "\(item.skipped.values.reduce(0, +))",
+        isPaperModel ? item.metric.paper[item.subject]?[item.column] ?? "" : "",
       ])
     }
     try results.write(summary, to: "summary.csv")

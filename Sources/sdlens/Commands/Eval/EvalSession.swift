@@ -7,6 +7,8 @@ import SDLensStudy
 /// What measurements share: a model, dictionaries, pictures that were recorded, and what compares them.
 final class EvalSession {
   let options: EvalOptions
+  /// Which features are measured.
+  let choice: FeatureChoice
   let progress: Progress
   let folder: ModelFolder
   let dictionaries: [BlockName: DictionaryFolder]
@@ -25,23 +27,26 @@ final class EvalSession {
   private var embedded: [Int: [Float]] = [:]
   private var captionTable: [BlockName: [Int: String]] = [:]
 
-  init(_ options: EvalOptions, _ progress: Progress) throws {
-    (self.options, self.progress) = (options, progress)
+  init(_ options: EvalOptions, _ choice: FeatureChoice, _ progress: Progress) throws {
+    (self.options, self.choice, self.progress) = (options, choice, progress)
     folder = try options.model.folder()
     let (sae, workspace) = (options.sae, options.workspace)
-    dictionaries =
+    let dictionaries =
       options.block.isEmpty
       ? try sae.available(of: BlockName.studied, model: folder, in: workspace)
       : try sae.dictionaries(of: Set(options.block).sorted(), model: folder, in: workspace)
+    self.dictionaries = dictionaries
     for (block, dictionary) in dictionaries {
-      if case .list(let list) = options.features, let most = list.max(), most >= dictionary.autoencoder.features {
+      if case .list(let list) = choice, let most = list.max(), most >= dictionary.autoencoder.features {
         throw UnknownFeature(block: block, feature: most, count: dictionary.autoencoder.features)
       }
     }
     let blocks = dictionaries.keys.sorted()
     let lookup = StoreLookup(model: folder, workspace: workspace)
-    store = try options.store.map(lookup.named) ?? lookup.newest(of: blocks)
-    recorded = try blocks.lazy.compactMap { [dictionaries] in dictionaries[$0]?.pictures }.first
+    let store = try options.store.map(lookup.named) ?? lookup.newest(of: blocks)
+    self.store = store
+    recorded =
+      try blocks.compactMap { dictionaries[$0]?.pictures }.first
       ?? store.map { try RecordedPictures($0) }
     archive = try PictureArchive(
       folder, dictionaries: dictionaries.mapValues { BlockDictionary($0.autoencoder, means: $0.means) },
@@ -52,9 +57,12 @@ final class EvalSession {
     let clipFolder =
       try options.clip.map { try PerceptionModel.clip.folder($0) }
       ?? (FileManager.default.fileExists(atPath: own) ? own : nil)
-    clip = try clipFolder.map { try CLIP(folder: $0) }
+    let clip = try clipFolder.map { try CLIP(folder: $0) }
+    let sentences = try options.sentences.map { name in
+      try SentenceEncoder(folder: PerceptionModel.sentences.folder(name))
+    }
     lpips = try options.lpips.map { try LPIPS(folder: PerceptionModel.lpips.folder($0)) }
-    sentences = try options.sentences.map { try SentenceEncoder(folder: PerceptionModel.sentences.folder($0)) }
+    (self.clip, self.sentences) = (clip, sentences)
     let isQuiet = options.quiet.quiet
     func cache(_ fingerprint: Fingerprint, _ width: Int) throws -> EmbeddingCache {
       try EmbeddingCache(folder: "\(workspace.folder)/embeddings", model: fingerprint, width: width) { text in
@@ -63,8 +71,8 @@ final class EvalSession {
     }
     clipCache = try clip.map { try cache($0.fingerprint, $0.width) }
     sentenceCache = try sentences.map { try cache($0.fingerprint, $0.width) }
-    var settings = [
-      "model": try folder.fingerprint().description, "features": options.features.description,
+    var settings: [String: String] = [
+      "model": try folder.fingerprint().description, "features": choice.description,
       "seed": "\(options.seed)",
       "dictionaries": blocks.map { "\($0) \(dictionaries[$0]?.autoencoder.fingerprint.description ?? "")" }
         .joined(separator: ", "),
@@ -92,7 +100,7 @@ final class EvalSession {
   func features(of block: BlockName) -> [Int] {
     guard let dictionary = dictionaries[block] else { return [] }
     let count = dictionary.autoencoder.features
-    switch options.features {
+    switch choice {
     case .list(let list): return Set(list).sorted()
     case .all: return Array(0..<count)
     case .random(let wanted):
@@ -117,6 +125,13 @@ final class EvalSession {
 
   /// The numbers of all recorded pictures.
   var numbers: [Int] { recorded?.prompts.keys.sorted() ?? [] }
+
+  /// Recorded pictures that stand for all of them in baselines: few enough to be made quickly.
+  private(set) lazy var pool: [Int] = {
+    let numbers = numbers
+    var random = random("pool")
+    return random.permutation(numbers.count).prefix(200).map { numbers[$0] }
+  }()
 
   /// Embeddings of recorded pictures, [numbers, width].
   func embeddings(ofPictures numbers: [Int]) throws -> Tensor {
@@ -180,7 +195,9 @@ final class EvalSession {
   /// The codes of a recorded picture in the last step; nil without a store that has it.
   func codes(of picture: Int, at block: BlockName) throws -> Codes? {
     if let found = encoded[block]?[picture] { return found }
-    guard let dictionary = dictionaries[block], let rows = try rows(of: picture, at: block) else { return nil }
+    guard let dictionary = dictionaries[block], let rows = try rows(of: picture, at: block) else {
+      return nil
+    }
     let codes = dictionary.autoencoder.encode(rows)
     encoded[block, default: [:]][picture] = codes
     return codes
@@ -212,7 +229,8 @@ final class EvalSession {
     guard let dictionary = dictionaries[block] else { return [:] }
     var captions = dictionary.captions
     let missing = features(of: block).filter { captions[$0] == nil }
-    if let examples = dictionary.examples, clip != nil, folder.title == ModelFolder.embedded, !missing.isEmpty {
+    if let examples = dictionary.examples, clip != nil, folder.title == ModelFolder.embedded, !missing.isEmpty
+    {
       let texts = UnitVectors(try embeddings(of: ShapesPhrases.all))
       for feature in missing {
         let sample = Specificity.sample(of: feature, in: examples, seed: options.seed)
@@ -222,7 +240,8 @@ final class EvalSession {
         }
       }
       try FeatureCaptions.write(captions, to: "\(dictionary.path)/\(FeatureCaptions.fileName)")
-      progress.note("'\(dictionary.path)/\(FeatureCaptions.fileName)' now has captions of \(captions.count) features")
+      progress.note(
+        "'\(dictionary.path)/\(FeatureCaptions.fileName)' now has captions of \(captions.count) features")
     }
     captionTable[block] = captions
     return captions

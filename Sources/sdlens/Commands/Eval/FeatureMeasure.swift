@@ -24,10 +24,14 @@ final class FeatureMeasure {
       return .found(Specificity.value(of: try session.embeddings(ofPictures: numbers)), else: .tooFewPictures)
     case .texture: return try alone(feature, text: TextSimilarity.texture)
     case .causality:
-      guard let caption = try session.captions(of: block)[feature] else { return FeatureOutcome(skip: .noCaption) }
+      guard let caption = try session.captions(of: block)[feature] else {
+        return FeatureOutcome(skip: .noCaption)
+      }
       return try alone(feature, text: caption)
     case .interpretability:
-      guard let caption = try session.captions(of: block)[feature] else { return FeatureOutcome(skip: .noCaption) }
+      guard let caption = try session.captions(of: block)[feature] else {
+        return FeatureOutcome(skip: .noCaption)
+      }
       let pictures = try session.embeddings(ofPictures: sample(feature).map(\.example.picture))
       let text = try session.embeddings(of: [caption])
       return .found(TextSimilarity.value(of: pictures, with: text), else: .tooFewPictures)
@@ -43,7 +47,9 @@ final class FeatureMeasure {
 
   private var examples: FeatureExamples? { session.dictionaries[block]?.examples }
 
-  private func sample(_ feature: Int, count: Int = Specificity.pictures) -> [(rank: Int, example: FeatureExamples.Example)] {
+  private func sample(_ feature: Int, count: Int = Specificity.pictures) -> [(
+    rank: Int, example: FeatureExamples.Example
+  )] {
     guard let examples else { return [] }
     return Specificity.sample(
       of: feature, in: examples, count: session.options.pictures ?? count, seed: session.options.seed)
@@ -62,13 +68,17 @@ final class FeatureMeasure {
   /// The sampled pictures with the feature's maps over them.
   private func mapped(_ feature: Int, count: Int) throws -> [(number: Int, map: [Float])] {
     try sample(feature, count: count).compactMap { rank, example in
-      try session.map(of: feature, at: block, rank: rank, picture: example.picture).map { (example.picture, $0) }
+      try session.map(of: feature, at: block, rank: rank, picture: example.picture).map {
+        (example.picture, $0)
+      }
     }
   }
 
   private func color(_ feature: Int) throws -> FeatureOutcome {
     let sample = try mapped(feature, count: Specificity.pictures)
-    guard let shape = examples?.mapShape, !sample.isEmpty else { return FeatureOutcome(skip: .tooFewPictures) }
+    guard let shape = examples?.mapShape, !sample.isEmpty else {
+      return FeatureOutcome(skip: .tooFewPictures)
+    }
     return .found(
       ColourSpread.value(
         of: try sample.map { try session.picture($0.number) }, maps: sample.map(\.map), height: shape[1],
@@ -76,17 +86,22 @@ final class FeatureMeasure {
   }
 
   private func locality(_ feature: Int) throws -> FeatureOutcome {
-    guard let mean = session.dictionaries[block]?.means?[feature], mean > 0 else { return FeatureOutcome(skip: .dead) }
+    guard let mean = session.dictionaries[block]?.means?[feature], mean > 0 else {
+      return FeatureOutcome(skip: .dead)
+    }
     let sample = try mapped(feature, count: 2)
     guard let recorded = session.recorded, let shape = examples?.mapShape, !sample.isEmpty else {
       return FeatureOutcome(skip: .tooFewPictures)
     }
-    let edits = try Locality.strengths.map { try EditList([Edit(.modulate(feature: feature, beta: $0), at: block)]) }
+    let edits = try Locality.strengths.map {
+      try EditList([Edit(.modulate(feature: feature, beta: $0), at: block)])
+    }
     var changes = [[PictureChange]](repeating: [], count: edits.count)
     for (number, map) in sample {
       let area = ActiveArea(height: shape[1], width: shape[2], activations: map)
       let pictures = try session.archive.pictures(
-        recorded.prompts[number] ?? "", PictureArchive.settings(of: number, in: recorded), edits: [nil] + edits)
+        recorded.prompts[number] ?? "", PictureArchive.settings(of: number, in: recorded),
+        edits: [nil] + edits)
       for index in edits.indices {
         changes[index].append(PictureChange(from: pictures[0], to: pictures[index + 1], area: area))
       }
@@ -108,14 +123,18 @@ final class FeatureMeasure {
   }
 
   private func sensitivity(_ feature: Int) throws -> FeatureOutcome {
-    guard let caption = try session.captions(of: block)[feature] else { return FeatureOutcome(skip: .noCaption) }
+    guard let caption = try session.captions(of: block)[feature] else {
+      return FeatureOutcome(skip: .noCaption)
+    }
     let (numbers, units) = try prompts.get()
     // CLIP's texts lie closer together than sentences: with them only equal prompts are passed over.
     let chosen = Sensitivity.nearest(
       to: try session.sentenceEmbeddings(of: [caption]), among: units,
       mostAlike: session.sentences == nil ? 0.9999 : 0.95)
     let shares = try chosen.compactMap { index in
-      try session.codes(of: numbers[index], at: block).map { Sensitivity.activeShare(of: $0.map(of: feature)) }
+      try session.codes(of: numbers[index], at: block).map {
+        Sensitivity.activeShare(of: $0.map(of: feature))
+      }
     }
     return .found(Sensitivity.shares(shares), else: .tooFewPictures)
   }
@@ -140,11 +159,14 @@ final class FeatureMeasure {
     var random = session.random("artefacts")
     let numbers = session.numbers
     let chosen = random.permutation(numbers.count).prefix(100).map { numbers[$0] }
-    return try chosen.compactMap { try session.rows(of: $0, at: block) }.flatMap(ArtefactCheck.lengths).sorted()
+    return try chosen.compactMap { try session.rows(of: $0, at: block) }.flatMap(ArtefactCheck.lengths)
+      .sorted()
   }
 
   private func artefacts(_ feature: Int) throws -> FeatureOutcome {
-    guard let dictionary = session.dictionaries[block]?.autoencoder else { return FeatureOutcome(skip: .dead) }
+    guard let dictionary = session.dictionaries[block]?.autoencoder else {
+      return FeatureOutcome(skip: .dead)
+    }
     let natural = try natural.get()
     let direction = dictionary.decoder.rows(feature..<feature + 1).elements
     var edited = [[Double]](repeating: [], count: Locality.strengths.count)
@@ -157,7 +179,8 @@ final class FeatureMeasure {
         for (place, activation) in map.enumerated() where activation > 0 {
           for (index, beta) in Locality.strengths.enumerated() {
             let length = (0..<width).reduce(0.0) { sum, channel in
-              let value = Double(x[place * width + channel]) + beta * Double(activation) * Double(direction[channel])
+              let value =
+                Double(x[place * width + channel]) + beta * Double(activation) * Double(direction[channel])
               return sum + value * value
             }
             edited[index].append(length.squareRoot())
@@ -173,7 +196,9 @@ final class FeatureMeasure {
   private func steps(_ feature: Int) -> FeatureOutcome {
     guard let examples else { return FeatureOutcome(skip: .tooFewPictures) }
     let values = (0..<FeatureExamples.mapsKept).compactMap { rank in
-      examples.map(of: feature, rank: rank).flatMap { TemporalStability.value(of: $0, steps: examples.mapShape[0]) }
+      examples.map(of: feature, rank: rank).flatMap {
+        TemporalStability.value(of: $0, steps: examples.mapShape[0])
+      }
     }
     return .found(MeanAndDeviation(values)?.mean, else: .tooFewPictures)
   }

@@ -51,7 +51,8 @@ struct ResultFolder {
   /// Writes `run.json`: how the results were made.
   func writeRun(_ model: ModelFolder, _ settings: [String: String]) throws {
     let run = Run(
-      command: CommandLine.arguments, model: model.title, modelFingerprint: try model.fingerprint().description,
+      command: CommandLine.arguments, model: model.title,
+      modelFingerprint: try model.fingerprint().description,
       settings: settings, version: Version.current, begun: ISO8601DateFormatter().string(from: begin),
       seconds: watch.total / .seconds(1), threads: Parallel.threads)
     try JSON.write(run, to: self("run.json"))

@@ -139,11 +139,14 @@ struct TruthTable: Codable {
     let dictionaries = Set(sparseProbes.map(\.dictionary)).sorted()
     for dictionary in dictionaries {
       let cells = FactorStudy.probeSizes.map { k in
-        let areas = sparseProbes.filter { $0.dictionary == dictionary && $0.features == k }.compactMap(\.auroc)
+        let areas = sparseProbes.filter { $0.dictionary == dictionary && $0.features == k }.compactMap(
+          \.auroc)
         return "\(k): \(Self.cell(MeanAndDeviation(areas)?.mean))"
       }
       lines.append([])
-      lines.append(["Probes of so many features of \(dictionary), per picture: \(cells.joined(separator: ", "))"])
+      lines.append([
+        "Probes of so many features of \(dictionary), per picture: \(cells.joined(separator: ", "))"
+      ])
     }
     let missing = rows.count { $0.auroc == nil && $0.method == .channels }
     let note =
