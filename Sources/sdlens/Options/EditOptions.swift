@@ -110,6 +110,18 @@ struct EditOptions: ParsableArguments {
             : "there are \(feature.count) features and \(given) times --\(kinds[0].0); give one for each feature"
       )
     }
+    do {
+      for (feature, list) in zip(feature, beta) { try check(list) { .modulate(feature: feature, beta: $0) } }
+      for (feature, list) in zip(feature, add) {
+        try check(list) { .add(feature: feature, strength: $0, mask: .everywhere) }
+      }
+      for (feature, list) in zip(feature, emptyContext) {
+        try check(list) { .emptyContext(feature: feature, gamma: $0) }
+      }
+      if let region { _ = try Region(region) }
+    } catch let problem as any UserError {
+      throw ValidationError(problem.description)
+    }
     let lengths = Set((kinds.first?.1 ?? []).map(\.values.count)).subtracting([1])
     if lengths.count > 1 {
       throw ValidationError(
@@ -125,6 +137,11 @@ struct EditOptions: ParsableArguments {
     if feature.isEmpty && !reconstruct && ablate.isEmpty && edit == nil {
       throw ValidationError("nothing is to be done; give --feature with --beta, or another edit")
     }
+  }
+
+  /// Refuses strengths and features that no edit can have.
+  private func check(_ list: NumberList, _ operation: (Double) -> Edit.Operation) throws {
+    for value in list.values { _ = try EditList([Edit(operation(value), at: BlockName.studied[0])]) }
   }
 
   /// Whether the run is one of the empty prompt unless a prompt is given.
