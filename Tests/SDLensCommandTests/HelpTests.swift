@@ -13,6 +13,9 @@ import Testing
     "train-sae": ["train-sae", "--help"], "statistics": ["statistics", "--help"],
     "features": ["features", "--help"], "intervene": ["intervene", "--help"],
     "prompts": ["prompts", "--help"],
+    "prompts": ["prompts", "--help"], "eval": ["eval", "--help"], "eval-truth": ["eval", "truth", "--help"],
+    "eval-all": ["eval", "all", "--help"], "eval-specificity": ["eval", "specificity", "--help"],
+    "eval-match": ["eval", "match", "--help"],
   ]
 
   @Test(arguments: pages.keys.sorted()) func pageIsAsCommitted(name: String) throws {
