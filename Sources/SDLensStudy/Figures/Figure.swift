@@ -99,7 +99,7 @@ public struct Figure: Sendable {
       Row(row.title, row.cells + Array(repeating: Cell(), count: width - row.cells.count))
     }
     let hasHeat = panels.contains { if case .heat = $0.look { true } else { false } }
-    let grid = Grid(
+    var grid = Grid(
       title: title, note: note, columns: columns,
       rows: rows.map { row in
         Grid.Row(row.title, cells: row.cells.map { Grid.Cell(title: $0.title, caption: $0.caption) })
@@ -109,6 +109,7 @@ public struct Figure: Sendable {
         ? Grid.ColorBar(
           darkroom.heatMap.colors, label: "activation in heat maps, each by itself", low: "lowest",
           high: "highest") : nil)
+    grid.isFramed = panels.contains { if case .cold = $0.look { true } else { false } }
     try grid.write(to: path, text: text) { try darkroom.develop(rows[$0].cells.map(\.panel)) }
   }
 }

@@ -82,23 +82,25 @@ struct GalleryPage {
     let shown = card.items.filter { $0.kind != .overlay }
     let overlays = card.items.filter { $0.kind == .overlay }
     let figures = shown.enumerated().map { index, item in
-      let overlay = item.kind == .example ? image(overlays[index], of: card, "class=\"overlay\"") : ""
+      let folder = "features/\(card.feature)"
       let text: String =
         switch item.kind {
         case .modulated: "first picture, β = \((item.strength ?? 0).label)"
         case .alone: "empty prompt, γ = \((item.strength ?? 0).label)"
-        default: "<span class=\"prompt\">\(Self.escaped(item.prompt ?? ""))</span>, seed \(item.seed ?? 0)"
+        case .example, .overlay: Self.escaped(item.prompt ?? "")
         }
-      return "<figure><div class=\"picture\">\(image(item, of: card, ""))\(overlay)</div>"
-        + "<figcaption>\(text)</figcaption></figure>"
+      // The examples come first, each with its overlay.
+      let overlay =
+        item.kind == .example
+        ? "<img class=\"overlay\" loading=\"lazy\" src=\"\(folder)/\(overlays[index].file)\" alt=\"\">" : ""
+      let caption =
+        item.kind == .example ? "<span class=\"prompt\">\(text)</span>, seed \(item.seed ?? 0)" : text
+      return """
+        <figure><div class="picture"><img loading="lazy" src="\(folder)/\(item.file)" alt="\(text)">\(overlay)</div>\
+        <figcaption>\(caption)</figcaption></figure>
+        """
     }
     return "<div class=\"row\">\(figures.joined(separator: "\n"))</div>"
-  }
-
-  private func image(_ item: Gallery.Item, of card: Gallery.Card, _ attributes: String) -> String {
-    let text = item.kind == .overlay ? "" : "\(item.kind.rawValue) of feature \(card.feature)"
-    return
-      "<img loading=\"lazy\" \(attributes) src=\"features/\(card.feature)/\(item.file)\" alt=\"\(text)\">"
   }
 
   /// A text as HTML shows it, also within an attribute.

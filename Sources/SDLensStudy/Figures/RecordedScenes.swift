@@ -72,7 +72,8 @@ public struct RecordedScenes: Sendable {
     return try random.permutation(others.count).prefix(count).compactMap { try scene(others[$0]) }
   }
 
-  /// For each share of the strongest picture's activation the picture nearest to it, none twice, and its own share.
+  /// For each share of the strongest picture's activation the picture nearest to it, none twice, weakest first, and
+  /// its own share.
   ///
   /// - Throws: `NoSuchFeature`, `NeverActive`.
   public func progression(_ shares: [Double], of feature: Int) throws -> [(share: Double, scene: Scene)] {
@@ -85,7 +86,7 @@ public struct RecordedScenes: Sendable {
       let example = left.remove(at: nearest)
       if let scene = try scene(example.picture) { found.append((Double(example.strength) / most, scene)) }
     }
-    return found
+    return found.sorted { $0.share < $1.share }
   }
 }
 
