@@ -125,7 +125,7 @@ def sample_places(rng, count):
     if count == 1:
         return [choose(rng, names, 0.06)]
     outer = names if rng.random() < 0.15 else names[:4]
-    return [outer[i] for i in rng.permutation(len(outer))[:2]]
+    return [outer[i] for i in rng.permutation(len(outer))[:count]]
 
 
 def sample_scene(rng, count=None):

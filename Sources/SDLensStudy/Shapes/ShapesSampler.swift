@@ -30,7 +30,7 @@ public struct ShapesSampler: Sendable {
     return captions
   }
 
-  /// The next scene: one object in 57 % of cases, two in 41 %, else the blank one.
+  /// The next scene: one object in 56 % of cases, two in 40 %, none in 2 %, else the blank one.
   public mutating func scene() -> ShapesScene {
     while true {
       let scene = anyScene()
@@ -43,10 +43,9 @@ public struct ShapesSampler: Sendable {
   private mutating func anyScene() -> ShapesScene {
     let draw = random.uniform()
     if draw < 0.02 { return .blank }
-    let isSingle = 0.04..<0.6 ~= draw
-    let objects = (isSingle ? [chosen(omitted: 0.06)] : twoPlaces()).map { object(at: $0) }
-    // Below 0.04 the background is always named: there the Python side once meant scenes without objects.
-    return ShapesScene(objects, background: chosen(omitted: draw < 0.04 ? 0 : 0.12))
+    let count = draw < 0.04 ? 0 : draw < 0.6 ? 1 : 2
+    let places = count == 1 ? [chosen(omitted: 0.06)] : differentPlaces(count)
+    return ShapesScene(places.map { object(at: $0) }, background: chosen(omitted: count == 0 ? 0 : 0.12))
   }
 
   private mutating func object(at place: ShapesWorld.Place?) -> ShapesScene.Object {
@@ -63,11 +62,11 @@ public struct ShapesSampler: Sendable {
     nil, nil, nil, .plain, .striped, .dotted, .checkered, .striped, .dotted, .checkered,
   ]
 
-  /// Two different places, seldom the centre.
-  private mutating func twoPlaces() -> [ShapesWorld.Place?] {
+  /// Different places, seldom the centre.
+  private mutating func differentPlaces(_ count: Int) -> [ShapesWorld.Place?] {
     let places = ShapesWorld.Place.allCases
     let outer = random.uniform() < 0.15 ? places.count : places.count - 1
-    return random.permutation(outer).prefix(2).map { places[$0] }
+    return random.permutation(outer).prefix(count).map { places[$0] }
   }
 
   /// A random value, or nil with a probability.
