@@ -7,7 +7,7 @@ public struct ArtefactCheck: Sendable, Equatable {
   public let limit: Double
   /// The share of places whose edited update is longer.
   public let beyond: Double
-  /// The largest edited length over the limit.
+  /// The largest edited length over the limit; 0 where nothing is natural.
   public let excess: Double
 
   /// How much of the natural range counts as usual.
@@ -24,7 +24,7 @@ public struct ArtefactCheck: Sendable, Equatable {
     let limit = Bootstrap.quantile(natural, Self.usual)
     self.limit = limit
     beyond = Double(edited.count { $0 > limit }) / Double(edited.count)
-    excess = limit > 0 ? (edited.max() ?? 0) / limit : .infinity
+    excess = limit > 0 ? (edited.max() ?? 0) / limit : 0
   }
 
   /// The length of each vector along the last axis.

@@ -170,13 +170,9 @@ public final class PictureArchive {
 
 extension BlockDictionary {
   /// A number that changes with what edits need of a dictionary.
-  var fingerprint: Fingerprint {
-    var fingerprint = Fingerprint()
-    fingerprint.add("\(autoencoder.k)\n".utf8)
-    let parts = [autoencoder.encoder, autoencoder.decoder, autoencoder.preBias, autoencoder.latentBias]
-    for tensor in parts + [means].compactMap(\.self) {
-      tensor.withElements { fingerprint.add(UnsafeRawBufferPointer($0)) }
-    }
+  fileprivate var fingerprint: Fingerprint {
+    var fingerprint = autoencoder.fingerprint
+    fingerprint.add("\(means?.hash ?? 0)".utf8)
     return fingerprint
   }
 }

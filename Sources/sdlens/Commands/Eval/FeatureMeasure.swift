@@ -188,7 +188,7 @@ final class FeatureMeasure {
         }
       }
     }
-    guard !edited[0].isEmpty, !natural.isEmpty else { return FeatureOutcome(skip: .tooFewPictures) }
+    guard !edited[0].isEmpty, (natural.last ?? 0) > 0 else { return FeatureOutcome(skip: .tooFewPictures) }
     let checks = edited.map { ArtefactCheck(edited: $0, natural: natural) }
     return FeatureOutcome(values: checks.map(\.beyond) + checks.map(\.excess))
   }

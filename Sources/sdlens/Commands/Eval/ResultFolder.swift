@@ -58,15 +58,3 @@ struct ResultFolder {
     try JSON.write(run, to: self("run.json"))
   }
 }
-
-extension SparseAutoencoder {
-  /// A number that changes with the dictionary.
-  var fingerprint: Fingerprint {
-    var fingerprint = Fingerprint()
-    fingerprint.add("\(k)\n".utf8)
-    for tensor in [encoder, decoder, preBias, latentBias] {
-      tensor.withElements { fingerprint.add(UnsafeRawBufferPointer($0)) }
-    }
-    return fingerprint
-  }
-}
