@@ -183,14 +183,15 @@ import Testing
     for (row, feature) in own.enumerated() {
       let length = centered.rows(row..<row + 1).elements.reduce(0) { $0 + $1 * $1 }.squareRoot()
       let unit = centered.rows(row..<row + 1).scaled(by: 1 / length)
-      expectClose(sae.decoder.rows(feature..<feature + 1), unit, within: 1e-6, "decoder of \(feature)")
-      expectClose(
+      SDLensTestSupport.expectClose(
+        sae.decoder.rows(feature..<feature + 1), unit, within: 1e-6, "decoder of \(feature)")
+      SDLensTestSupport.expectClose(
         sae.encoder.rows(feature..<feature + 1), unit.scaled(by: 0.25), within: 1e-6, "encoder of \(feature)")
     }
     let random = try Trainer(source: MemorySource(vectors), settings: [settings { $0.features = 60 }])
       .autoencoder(0)
-    expectSame(sae.encoder.rows(50..<60), random.encoder.rows(50..<60), "the rest")
+    SDLensTestSupport.expectSame(sae.encoder.rows(50..<60), random.encoder.rows(50..<60), "the rest")
     let again = try Trainer(source: MemorySource(vectors), settings: [few]).autoencoder(0)
-    expectSame(again.encoder, sae.encoder, "again")
+    SDLensTestSupport.expectSame(again.encoder, sae.encoder, "again")
   }
 }
