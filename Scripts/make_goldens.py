@@ -25,6 +25,7 @@ SECTIONS = [
     "pictures",
     "shapes_world",
     "truth",
+    "metrics",
     "perception",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}

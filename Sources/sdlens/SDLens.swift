@@ -20,6 +20,7 @@ struct SDLens: ParsableCommand {
         ]),
       CommandGroup(name: "Look", subcommands: [Features.self, Visualize.self]),
       CommandGroup(name: "Intervene", subcommands: [Intervene.self]),
+      CommandGroup(name: "Measure", subcommands: [Eval.self]),
     ])
 
   static func main() {

@@ -28,14 +28,10 @@ struct TrainingData {
 
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
-    let store =
-      try name.map { try ActivationStore(workspace.path(ofStore: $0)) } ?? find(blocks) ?? collect(blocks)
-    let fingerprint = try model.fingerprint().description
-    guard store.manifest.modelFingerprint == fingerprint else {
-      throw StoreOfAnotherModel(
-        store: store.folder, found: "\(store.manifest.model) \(store.manifest.modelFingerprint)",
-        needed: "\(model.title) \(fingerprint)")
-    }
+    let lookup = StoreLookup(model: model, workspace: workspace)
+    let newest = prompts == nil && limit == nil && name == nil ? try lookup.newest(of: blocks) : nil
+    let store = try name.map(lookup.named) ?? newest ?? collect(blocks)
+    try lookup.check(store)
     for problem in store.damaged { progress.note("Left out: \(problem)") }
     if !store.missing.isEmpty {
       progress.note(
@@ -70,24 +66,6 @@ struct TrainingData {
       RunSettings(seed: seed, height: size, width: size))
   }
 
-  /// The newest whole store of the model's updates that has all the blocks.
-  private func find(_ blocks: [BlockName]) throws -> ActivationStore? {
-    guard prompts == nil, limit == nil else { return nil }
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: workspace.activations)) ?? []
-    let fingerprint = try model.fingerprint().description
-    let stores = names.compactMap { try? ActivationStore("\(workspace.activations)/\($0)") }.filter { store in
-      let manifest = store.manifest
-      return manifest.modelFingerprint == fingerprint && manifest.site == "update" && store.missing.isEmpty
-        && Set(blocks.map(\.description)).isSubset(of: manifest.blocks.map(\.name))
-    }
-    func date(_ store: ActivationStore) -> Date {
-      let path = "\(store.folder)/manifest.json"
-      return (try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date)
-        ?? .distantPast
-    }
-    return stores.max { date($0) < date($1) }
-  }
-
   /// Records the blocks, together with the paper's four, which takes no longer.
   private func collect(_ blocks: [BlockName]) throws -> ActivationStore {
     let list =
@@ -102,16 +80,5 @@ struct TrainingData {
       settings: try RunSettings(seed: seed, height: size, width: size),
       store: "\(workspace.activations)/\(model.folderTitle)-update\(others)-\(list.prompts.count)")
     return try ActivationStore(job.run(progress).store)
-  }
-}
-
-/// A store that another model filled.
-struct StoreOfAnotherModel: UserError {
-  let store: String
-  let found: String
-  let needed: String
-  var description: String {
-    "'\(store)' was recorded with the model \(found), but the model is \(needed); name the right one with "
-      + "--model, or collect again"
   }
 }

@@ -1,0 +1,170 @@
+import SDLensCore
+import SDLensSparse
+
+/// How well single features of a block tell the factors of `shapes`, beside candidates that need no dictionary.
+///
+/// All are chosen and measured as `FactorScorer` says, on the updates of the last denoising step:
+/// - dictionaries, by their codes;
+/// - random directions: a dictionary of the first one's size and k whose directions are random unit vectors;
+/// - principal components and raw channels, each with either sign;
+/// - a linear probe, which may use all channels at once: what the best direction could reach.
+public struct FactorStudy: Sendable {
+  /// Candidates of one kind, and how well the best of them do.
+  public struct Method: Sendable {
+    /// What they are.
+    public enum Kind: String, Sendable, Codable, CaseIterable {
+      case dictionary
+      case random = "random directions"
+      case components = "principal components"
+      case channels = "raw channels"
+      case probe = "linear probe"
+    }
+    /// What they are.
+    public let kind: Kind
+    /// Which dictionary.
+    public let dictionary: String?
+    /// How many candidates there are.
+    public let candidates: Int
+    /// For every value the best candidate; of a probe the features are all 0.
+    public let scores: FactorScores
+    /// Of dictionaries: how well their `k` best features tell each value together, per picture.
+    public let sparseProbes: [Int: [SparseProbe?]]
+  }
+
+  /// How many features a sparse probe takes.
+  public static let probeSizes = [1, 2, 5]
+  /// Pictures of each half whose places a linear probe sees.
+  static let probedPictures = 100
+  /// Bytes that the scores of places may take, for dense candidates.
+  static let placeBytes = 1 << 28
+
+  /// The methods, dictionaries first.
+  public let methods: [Method]
+  /// How many pictures were looked at.
+  public let pictures: Int
+
+  /// Studies a block of a store.
+  ///
+  /// - Parameters:
+  ///   - dictionaries: at least one, with names.
+  ///   - limit: pictures to look at, from the first on.
+  ///   - progress: called with the number of pictures that were looked at, twice for each.
+  /// - Throws: `NotOfShapes`, `BlockNotStored`, `EmptyStore`, `WidthMismatch`, `DecompositionFailed`.
+  public init(
+    of block: String, in store: ActivationStore,
+    dictionaries: [(name: String, autoencoder: SparseAutoencoder)],
+    pooling: FactorScorer.Pooling = .max, limit: Int = .max, seed: Int = 42,
+    progress: (Int) -> Void = { _ in }
+  ) throws {
+    let scenes = try Self.scenes(of: store)
+    let activations = try store.activations(of: block)
+    let side = activations.block.mapHeight
+    guard side == activations.block.mapWidth, ShapesWorld.pictureSize % side == 0 else {
+      throw NotOfShapes(
+        store: store.folder, reason: "has maps of \(side) × \(activations.block.mapWidth) places")
+    }
+    for (_, autoencoder) in dictionaries where autoencoder.width != activations.width {
+      throw WidthMismatch(block: block, stored: activations.width, dictionary: autoencoder.width)
+    }
+    let (count, width, places) = (min(limit, activations.pictures), activations.width, side * side)
+    // Steps stand one behind the other; the last shows the picture that is scored.
+    let last = activations.rowsPerPicture - places..<activations.rowsPerPicture
+    func vectors(_ picture: Int) -> Tensor { activations.rows(ofPicture: picture).rows(last) }
+
+    var moments = VectorMoments(width: width)
+    for picture in 0..<count {
+      moments.add(vectors(picture))
+      progress(1)
+    }
+    let components = try PrincipalComponents(moments)
+    let random = RandomDirections.make(dictionaries[0].autoencoder.features, width: width, seed: seed)
+    let mean = Tensor(components.mean.map { Float($0) }, [width])
+    let coders =
+      dictionaries.map(\.autoencoder) + [
+        SparseAutoencoder(
+          k: dictionaries[0].autoencoder.k, encoder: random, decoder: random, preBias: mean,
+          latentBias: Tensor([random.rows]))
+      ]
+    let projection = Linear(weight: WeightMatrix(components.directions), bias: nil)
+    var sparse = coders.map { FactorScorer(features: $0.features, pooling: pooling) }
+    let placePictures = max(2, min(2000, Self.placeBytes / (8 * places * width)))
+    var dense = [0, 1].map { _ in
+      FactorScorer(directions: width, pooling: pooling, placePictures: placePictures)
+    }
+    var probe = FactorProbe(width: width, placePictures: 2 * Self.probedPictures)
+    let numbers = store.pictureNumbers
+    for picture in 0..<count {
+      let shifts = ShapesShifts(seed: store.manifest.seed + numbers[picture])
+      let truth = ShapesTruth(scenes[picture], shifts, side: side)
+      let rows = vectors(picture)
+      for (index, coder) in coders.enumerated() { sparse[index].add(coder.encode(rows), truth) }
+      let centered = coders[coders.count - 1].centered(rows)
+      dense[0].add(projection(centered), truth)
+      dense[1].add(rows, truth)
+      probe.add(rows, truth)
+      progress(1)
+    }
+    var methods = dictionaries.enumerated().map { index, dictionary in
+      let scorer = sparse[index]
+      return Method(
+        kind: .dictionary, dictionary: dictionary.name, candidates: dictionary.autoencoder.features,
+        scores: scorer.scores(), sparseProbes: Self.sparseProbes(scorer))
+    }
+    for (kind, scorer, candidates) in [
+      (Method.Kind.random, sparse[coders.count - 1], random.rows), (.components, dense[0], width),
+      (.channels, dense[1], width),
+    ] {
+      methods.append(
+        Method(
+          kind: kind, dictionary: nil, candidates: candidates, scores: scorer.scores(), sparseProbes: [:]))
+    }
+    methods.append(
+      Method(kind: .probe, dictionary: nil, candidates: width, scores: probe.scores(), sparseProbes: [:]))
+    (self.methods, pictures) = (methods, count)
+  }
+
+  /// What the pictures of a store show.
+  ///
+  /// - Throws: `NotOfShapes` when that is not known.
+  public static func scenes(of store: ActivationStore) throws -> [ShapesScene] {
+    let manifest = store.manifest
+    func check(_ holds: Bool, _ reason: @autoclosure () -> String) throws {
+      guard holds else { throw NotOfShapes(store: store.folder, reason: reason()) }
+    }
+    try check(manifest.model == "shapes", "is of the model \(manifest.model)")
+    try check(
+      manifest.height == ShapesWorld.pictureSize && manifest.width == ShapesWorld.pictureSize,
+      "has pictures of \(manifest.width) × \(manifest.height) pixels")
+    try check(manifest.places == nil, "keeps only \(manifest.places ?? 0) places of a map")
+    return try store.prompts().map { prompt in
+      let reading = ShapesGrammar.read(prompt)
+      try check(reading.isCaption, "has the prompt \"\(prompt)\", which is no caption of its grammar")
+      return reading.scene
+    }
+  }
+
+  private static func sparseProbes(_ scorer: FactorScorer) -> [Int: [SparseProbe?]] {
+    let training = (scorer.choosing.pictures, scorer.choosing.pictureLabels)
+    let test = (scorer.measuring.pictures, scorer.measuring.pictureLabels)
+    return Dictionary(
+      uniqueKeysWithValues: probeSizes.map { k in
+        (k, ShapesTruth.labels.indices.map { SparseProbe(k, label: $0, training: training, test: test) })
+      })
+  }
+}
+
+/// A store whose pictures are not known as those of `shapes` are.
+public struct NotOfShapes: UserError {
+  let store: String
+  let reason: String
+
+  /// Names a store or model, and why nothing is known of its pictures.
+  public init(store: String, reason: String) { (self.store, self.reason) = (store, reason) }
+
+  /// The store, the reason, and what can be scored.
+  public var description: String {
+    "'\(store)' \(reason), but the truth is known of the model shapes only, at its own size of "
+      + "\(ShapesWorld.pictureSize) pixels and with captions of its grammar; record them with: sdlens collect --model "
+      + "shapes"
+  }
+}

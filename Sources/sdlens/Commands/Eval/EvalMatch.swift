@@ -1,0 +1,131 @@
+import ArgumentParser
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// `sdlens eval match`: two dictionaries of one block.
+struct EvalMatch: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "match",
+    abstract: "How far two dictionaries of a block found the same features.",
+    discussion: """
+      The matched cosine of a feature is the largest with a feature of the other dictionary: of dictionaries that \
+      differ in their seeds it tells how stable they are (Sharkey et al., 2022). With dictionaries of different size \
+      and a store, also absorption: of the vectors on which a feature of the smaller one is active, the share on which \
+      its nearest of the larger one is silent while a related feature stands in (after Chanin et al., 2024).
+      """)
+
+  @Argument(help: ArgumentHelp("A dictionary, in any format that convert reads.", valueName: "folder"))
+  var first: String
+
+  @Argument(help: ArgumentHelp("Another one of the same block.", valueName: "folder"))
+  var second: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Store of activations, for absorption: a name in the workspace, or a folder.", valueName: "name"))
+  var store: String?
+
+  @Option(help: "The block, if the dictionaries do not tell.")
+  var block: BlockName?
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Pictures of the store to look at, at most.", valueName: "n"))
+  var pictures = 500
+
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  func validate() throws {
+    guard 1...1 << 30 ~= pictures else {
+      throw ValidationError("pictures is \(pictures), but it must be at least 1")
+    }
+  }
+
+  /// What is reported; "matched" from the first dictionary to the second.
+  struct Result: Encodable {
+    let features: [Int]
+    let meanMatchedCosine: Double
+    let meanMatchedCosineBack: Double
+    let shareAbove07: Double
+    let mutualShare: Double
+    let absorption: Double?
+    let absorbedFeatures: Int?
+  }
+
+  func run() throws {
+    let progress = Progress(quiet: quiet.quiet)
+    defer { progress.clear() }
+    let saved = [try SavedAutoencoder.read(first), try SavedAutoencoder.read(second)]
+    let both = saved.map(\.autoencoder)
+    guard both[0].width == both[1].width, saved[0].block == saved[1].block else {
+      throw UnlikeDictionaries(
+        first: "\(first)' is of \(saved[0].block ?? "an unknown block"), width \(both[0].width)",
+        second: "\(second)' of \(saved[1].block ?? "an unknown block"), width \(both[1].width)")
+    }
+    progress.stage("matching")
+    let there = DictionaryMatch(both[0].decoder, with: both[1].decoder)
+    let back = DictionaryMatch(both[1].decoder, with: both[0].decoder)
+    let shares = try store.map { try absorption(both, saved[0].block, $0, progress) }
+    let result = Result(
+      features: both.map(\.features), meanMatchedCosine: there.mean, meanMatchedCosineBack: back.mean,
+      shareAbove07: there.share(above: 0.7), mutualShare: there.mutual,
+      absorption: shares.flatMap { MeanAndDeviation($0)?.mean },
+      absorbedFeatures: shares.map { $0.count { $0 > 0 } })
+    progress.clear()
+    guard !report.json else { return try Output.print(json: result) }
+    func percent(_ share: Double) -> String { "\(Units.rounded(share * 100)) %" }
+    var table = Table(left: [0])
+    table.add("Features", "\(both[0].features) and \(both[1].features)")
+    table.add("Mean matched cosine", Units.rounded(there.mean))
+    table.add("  the other way round", Units.rounded(back.mean))
+    table.add("Matched at 0.7 or more", percent(there.share(above: 0.7)))
+    table.add("Nearest to each other", percent(there.mutual))
+    if let absorption = result.absorption { table.add("Absorption", percent(absorption)) }
+    try Output.print(table.text)
+  }
+
+  /// For each feature of the smaller dictionary that was active, the share of absorbed vectors.
+  private func absorption(
+    _ both: [SparseAutoencoder], _ saved: String?, _ name: String, _ progress: Progress
+  ) throws -> [Double] {
+    guard let block = block?.description ?? saved else { throw BlockUnknown(path: first) }
+    let activations = try ActivationStore(workspace.path(ofStore: name)).activations(of: block)
+    guard activations.width == both[0].width else {
+      throw WidthMismatch(block: block, stored: activations.width, dictionary: both[0].width)
+    }
+    let count = min(pictures, activations.pictures)
+    progress.count(to: count, unit: "pictures")
+    let ordered = both.sorted { $0.features < $1.features }
+    var codes = ordered.map { _ in (indices: [Int32](), values: [Float](), rows: 0) }
+    for picture in 0..<count {
+      let rows = activations.rows(ofPicture: picture)
+      for (index, autoencoder) in ordered.enumerated() {
+        let found = autoencoder.encode(rows)
+        codes[index].indices += found.indices
+        codes[index].values += found.values
+        codes[index].rows += found.rows
+      }
+      progress.advance("encoding")
+    }
+    let whole = zip(ordered, codes).map { autoencoder, codes in
+      (
+        autoencoder.decoder,
+        Codes(rows: codes.rows, slots: autoencoder.k, indices: codes.indices, values: codes.values)
+      )
+    }
+    return Absorption(whole[0], whole[1]).shares.compactMap(\.self)
+  }
+}
+
+/// Dictionaries that cannot be compared.
+struct UnlikeDictionaries: UserError {
+  let first: String
+  let second: String
+  var description: String {
+    "'\(first), but '\(second); only dictionaries of one block can be matched"
+  }
+}

@@ -1,0 +1,94 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+
+/// Which features are measured: `all`, `random:100`, or numbers as in `3,17,4539`.
+enum FeatureChoice: ExpressibleByArgument, Equatable {
+  case all
+  case random(Int)
+  case list([Int])
+
+  init?(argument: String) {
+    if argument == "all" {
+      self = .all
+    } else if argument.hasPrefix("random:") {
+      guard let count = Int(argument.dropFirst(7)), 1...1 << 20 ~= count else { return nil }
+      self = .random(count)
+    } else {
+      let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+      guard numbers.allSatisfy({ ($0 ?? -1) >= 0 }) else { return nil }
+      self = .list(numbers.compactMap(\.self))
+    }
+  }
+
+  var description: String {
+    switch self {
+    case .all: "all"
+    case .random(let count): "random:\(count)"
+    case .list(let numbers): numbers.map { "\($0)" }.joined(separator: ",")
+    }
+  }
+}
+
+/// What all measurements share.
+struct EvalOptions: ParsableArguments {
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Transformer blocks. (default: those of the paper's four with dictionaries)", valueName: "block"))
+  var block: [BlockName] = []
+
+  @OptionGroup var sae: SAEOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Which features: all, random:n of those that are active, or a list, as in 3,17. (default: random:100, of all "
+        + "metrics together random:50)", valueName: "choice"))
+  var features: FeatureChoice?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Pictures of each feature, of its top 5 % (default: 10, of locality 2); prompts of reconstruction and position "
+        + "(default: 100).", valueName: "n"))
+  var pictures: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Store of activations: a name in the workspace, or a folder. (default: the newest that fits)",
+      valueName: "name"))
+  var store: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "CLIP: a folder, or a Hugging Face id in the local cache. (default: the model's own, if it has one)",
+      valueName: "folder|id"))
+  var clip: String?
+
+  @Option(help: ArgumentHelp("Weights of LPIPS: a folder. (default: none)", valueName: "folder"))
+  var lpips: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Sentence encoder: a folder, or a Hugging Face id. (default: the texts of CLIP)", valueName: "folder|id"
+    ))
+  var sentences: String?
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Decides which features, pictures and pairs.", valueName: "n")
+  )
+  var seed = 42
+
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  func validate() throws {
+    if let pictures, !(2...1 << 20 ~= pictures) {
+      throw ValidationError("pictures is \(pictures), but it must be at least 2")
+    }
+  }
+}

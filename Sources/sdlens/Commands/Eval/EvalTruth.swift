@@ -1,0 +1,138 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// `sdlens eval truth`: features against the known factors of `shapes`.
+struct EvalTruth: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "truth",
+    abstract: "How well single features tell the factors of shapes.",
+    discussion: """
+      For every value of every factor, as in colour red, the feature with the largest area under the ROC curve is \
+      chosen on one half of the pictures and measured on the other. The table has the mean over a factor's values, \
+      for pictures (is there a red object?) and for places (is it here?); 0.5 is chance, 1 is perfect.
+
+      Beside each dictionary: one of random directions, of equal size and k; principal components; raw channels; \
+      and a linear probe, which uses all channels together.
+      """)
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Transformer blocks. (default: those of the paper's four with dictionaries)", valueName: "block"))
+  var block: [BlockName] = []
+
+  @OptionGroup var sae: SAEOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Store of activations: a name in the workspace, or a folder. (default: the newest that fits)",
+      valueName: "name"))
+  var store: String?
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Pictures to look at, at most.", valueName: "n"))
+  var pictures = 2000
+
+  @Option(help: "What stands for a picture: the largest or the mean activation of its map.")
+  var pooling = FactorScorer.Pooling.max
+
+  @Flag(help: "Print every value of every factor, with the feature that tells it best.")
+  var values = false
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the random directions.", valueName: "n"))
+  var seed = 42
+
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  func validate() throws {
+    guard 4...1 << 30 ~= pictures else {
+      throw ValidationError("pictures is \(pictures), but it must be at least 4")
+    }
+  }
+
+  func run() throws {
+    let progress = Progress(quiet: quiet.quiet)
+    defer { progress.clear() }
+    let folder = try model.folder()
+    guard folder.title == ModelFolder.embedded else {
+      throw NotOfShapes(store: folder.name, reason: "is another model")
+    }
+    let dictionaries = try sae.all(of: block, model: folder, in: workspace)
+    let blocks = Set(dictionaries.map(\.block)).sorted()
+    let store = try StoreLookup(model: folder, workspace: workspace).find(store, of: blocks)
+    _ = try FactorStudy.scenes(of: store)
+    let settings = [
+      "store": try store.manifest.fingerprint, "pictures": "\(min(pictures, store.pictures))",
+      "pooling": pooling.rawValue, "seed": "\(seed)",
+      "dictionaries": dictionaries.map { "\($0.block) \($0.name) \($0.folder.autoencoder.fingerprint)" }
+        .joined(separator: ", "),
+    ]
+    let results = try ResultFolder(
+      "truth", settings: settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }, in: workspace)
+    let done = try ResultCache<TruthTable>(results("done.jsonl"))
+    progress.count(
+      to: 2 * min(pictures, store.pictures) * blocks.count { !done.has("\($0)") }, unit: "pictures")
+    let tables = try blocks.map { block in
+      try done.value("\(block)") {
+        let own = dictionaries.filter { $0.block == block }
+        return TruthTable(
+          "\(block)",
+          try FactorStudy(
+            of: "\(block)", in: store, dictionaries: own.map { ($0.name, $0.folder.autoencoder) },
+            pooling: pooling, limit: pictures, seed: seed
+          ) { progress.advance("\(block)", by: $0) })
+      }
+    }
+    progress.clear()
+    try results.write([TruthTable.columns] + tables.flatMap(\.csv), to: "truth.csv")
+    try JSON.write(tables, to: results("truth.json"))
+    for table in tables { try table.plot.write(to: results("truth-\(table.block).png")) }
+    try results.writeRun(folder, settings)
+    progress.note("'\(results.path)' has the table (CSV, JSON) and a plot of each block")
+    guard !report.json else { return try Output.print(json: tables) }
+    try Output.print(tables.map { $0.text(values: values) }.joined(separator: "\n\n"))
+  }
+}
+
+extension FactorScorer.Pooling: ExpressibleByArgument {}
+
+extension SAEOptions {
+  /// Every dictionary that is meant: all that are named, or the newest of each block.
+  ///
+  /// - Throws: as `dictionaries`.
+  func all(of blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions) throws
+    -> [(block: BlockName, name: String, folder: DictionaryFolder)]
+  {
+    func named(_ found: [BlockName: DictionaryFolder]) -> [(BlockName, String, DictionaryFolder)] {
+      found.sorted { $0.key < $1.key }.map { block, folder in
+        (block, URL(fileURLWithPath: folder.path).lastPathComponent, folder)
+      }
+    }
+    guard !sae.isEmpty else {
+      return named(
+        blocks.isEmpty
+          ? try available(of: BlockName.studied, model: model, in: workspace)
+          : try dictionaries(of: Set(blocks).sorted(), model: model, in: workspace))
+    }
+    return try sae.flatMap { name in
+      var one = SAEOptions()
+      one.sae = [name]
+      var (found, problem): ([BlockName: DictionaryFolder], (any Error)?) = ([:], nil)
+      for block in blocks.isEmpty ? BlockName.all : Set(blocks).sorted() {
+        do {
+          found.merge(try one.dictionaries(of: [block], model: model, in: workspace)) { $1 }
+        } catch { problem = problem ?? error }
+      }
+      // A name may mean one dictionary in each block; one that fits nowhere is an error.
+      if found.isEmpty, let problem { throw problem }
+      return named(found)
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import Foundation
+import SDLensCore
+
+/// Results that are done, one in each line of a file, so that a measurement that was stopped goes on.
+///
+/// A line that was not finished, or that something else wrote, is left out and computed again.
+final class ResultCache<Value: Codable> {
+  private struct Line: Codable {
+    let key: String
+    let value: Value
+  }
+
+  private var values: [String: Value] = [:]
+  private let file: FileHandle
+
+  /// Opens or makes a file.
+  init(_ path: String) throws {
+    if let text = try? String(contentsOfFile: path, encoding: .utf8) {
+      for line in text.split(separator: "\n") {
+        guard let line = try? JSON.decode(Line.self, from: Data(line.utf8)) else { continue }
+        values[line.key] = line.value
+      }
+    }
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw FileError.cannotWrite(path: path, code: errno) }
+    file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    // What was not finished ends here.
+    try file.write(contentsOf: Data("\n".utf8))
+  }
+
+  /// How many there are.
+  var count: Int { values.count }
+
+  /// Whether a result is there.
+  func has(_ key: String) -> Bool { values[key] != nil }
+
+  /// The result for a key, made only if it is not there.
+  func value(_ key: String, make: () throws -> Value) throws -> Value {
+    if let value = values[key] { return value }
+    let value = try make()
+    try file.write(contentsOf: Data(JSON.line(Line(key: key, value: value)) + [UInt8(ascii: "\n")]))
+    values[key] = value
+    return value
+  }
+}

@@ -1,0 +1,130 @@
+import SDLensCore
+import SDLensSparse
+import SDLensStudy
+import SDLensTestSupport
+import Testing
+
+/// Features against truth, on vectors of which one channel tells what is red.
+@Suite struct FactorStudyTests {
+  private static let width = 6
+  private static let pictures = 120
+
+  /// A store whose channel 2 is 5 wherever something red is, above noise.
+  private static func store(
+    in folder: TemporaryFolder, model: String = "shapes", prompt: String? = nil, places: Int? = nil
+  ) throws -> ActivationStore {
+    var sampler = ShapesSampler(seed: 7)
+    let scenes = (0..<pictures).map { _ in sampler.scene() }
+    let block = ActivationManifest.Block(name: "up.0.1", width: width, mapHeight: 8, mapWidth: 8)
+    let manifest = ActivationManifest(
+      model: model, modelFingerprint: "0", site: "update", blocks: [block], dtype: .float32,
+      pictures: pictures, picturesPerShard: pictures, places: places, seed: 42, steps: 1, guidance: 0,
+      height: 256,
+      width: 256, prompts: "0")
+    let count = places ?? 64
+    var rows = Tensor.random([pictures, 1, count, width], seed: 3, scale: 0.5)
+    let red = ShapesTruth.labels.firstIndex { $0.factor == .colour && $0.value == "red" } ?? 0
+    if places == nil {
+      for (picture, scene) in scenes.enumerated() {
+        let truth = ShapesTruth(scene, ShapesShifts(seed: 42 + picture), side: 8)
+        rows.withMutableElements { x in
+          for place in 0..<64 where truth.places[place] >> UInt64(red) & 1 == 1 {
+            x[(picture * 64 + place) * width + 2] = 5
+          }
+        }
+      }
+    }
+    try JSON.write(manifest, to: folder("manifest.json"))
+    try ActivationShard.write(
+      0, of: manifest,
+      [
+        "up.0.1": .init(
+          vectors: rows, places: places.map { _ in [Int32](repeating: 0, count: pictures * count) })
+      ],
+      prompts: scenes.map { prompt ?? ShapesGrammar.caption($0) }, in: folder.path)
+    return try ActivationStore(folder.path)
+  }
+
+  /// A dictionary whose feature 4 is channel 2 and whose others are the other channels.
+  private static var dictionary: SparseAutoencoder {
+    var directions = [Float](repeating: 0, count: 6 * width)
+    for feature in 0..<6 { directions[feature * width + (feature == 4 ? 2 : feature == 2 ? 4 : feature)] = 1 }
+    let tensor = Tensor(directions, [6, width])
+    return SparseAutoencoder(
+      k: 2, encoder: tensor, decoder: tensor, preBias: Tensor([width]), latentBias: Tensor([6]))
+  }
+
+  @Test func theFeatureThatTellsRedIsFound() throws {
+    let folder = try TemporaryFolder()
+    let store = try Self.store(in: folder)
+    var looked = 0
+    let study = try FactorStudy(
+      of: "up.0.1", in: store, dictionaries: [("d", Self.dictionary)]
+    ) { looked += $0 }
+    #expect(looked == 2 * Self.pictures && study.pictures == Self.pictures)
+    #expect(study.methods.map(\.kind) == FactorStudy.Method.Kind.allCases)
+    let red = try #require(ShapesTruth.labels.firstIndex { $0.factor == .colour && $0.value == "red" })
+    for (kind, feature) in [(FactorStudy.Method.Kind.dictionary, 4), (.channels, 2)] {
+      let method = try #require(study.methods.first { $0.kind == kind })
+      for scores in [method.scores.pictures, method.scores.places] {
+        let best = try #require(scores[red])
+        #expect(best.feature == feature && best.measured > 0.99 && !best.isNegative, "\(kind): \(best)")
+      }
+      // What nothing tells is near chance.
+      let star = try #require(ShapesTruth.labels.firstIndex { $0.factor == .shape && $0.value == "star" })
+      #expect((method.scores.places[star]?.measured ?? 1) < 0.75)
+    }
+    let probe = try #require(study.methods.first { $0.kind == .probe })
+    #expect((probe.scores.places[red]?.measured ?? 0) > 0.99)
+    #expect((probe.scores.pictures[red]?.measured ?? 0) > 0.95)
+    let sparse = try #require(study.methods[0].sparseProbes[1]?[red])
+    #expect(sparse.features == [4] && sparse.auroc > 0.99)
+    #expect(study.methods[0].sparseProbes.keys.sorted() == FactorStudy.probeSizes)
+  }
+
+  @Test func storesWithoutTruthAreRefused() throws {
+    func refuse(_ store: ActivationStore) -> String {
+      do {
+        _ = try FactorStudy(of: "up.0.1", in: store, dictionaries: [("d", Self.dictionary)])
+        return "accepted"
+      } catch { return "\(error)" }
+    }
+    #expect(refuse(try Self.store(in: TemporaryFolder(), model: "sdxl")).contains("is of the model sdxl"))
+    #expect(
+      refuse(try Self.store(in: TemporaryFolder(), prompt: "a red house")).contains(
+        "has the prompt \"a red house\", which is no caption of its grammar"))
+    #expect(refuse(try Self.store(in: TemporaryFolder(), places: 4)).contains("keeps only 4 places of a map"))
+  }
+
+  @Test func aDictionaryOfAnotherWidthIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let other = Tensor([3, 4])
+    let dictionary = SparseAutoencoder(
+      k: 1, encoder: other, decoder: other, preBias: Tensor([4]), latentBias: Tensor([3]))
+    #expect(throws: WidthMismatch.self) {
+      try FactorStudy(of: "up.0.1", in: Self.store(in: folder), dictionaries: [("d", dictionary)])
+    }
+  }
+
+  // MARK: Phrases
+
+  @Test func phrasesAreCaptionsThatSayLittle() {
+    let phrases = ShapesPhrases.all
+    #expect(Set(phrases).count == phrases.count)
+    #expect(
+      phrases.first == "a circle" && phrases.contains("a small red star")
+        && phrases.contains("a ring on the left"))
+    #expect(phrases.last == "an empty cream background")
+    for phrase in phrases {
+      let reading = ShapesGrammar.read(phrase)
+      #expect(reading.isCaption && reading.scene.objects.count <= 1, "\(phrase)")
+    }
+  }
+
+  @Test func theNearestPhraseIsFound() {
+    let texts = UnitVectors(Tensor([1, 0, 0, 1, 1, 1], [3, 2]))
+    #expect(ShapesPhrases.nearest(to: Tensor([2, 2.2, 3, 2.9], [2, 2]), among: texts) == 2)
+    #expect(ShapesPhrases.nearest(to: Tensor([0, 7], [1, 2]), among: texts) == 1)
+    #expect(ShapesPhrases.nearest(to: Tensor([0, 2]), among: texts) == nil)
+  }
+}
