@@ -5,9 +5,12 @@ import Testing
 
 /// `sdlens visualize` with the small model and dictionaries of 24 features.
 @Suite struct VisualizeTests {
-  /// Trained once for all tests, which only read it.
-  private static let trained = Result { () throws -> TemporaryFolder in
-    let folder = try TemporaryFolder()
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// Trains dictionaries in the workspace `w`.
+  private func train() throws {
     let prompts = (0..<48).map { "a house with \($0) windows & <b>doors</b>" }.joined(separator: "\n")
     try folder.write(prompts.utf8, to: "prompts.txt")
     let outcome = try Command.run(
@@ -17,16 +20,7 @@ import Testing
         "--features", "24", "--k", "3", "--steps", "40", "--batch", "64", "--aux-k", "8", "--log-every", "4",
         "--workspace", "w", "--quiet",
       ], in: folder)
-    guard outcome.status == 0 else { throw Untrained(message: outcome.err) }
-    return folder
-  }
-  private struct Untrained: Error { let message: String }
-
-  private let folder: TemporaryFolder
-
-  init() throws {
-    folder = try TemporaryFolder()
-    try FileManager.default.copyItem(atPath: Self.trained.get()("w"), toPath: folder("w"))
+    #expect(outcome.status == 0, "\(outcome.err)")
   }
 
   private func visualize(_ arguments: [String]) throws -> Outcome {
@@ -55,23 +49,26 @@ import Testing
     (["annotation", "--examples", "3"], "annotation-down.2.1", "windows & <b>doors</b>"),
   ]
 
-  @Test(arguments: figures.indices) func figure(index: Int) throws {
-    let (arguments, name, cites) = Self.figures[index]
-    let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
-    #expect(outcome == Outcome(status: 0, out: "w/pictures/\(name).png\nw/pictures/\(name).txt\n", err: ""))
-    let picture = try PNG.read(folder("w/pictures/\(name).png"))
-    #expect(picture.width > 200 && picture.height > 200)
-    #expect(Set(picture.samples).count > 30)
-    let table = try text("w/pictures/\(name).txt")
-    #expect(table.hasPrefix("Block ") && table.contains(cites), "\(table)")
-    // A second time, on one thread, and reported in full.
-    let again = try visualize(
-      arguments + ["--model", Command.tinyModel, "--threads", "1", "--output", "again.png", "--json"])
-    #expect(again.status == 0, "\(again.err)")
-    let result = try #require(try JSONSerialization.jsonObject(with: Data(again.out.utf8)) as? [String: Any])
-    #expect(result["figure"] as? String == "again.png")
-    #expect((result["prompts"] as? [Any])?.isEmpty == false)
-    #expect(try PNG.read(folder("again.png")) == picture)
+  @Test func figuresOfEachKind() throws {
+    try train()
+    for (arguments, name, cites) in Self.figures {
+      let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
+      #expect(outcome == Outcome(status: 0, out: "w/pictures/\(name).png\nw/pictures/\(name).txt\n", err: ""))
+      let picture = try PNG.read(folder("w/pictures/\(name).png"))
+      #expect(picture.width > 200 && picture.height > 200)
+      #expect(Set(picture.samples).count > 30)
+      let table = try text("w/pictures/\(name).txt")
+      #expect(table.hasPrefix("Block ") && table.contains(cites), "\(table)")
+      // A second time, on one thread, and reported in full.
+      let again = try visualize(
+        arguments + ["--model", Command.tinyModel, "--threads", "1", "--output", "again.png", "--json"])
+      #expect(again.status == 0, "\(again.err)")
+      let result = try #require(
+        try JSONSerialization.jsonObject(with: Data(again.out.utf8)) as? [String: Any])
+      #expect(result["figure"] as? String == "again.png")
+      #expect((result["prompts"] as? [Any])?.isEmpty == false)
+      #expect(try PNG.read(folder("again.png")).samples == picture.samples, "\(name)")
+    }
   }
 
   @Test(arguments: [("svg", "<?xml"), ("pdf", "%PDF-")]) func vectors(ending: String, start: String) throws {
@@ -82,6 +79,7 @@ import Testing
   }
 
   @Test func trainingCurves() throws {
+    try train()
     let outcome = try visualize(["training"])
     #expect(outcome == Outcome(status: 0, out: "w/pictures/training-down.2.1.png\n", err: ""))
     #expect(try PNG.read(folder("w/pictures/training-down.2.1.png")).width > 1000)
@@ -96,6 +94,7 @@ import Testing
   }
 
   @Test func galleryMakesOnlyWhatChanged() throws {
+    try train()
     func gallery(_ more: String...) throws -> String {
       let outcome = try visualize(["gallery", "--output", "g", "--model", Command.tinyModel] + more)
       #expect(outcome.status == 0 && outcome.out == "g/index.html\n", "\(outcome.err)")
@@ -132,6 +131,7 @@ import Testing
   }
 
   @Test func aStoppedGalleryGoesOn() throws {
+    try train()
     let arguments = [
       "visualize", "gallery", "--model", Command.tinyModel, "--workspace", "w", "--quiet", "--output",
     ]
@@ -161,32 +161,31 @@ import Testing
     }
   }
 
-  @Test(arguments: [
+  static let refused: [(arguments: [String], message: String)] = [
     (["feature", "24"], "there is no feature 24; 'w/saes/down.2.1/k3-n24' has the features 0 to 23"),
     (["annotation", "99"], "there is no feature 99; 'w/saes/down.2.1/k3-n24' has the features 0 to 23"),
     (["transfer", "24"], "there is no feature 24; 'w/saes/down.2.1/k3-n24' has the features 0 to 23"),
-    (
-      ["gallery", "--features", "3,24"],
-      "there is no feature 24; 'w/saes/down.2.1/k3-n24' has the features 0 to 23"
-    ),
+    (["gallery", "--features", "3,24"], "there is no feature 24; 'w/saes/down.2.1/k3-n24' has"),
     (
       ["paint", "24"],
       "edit 1 (add at up.0.1): there is no feature 24; the dictionary of up.0.1 has the features 0 to 23"
     ),
     (["feature", "--block", "mid.0"], "there is no dictionary of mid.0 for the model tiny in 'w'"),
-    (["blocks", "--output", "none/f.png"], "'none/f.png'"),
-  ])
-  func refusals(arguments: [String], message: String) throws {
-    let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
-    #expect(outcome.status == 1)
-    #expect(outcome.err.hasPrefix("Error: ") && outcome.err.contains(message), "\(outcome.err)")
-  }
+    (["blocks", "--output", "none/f.png"], "none/f.png"),
+  ]
 
-  @Test func aDictionaryWithoutExamplesIsRefused() throws {
+  @Test func refusals() throws {
+    try train()
+    func refuse(_ arguments: [String], _ message: String) throws {
+      let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
+      #expect(outcome.status == 1)
+      #expect(outcome.err.hasPrefix("Error: ") && outcome.err.contains(message), "\(outcome.err)")
+    }
+    for (arguments, message) in Self.refused { try refuse(arguments, message) }
     try FileManager.default.removeItem(atPath: folder("w/saes/down.2.1/k3-n24/examples.safetensors"))
-    let outcome = try visualize(["feature", "3", "--model", Command.tinyModel, "--quiet"])
-    #expect(outcome.status == 1)
-    #expect(outcome.err.contains("does not know in which pictures its features are active"))
+    for command in ["feature", "annotation", "gallery"] {
+      try refuse([command], "does not know in which pictures its features are active")
+    }
   }
 
   @Test(arguments: [

@@ -29,6 +29,8 @@ public struct Gallery {
 
   /// Cards that are made together, so that pictures which several of them show are made once.
   private static let atOnce = 16
+  /// After so many cards the page is written, for those who do not wait for the end.
+  private static let pageEvery = 128
 
   /// - Parameter model: the fingerprint of the model.
   /// - Throws: `NoExamples`.
@@ -110,7 +112,7 @@ public struct Gallery {
       outcome.made += missing.count
       outcome.kept += some.count - missing.count
       cards += some.map { Card(feature: $0.0, items: $0.1.map(\.item)) }
-      if !missing.isEmpty { try write(cards, to: folder) }
+      if !missing.isEmpty && cards.count % Self.pageEvery == 0 { try write(cards, to: folder) }
     }
     try write(cards, to: folder)
     return outcome
@@ -179,6 +181,10 @@ public struct Gallery {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     AtomicFile.removeAbandoned(in: folder)
     if FileManager.default.fileExists(atPath: card) { try FileManager.default.removeItem(atPath: card) }
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".png") }
+    for name in Set(names).subtracting(contents.map(\.item.file)) {
+      try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+    }
     let pictures = try darkroom.develop(contents.map(\.panel))
     for ((item, _), picture) in zip(contents, pictures) {
       guard let picture else { continue }

@@ -24,7 +24,7 @@ import Testing
     saved.deviation = known.means
     try saved.write(into: folder.path)
     let dictionary = try DictionaryFolder(folder.path)
-    let counter = counter
+    let counter = self.counter
     let prompts = try ["cat", "dog"].map { ($0, try EditedModel.prompt($0)) }
     darkroom = Darkroom(try EditedModel.pipeline, dictionaries: [Self.block: dictionary]) { prompt, _ in
       counter.encoded.append(prompt)
