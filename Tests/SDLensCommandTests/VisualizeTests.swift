@@ -3,25 +3,11 @@ import SDLensCore
 import SDLensTestSupport
 import Testing
 
-/// `sdlens visualize` with the small model and dictionaries of 24 features.
+/// `sdlens visualize` with the small model and dictionaries of 32 features.
 @Suite struct VisualizeTests {
   private let folder: TemporaryFolder
 
-  init() throws { folder = try TemporaryFolder() }
-
-  /// Trains dictionaries in the workspace `w`.
-  private func train() throws {
-    let prompts = (0..<48).map { "a house with \($0) windows & <b>doors</b>" }.joined(separator: "\n")
-    try folder.write(prompts.utf8, to: "prompts.txt")
-    let outcome = try Command.run(
-      [
-        "train-sae", "--model", Command.tinyModel, "--block", "down.2.1", "up.0.1", "--prompts",
-        "prompts.txt",
-        "--features", "24", "--k", "3", "--steps", "40", "--batch", "64", "--aux-k", "8", "--log-every", "4",
-        "--workspace", "w", "--quiet",
-      ], in: folder)
-    #expect(outcome.status == 0, "\(outcome.err)")
-  }
+  init() throws { folder = try TrainedWorkspace().folder }
 
   private func visualize(_ arguments: [String]) throws -> Outcome {
     try Command.run(["visualize"] + arguments + ["--workspace", "w"], in: folder)
@@ -41,16 +27,15 @@ import Testing
 
   static let figures: [(arguments: [String], name: String, cites: String)] = [
     (["prompt", "--top", "2"], "prompt", "A cinematic shot of a professor sloth"),
-    (["feature"], "feature-down.2.1", "windows & <b>doors</b>"),
+    (["feature"], "feature-down.2.1", " windows"),
     (["blocks", "--prompt", "a house", ""], "blocks", "a house"),
     (["reconstruction", "--count", "3"], "reconstruction", "a house with "),
     (["transfer", "--top", "2"], "transfer-down.2.1", "a photo of a colorful model"),
     (["paint", "--region", "left"], "paint-up.0.1", "a cinematic shot of a classroom"),
-    (["annotation", "--examples", "3"], "annotation-down.2.1", "windows & <b>doors</b>"),
+    (["annotation", "--examples", "3"], "annotation-down.2.1", " windows"),
   ]
 
   @Test func figuresOfEachKind() throws {
-    try train()
     for (arguments, name, cites) in Self.figures {
       let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
       #expect(outcome == Outcome(status: 0, out: "w/pictures/\(name).png\nw/pictures/\(name).txt\n", err: ""))
@@ -79,11 +64,10 @@ import Testing
   }
 
   @Test func trainingCurves() throws {
-    try train()
     let outcome = try visualize(["training"])
     #expect(outcome == Outcome(status: 0, out: "w/pictures/training-down.2.1.png\n", err: ""))
     #expect(try PNG.read(folder("w/pictures/training-down.2.1.png")).width > 1000)
-    let named = try visualize(["training", "w/training/up.0.1/k3-n24", "--output", "c.svg"])
+    let named = try visualize(["training", "w/training/up.0.1/k4-n32", "--output", "c.svg"])
     #expect(named == Outcome(status: 0, out: "c.svg\n", err: ""))
     let none = try visualize(["training", "--block", "mid.0"])
     #expect(none.status == 1)
@@ -94,17 +78,19 @@ import Testing
   }
 
   @Test func galleryMakesOnlyWhatChanged() throws {
-    try train()
     func gallery(_ more: String...) throws -> String {
       let outcome = try visualize(["gallery", "--output", "g", "--model", Command.tinyModel] + more)
       #expect(outcome.status == 0 && outcome.out == "g/index.html\n", "\(outcome.err)")
       return outcome.err.split(separator: "\n").last.map(String.init) ?? ""
     }
     let captions = "{\"feature\": 3, \"caption\": \"<script>alert('x')</script> & \\\"more\\\"\"}\n"
-    try folder.write(captions.utf8, to: "w/saes/down.2.1/k3-n24/captions.jsonl")
-    #expect(try gallery("--features", "all") == "24 cards made, 0 were there")
+    try folder.write(captions.utf8, to: "w/saes/down.2.1/k4-n32/captions.jsonl")
+    let pictures = "w/saes/down.2.1/k4-n32/pictures.jsonl"
+    try folder.write(
+      text(pictures).replacingOccurrences(of: " windows", with: " windows & <b>doors</b>").utf8, to: pictures)
+    #expect(try gallery("--features", "all") == "Cards made: 32, there already: 0")
     let page = try text("g/index.html")
-    #expect(page.components(separatedBy: "<article").count == 25)
+    #expect(page.components(separatedBy: "<article").count == 33)
     #expect(page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;more&quot;"))
     #expect(page.contains("windows &amp; &lt;b&gt;doors&lt;/b&gt;"))
     #expect(!page.contains("alert('x')") && !page.contains("<b>"))
@@ -116,22 +102,21 @@ import Testing
     }
     #expect(!page.contains("http:") && !page.contains("https:") && !page.contains("//"))
 
-    #expect(try gallery("--features", "all") == "0 cards made, 24 were there")
+    #expect(try gallery("--features", "all") == "Cards made: 0, there already: 32")
     #expect(try text("g/index.html") == page)
     let first = try #require(sources.first)
     let bytes = FileManager.default.contents(atPath: folder("g/\(first)"))
     try FileManager.default.removeItem(atPath: folder("g/\(first)"))
-    #expect(try gallery("--features", "all") == "1 cards made, 23 were there")
+    #expect(try gallery("--features", "all") == "Cards made: 1, there already: 31")
     #expect(FileManager.default.contents(atPath: folder("g/\(first)")) == bytes)
-    try folder.write("".utf8, to: "w/saes/down.2.1/k3-n24/captions.jsonl")
-    #expect(try gallery("--features", "2-4,9") == "0 cards made, 4 were there")
+    try folder.write("".utf8, to: "w/saes/down.2.1/k4-n32/captions.jsonl")
+    #expect(try gallery("--features", "2-4,9") == "Cards made: 0, there already: 4")
     #expect(try text("g/index.html").components(separatedBy: "<article").count == 5)
     // Other strengths are other pictures, but not for features without any.
-    #expect(try gallery("--beta", "-3").hasSuffix(" cards made, 0 were there"))
+    #expect(try gallery("--beta", "-3").hasSuffix(", there already: 0"))
   }
 
   @Test func aStoppedGalleryGoesOn() throws {
-    try train()
     let arguments = [
       "visualize", "gallery", "--model", Command.tinyModel, "--workspace", "w", "--quiet", "--output",
     ]
@@ -162,27 +147,26 @@ import Testing
   }
 
   static let refused: [(arguments: [String], message: String)] = [
-    (["feature", "24"], "there is no feature 24; 'w/saes/down.2.1/k3-n24' has the features 0 to 23"),
-    (["annotation", "99"], "there is no feature 99; 'w/saes/down.2.1/k3-n24' has the features 0 to 23"),
-    (["transfer", "24"], "there is no feature 24; 'w/saes/down.2.1/k3-n24' has the features 0 to 23"),
-    (["gallery", "--features", "3,24"], "there is no feature 24; 'w/saes/down.2.1/k3-n24' has"),
+    (["feature", "32"], "there is no feature 32; 'w/saes/down.2.1/k4-n32' has the features 0 to 31"),
+    (["annotation", "99"], "there is no feature 99; 'w/saes/down.2.1/k4-n32' has the features 0 to 31"),
+    (["transfer", "32"], "there is no feature 32; 'w/saes/down.2.1/k4-n32' has the features 0 to 31"),
+    (["gallery", "--features", "3,32"], "there is no feature 32; 'w/saes/down.2.1/k4-n32' has"),
     (
-      ["paint", "24"],
-      "edit 1 (add at up.0.1): there is no feature 24; the dictionary of up.0.1 has the features 0 to 23"
+      ["paint", "32"],
+      "edit 1 (add at up.0.1): there is no feature 32; the dictionary of up.0.1 has the features 0 to 31"
     ),
     (["feature", "--block", "mid.0"], "there is no dictionary of mid.0 for the model tiny in 'w'"),
     (["blocks", "--output", "none/f.png"], "none/f.png"),
   ]
 
   @Test func refusals() throws {
-    try train()
     func refuse(_ arguments: [String], _ message: String) throws {
       let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
       #expect(outcome.status == 1)
       #expect(outcome.err.hasPrefix("Error: ") && outcome.err.contains(message), "\(outcome.err)")
     }
     for (arguments, message) in Self.refused { try refuse(arguments, message) }
-    try FileManager.default.removeItem(atPath: folder("w/saes/down.2.1/k3-n24/examples.safetensors"))
+    try FileManager.default.removeItem(atPath: folder("w/saes/down.2.1/k4-n32/examples.safetensors"))
     for command in ["feature", "annotation", "gallery"] {
       try refuse([command], "does not know in which pictures its features are active")
     }

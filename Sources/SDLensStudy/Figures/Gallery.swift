@@ -195,18 +195,6 @@ public struct Gallery {
   }
 }
 
-extension SparseAutoencoder {
-  /// Changes with any of its numbers.
-  fileprivate var fingerprint: Fingerprint {
-    var fingerprint = Fingerprint()
-    fingerprint.add("\(k) \(features) \(width)".utf8)
-    for tensor in [encoder, decoder, preBias, latentBias] {
-      tensor.withElements { fingerprint.add(UnsafeRawBufferPointer($0)) }
-    }
-    return fingerprint
-  }
-}
-
 extension Picture {
   /// At most so many pixels wide, in the same shape.
   fileprivate func shrunk(to width: Int) throws -> Picture {

@@ -89,7 +89,7 @@ struct VisualizeGallery: ParsableCommand {
     let output = output ?? "\(workspace.folder)/pictures/gallery-\(block)"
     progress.count(to: chosen.count, unit: "cards")
     let outcome = try gallery.write(chosen, to: output) { progress.advance("making cards", by: $0) }
-    progress.note("\(outcome.made) cards made, \(outcome.kept) were there")
+    progress.note("Cards made: \(outcome.made), there already: \(outcome.kept)")
     let page = "\(output)/index.html"
     try report.json
       ? Output.print(json: Result(page: page, cardsMade: outcome.made, cardsKept: outcome.kept))
