@@ -13,15 +13,19 @@ import Testing
 
   /// The log of five steps; the first tells no explained variance.
   private func log(_ dictionaries: Int) throws -> String {
-    let lines = (1...5).flatMap { step in
-      (0..<dictionaries).map { dictionary in
-        "{\"auxiliary\":1,\"dead\":0,\"dictionary\":\(dictionary),\"gradientNorm\":1,\"idle1e4\":5,\"idle1e6\":3,"
-          + "\"idle1e7\":1,\"l0\":10,\"learningRate\":0.001,\"loss\":\(1 / Double(step)),\"mse\":1,"
-          + (step == 1 ? "" : "\"explainedVariance\":0.6,\"meanExplainedVariance\":0.5,")
-          + "\"step\":\(step),\"vectors\":\(step * 4096)}\n"
+    let fixed = """
+      "auxiliary":1,"dead":0,"gradientNorm":1,"idle1e4":5,"idle1e6":3,"idle1e7":1,"l0":10,"learningRate":0.001,"mse":1
+      """
+    var text = ""
+    for step in 1...5 {
+      let loss: Double = 1 / Double(step)
+      let variance = step == 1 ? "" : "\"explainedVariance\":0.6,\"meanExplainedVariance\":0.5,"
+      for dictionary in 0..<dictionaries {
+        text += "{\"dictionary\":\(dictionary),\"step\":\(step),\"vectors\":\(step * 4096),"
+        text += "\"loss\":\(loss),\(variance)\(fixed)}\n"
       }
     }
-    return try folder.write(lines.joined().utf8, to: "log.jsonl")
+    return try folder.write(text.utf8, to: "log.jsonl")
   }
 
   private func statistics() -> FeatureStatistics {
