@@ -109,7 +109,7 @@ import Testing
     try FileManager.default.removeItem(atPath: folder("g/\(first)"))
     #expect(try gallery("--features", "all") == "Cards made: 1, there already: 31")
     #expect(FileManager.default.contents(atPath: folder("g/\(first)")) == bytes)
-    try folder.write("".utf8, to: "w/saes/down.2.1/k4-n32/captions.jsonl")
+    try FileManager.default.removeItem(atPath: folder("w/saes/down.2.1/k4-n32/captions.jsonl"))
     #expect(try gallery("--features", "2-4,9") == "Cards made: 0, there already: 4")
     #expect(try text("g/index.html").components(separatedBy: "<article").count == 5)
     // Other strengths are other pictures, but not for features without any.
@@ -157,6 +157,7 @@ import Testing
     ),
     (["feature", "--block", "mid.0"], "there is no dictionary of mid.0 for the model tiny in 'w'"),
     (["blocks", "--output", "none/f.png"], "none/f.png"),
+    (["prompt", "--output", "figure.gif"], "'figure.gif'"),
   ]
 
   @Test func refusals() throws {
@@ -176,7 +177,6 @@ import Testing
     (["prompt", "--top", "0"], "top is 0, but it must be from 1 to 100"),
     (["prompt", "--beta", "nan"], "edit 1 (modulate at down.2.1): beta is nan"),
     (["feature", "--gamma", "1e9"], "edit 1 (empty-context at down.2.1): gamma is 1000000000.0"),
-    (["prompt", "--output", "figure.gif"], "'figure.gif'"),
     (["blocks", "--cell", "5"], "cell is 5, but it must be from 32 to 2048"),
     (["transfer", "3", "--from", "x"], "--from chooses the features; leave it out, or the features"),
     (["paint", "1", "2", "--region", "left"], "there are 2 features and 1 areas; give one for each feature"),
@@ -184,7 +184,6 @@ import Testing
     (["paint", "--region", "middle"], "'middle' is not a region"),
     (["gallery", "--features", "9-3"], "The value '9-3' is invalid for '--features <features>'"),
     (["annotation", "--examples", "0"], "examples is 0, but it must be from 1 to 50"),
-    (["training", "--output", "c.txt"], "'c.txt'"),
   ])
   func usage(arguments: [String], message: String) throws {
     let outcome = try visualize(arguments)

@@ -40,7 +40,8 @@ public struct AnnotationFigure: Sendable {
       func cold(_ scene: Scene) -> Figure.Cell {
         Figure.Cell(Panel(scene, look: .cold(block, feature: feature)))
       }
-      row("not related", unrelated.map { Figure.Cell(Panel($0)) })
+      // A feature that is active in every recorded picture has none.
+      if !unrelated.isEmpty { row("not related", unrelated.map { Figure.Cell(Panel($0)) }) }
       row(
         "from weak to strong",
         steps.map { Figure.Cell(Panel($0.scene), title: "\(Int(($0.share * 100).rounded())) %") })

@@ -23,7 +23,8 @@ import Testing
     }
     try examples.result.write(to: folder("examples.safetensors"))
     let manifest = ActivationManifest(
-      model: "m", modelFingerprint: "f", site: "update", blocks: [], dtype: .float16, pictures: 40,
+      model: "m", modelFingerprint: "f", site: "update",
+      blocks: [.init(name: "down.2.1", width: 4, mapHeight: 1, mapWidth: 1)], dtype: .float16, pictures: 40,
       picturesPerShard: 40, places: nil, seed: 100, steps: 2, guidance: 0, height: 64, width: 96, prompts: "p"
     )
     try JSON.write(manifest, to: folder("activations.json"))

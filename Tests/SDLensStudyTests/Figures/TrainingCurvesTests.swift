@@ -56,7 +56,7 @@ import Testing
       try TrainingCurves.write(log: log, statistics: [nil], names: ["k5"], to: folder("curves.png"))
     }
     try folder.write([], to: "empty.jsonl")
-    #expect(throws: MalformedFile.self) {
+    #expect(throws: FileError.self) {
       try TrainingCurves.write(
         log: folder("empty.jsonl"), statistics: [nil], names: ["k5"], to: folder("curves.png"))
     }
