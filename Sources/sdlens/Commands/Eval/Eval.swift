@@ -11,7 +11,7 @@ struct Eval: ParsableCommand {
       """,
     groupedSubcommands: [
       CommandGroup(
-        name: "The paper's",
+        name: "Paper",
         subcommands: [
           EvalAll.self, EvalSpecificity.self, EvalTexture.self, EvalColor.self, EvalLocality.self,
           EvalInterpretability.self, EvalCausality.self, EvalSensitivity.self, EvalReconstruction.self,
@@ -22,6 +22,6 @@ struct Eval: ParsableCommand {
         subcommands: [
           EvalMonosemanticity.self, EvalDensity.self, EvalArtefacts.self, EvalSteps.self, EvalMatch.self,
         ]),
-      CommandGroup(name: "Against known truth", subcommands: [EvalTruth.self]),
+      CommandGroup(name: "Truth", subcommands: [EvalTruth.self]),
     ])
 }
