@@ -1,7 +1,7 @@
 import SDLensCore
 
 /// What decides a picture, besides the model and the prompt.
-public struct RunSettings: Sendable, Equatable {
+public struct RunSettings: Sendable, Hashable {
   /// Seeds the noise as `torch.Generator("cpu").manual_seed(seed)` does.
   public var seed: Int
   /// Denoising steps.

@@ -11,9 +11,20 @@ import Testing
     "doctor": ["doctor", "--help"], "collect": ["collect", "--help"],
     "convert": ["convert", "--help"], "encode": ["encode", "--help"],
     "train-sae": ["train-sae", "--help"], "statistics": ["statistics", "--help"],
+    "features": ["features", "--help"], "intervene": ["intervene", "--help"],
     "prompts": ["prompts", "--help"], "eval": ["eval", "--help"], "eval-truth": ["eval", "truth", "--help"],
     "eval-all": ["eval", "all", "--help"], "eval-specificity": ["eval", "specificity", "--help"],
     "eval-match": ["eval", "match", "--help"],
+    "visualize": ["visualize", "--help"],
+    "visualize-prompt": ["visualize", "prompt", "--help"],
+    "visualize-feature": ["visualize", "feature", "--help"],
+    "visualize-blocks": ["visualize", "blocks", "--help"],
+    "visualize-reconstruction": ["visualize", "reconstruction", "--help"],
+    "visualize-transfer": ["visualize", "transfer", "--help"],
+    "visualize-paint": ["visualize", "paint", "--help"],
+    "visualize-annotation": ["visualize", "annotation", "--help"],
+    "visualize-training": ["visualize", "training", "--help"],
+    "visualize-gallery": ["visualize", "gallery", "--help"],
   ]
 
   @Test(arguments: pages.keys.sorted()) func pageIsAsCommitted(name: String) throws {

@@ -143,9 +143,8 @@ public final class Trainer {
     var scales: [Int: Float] = [:]
     return try settings.map { settings in
       let (forMedian, forScale) = (settings.medianVectors, settings.scaleVectors)
-      if medians[forMedian] == nil {
-        medians[forMedian] = GeometricMedian.of(try vectors(0..<min(source.count, forMedian)))
-      }
+      let first = try vectors(0..<min(source.count, forMedian))
+      if medians[forMedian] == nil { medians[forMedian] = GeometricMedian.of(first) }
       if scales[forScale] == nil {
         let sample = try vectors(0..<min(source.count, forScale))
         // Around the median, so that sums of squares do not cancel.
@@ -156,7 +155,8 @@ public final class Trainer {
         guard variance > 0 else { throw TrainingError.noVariance(count: sample.rows) }
         scales[forScale] = Float(1 / variance)
       }
-      return DictionaryState(settings, preBias: medians[forMedian]!, mseScale: scales[forScale]!)
+      return DictionaryState(
+        settings, first: first, preBias: medians[forMedian]!, mseScale: scales[forScale]!)
     }
   }
 }

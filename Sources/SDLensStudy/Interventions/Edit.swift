@@ -4,9 +4,9 @@ import SDLensDiffusion
 /// One thing done to the update of one block (REFERENCE §3, paper eq. 10 and 11), in all steps or in some.
 ///
 /// With guidance the batch is [negative prompt, prompt]; each operation says what it does to which.
-public struct Edit: Sendable, Equatable {
+public struct Edit: Sendable, Hashable {
   /// What is done. `ΔD` is the block's update as the edits before this one left it, `f_ρ` a feature's direction.
-  public enum Operation: Sendable, Equatable {
+  public enum Operation: Sendable, Hashable {
     /// `ΔD + β S^ρ f_ρ`, `S^ρ` being the map of the feature in `ΔD`; −1 turns the feature off (eq. 10).
     ///
     /// With guidance the map is that of the prompt; what is added to the prompt's update is subtracted from the

@@ -1,7 +1,7 @@
 import SDLensCore
 
 /// The area in which a feature is added: a share from 0 to 1 for every place of a block's map.
-public enum Mask: Sendable, Equatable {
+public enum Mask: Sendable, Hashable {
   /// 1 at every place.
   case everywhere
   /// At each place the share of it that the region covers, whatever the size of the map.
@@ -20,7 +20,7 @@ public enum Mask: Sendable, Equatable {
 }
 
 /// A rectangle in a picture whose sides are 1 long, the origin at the top left.
-public struct Region: Sendable, Equatable, CustomStringConvertible {
+public struct Region: Sendable, Hashable, CustomStringConvertible {
   /// Left and right border, from 0 to 1.
   public let x: ClosedRange<Double>
   /// Upper and lower border, from 0 to 1.
@@ -70,7 +70,7 @@ public struct Region: Sendable, Equatable, CustomStringConvertible {
 }
 
 /// A share from 0 to 1 for every place of a map of one size.
-public struct PlaceMask: Sendable, Equatable {
+public struct PlaceMask: Sendable, Hashable {
   /// Rows of the map.
   public let height: Int
   /// Places in a row.

@@ -79,6 +79,8 @@ public struct Grid: Sendable {
   public var rowTitles: RowTitles
   /// How small pictures fill their cells.
   public var enlargement: Enlargement
+  /// Whether each cell has a thin line around it, for pictures that are white at their edges.
+  public var isFramed = false
   /// A scale of colours at the end.
   public var colorBar: ColorBar?
   /// The size of captions in pixels; from the width of the cells if `nil`.
@@ -135,7 +137,10 @@ public struct Grid: Sendable {
       guard pictures.count == band.cells.count else {
         throw PictureError.wrongCellCount(row: row, found: pictures.count, needed: band.cells.count)
       }
-      for (picture, cell) in zip(pictures, band.cells) { draw(picture, in: cell, on: canvas) }
+      for (picture, cell) in zip(pictures, band.cells) {
+        draw(picture, in: cell, on: canvas)
+        if isFramed { canvas.outline(cell, .gridLine) }
+      }
     }
     if let bar = band.colorBar, let colorBar {
       let ramp = Tensor((0..<256).map { Float($0) }, [1, 256])

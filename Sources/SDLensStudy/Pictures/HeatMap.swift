@@ -42,6 +42,20 @@ public struct HeatMap: Sendable {
   }
 }
 
+extension HeatMap {
+  /// The colours alone, a pixel of colour and opacity for each activation [h, w]; smoothness is for whoever draws.
+  public func overlay(_ activations: Tensor) -> Picture {
+    let range = range ?? activations.finiteRange
+    let alpha = UInt8((opacity * 255).rounded(.down))
+    let samples = activations.elements.flatMap { value -> [UInt8] in
+      guard value != 0, !value.isNaN else { return [0, 0, 0, 0] }
+      let color = SIMD3<UInt8>(colors.table[ColorMap.step(min(1, max(0, range.fraction(of: value))))])
+      return [color.x, color.y, color.z, alpha]
+    }
+    return Picture(width: activations.shape[1], height: activations.shape[0], channels: 4, samples: samples)
+  }
+}
+
 extension Tensor {
   /// From the lowest to the highest element that is a finite number; 0…0 when there is none.
   public var finiteRange: ClosedRange<Float> {

@@ -107,22 +107,3 @@ struct Intervene: ParsableCommand {
 struct PromptNeeded: UserError {
   var description: String { "a prompt is needed, since no feature tells one; give it with --prompt" }
 }
-
-/// A dictionary of which nobody knows where its features are active.
-struct NoExamples: UserError {
-  let path: String
-  var description: String {
-    "'\(path)' does not know in which pictures its features are active; give a --prompt, or measure it with: "
-      + "sdlens statistics --sae \(path) --store NAME"
-  }
-}
-
-/// A feature that was active in no recorded picture.
-struct NeverActive: UserError {
-  let feature: Int
-  let path: String
-  var description: String {
-    "feature \(feature) of '\(path)' was active in no recorded picture: it is dead, or the recorded prompts do not show "
-      + "it; choose another (sdlens features lists those of a prompt), or give a --prompt"
-  }
-}

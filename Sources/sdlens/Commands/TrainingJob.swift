@@ -111,7 +111,8 @@ final class TrainingJob {
   /// Saves the dictionaries, with what one pass over the store tells of their features.
   func finish(_ progress: Progress) throws -> [Result] {
     defer { progress.clear() }
-    return try names.indices.map { index in
+    var statistics: [FeatureStatistics?] = []
+    let results = try names.indices.map { index in
       let folder = "\(dictionaries)/\(names[index])"
       let autoencoder = trainer.autoencoder(index)
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -140,8 +141,12 @@ final class TrainingJob {
         survey = found
       }
       try saved.write(into: folder)
+      statistics.append(survey?.statistics)
       return report(index, folder, survey, progress)
     }
+    try TrainingCurves.write(
+      log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: "\(folder)/curves.png")
+    return results
   }
 
   private func report(

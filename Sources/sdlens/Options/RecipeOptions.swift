@@ -49,6 +49,9 @@ struct RecipeOptions: ParsableArguments {
         + "and 30 % of decay, dead after 200,000. (default: small below 10,000,000 vectors)"))
   var recipe: Recipe?
 
+  @Option(help: "First weights: random numbers, or directions of the data. (default: the recipe's)")
+  var start: TrainingSettings.Start?
+
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Passes over the data, instead of the recipe's length.", valueName: "n"))
@@ -113,6 +116,7 @@ struct RecipeOptions: ParsableArguments {
     common.warmup = warmup ?? common.warmup
     common.decay = decay ?? common.decay
     common.clipping = clip
+    common.start = start ?? common.start
     common.deadAfter = deadAfter ?? common.deadAfter
     common.auxiliaryK = auxK ?? common.auxiliaryK
     common.auxiliaryScale = auxScale ?? common.auxiliaryScale
@@ -126,3 +130,5 @@ struct RecipeOptions: ParsableArguments {
     }
   }
 }
+
+extension TrainingSettings.Start: ExpressibleByArgument {}

@@ -1,0 +1,172 @@
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+
+/// Makes the pictures of figures, nothing twice.
+///
+/// All panels are announced before the first is made. A scene then runs once without edits, and its edited runs
+/// begin where their first edit is; of them the latents are kept, which are small, until their last panel is made.
+/// Pictures are decoded after all U-net runs that the panels asked for together need.
+///
+/// Maps are those of the first denoising step.
+public final class Darkroom {
+  /// The model.
+  public let pipeline: Pipeline
+  /// The dictionaries that edits and maps may need.
+  public let dictionaries: [BlockName: DictionaryFolder]
+  /// How maps are drawn over pictures.
+  public var heatMap = HeatMap()
+  /// How pictures are faded.
+  public var coldMap = ColdMap()
+  /// Called after every run and every decoded picture.
+  public var advance: () -> Void = {}
+
+  private let blockDictionaries: [BlockName: BlockDictionary]
+  private let encode: (String, RunSettings) -> PromptEmbeddings
+  private var pending: [Scene: Pending] = [:]
+  private var held: [Scene: BaseRun] = [:]
+  private var latents: [Shot: Tensor] = [:]
+  private var pictures: [Shot: Picture] = [:]
+  private var uses: [Shot: Int] = [:]
+  private var maps: [MapKey: Codes] = [:]
+  private var mapUses: [MapKey: Int] = [:]
+
+  /// What a scene has not run yet.
+  private struct Pending {
+    var isBaseWanted = false
+    var edited: [(shot: Shot, intervention: Intervention)] = []
+    var maps: Set<BlockName> = []
+  }
+  private struct MapKey: Hashable {
+    let scene: Scene
+    let block: BlockName
+  }
+
+  /// - Parameter encode: from a prompt to its embeddings; with guidance the negative prompt first.
+  public init(
+    _ pipeline: Pipeline, dictionaries: [BlockName: DictionaryFolder],
+    encode: @escaping (String, RunSettings) -> PromptEmbeddings
+  ) {
+    (self.pipeline, self.dictionaries, self.encode) = (pipeline, dictionaries, encode)
+    blockDictionaries = dictionaries.mapValues { BlockDictionary($0.autoencoder, means: $0.means) }
+  }
+
+  /// Runs a scene and keeps the run, for edits that are known later; gives the codes of these blocks' updates.
+  ///
+  /// - Throws: as `Pipeline.sample`; `WidthMismatch`.
+  @discardableResult
+  public func hold(_ scene: Scene, watching blocks: [BlockName]) throws -> [BlockName: Codes] {
+    let run = try BaseRun(pipeline, encode(scene.prompt, scene.settings), scene.settings, watching: blocks)
+    held[scene] = run
+    return try Dictionary(uniqueKeysWithValues: blocks.map { ($0, try codes(of: $0, in: run)) })
+  }
+
+  /// Announces panels, each as often as it will be asked for.
+  ///
+  /// - Throws: `EditError` for an edit that cannot be done.
+  public func prepare(_ panels: [Panel]) throws {
+    for panel in panels {
+      for shot in panel.shots {
+        uses[shot, default: 0] += 1
+        guard uses[shot] == 1 else { continue }
+        if shot.edits.isEmpty {
+          pending[shot.scene, default: Pending()].isBaseWanted = true
+        } else {
+          let intervention = try Intervention(
+            EditList(shot.edits), blockDictionaries, for: pipeline, shot.scene.settings)
+          pending[shot.scene, default: Pending()].edited.append((shot, intervention))
+        }
+      }
+      guard let block = panel.block else { continue }
+      let key = MapKey(scene: panel.scene, block: block)
+      mapUses[key, default: 0] += 1
+      if maps[key] == nil { pending[panel.scene, default: Pending()].maps.insert(block) }
+    }
+  }
+
+  /// Makes announced panels; an empty one stays empty.
+  ///
+  /// - Throws: as `Pipeline.sample`; `WidthMismatch`.
+  public func develop(_ panels: [Panel?]) throws -> [Picture?] {
+    let wanted = panels.compactMap(\.self)
+    for panel in wanted { try expose(panel.scene) }
+    for shot in wanted.flatMap(\.shots) where pictures[shot] == nil {
+      guard let latents = latents.removeValue(forKey: shot) else { preconditionFailure("not announced") }
+      pictures[shot] = Picture(pipeline.picture(latents))
+      advance()
+    }
+    let made = panels.map { $0.map(picture) }
+    for panel in wanted { release(panel) }
+    return made
+  }
+
+  /// Does the runs of a scene that are pending.
+  private func expose(_ scene: Scene) throws {
+    guard let pending = pending.removeValue(forKey: scene) else { return }
+    let starts = pending.edited.compactMap(\.intervention.start?.block)
+    let base =
+      try held[scene].flatMap { run in
+        pending.maps.allSatisfy { run.update(of: $0) != nil } ? run : nil
+      }
+      ?? BaseRun(
+        pipeline, encode(scene.prompt, scene.settings), scene.settings, watching: starts + pending.maps)
+    if pending.isBaseWanted {
+      latents[Shot(scene: scene, edits: [])] = base.trace.latents
+      advance()
+    }
+    for (shot, intervention) in pending.edited {
+      latents[shot] = base.run(intervention).latents
+      advance()
+    }
+    for block in pending.maps { maps[MapKey(scene: scene, block: block)] = try codes(of: block, in: base) }
+  }
+
+  /// The codes of a watched block's update.
+  private func codes(of block: BlockName, in run: BaseRun) throws -> Codes {
+    guard let autoencoder = dictionaries[block]?.autoencoder, let update = run.update(of: block) else {
+      preconditionFailure("\(block) has no dictionary or is not watched")
+    }
+    guard autoencoder.width == update.width else {
+      throw WidthMismatch(block: "\(block)", stored: update.width, dictionary: autoencoder.width)
+    }
+    return autoencoder.encode(update)
+  }
+
+  private func picture(_ panel: Panel) -> Picture {
+    let shots = panel.shots.map { shot in
+      guard let picture = pictures[shot] else { preconditionFailure("every shot was decoded") }
+      return picture
+    }
+    switch panel.look {
+    case .plain: return shots[0]
+    case .heat(let block, let feature): return heatMap(map(panel.scene, block, feature), over: shots[0])
+    case .overlay(let block, let feature): return heatMap.overlay(map(panel.scene, block, feature))
+    case .cold(let block, let feature): return coldMap(map(panel.scene, block, feature), over: shots[0])
+    case .difference: return Difference.absolute(shots[0], shots[1])
+    case .area(let mask, let block):
+      let size = pipeline.mapSize(of: block, panel.scene.settings)
+      guard let values = mask.values(height: size.height, width: size.width) else {
+        preconditionFailure("an edit with this mask would have been refused")
+      }
+      return MaskOverlay()(Tensor(values, [size.height, size.width]), over: shots[0])
+    }
+  }
+
+  private func map(_ scene: Scene, _ block: BlockName, _ feature: Int) -> Tensor {
+    guard let codes = maps[MapKey(scene: scene, block: block)] else { preconditionFailure("not announced") }
+    let size = pipeline.mapSize(of: block, scene.settings)
+    return Tensor(codes.map(of: feature), [size.height, size.width])
+  }
+
+  /// Lets go of what no panel will need again.
+  private func release(_ panel: Panel) {
+    for shot in panel.shots {
+      uses[shot]! -= 1
+      if uses[shot] == 0 { (uses[shot], pictures[shot]) = (nil, nil) }
+    }
+    guard let block = panel.block else { return }
+    let key = MapKey(scene: panel.scene, block: block)
+    mapUses[key]! -= 1
+    if mapUses[key] == 0 { (mapUses[key], maps[key]) = (nil, nil) }
+  }
+}

@@ -1,0 +1,217 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+
+/// A folder of cards, one for each feature of a dictionary, as a page that opens from disk.
+///
+/// `index.html` is the page; `features/<n>/` holds the pictures of a card and `card.json`, which says what they were
+/// made of, so that a card is made again only when that changed. `card.json` is written last: what a stopped run
+/// left half made is made again.
+public struct Gallery {
+  /// The block.
+  public let block: BlockName
+  /// Of the run on the empty prompt.
+  public let settings: RunSettings
+  /// Recorded pictures on each card.
+  public var examples = 4
+  /// Factors of modulation, of the strongest picture.
+  public var betas = [-6.0, 6]
+  /// Strengths on the empty prompt.
+  public var gammas = [1.0]
+  /// The width of the pictures, in pixels.
+  public var cellWidth = 192
+
+  let dictionary: DictionaryFolder
+  private let recorded: RecordedScenes
+  private let darkroom: Darkroom
+  private let origin: String
+
+  /// Cards that are made together, so that pictures which several of them show are made once.
+  private static let atOnce = 16
+  /// After so many cards the page is written, for those who do not wait for the end.
+  private static let pageEvery = 128
+
+  /// - Parameter model: the fingerprint of the model.
+  /// - Throws: `NoExamples`.
+  public init(_ block: BlockName, _ darkroom: Darkroom, _ settings: RunSettings, model: String) throws {
+    guard let dictionary = darkroom.dictionaries[block] else {
+      preconditionFailure("no dictionary of \(block)")
+    }
+    (self.block, self.darkroom, self.settings) = (block, darkroom, settings)
+    self.dictionary = dictionary
+    recorded = try RecordedScenes(dictionary)
+    origin = "\(model) \(dictionary.autoencoder.fingerprint)"
+  }
+
+  /// A picture of a card.
+  struct Item: Codable, Equatable {
+    enum Kind: String, Codable { case example, overlay, modulated, alone }
+    let kind: Kind
+    /// In the folder of the card.
+    let file: String
+    /// `β` or `γ`.
+    var strength: Double?
+    var seed: Int?
+    var prompt: String?
+  }
+
+  /// What the pictures of a card were made of.
+  private struct Made: Codable {
+    let key: String
+    let items: [Item]
+  }
+
+  /// A card, with the pictures that are there.
+  struct Card {
+    let feature: Int
+    let items: [Item]
+  }
+
+  /// How many cards were made and how many were there already.
+  public struct Outcome: Sendable {
+    /// Cards whose pictures were made.
+    public var made = 0
+    /// Cards whose pictures were there.
+    public var kept = 0
+  }
+
+  /// Makes the cards of these features that are not there yet, and the page that shows all of them.
+  ///
+  /// - Parameter progress: called with the number of cards that were done.
+  /// - Throws: `NoSuchFeature`, `FileError`, `EditError`, and as `Darkroom.develop`.
+  public func write(_ features: [Int], to folder: String, progress: (Int) -> Void = { _ in }) throws
+    -> Outcome
+  {
+    let count = dictionary.autoencoder.features
+    for feature in features where !(0..<count ~= feature) {
+      throw NoSuchFeature(feature: feature, count: count, path: dictionary.path)
+    }
+    var outcome = Outcome()
+    var cards: [Card] = []
+    var isHeld = false
+    try FileManager.default.createDirectory(
+      atPath: "\(folder)/features", withIntermediateDirectories: true)
+    AtomicFile.removeAbandoned(in: folder)
+    for start in stride(from: 0, to: features.count, by: Self.atOnce) {
+      let some = try features[start..<min(features.count, start + Self.atOnce)].map { feature in
+        let contents = try contents(of: feature)
+        return (feature, contents, key(feature, contents))
+      }
+      let missing = some.filter { !isThere($0.0, key: $0.2, $0.1.map(\.item), in: folder) }
+      if !missing.isEmpty && !gammas.isEmpty && !isHeld {
+        try darkroom.hold(Scene("", settings), watching: [block])
+        isHeld = true
+      }
+      try darkroom.prepare(missing.flatMap { $0.1.map(\.panel) })
+      for (feature, contents, key) in missing {
+        try make(feature, contents, key, in: "\(folder)/features/\(feature)")
+        progress(1)
+      }
+      progress(some.count - missing.count)
+      outcome.made += missing.count
+      outcome.kept += some.count - missing.count
+      cards += some.map { Card(feature: $0.0, items: $0.1.map(\.item)) }
+      if !missing.isEmpty && cards.count % Self.pageEvery == 0 { try write(cards, to: folder) }
+    }
+    try write(cards, to: folder)
+    return outcome
+  }
+
+  private func write(_ cards: [Card], to folder: String) throws {
+    let page = Array(GalleryPage(self, cards).html.utf8)
+    try AtomicFile.write(to: "\(folder)/index.html", byteCount: page.count) { try $0.append(page) }
+  }
+
+  /// The features that can have pictures.
+  public var alive: [Int] { recorded.alive }
+
+  private typealias Contents = [(item: Item, panel: Panel)]
+
+  /// What a card shows; nothing of a feature that was never active.
+  private func contents(of feature: Int) throws -> Contents {
+    let scenes: [Scene]
+    do {
+      scenes = try recorded.strongest(examples, of: feature)
+    } catch is NeverActive {
+      return []
+    }
+    var contents: Contents = []
+    for (rank, scene) in scenes.enumerated() {
+      let (seed, prompt) = (scene.settings.seed, scene.prompt)
+      contents += [
+        (Item(kind: .example, file: "example-\(rank).png", seed: seed, prompt: prompt), Panel(scene)),
+        (
+          Item(kind: .overlay, file: "overlay-\(rank).png"),
+          Panel(scene, look: .overlay(block, feature: feature))
+        ),
+      ]
+    }
+    for (index, beta) in betas.enumerated() {
+      let edit = Edit(.modulate(feature: feature, beta: beta), at: block)
+      contents.append(
+        (Item(kind: .modulated, file: "beta-\(index).png", strength: beta), Panel(scenes[0], [edit])))
+    }
+    for (index, gamma) in gammas.enumerated() {
+      let edit = Edit(.emptyContext(feature: feature, gamma: gamma), at: block)
+      contents.append(
+        (Item(kind: .alone, file: "gamma-\(index).png", strength: gamma), Panel(Scene("", settings), [edit])))
+    }
+    return contents
+  }
+
+  /// Changes with everything that decides the pictures.
+  private func key(_ feature: Int, _ contents: Contents) -> String {
+    var key = Fingerprint()
+    let mean = dictionary.means.map { "\($0[feature])" } ?? ""
+    key.add("card 1 \(origin) \(block) \(feature) \(mean) \(cellWidth) \(darkroom.heatMap)\n".utf8)
+    for (item, panel) in contents { key.add("\(item.file) \(panel)\n".utf8) }
+    return key.description
+  }
+
+  private func isThere(_ feature: Int, key: String, _ items: [Item], in folder: String) -> Bool {
+    let folder = "\(folder)/features/\(feature)"
+    guard let made = try? JSON.read(Made.self, from: "\(folder)/card.json") else { return false }
+    return made.key == key
+      && items.allSatisfy { FileManager.default.fileExists(atPath: "\(folder)/\($0.file)") }
+  }
+
+  private func make(_ feature: Int, _ contents: Contents, _ key: String, in folder: String) throws {
+    let card = "\(folder)/card.json"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    AtomicFile.removeAbandoned(in: folder)
+    if FileManager.default.fileExists(atPath: card) { try FileManager.default.removeItem(atPath: card) }
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".png") }
+    for name in Set(names).subtracting(contents.map(\.item.file)) {
+      try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+    }
+    let pictures = try darkroom.develop(contents.map(\.panel))
+    for ((item, _), picture) in zip(contents, pictures) {
+      guard let picture else { continue }
+      let small = try item.kind == .overlay ? picture : picture.shrunk(to: cellWidth)
+      try PNG.write(small, to: "\(folder)/\(item.file)")
+    }
+    try JSON.write(Made(key: key, items: contents.map(\.item)), to: card)
+  }
+}
+
+extension SparseAutoencoder {
+  /// Changes with any of its numbers.
+  fileprivate var fingerprint: Fingerprint {
+    var fingerprint = Fingerprint()
+    fingerprint.add("\(k) \(features) \(width)".utf8)
+    for tensor in [encoder, decoder, preBias, latentBias] {
+      tensor.withElements { fingerprint.add(UnsafeRawBufferPointer($0)) }
+    }
+    return fingerprint
+  }
+}
+
+extension Picture {
+  /// At most so many pixels wide, in the same shape.
+  fileprivate func shrunk(to width: Int) throws -> Picture {
+    guard self.width > width else { return self }
+    let height = max(1, (self.height * width + self.width / 2) / self.width)
+    return try Canvas.picture(Size(Double(width), Double(height))) { $0.draw(self, in: $0.box) }
+  }
+}

@@ -1,0 +1,116 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// The work that all figures share: model, dictionaries, the picture and its table of prompts.
+struct FigureJob {
+  let folder: ModelFolder
+  let study: Study
+  let darkroom: Darkroom
+  let settings: RunSettings
+  let path: String
+  private let shared: SharedFigureOptions
+  private let progress: Progress
+
+  /// What is reported.
+  struct Result: Encodable {
+    let figure: String
+    let promptTable: String
+    let prompts: [Figure.Source]
+  }
+
+  /// Reads model and dictionaries.
+  ///
+  /// - Parameter dictionaries: finds those that are needed.
+  init(
+    _ shared: SharedFigureOptions, name: String, _ progress: Progress,
+    dictionaries: (ModelFolder) throws -> [BlockName: DictionaryFolder]
+  ) throws {
+    (self.shared, self.progress) = (shared, progress)
+    folder = try shared.model.folder()
+    settings = try shared.options.settings(pictureSize: folder.pictureSize)
+    let found = try dictionaries(folder)
+    path = try FigureOptions.path(shared.figure.output, name, shared.workspace)
+    progress.stage("reading the model")
+    let study = try Study(folder, dictionaries: found)
+    self.study = study
+    darkroom = Darkroom(study.pipeline, dictionaries: found) { study.encode($0, $1) }
+    darkroom.heatMap.colors = shared.figure.colors
+  }
+
+  /// The prompts that the model shows of itself.
+  func prompts(recorded: RecordedPictures? = nil) throws -> FigurePrompts {
+    try FigurePrompts(for: folder, recorded: recorded)
+  }
+
+  /// Runs of these prompts.
+  func scenes(_ prompts: [String]) -> [Scene] { prompts.map { Scene($0, settings) } }
+
+  /// The strongest features of blocks on a prompt.
+  func strongest(_ count: Int, on scene: Scene, of blocks: [BlockName]) throws
+    -> [(block: BlockName, features: [Int])]
+  {
+    progress.stage("running the prompt")
+    let codes = try darkroom.hold(scene, watching: blocks)
+    return blocks.map { block in
+      let found = FeatureSighting.strongest(
+        count, in: codes[block]!, of: block, darkroom.dictionaries[block]!)
+      return (block, found.map(\.feature))
+    }
+  }
+
+  /// Draws a figure, and reports it.
+  func draw(_ figure: Figure) throws {
+    progress.count(to: figure.work, unit: "passes")
+    darkroom.advance = { progress.advance("drawing") }
+    let texts = [
+      PNGText("Software", "sdlens \(Version.current)"), PNGText("figure", figure.title),
+      PNGText("model", "\(folder.title) \(try folder.fingerprint())"), PNGText("seed", "\(settings.seed)"),
+    ]
+    try figure.write(to: path, darkroom, text: texts)
+    let table = (path as NSString).deletingPathExtension + ".txt"
+    let bytes = Array(figure.promptTable.utf8)
+    try AtomicFile.write(to: table, byteCount: bytes.count) { try $0.append(bytes) }
+    progress.clear()
+    guard !shared.report.json else {
+      return try Output.print(json: Result(figure: path, promptTable: table, prompts: figure.sources))
+    }
+    try Output.print("\(path)\n\(table)")
+  }
+}
+
+/// The options of every figure that is made by a model.
+struct SharedFigureOptions: ParsableArguments {
+  @OptionGroup var figure: FigureOptions
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var options: RunOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+}
+
+extension NumberList {
+  /// A list of given values.
+  init(_ values: [Double]) { self.values = values }
+
+  /// Refuses what no edit can have.
+  func check(_ operation: (Double) -> Edit.Operation) throws {
+    do {
+      for value in values { _ = try EditList([Edit(operation(value), at: BlockName.studied[0])]) }
+    } catch let problem as EditError {
+      throw ValidationError(problem.description)
+    }
+  }
+}
+
+/// Refuses a number outside a range.
+func checkOption(_ name: String, _ value: Int?, _ range: ClosedRange<Int>) throws {
+  if let value, !range.contains(value) {
+    throw ValidationError(
+      "\(name) is \(value), but it must be from \(range.lowerBound) to \(range.upperBound)")
+  }
+}

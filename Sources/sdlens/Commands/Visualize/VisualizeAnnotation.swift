@@ -1,0 +1,45 @@
+import ArgumentParser
+import SDLensCore
+import SDLensDiffusion
+import SDLensStudy
+
+/// `sdlens visualize annotation`.
+struct VisualizeAnnotation: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "annotation",
+    abstract: "What an annotator sees of a feature (Fig. 11).",
+    discussion: """
+      Rows of recorded pictures: some without the feature; some that activate it by 10 to 90 % of the strongest, and \
+      their cold maps, in which all fades to white where the feature is weak or not active; the strongest pictures, \
+      their cold maps and their heat maps.
+      """)
+
+  @Argument(help: ArgumentHelp("Features. (default: the first that is ever active)", valueName: "n"))
+  var features: [Int] = []
+
+  @Option(help: ArgumentHelp("The transformer block.", valueName: "block"))
+  var block = BlockName.studied[0]
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Pictures in a row.", valueName: "n"))
+  var examples = 9
+
+  @OptionGroup var sae: SAEOptions
+  @OptionGroup var shared: SharedFigureOptions
+
+  func validate() throws { try checkOption("examples", examples, 1...50) }
+
+  func run() throws {
+    let progress = Progress(quiet: shared.quiet.quiet)
+    defer { progress.clear() }
+    let job = try FigureJob(shared, name: "annotation-\(block)", progress) { folder in
+      try sae.dictionaries(of: [block], model: folder, in: shared.workspace)
+    }
+    let chosen =
+      try features.isEmpty
+      ? Array(RecordedScenes(job.darkroom.dictionaries[block]!).alive.prefix(1)) : features
+    var figure = AnnotationFigure(block, features: chosen)
+    figure.examples = examples
+    figure.cellWidth = shared.figure.cell ?? figure.cellWidth
+    try job.draw(try figure.figure(job.darkroom))
+  }
+}

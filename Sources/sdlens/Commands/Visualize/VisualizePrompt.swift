@@ -1,0 +1,73 @@
+import ArgumentParser
+import SDLensCore
+import SDLensDiffusion
+import SDLensStudy
+
+/// `sdlens visualize prompt`.
+struct VisualizePrompt: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prompt",
+    abstract: "What the strongest features of a prompt do (Fig. 1 and 5).",
+    discussion: """
+      A row for each feature: its heat map, the picture with the feature modulated by β (A), the feature alone on \
+      the empty prompt by γ (B), and the recorded pictures in which it is strongest, under its heat map (C). Fig. 1 \
+      has the top 5 features of each block, Fig. 5 the top 9.
+      """)
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "What the picture shows; may be empty. (default: the paper's sloth)", valueName: "text"))
+  var prompt: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Transformer blocks. (default: those of the paper's four with dictionaries)", valueName: "block"))
+  var block: [BlockName] = []
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Features of each block.", valueName: "n"))
+  var top = 5
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Factors of modulation. (default: -6,6)", valueName: "beta,…")
+  )
+  var beta: NumberList?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Strengths on the empty prompt. (default: 1)", valueName: "gamma,…"))
+  var gamma: NumberList?
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Recorded pictures of each feature.", valueName: "n"))
+  var examples = 2
+
+  @OptionGroup var sae: SAEOptions
+  @OptionGroup var shared: SharedFigureOptions
+
+  func validate() throws {
+    try checkOption("top", top, 1...100)
+    try checkOption("examples", examples, 0...16)
+    try beta?.check { .modulate(feature: 0, beta: $0) }
+    try gamma?.check { .emptyContext(feature: 0, gamma: $0) }
+  }
+
+  func run() throws {
+    let progress = Progress(quiet: shared.quiet.quiet)
+    defer { progress.clear() }
+    let job = try FigureJob(shared, name: "prompt", progress) { folder in
+      block.isEmpty
+        ? try sae.available(of: BlockName.studied, model: folder, in: shared.workspace)
+        : try sae.dictionaries(of: Set(block).sorted(), model: folder, in: shared.workspace)
+    }
+    let scene = Scene(
+      try prompt ?? job.prompts().instead(of: [FigurePrompts.sloth])[0], job.settings)
+    let blocks = job.darkroom.dictionaries.keys.sorted()
+    var figure = PromptFigure(scene, features: try job.strongest(top, on: scene, of: blocks))
+    figure.betas = beta?.values ?? figure.betas
+    figure.gammas = gamma?.values ?? figure.gammas
+    figure.examples = examples
+    figure.cellWidth = shared.figure.cell ?? figure.cellWidth
+    try job.draw(try figure.figure(job.darkroom))
+  }
+}

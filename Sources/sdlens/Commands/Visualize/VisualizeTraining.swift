@@ -1,0 +1,82 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// `sdlens visualize training`.
+struct VisualizeTraining: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "training",
+    abstract: "How the training of dictionaries went.",
+    discussion: """
+      Curves of the loss, of both explained variances, of active features per vector and of the features that were \
+      not active for 10⁴, 10⁶ and 10⁷ vectors; and how often features are active in the end. They can be drawn while \
+      a training runs.
+      """)
+
+  @Argument(
+    help: ArgumentHelp(
+      "The folder of a training, with its log.jsonl. (default: the last of the block)", valueName: "folder"))
+  var training: String?
+
+  @Option(help: ArgumentHelp("The transformer block.", valueName: "block"))
+  var block = BlockName.studied[0]
+
+  @Option(
+    help: ArgumentHelp(
+      "The curves: .png, .svg or .pdf. (default: in the workspace's pictures)", valueName: "file"))
+  var output: String?
+
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var report: ReportOptions
+
+  func validate() throws { if let output { _ = try DrawingFormat(path: output) } }
+
+  /// What is reported.
+  struct Result: Encodable {
+    let figure: String
+    let dictionaries: [String]
+  }
+
+  func run() throws {
+    let folder = try training ?? last()
+    let parts = URL(fileURLWithPath: folder).standardizedFileURL.pathComponents
+    let names = (parts.last ?? "").split(separator: "+").map(String.init)
+    // …/training/<block>/<names>: the dictionaries lie in …/saes/<block>/.
+    let block = parts.dropLast().last.flatMap { try? BlockName($0) } ?? block
+    let statistics = try names.map { name in
+      let path = "\(workspace.dictionaries(of: block))/\(name)"
+      return FileManager.default.fileExists(atPath: path) ? try DictionaryFolder(path).statistics : nil
+    }
+    let figure = try FigureOptions.path(output, "training-\(block)", workspace)
+    try TrainingCurves.write(log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: figure)
+    try report.json
+      ? Output.print(json: Result(figure: figure, dictionaries: names)) : Output.print(figure)
+  }
+
+  /// The training of the block whose log is the newest.
+  private func last() throws -> String {
+    let folder = "\(workspace.folder)/training/\(block)"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let dated = names.compactMap { name -> (path: String, date: Date)? in
+      let path = "\(folder)/\(name)"
+      let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)/log.jsonl")
+      return (attributes?[.modificationDate] as? Date).map { (path, $0) }
+    }
+    guard let newest = dated.max(by: { ($0.date, $0.path) < ($1.date, $1.path) }) else {
+      throw NoTraining(block: block, workspace: workspace.folder)
+    }
+    return newest.path
+  }
+}
+
+/// No training of a block.
+struct NoTraining: UserError {
+  let block: BlockName
+  let workspace: String
+  var description: String {
+    "no dictionary of \(block) was trained in '\(workspace)'; train one with: sdlens train-sae --block \(block)"
+  }
+}

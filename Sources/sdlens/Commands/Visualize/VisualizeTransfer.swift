@@ -1,0 +1,73 @@
+import ArgumentParser
+import SDLensCore
+import SDLensDiffusion
+import SDLensStudy
+
+/// `sdlens visualize transfer`.
+struct VisualizeTransfer: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "transfer",
+    abstract: "What features do on unrelated prompts (Fig. 9).",
+    discussion: """
+      A row for each feature, which is added at all places of other prompts' pictures. The first column shows where \
+      the feature comes from, under its heat map: the prompt of --from, or for given features the recorded picture \
+      in which each is strongest.
+      """)
+
+  @Argument(help: ArgumentHelp("Features. (default: the strongest of --from)", valueName: "n"))
+  var features: [Int] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Prompt that the features come from. (default: the paper's sloth)", valueName: "text"))
+  var from: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Prompts that they are added to. (default: the paper's three)", valueName: "text"))
+  var prompt: [String] = []
+
+  @Option(help: ArgumentHelp("The transformer block.", valueName: "block"))
+  var block = BlockName.studied[0]
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Features of --from.", valueName: "n"))
+  var top = 6
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How strongly, in units of the mean activation. (default: the k of the dictionary, as in eq. 11)",
+      valueName: "strength"))
+  var strength: Double?
+
+  @OptionGroup var sae: SAEOptions
+  @OptionGroup var shared: SharedFigureOptions
+
+  func validate() throws {
+    try checkOption("top", top, 1...100)
+    if let strength {
+      try NumberList([strength]).check { .add(feature: 0, strength: $0, mask: .everywhere) }
+    }
+    if from != nil, !features.isEmpty {
+      throw ValidationError("--from chooses the features; leave it out, or the features")
+    }
+  }
+
+  func run() throws {
+    let progress = Progress(quiet: shared.quiet.quiet)
+    defer { progress.clear() }
+    let job = try FigureJob(shared, name: "transfer-\(block)", progress) { folder in
+      try sae.dictionaries(of: [block], model: folder, in: shared.workspace)
+    }
+    // Taken together, so that a model with prompts of its own has four different ones.
+    let defaults = try job.prompts().instead(of: [FigurePrompts.sloth] + FigurePrompts.unrelated)
+    let source = features.isEmpty ? Scene(from ?? defaults[0], job.settings) : nil
+    let chosen = try source.map { try job.strongest(top, on: $0, of: [block])[0].features } ?? features
+    let scenes = job.scenes(prompt.isEmpty ? Array(defaults.dropFirst()) : prompt)
+    let k = job.darkroom.dictionaries[block]!.autoencoder.k
+    var figure = TransferFigure(
+      chosen, of: block, from: source, on: scenes, strength: strength ?? Double(k))
+    figure.cellWidth = shared.figure.cell ?? figure.cellWidth
+    try job.draw(try figure.figure(job.darkroom))
+  }
+}

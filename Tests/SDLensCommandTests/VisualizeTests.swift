@@ -1,0 +1,210 @@
+import Foundation
+import SDLensCore
+import SDLensTestSupport
+import Testing
+
+/// `sdlens visualize` with the small model and dictionaries of 24 features.
+@Suite struct VisualizeTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// Trains dictionaries in the workspace `w`.
+  private func train() throws {
+    let prompts = (0..<48).map { "a house with \($0) windows & <b>doors</b>" }.joined(separator: "\n")
+    try folder.write(prompts.utf8, to: "prompts.txt")
+    let outcome = try Command.run(
+      [
+        "train-sae", "--model", Command.tinyModel, "--block", "down.2.1", "up.0.1", "--prompts",
+        "prompts.txt",
+        "--features", "24", "--k", "3", "--steps", "40", "--batch", "64", "--aux-k", "8", "--log-every", "4",
+        "--workspace", "w", "--quiet",
+      ], in: folder)
+    #expect(outcome.status == 0, "\(outcome.err)")
+  }
+
+  private func visualize(_ arguments: [String]) throws -> Outcome {
+    try Command.run(["visualize"] + arguments + ["--workspace", "w"], in: folder)
+  }
+
+  /// Draws with the small model, which must work.
+  private func draw(_ arguments: String...) throws -> String {
+    let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
+    #expect(outcome.status == 0, "\(outcome.err)")
+    #expect(outcome.err == "")
+    return outcome.out
+  }
+
+  private func text(_ name: String) throws -> String {
+    try String(contentsOfFile: folder(name), encoding: .utf8)
+  }
+
+  static let figures: [(arguments: [String], name: String, cites: String)] = [
+    (["prompt", "--top", "2"], "prompt", "A cinematic shot of a professor sloth"),
+    (["feature"], "feature-down.2.1", "windows & <b>doors</b>"),
+    (["blocks", "--prompt", "a house", ""], "blocks", "a house"),
+    (["reconstruction", "--count", "3"], "reconstruction", "a house with "),
+    (["transfer", "--top", "2"], "transfer-down.2.1", "a photo of a colorful model"),
+    (["paint", "--region", "left"], "paint-up.0.1", "a cinematic shot of a classroom"),
+    (["annotation", "--examples", "3"], "annotation-down.2.1", "windows & <b>doors</b>"),
+  ]
+
+  @Test func figuresOfEachKind() throws {
+    try train()
+    for (arguments, name, cites) in Self.figures {
+      let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
+      #expect(outcome == Outcome(status: 0, out: "w/pictures/\(name).png\nw/pictures/\(name).txt\n", err: ""))
+      let picture = try PNG.read(folder("w/pictures/\(name).png"))
+      #expect(picture.width > 200 && picture.height > 200)
+      #expect(Set(picture.samples).count > 30)
+      let table = try text("w/pictures/\(name).txt")
+      #expect(table.hasPrefix("Block ") && table.contains(cites), "\(table)")
+      // A second time, on one thread, and reported in full.
+      let again = try visualize(
+        arguments + ["--model", Command.tinyModel, "--threads", "1", "--output", "again.png", "--json"])
+      #expect(again.status == 0, "\(again.err)")
+      let result = try #require(
+        try JSONSerialization.jsonObject(with: Data(again.out.utf8)) as? [String: Any])
+      #expect(result["figure"] as? String == "again.png")
+      #expect((result["prompts"] as? [Any])?.isEmpty == false)
+      #expect(try PNG.read(folder("again.png")).samples == picture.samples, "\(name)")
+    }
+  }
+
+  @Test(arguments: [("svg", "<?xml"), ("pdf", "%PDF-")]) func vectors(ending: String, start: String) throws {
+    let outcome = try draw("blocks", "--prompt", "a house", "--block", "mid.0", "--output", "f.\(ending)")
+    #expect(outcome == "f.\(ending)\nf.txt\n")
+    let data = try #require(FileManager.default.contents(atPath: folder("f.\(ending)")))
+    #expect(data.starts(with: start.utf8))
+  }
+
+  @Test func trainingCurves() throws {
+    try train()
+    let outcome = try visualize(["training"])
+    #expect(outcome == Outcome(status: 0, out: "w/pictures/training-down.2.1.png\n", err: ""))
+    #expect(try PNG.read(folder("w/pictures/training-down.2.1.png")).width > 1000)
+    let named = try visualize(["training", "w/training/up.0.1/k3-n24", "--output", "c.svg"])
+    #expect(named == Outcome(status: 0, out: "c.svg\n", err: ""))
+    let none = try visualize(["training", "--block", "mid.0"])
+    #expect(none.status == 1)
+    #expect(
+      none.err
+        == "Error: no dictionary of mid.0 was trained in 'w'; train one with: sdlens train-sae --block mid.0\n"
+    )
+  }
+
+  @Test func galleryMakesOnlyWhatChanged() throws {
+    try train()
+    func gallery(_ more: String...) throws -> String {
+      let outcome = try visualize(["gallery", "--output", "g", "--model", Command.tinyModel] + more)
+      #expect(outcome.status == 0 && outcome.out == "g/index.html\n", "\(outcome.err)")
+      return outcome.err.split(separator: "\n").last.map(String.init) ?? ""
+    }
+    let captions = "{\"feature\": 3, \"caption\": \"<script>alert('x')</script> & \\\"more\\\"\"}\n"
+    try folder.write(captions.utf8, to: "w/saes/down.2.1/k3-n24/captions.jsonl")
+    #expect(try gallery("--features", "all") == "24 cards made, 0 were there")
+    let page = try text("g/index.html")
+    #expect(page.components(separatedBy: "<article").count == 25)
+    #expect(page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;more&quot;"))
+    #expect(page.contains("windows &amp; &lt;b&gt;doors&lt;/b&gt;"))
+    #expect(!page.contains("alert('x')") && !page.contains("<b>"))
+    // Every picture is there, and nothing from elsewhere.
+    let sources = page.matches(of: /src="([^"]*)"/).map { String($0.1) }
+    #expect(sources.count > 50)
+    for source in sources {
+      #expect(throws: Never.self) { _ = try PNG.read(folder("g/\(source)")) }
+    }
+    #expect(!page.contains("http:") && !page.contains("https:") && !page.contains("//"))
+
+    #expect(try gallery("--features", "all") == "0 cards made, 24 were there")
+    #expect(try text("g/index.html") == page)
+    let first = try #require(sources.first)
+    let bytes = FileManager.default.contents(atPath: folder("g/\(first)"))
+    try FileManager.default.removeItem(atPath: folder("g/\(first)"))
+    #expect(try gallery("--features", "all") == "1 cards made, 23 were there")
+    #expect(FileManager.default.contents(atPath: folder("g/\(first)")) == bytes)
+    try folder.write("".utf8, to: "w/saes/down.2.1/k3-n24/captions.jsonl")
+    #expect(try gallery("--features", "2-4,9") == "0 cards made, 4 were there")
+    #expect(try text("g/index.html").components(separatedBy: "<article").count == 5)
+    // Other strengths are other pictures, but not for features without any.
+    #expect(try gallery("--beta", "-3").hasSuffix(" cards made, 0 were there"))
+  }
+
+  @Test func aStoppedGalleryGoesOn() throws {
+    try train()
+    let arguments = [
+      "visualize", "gallery", "--model", Command.tinyModel, "--workspace", "w", "--quiet", "--output",
+    ]
+    #expect(try Command.run(arguments + ["whole"], in: folder).status == 0)
+    for attempt in 1...3 {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: Command.program)
+      process.arguments = arguments + ["parts"]
+      process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      usleep(UInt32(attempt * 100_000 + Int.random(in: 0..<100_000)))
+      kill(process.processIdentifier, attempt == 1 ? SIGTERM : SIGKILL)
+      process.waitUntilExit()
+    }
+    #expect(try Command.run(arguments + ["parts"], in: folder).status == 0)
+    let names = try #require(
+      FileManager.default.enumerator(atPath: folder("whole"))?.allObjects as? [String]
+    ).sorted()
+    let others = FileManager.default.enumerator(atPath: folder("parts"))?.allObjects as? [String]
+    #expect(others?.sorted() == names)
+    for name in names where name.contains(".") {
+      #expect(
+        FileManager.default.contents(atPath: folder("whole/\(name)"))
+          == FileManager.default.contents(atPath: folder("parts/\(name)")), "\(name)")
+    }
+  }
+
+  static let refused: [(arguments: [String], message: String)] = [
+    (["feature", "24"], "there is no feature 24; 'w/saes/down.2.1/k3-n24' has the features 0 to 23"),
+    (["annotation", "99"], "there is no feature 99; 'w/saes/down.2.1/k3-n24' has the features 0 to 23"),
+    (["transfer", "24"], "there is no feature 24; 'w/saes/down.2.1/k3-n24' has the features 0 to 23"),
+    (["gallery", "--features", "3,24"], "there is no feature 24; 'w/saes/down.2.1/k3-n24' has"),
+    (
+      ["paint", "24"],
+      "edit 1 (add at up.0.1): there is no feature 24; the dictionary of up.0.1 has the features 0 to 23"
+    ),
+    (["feature", "--block", "mid.0"], "there is no dictionary of mid.0 for the model tiny in 'w'"),
+    (["blocks", "--output", "none/f.png"], "none/f.png"),
+  ]
+
+  @Test func refusals() throws {
+    try train()
+    func refuse(_ arguments: [String], _ message: String) throws {
+      let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
+      #expect(outcome.status == 1)
+      #expect(outcome.err.hasPrefix("Error: ") && outcome.err.contains(message), "\(outcome.err)")
+    }
+    for (arguments, message) in Self.refused { try refuse(arguments, message) }
+    try FileManager.default.removeItem(atPath: folder("w/saes/down.2.1/k3-n24/examples.safetensors"))
+    for command in ["feature", "annotation", "gallery"] {
+      try refuse([command], "does not know in which pictures its features are active")
+    }
+  }
+
+  @Test(arguments: [
+    (["prompt", "--top", "0"], "top is 0, but it must be from 1 to 100"),
+    (["prompt", "--beta", "nan"], "edit 1 (modulate at down.2.1): beta is nan"),
+    (["feature", "--gamma", "1e9"], "edit 1 (empty-context at down.2.1): gamma is 1000000000.0"),
+    (["prompt", "--output", "figure.gif"], "'figure.gif'"),
+    (["blocks", "--cell", "5"], "cell is 5, but it must be from 32 to 2048"),
+    (["transfer", "3", "--from", "x"], "--from chooses the features; leave it out, or the features"),
+    (["paint", "1", "2", "--region", "left"], "there are 2 features and 1 areas; give one for each feature"),
+    (["paint", "1", "2", "3", "4", "5"], "5 features need as many areas; give --region or --mask for each"),
+    (["paint", "--region", "middle"], "'middle' is not a region"),
+    (["gallery", "--features", "9-3"], "The value '9-3' is invalid for '--features <features>'"),
+    (["annotation", "--examples", "0"], "examples is 0, but it must be from 1 to 50"),
+    (["training", "--output", "c.txt"], "'c.txt'"),
+  ])
+  func usage(arguments: [String], message: String) throws {
+    let outcome = try visualize(arguments)
+    #expect(outcome.status == 64)
+    #expect(outcome.err.contains(message), "\(outcome.err)")
+  }
+}

@@ -1,0 +1,73 @@
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+import SDLensTestSupport
+import Testing
+
+/// Recorded pictures found by their features: 40 pictures, feature 0 in all, stronger from each to the next,
+/// feature 1 in the first only, feature 2 in none.
+@Suite struct RecordedScenesTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    let autoencoder = SparseAutoencoder(
+      k: 2, encoder: Tensor([3, 4]), decoder: Tensor([3, 4]), preBias: Tensor([4]), latentBias: Tensor([3]))
+    try SavedAutoencoder(autoencoder).write(into: folder.path)
+    var examples = FeatureExampleCollector(features: 3, mapShape: [1, 1, 1], keepsMaps: true)
+    for picture in 0..<40 {
+      let second: Float = picture == 0 ? 1 : 0
+      examples.add(
+        Codes(rows: 1, slots: 2, indices: [0, 1], values: [Float(picture + 1), second]), picture: picture)
+    }
+    try examples.result.write(to: folder("examples.safetensors"))
+    let manifest = ActivationManifest(
+      model: "m", modelFingerprint: "f", site: "update", blocks: [], dtype: .float16, pictures: 40,
+      picturesPerShard: 40, places: nil, seed: 100, steps: 2, guidance: 0, height: 64, width: 96, prompts: "p"
+    )
+    try JSON.write(manifest, to: folder("activations.json"))
+    let lines = (0..<40).map { "{\"picture\": \($0), \"prompt\": \"p\($0)\"}\n" }.joined()
+    try folder.write(lines.utf8, to: "pictures.jsonl")
+  }
+
+  private var scenes: RecordedScenes { get throws { try RecordedScenes(DictionaryFolder(folder.path)) } }
+
+  @Test func strongestComeFirstAsTheyWereMade() throws {
+    let found = try scenes.strongest(2, of: 0)
+    #expect(found.map(\.prompt) == ["p39", "p38"])
+    #expect(found[0].settings == (try RunSettings(seed: 139, steps: 2, height: 64, width: 96)))
+    #expect(try scenes.strongest(5, of: 1).map(\.prompt) == ["p0"])
+    #expect(try scenes.alive == [0, 1])
+  }
+
+  @Test func topIsOfTheUpperTwentieth() throws {
+    // 5 % of 40 are 2.
+    #expect(try scenes.top(1, of: 0).allSatisfy { ["p39", "p38"].contains($0.prompt) })
+    #expect(try scenes.top(2, of: 0).map(\.prompt) == ["p39", "p38"])
+    #expect(try scenes.top(3, of: 0).map(\.prompt) == ["p39", "p38", "p37"])
+  }
+
+  @Test func othersDoNotShowTheFeature() throws {
+    #expect(try scenes.without(0, 5).isEmpty)
+    let others = try scenes.without(1, 39).map(\.prompt)
+    #expect(Set(others).count == 39 && !others.contains("p0"))
+  }
+
+  @Test func aProgressionGoesUp() throws {
+    let steps = try scenes.progression([0.9, 0.1, 0.1, 0.5], of: 0)
+    // 0.1 of 40 is the activation 4, of picture 3; the second time 5 is the first of the two that are next.
+    #expect(steps.map(\.scene.prompt) == ["p3", "p4", "p19", "p35"])
+    #expect(steps.map(\.share) == [0.1, 0.125, 0.5, 0.9])
+    #expect(try scenes.progression([0.1, 0.9], of: 1).count == 1)
+  }
+
+  @Test func whatIsNotThereIsSaid() throws {
+    #expect(throws: NeverActive.self) { try scenes.strongest(1, of: 2) }
+    #expect(throws: NoSuchFeature.self) { try scenes.top(1, of: 3) }
+    #expect(throws: NoSuchFeature.self) { try scenes.without(-1, 1) }
+    let bare = try TemporaryFolder()
+    try DictionaryFolder(folder.path).saved.write(into: bare.path)
+    #expect(throws: NoExamples.self) { try RecordedScenes(DictionaryFolder(bare.path)) }
+  }
+}
