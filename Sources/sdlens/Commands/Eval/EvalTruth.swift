@@ -72,7 +72,7 @@ struct EvalTruth: ParsableCommand {
     let settings = [
       "store": try store.manifest.fingerprint, "pictures": "\(min(pictures, store.pictures))",
       "pooling": pooling.rawValue, "seed": "\(seed)",
-      "dictionaries": dictionaries.map { "\($0.block) \($0.name) \($0.folder.autoencoder.fingerprint)" }
+      "dictionaries": dictionaries.map { "\($0.block) \($0.name) \($0.folder.autoencoder.contentFingerprint)" }
         .joined(separator: ", "),
     ]
     let results = try ResultFolder(
