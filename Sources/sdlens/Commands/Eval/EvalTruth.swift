@@ -72,8 +72,10 @@ struct EvalTruth: ParsableCommand {
     let settings = [
       "store": try store.manifest.fingerprint, "pictures": "\(min(pictures, store.pictures))",
       "pooling": pooling.rawValue, "seed": "\(seed)",
-      "dictionaries": dictionaries.map { "\($0.block) \($0.name) \($0.folder.autoencoder.contentFingerprint)" }
-        .joined(separator: ", "),
+      "dictionaries": dictionaries.map {
+        "\($0.block) \($0.name) \($0.folder.autoencoder.contentFingerprint)"
+      }
+      .joined(separator: ", "),
     ]
     let results = try ResultFolder(
       "truth", settings: settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }, in: workspace)
