@@ -41,7 +41,7 @@ public struct Gallery {
     (self.block, self.darkroom, self.settings) = (block, darkroom, settings)
     self.dictionary = dictionary
     recorded = try RecordedScenes(dictionary)
-    origin = "\(model) \(dictionary.autoencoder.fingerprint)"
+    origin = "\(model) \(dictionary.autoencoder.contentFingerprint)"
   }
 
   /// A picture of a card.

@@ -3,7 +3,7 @@ import SDLensSparse
 
 extension SparseAutoencoder {
   /// A number that changes with the dictionary: 64-bit FNV-1a over the bits of all its numbers.
-  package var fingerprint: Fingerprint {
+  package var contentFingerprint: Fingerprint {
     var fingerprint = Fingerprint()
     let hashes = [encoder, decoder, preBias, latentBias].map { $0.hash }
     fingerprint.add("\(k) \(hashes)\n".utf8)

@@ -171,7 +171,7 @@ public final class PictureArchive {
 extension BlockDictionary {
   /// A number that changes with what edits need of a dictionary.
   fileprivate var fingerprint: Fingerprint {
-    var fingerprint = autoencoder.fingerprint
+    var fingerprint = autoencoder.contentFingerprint
     fingerprint.add("\(means?.hash ?? 0)".utf8)
     return fingerprint
   }

@@ -58,9 +58,9 @@ struct EvalAll: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "all", abstract: "Every number of the paper, in its tables.",
     discussion: """
-      Values are M (S): mean and standard deviation over features; of baselines over 100 samples. A metric that lacks \
-      something, as weights of LPIPS, is left out and named. Of the newer metrics, density, artefacts and steps are \
-      measured along.
+      Values are M (S): mean and standard deviation over features; of baselines over 100 samples. A metric \
+      that lacks something, as weights of LPIPS, is left out and named. Of the newer metrics, density, \
+      artefacts and steps are measured along.
       """)
   @OptionGroup var options: EvalOptions
   func run() throws {
@@ -91,8 +91,8 @@ struct EvalColor: EvalCommand {
   static let configuration = CommandConfiguration(
     commandName: "color", abstract: "How much colours differ where a feature is active.",
     discussion: """
-      The Manhattan distance (0 to 765) of pixels to their mean colour, both weighted by the activation, over 10 \
-      random pictures of a feature's top 5 %.
+      The Manhattan distance (0 to 765) of pixels to their mean colour, both weighted by the activation, \
+      over 10 random pictures of a feature's top 5 %.
       """)
   @OptionGroup var options: EvalOptions
 }
@@ -102,9 +102,9 @@ struct EvalLocality: EvalCommand {
   static let configuration = CommandConfiguration(
     commandName: "locality", abstract: "Whether modulating a feature changes pictures where it is active.",
     discussion: """
-      The Manhattan distance (0 to 765) of a picture and the one with the feature modulated by -10, -5, 5 and 10, \
-      inside the area where the feature is more active than in half of the picture, and outside, where it is not \
-      active at all.
+      The Manhattan distance (0 to 765) of a picture and the one with the feature modulated by -10, -5, 5 \
+      and 10, inside the area where the feature is more active than in half of the picture, and outside, \
+      where it is not active at all.
       """)
   @OptionGroup var options: EvalOptions
 }
@@ -133,8 +133,8 @@ struct EvalSensitivity: EvalCommand {
   static let configuration = CommandConfiguration(
     commandName: "sensitivity", abstract: "Whether a feature is active where its caption says.",
     discussion: """
-      Of the 100 recorded prompts nearest to the caption, the share on whose pictures the feature is active on more \
-      than 0, 10 and 30 % of the area.
+      Of the 100 recorded prompts nearest to the caption, the share on whose pictures the feature is \
+      active on more than 0, 10 and 30 % of the area.
       """)
   @OptionGroup var options: EvalOptions
 }
@@ -144,8 +144,9 @@ struct EvalReconstruction: EvalCommand {
   static let configuration = CommandConfiguration(
     commandName: "reconstruction", abstract: "How much a picture changes when a block is reconstructed.",
     discussion: """
-      Mean and median Manhattan distance of pixels (0 to 765), LPIPS, the share of LPIPS that the reconstruction keeps \
-      of what leaving out the block takes, and explained variance.
+      Mean and median Manhattan distance of pixels (0 to 765), LPIPS, the share of LPIPS that the \
+      reconstruction keeps of what leaving out the block takes, and explained variance. The paper's values \
+      are those of k = 10 and 5120 features.
       """)
   @OptionGroup var options: EvalOptions
 }
@@ -163,8 +164,8 @@ struct EvalMonosemanticity: EvalCommand {
   static let configuration = CommandConfiguration(
     commandName: "monosemanticity", abstract: "How alike all pictures of a feature are, by activation.",
     discussion: """
-      The mean CLIP similarity of all pairs of up to 100 pictures in which a feature is active, weighted by both \
-      activations (Pach et al., 2025).
+      The mean CLIP similarity of all pairs of up to 100 pictures in which a feature is active, weighted \
+      by both activations (Pach et al., 2025).
       """)
   @OptionGroup var options: EvalOptions
 }
@@ -181,8 +182,8 @@ struct EvalArtefacts: EvalCommand {
   static let configuration = CommandConfiguration(
     commandName: "artefacts", abstract: "Whether edits drive updates out of their natural range.",
     discussion: """
-      Of the places where a feature is active, the share whose update, with the feature modulated by -10, -5, 5 and \
-      10, is longer than 99.9 % of natural updates; and the longest of them over that limit.
+      Of the places where a feature is active, the share whose update, with the feature modulated by -10, \
+      -5, 5 and 10, is longer than 99.9 % of natural updates; and the longest of them over that limit.
       """)
   @OptionGroup var options: EvalOptions
 }

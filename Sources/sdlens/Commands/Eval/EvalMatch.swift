@@ -10,10 +10,11 @@ struct EvalMatch: ParsableCommand {
     commandName: "match",
     abstract: "How far two dictionaries of a block found the same features.",
     discussion: """
-      The matched cosine of a feature is the largest with a feature of the other dictionary: of dictionaries that \
-      differ in their seeds it tells how stable they are (Sharkey et al., 2022). With dictionaries of different size \
-      and a store, also absorption: of the vectors on which a feature of the smaller one is active, the share on which \
-      its nearest of the larger one is silent while a related feature stands in (after Chanin et al., 2024).
+      The matched cosine of a feature is the largest with a feature of the other dictionary: of \
+      dictionaries that differ in their seeds it tells how stable they are (Sharkey et al., 2022). With \
+      dictionaries of different size and a store, also absorption: of the vectors on which a feature of \
+      the smaller one is active, the share on which its nearest of the larger one is silent while a \
+      related feature stands in (after Chanin et al., 2024).
       """)
 
   @Argument(help: ArgumentHelp("A dictionary, in any format that convert reads.", valueName: "folder"))

@@ -52,6 +52,11 @@ enum EvalMetric: String, Codable, CaseIterable {
     }
   }
 
+  /// The paper's values for a block or a baseline; one baseline for all blocks where we have one for each.
+  func paper(for subject: String) -> [String: String]? {
+    paper[subject] ?? (subject.hasPrefix("random at ") ? paper["random"] : nil)
+  }
+
   /// The values of the paper for SDXL-Turbo, as they stand there: subject, then column.
   var paper: [String: [String: String]] {
     func row(_ values: [String]) -> [String: String] {

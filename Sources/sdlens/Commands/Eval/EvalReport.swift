@@ -87,7 +87,8 @@ struct EvalReport: Encodable {
       }
       if isPaperModel {
         row.append(
-          columns.compactMap { metric.paper[subject]?[$0] }.filter { !$0.isEmpty }.joined(separator: " / "))
+          columns.compactMap { metric.paper(for: subject)?[$0] }.filter { !$0.isEmpty }.joined(
+            separator: " / "))
       }
       rows.append(row)
     }
@@ -104,7 +105,7 @@ struct EvalReport: Encodable {
         [name]
           + metrics.flatMap { metric in
             [find(metric, name, metric.rawValue)?.text ?? "–"]
-              + (isPaperModel ? [metric.paper[name]?[metric.rawValue] ?? "–"] : [])
+              + (isPaperModel ? [metric.paper(for: name)?[metric.rawValue] ?? "–"] : [])
           })
     }
     return Table(left: [0], rows).text
@@ -133,7 +134,7 @@ struct EvalReport: Encodable {
         let cells = metric.columns.compactMap { column in
           find(metric, subject, column).map { metric.columns.count == 1 ? $0.text : "\(column) \($0.text)" }
         }
-        let paper = metric.columns.compactMap { metric.paper[subject]?[$0] }.filter { !$0.isEmpty }
+        let paper = metric.columns.compactMap { metric.paper(for: subject)?[$0] }.filter { !$0.isEmpty }
         return "\(metric.rawValue) of \(subject): \(cells.joined(separator: ", "))"
           + (isPaperModel && !paper.isEmpty ? "; paper: \(paper.joined(separator: ", "))" : "")
       }
@@ -232,7 +233,7 @@ struct EvalReport: Encodable {
         item.metric.rawValue, item.subject, item.column, number(item.mean), number(item.deviation),
         "\(item.values.count)", number(item.interval?.first), number(item.interval?.last),
         "\(item.skipped.values.reduce(0, +))",
-        isPaperModel ? item.metric.paper[item.subject]?[item.column] ?? "" : "",
+        isPaperModel ? item.metric.paper(for: item.subject)?[item.column] ?? "" : "",
       ])
     }
     try results.write(summary, to: "summary.csv")

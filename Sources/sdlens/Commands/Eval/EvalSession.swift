@@ -74,8 +74,10 @@ final class EvalSession {
     var settings: [String: String] = [
       "model": try folder.fingerprint().description, "features": choice.description,
       "seed": "\(options.seed)",
-      "dictionaries": blocks.map { "\($0) \(dictionaries[$0]?.autoencoder.fingerprint.description ?? "")" }
-        .joined(separator: ", "),
+      "dictionaries": blocks.map {
+        "\($0) \(dictionaries[$0]?.autoencoder.contentFingerprint.description ?? "")"
+      }
+      .joined(separator: ", "),
     ]
     settings["pictures"] = options.pictures.map { "\($0)" }
     settings["clip"] = clip?.fingerprint.description

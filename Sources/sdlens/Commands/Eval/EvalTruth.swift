@@ -11,12 +11,13 @@ struct EvalTruth: ParsableCommand {
     commandName: "truth",
     abstract: "How well single features tell the factors of shapes.",
     discussion: """
-      For every value of every factor, as in colour red, the feature with the largest area under the ROC curve is \
-      chosen on one half of the pictures and measured on the other. The table has the mean over a factor's values, \
-      for pictures (is there a red object?) and for places (is it here?); 0.5 is chance, 1 is perfect.
+      For every value of every factor, as in colour red, the feature with the largest area under the ROC \
+      curve is chosen on one half of the pictures and measured on the other. The table has the mean over a \
+      factor's values, for pictures (is there a red object?) and for places (is it here?); 0.5 is chance, \
+      1 is perfect.
 
-      Beside each dictionary: one of random directions, of equal size and k; principal components; raw channels; \
-      and a linear probe, which uses all channels together.
+      Beside each dictionary: one of random directions, of equal size and k; principal components; raw \
+      channels; and a linear probe, which uses all channels together.
       """)
 
   @Option(
@@ -71,8 +72,10 @@ struct EvalTruth: ParsableCommand {
     let settings = [
       "store": try store.manifest.fingerprint, "pictures": "\(min(pictures, store.pictures))",
       "pooling": pooling.rawValue, "seed": "\(seed)",
-      "dictionaries": dictionaries.map { "\($0.block) \($0.name) \($0.folder.autoencoder.fingerprint)" }
-        .joined(separator: ", "),
+      "dictionaries": dictionaries.map {
+        "\($0.block) \($0.name) \($0.folder.autoencoder.contentFingerprint)"
+      }
+      .joined(separator: ", "),
     ]
     let results = try ResultFolder(
       "truth", settings: settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }, in: workspace)
