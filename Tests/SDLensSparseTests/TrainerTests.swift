@@ -190,7 +190,7 @@ import Testing
     }
     let random = try Trainer(source: MemorySource(vectors), settings: [settings { $0.features = 60 }])
       .autoencoder(0)
-    SDLensTestSupport.expectSame(sae.encoder.rows(50..<60), random.encoder.rows(50..<60), "the rest")
+    SDLensTestSupport.expectSame(sae.decoder.rows(50..<60), random.decoder.rows(50..<60), "the rest")
     let again = try Trainer(source: MemorySource(vectors), settings: [few]).autoencoder(0)
     SDLensTestSupport.expectSame(again.encoder, sae.encoder, "again")
   }

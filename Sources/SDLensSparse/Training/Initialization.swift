@@ -28,7 +28,7 @@ extension SparseAutoencoder {
   ///
   /// A vector is chosen with a probability that grows with its squared distance from `b_pre`, none twice. Its
   /// decoder row has length 1, its encoder row length 1/k: were the k features of a vector all like it, they would
-  /// reconstruct it. When there are fewer vectors than features, the others stay random.
+  /// reconstruct it. When there are fewer vectors than features, the directions of the others are random.
   package init(startingFrom vectors: Tensor, features: Int, k: Int, seed: Int, preBias: Tensor) {
     self.init(untrained: features, k: k, seed: seed, preBias: preBias)
     let directions = centered(vectors)
@@ -46,12 +46,9 @@ extension SparseAutoencoder {
     var unit = directions
     unit.normalizeRows()
     for (feature, choice) in chosen.enumerated() {
-      for column in 0..<width {
-        let value = unit[choice.row * width + column]
-        decoder[feature * width + column] = value
-        encoder[feature * width + column] = value / Float(k)
-      }
+      for column in 0..<width { decoder[feature * width + column] = unit[choice.row * width + column] }
     }
+    encoder = decoder.scaled(by: 1 / Float(k))
   }
 }
 

@@ -36,7 +36,7 @@ final class EvalSession {
       ? try sae.available(of: BlockName.studied, model: folder, in: workspace)
       : try sae.dictionaries(of: Set(options.block).sorted(), model: folder, in: workspace)
     self.dictionaries = dictionaries
-    for (block, dictionary) in dictionaries {
+    for (block, dictionary) in dictionaries.sorted(by: { $0.key < $1.key }) {
       if case .list(let list) = choice, let most = list.max(), most >= dictionary.autoencoder.features {
         throw UnknownFeature(block: block, feature: most, count: dictionary.autoencoder.features)
       }
