@@ -108,7 +108,7 @@ import Testing
     #expect(outcome.status == 1)
     #expect(
       outcome.err
-        == "Error: 'learningRate' of dictionary 0 is 0.5, but the training began with 1e-05; resume with 1e-05 or "
+        == "Error: 'learningRate' of dictionary 0 is 0.5, but the training began with 0.001; resume with 0.001 or "
         + "begin anew\n")
   }
 

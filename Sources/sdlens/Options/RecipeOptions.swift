@@ -24,11 +24,11 @@ struct RecipeOptions: ParsableArguments {
     var settings: TrainingSettings {
       var settings = TrainingSettings()
       guard self == .small else { return settings }
-      settings.start = .data
-      settings.learningRate = 1e-5
-      settings.steps = 300
+      settings.learningRate = 1e-3
+      settings.steps = 500
+      settings.warmup = 20
       settings.decay = 0.3
-      settings.deadAfter = 100_000
+      settings.deadAfter = 200_000
       return settings
     }
   }
@@ -45,12 +45,12 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "paper: learning rate 1e-4, 1 epoch, dead after 10,000,000 vectors, random first weights. small: 1e-5, 300 "
-        + "steps, the last 30 % of decay, dead after 100,000, first weights from the data. (default: small below 10,000,000 vectors)"
+      "paper: learning rate 1e-4, 1 epoch, dead after 10,000,000 vectors. small: 1e-3, 500 steps, 20 of warm-up "
+        + "and 30 % of decay, dead after 200,000. (default: small below 10,000,000 vectors)"
     ))
   var recipe: Recipe?
 
-  @Option(help: "First weights: random numbers, or directions of the data. (default: the recipe's)")
+  @Option(help: "First weights: random numbers, or directions of the data. (default: random)")
   var start: TrainingSettings.Start?
 
   @Option(
