@@ -71,7 +71,7 @@ public struct Pipeline: Sendable {
   /// From latents to pictures.
   public let decoder: Decoder
   private let unetWeights: WeightFile
-  let schedulerConfig: ConfigFile
+  private let schedulerConfig: ConfigFile
 
   /// Reads U-net, decoder and scheduler settings of a model.
   public init(_ folder: ModelFolder) throws {
@@ -122,8 +122,13 @@ public struct Pipeline: Sendable {
 
   /// The same run before its first step, to be taken step by step.
   ///
+  /// - Parameters:
+  ///   - prompt: of all pictures; with guidance, the negative prompts of all first.
+  ///   - seeds: one for each picture; without them, there is one picture, with the seed of the settings.
   /// - Throws: as `sample`.
-  public func start(_ prompt: PromptEmbeddings, _ settings: RunSettings) throws -> Denoising {
+  public func start(
+    _ prompt: PromptEmbeddings, _ settings: RunSettings, seeds: [Int]? = nil
+  ) throws -> Denoising {
     let scheduler = try Scheduler(schedulerConfig, steps: settings.steps)
     let (width, pooledWidth) = (unet.config.contextWidth, unet.config.pooledWidth)
     guard prompt.embeddings.width == width, prompt.pooled.width == pooledWidth else {
@@ -132,9 +137,10 @@ public struct Pipeline: Sendable {
           + "\(prompt.pooled.width), but the U-net needs \(width) and \(pooledWidth); take both from one model"
       )
     }
-    let pictures = settings.isGuided ? 2 : 1
-    precondition(prompt.embeddings.shape[0] == pictures, "\(prompt.embeddings.shape) for \(pictures)")
-    return Denoising(unet, scheduler, prompt, settings, factor: decoder.config.factor)
+    let seeds = seeds ?? [settings.seed]
+    let prompts = seeds.count * (settings.isGuided ? 2 : 1)
+    precondition(prompt.embeddings.shape[0] == prompts, "\(prompt.embeddings.shape) for \(prompts)")
+    return Denoising(unet, scheduler, prompt, settings, seeds: seeds, factor: decoder.config.factor)
   }
 
   /// How many steps a run takes: nearly always those of its settings.

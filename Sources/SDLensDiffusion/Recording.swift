@@ -37,35 +37,23 @@ extension Pipeline {
   ///   - prompt: of all pictures; with guidance, the negative prompts of all first.
   ///   - seeds: one for each picture.
   ///   - settings: its seed does not count.
+  /// - Throws: as `sample`.
   public func record(
     _ site: RecordedSite, of blocks: [BlockName], _ prompt: PromptEmbeddings, seeds: [Int],
     _ settings: RunSettings, latents: Bool = false
   ) throws -> Recording {
-    let scheduler = try Scheduler(schedulerConfig, steps: settings.steps)
-    var source = NoiseSource(seeds: seeds)
-    let factor = decoder.config.factor
-    let shape: Shape = [
-      seeds.count, settings.height / factor, settings.width / factor, unet.config.inChannels,
-    ]
-    let size = [Float(settings.height), Float(settings.width)]
-    var sample = source(shape).scaled(by: scheduler.initialNoiseScale)
     let kept = Kept()
     let hooks = hooks(site, of: blocks, keeping: settings.isGuided ? seeds.count : 0, in: kept)
-    for (step, timestep) in scheduler.timesteps.enumerated() {
-      let input = scheduler.input(sample, step: step)
-      let isLast = step == scheduler.timesteps.count - 1
-      let conditioning = unet.conditioning(
-        timestep: Double(timestep), text: prompt.embeddings, pooled: prompt.pooled,
-        timeIDs: size + [0, 0] + size)
-      var state = UNet.State(stream: settings.isGuided ? .stacked([input, input]) : input)
-      let range = isLast && !latents ? unet.steps(through: blocks) : unet.allSteps
-      unet.run(range, on: &state, conditioning, hooks: hooks, step: step)
-      guard !isLast || latents else { break }
-      var prediction = state.stream
-      if settings.isGuided { prediction = Self.guide(prediction, by: Float(settings.guidance)) }
-      sample = scheduler.next(sample, prediction: prediction, step: step, noise: &source)
+    var run = try start(prompt, settings, seeds: seeds)
+    while !run.isDone {
+      var pass = run.pass()
+      if run.isLast && !latents {
+        pass.run(through: blocks, hooks: hooks)
+        break
+      }
+      run.advance(by: pass.finish(hooks: hooks))
     }
-    return Recording(steps: kept.steps, latents: latents ? sample : nil)
+    return Recording(steps: kept.steps, latents: latents ? run.trace.latents : nil)
   }
 
   private final class Kept { var steps: [BlockName: [Tensor]] = [:] }
@@ -92,15 +80,5 @@ extension Pipeline {
       }
     }
     return hooks
-  }
-}
-
-extension UNet {
-  /// The steps of a pass up to and with the last of some blocks; all when there are none.
-  package func steps(through blocks: [BlockName]) -> Range<Int> {
-    let last = steps.lastIndex { step in
-      if case .transformer(let block) = step { blocks.contains(block.name) } else { false }
-    }
-    return last.map { 0..<$0 + 1 } ?? allSteps
   }
 }

@@ -1,6 +1,6 @@
 import SDLensCore
 
-/// One picture on its way from noise to latents, between two steps.
+/// A picture, or a batch of them, on its way from noise to latents, between two steps.
 ///
 /// A value like `UNet.Pass`: a copy goes on from where it stands, with the same noise to come.
 public struct Denoising: Sendable {
@@ -12,13 +12,16 @@ public struct Denoising: Sendable {
   private let settings: RunSettings
   private var source: NoiseSource
 
-  /// Draws the noise of a run; `factor` is that between the sides of pictures and of latents.
+  /// Draws the noise of a run, a picture for each seed; `factor` is that between the sides of pictures and of latents.
   init(
-    _ unet: UNet, _ scheduler: Scheduler, _ prompt: PromptEmbeddings, _ settings: RunSettings, factor: Int
+    _ unet: UNet, _ scheduler: Scheduler, _ prompt: PromptEmbeddings, _ settings: RunSettings, seeds: [Int],
+    factor: Int
   ) {
     (self.unet, self.scheduler, self.prompt, self.settings) = (unet, scheduler, prompt, settings)
-    source = NoiseSource(seeds: [settings.seed])
-    let noise = source([1, settings.height / factor, settings.width / factor, unet.config.inChannels])
+    source = NoiseSource(seeds: seeds)
+    let noise = source([
+      seeds.count, settings.height / factor, settings.width / factor, unet.config.inChannels,
+    ])
     trace = Pipeline.Trace(noise: noise, latents: noise.scaled(by: scheduler.initialNoiseScale))
   }
 
@@ -28,7 +31,10 @@ public struct Denoising: Sendable {
   /// Whether no step is left.
   public var isDone: Bool { step == scheduler.timesteps.count }
 
-  /// The U-net's pass of the next step, with guidance on [negative prompt, prompt], at its beginning.
+  /// Whether the next step is the last.
+  public var isLast: Bool { step == scheduler.timesteps.count - 1 }
+
+  /// The U-net's pass of the next step, with guidance on [negative prompts, prompts], at its beginning.
   public func pass() -> UNet.Pass {
     let input = scheduler.input(trace.latents, step: step)
     let size = [Float(settings.height), Float(settings.width)]

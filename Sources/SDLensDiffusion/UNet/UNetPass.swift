@@ -31,6 +31,16 @@ extension UNet {
       next = stop
     }
 
+    /// Goes on until just behind the last of some blocks, which must not lie behind.
+    public mutating func run(through blocks: [BlockName], hooks: HookSet) {
+      let last = unet.steps.lastIndex {
+        if case .transformer(let block) = $0 { blocks.contains(block.name) } else { false }
+      }
+      guard let last, last >= next else { preconditionFailure("\(blocks) are not ahead of the pass") }
+      unet.run(next..<last + 1, on: &state, conditioning, hooks: hooks, step: step)
+      next = last + 1
+    }
+
     /// Goes on to the end.
     ///
     /// - Parameter update: what the block that the pass stands before computed in another copy; it is taken
