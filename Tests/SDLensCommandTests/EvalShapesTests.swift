@@ -18,7 +18,8 @@ import Testing
       try files.createSymbolicLink(
         atPath: folder("shapes/\(name)"), withDestinationPath: "\(Self.embedded)/\(name)")
     }
-    try files.copyItem(atPath: SeededJudge.read().folder().path, toPath: folder("shapes/judge"))
+    let judge = try SeededJudge.read().folder()
+    try files.copyItem(atPath: judge.path, toPath: folder("shapes/judge"))
   }
 
   private func run(_ arguments: [String]) throws -> Outcome {

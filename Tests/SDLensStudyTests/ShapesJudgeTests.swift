@@ -71,12 +71,12 @@ import Testing
     #expect(abs(verdict.backgrounds.reduce(0, +) - 1) < 1e-9 && verdict.backgrounds.count == 7)
     for factor in [ShapesWorld.Factor.shape, .colour, .size, .texture] {
       for place in ShapesWorld.Place.allCases {
-        let values = factor.values.map { ShapesWorld.FactorValue(factor: factor, value: $0) }
+        let values = ShapesWorld.FactorValue.all.filter { $0.factor == factor }
         let sum = values.reduce(0) { $0 + verdict.probability(of: $1, at: place) }
         #expect(abs(sum - verdict.presence(at: place)) < 1e-9)
       }
     }
-    let top = ShapesWorld.FactorValue(factor: .place, value: "top")
+    let top = try #require(ShapesWorld.FactorValue.all.first { $0.description == "place top" })
     #expect(verdict.probability(of: top, at: .left) == verdict.presence(at: .top))
   }
 

@@ -18,9 +18,9 @@ import Testing
     return try JSONDecoder().decode(Steering.PictureResult.self, from: Data(text.utf8))
   }
 
-  private func target(_ feature: Int, _ value: String) -> Steering.Target {
-    Steering.Target(
-      feature: feature, value: ShapesWorld.FactorValue(factor: .colour, value: value), auroc: 0.9)
+  private func target(_ feature: Int, _ value: String) throws -> Steering.Target {
+    let value = ShapesWorld.FactorValue.all.first { $0.factor == .colour && $0.value == value }
+    return Steering.Target(feature: feature, value: try #require(value), auroc: 0.9)
   }
 
   @Test func meansAreThoseOfPicturesThenOfFeatures() throws {
@@ -29,7 +29,7 @@ import Testing
     let second = try (0..<5).map { _ in try result(2, 0.6, 0.2, 0.6, presence: nil) }
     let few = [try result(1, 0.5, 0.1, 0.5)]
     let summary = SteeringSummary(
-      [target(7, "red"), target(9, "blue"), target(3, "green")], second + few + first)
+      try [target(7, "red"), target(9, "blue"), target(3, "green")], second + few + first)
     #expect(summary.rows.map(\.pictures) == [5, 1, 5])
     #expect(summary.skipped == 1 && summary.rows[1].means.isEmpty)
     func isClose(_ found: Double?, _ wanted: Double) -> Bool { abs((found ?? .nan) - wanted) < 1e-12 }
@@ -47,8 +47,8 @@ import Testing
     #expect(summary.means["presence"]?.interval == nil)
   }
 
-  @Test func withoutPicturesThereIsNothing() {
-    let summary = SteeringSummary([target(7, "red")], [])
+  @Test func withoutPicturesThereIsNothing() throws {
+    let summary = SteeringSummary([try target(7, "red")], [])
     #expect(summary.skipped == 1 && summary.means.isEmpty && summary.rows[0].pictures == 0)
     #expect(SteeringSummary([], []).rows.isEmpty)
   }
