@@ -33,7 +33,7 @@ struct SteeringTable: Encodable {
         ["  95 %", "", "", ""]
           + shown.map { column in
             summary.means[column.quantity.rawValue]?.interval.map {
-              $0.map { String(format: "%.2f", $0) }.joined(separator: "–")
+              $0.map { cell($0) }.joined(separator: "–")
             } ?? ""
           })
     }
