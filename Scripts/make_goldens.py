@@ -25,6 +25,7 @@ SECTIONS = [
     "pictures",
     "shapes_world",
     "truth",
+    "judge",
     "metrics",
     "perception",
 ]

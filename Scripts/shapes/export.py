@@ -8,11 +8,14 @@ import sys
 from diffusers import AutoencoderKL, EulerAncestralDiscreteScheduler, UNet2DConditionModel
 import numpy as np
 from safetensors.torch import save_file
+import torch
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
+import classifier
 import clip
 import common
 import polish
+from text import ANSWERS, GROUNDS
 import unet
 import vae
 import world
@@ -65,6 +68,36 @@ def write_prompts(target):
     (target / "held-out.txt").write_text("\n".join(captions(HELD_OUT, True, 101)) + "\n")
 
 
+def judge_config(judge):
+    """What reads the judge besides its weights: sizes, the answers of its heads in order, where it looks."""
+    return {
+        "size": classifier.SIDE,
+        "channels": [m.out_channels for m in judge.trunk if isinstance(m, torch.nn.Conv2d)],
+        "groups": judge.trunk[1][0].num_groups,
+        "width": judge.window[3].out_features,
+        "background_width": judge.ground[2].out_features,
+        "window": classifier.WINDOW,
+        "places": windows(),
+        "answers": {"present": ["no", "yes"], **{f: list(world.FACTORS[f]) for f in ANSWERS if f != "present"}},
+        "backgrounds": list(GROUNDS),
+    }
+
+
+def windows():
+    """The first row and column of each place's window on the judge's map, as in `Classifier.forward`."""
+    def first(v):
+        return min(max(round(v / 16) - 4, 0), classifier.MAP - classifier.WINDOW)
+    return {name: [first(y), first(x)] for name, (x, y) in world.PLACES.items()}
+
+
+def write_judge(judge, target):
+    """The judge: `config.json` and weights in half precision."""
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "config.json").write_text(json.dumps(judge_config(judge), indent=2) + "\n")
+    weights = {name: value.half().contiguous() for name, value in judge.state_dict().items()}
+    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+
+
 def write(target, weights=None):
     """Writes the folder from what the stages have left in the work folder."""
     target.mkdir(parents=True, exist_ok=True)
@@ -83,6 +116,8 @@ def write(target, weights=None):
     write_prompts(target)
     if (common.WORK / clip.FOLDER / "model.safetensors").exists():
         clip.export(target / "clip")
+    if (common.WORK / classifier.FILE).exists():
+        write_judge(classifier.load(), target / "judge")
     size = sum(f.stat().st_size for f in target.rglob("*") if f.is_file())
     print(f"{target}: {size / 1e6:.1f} MB")
     assert size <= LIMIT, "the folder is too large"

@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensDiffusion
 import SDLensSparse
 import SDLensStudy
 import SDLensTestSupport
@@ -80,6 +81,36 @@ import Testing
     let sparse = try #require(study.methods[0].sparseProbes[1]?[red])
     #expect(sparse.features == [4] && sparse.auroc > 0.99)
     #expect(study.methods[0].sparseProbes.keys.sorted() == FactorStudy.probeSizes)
+  }
+
+  @Test func theBestFeaturesOfEachValueComeFirst() throws {
+    let folder = try TemporaryFolder()
+    let store = try Self.store(in: folder)
+    func targets(_ count: Int) throws -> [Steering.Target] {
+      try Steering.targets(
+        count, of: .colour, at: BlockName("up.0.1"), in: store, Self.dictionary, limit: .max)
+    }
+    let one = try targets(1)
+    #expect(one.map(\.feature) == [4] && one[0].value.value == "red" && one[0].auroc > 0.99)
+    let all = try targets(10)
+    #expect(all.first == one.first && (2...6).contains(all.count))
+    // No feature stands for two values.
+    #expect(Set(all.map(\.feature)).count == all.count)
+  }
+
+  @Test func rankingsBeginWithTheBest() {
+    var scorer = FactorScorer(features: 6)
+    var sampler = ShapesSampler(seed: 3)
+    for picture in 0..<40 {
+      let rows = Tensor.random([64, Self.width], seed: picture)
+      scorer.add(Self.dictionary.encode(rows), ShapesTruth(sampler.scene(), .none, side: 8))
+    }
+    let (scores, ranking) = (scorer.scores().places, scorer.bestOfPlaces(4))
+    #expect(ranking.map(\.first) == scores)
+    for best in ranking where !best.isEmpty {
+      #expect(best.count == 4 && Set(best.map(\.feature)).count == 4)
+      #expect(zip(best, best.dropFirst()).allSatisfy { $0.chosen >= $1.chosen })
+    }
   }
 
   @Test func storesWithoutTruthAreRefused() throws {

@@ -30,6 +30,18 @@ public struct Bootstrap: Sendable {
     return Self.quantile(figures, tail)...Self.quantile(figures, 1 - tail)
   }
 
+  /// The percentile interval of `Σ a / Σ b` over pairs that are drawn together; nil when all b are 0.
+  public func interval(ofRatio pairs: [(part: Double, whole: Double)]) -> ClosedRange<Double>? {
+    guard pairs.contains(where: { $0.whole != 0 }) else { return nil }
+    func ratio(_ indices: [Double]) -> Double? {
+      let whole = indices.reduce(0) { $0 + pairs[Int($1)].whole }
+      return whole == 0 ? nil : indices.reduce(0) { $0 + pairs[Int($1)].part } / whole
+    }
+    let all = pairs.indices.map(Double.init)
+    // A draw of nothing but zeros tells nothing.
+    return interval(all) { ratio($0) ?? ratio(all) ?? 0 }
+  }
+
   /// The arithmetic mean; 0 of nothing.
   public static func mean(_ values: [Double]) -> Double {
     values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)

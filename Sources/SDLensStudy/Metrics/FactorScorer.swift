@@ -111,37 +111,47 @@ public struct FactorScorer: Sendable {
   /// The best feature for every value, per picture and per place.
   public func scores() -> FactorScores {
     FactorScores(
-      pictures: best(\.pictures, \.pictureLabels, mirrored: false),
-      places: best(\.places, \.placeLabels, mirrored: isSigned))
+      pictures: best(1, \.pictures, \.pictureLabels, mirrored: false).map(\.first),
+      places: best(1, \.places, \.placeLabels, mirrored: isSigned).map(\.first))
+  }
+
+  /// The best features for every value, per place, best first; none where `scores` has none.
+  public func bestOfPlaces(_ count: Int) -> [[FactorScores.Best]] {
+    best(count, \.places, \.placeLabels, mirrored: isSigned)
   }
 
   /// Chooses on one half and measures on the other. `mirrored`: the columns count once more with their sign
   /// turned, as columns `width...`, whose areas are one minus those of the first.
   private func best(
-    _ columns: KeyPath<Half, SparseColumns>, _ labels: KeyPath<Half, RowLabels>, mirrored: Bool
-  ) -> [FactorScores.Best?] {
-    let (table, count) = (choosing[keyPath: columns], ShapesTruth.labels.count)
+    _ count: Int, _ columns: KeyPath<Half, SparseColumns>, _ labels: KeyPath<Half, RowLabels>, mirrored: Bool
+  ) -> [[FactorScores.Best]] {
+    let table = choosing[keyPath: columns]
     var areas = [[Double?]](repeating: [], count: table.count)
     areas.withUnsafeMutableBufferPointer { areas in
       nonisolated(unsafe) let areas = areas
       // Disjoint: each call writes the areas of its own column.
       Parallel.forEach(table.count) { areas[$0] = AUROC.areas(table[$0], choosing[keyPath: labels]) }
     }
-    return (0..<count).map { label in
-      var best: (column: Int, area: Double)?
-      for column in 0..<(mirrored ? 2 : 1) * table.count {
-        guard let area = areas[column % table.count][label] else { continue }
-        let turned = column < table.count ? area : 1 - area
-        if turned > best?.area ?? -1 { best = (column, turned) }
+    let measured = measuring[keyPath: labels]
+    return ShapesTruth.labels.indices.map { label in
+      let candidates = (0..<(mirrored ? 2 : 1) * table.count).compactMap { column in
+        areas[column % table.count][label].map { (column: column, area: column < table.count ? $0 : 1 - $0) }
       }
-      guard let best else { return nil }
-      let column = measuring[keyPath: columns][best.column % table.count]
-      guard let area = AUROC.areas(column, measuring[keyPath: labels])[label] else { return nil }
-      let measured = measuring[keyPath: labels]
-      return FactorScores.Best(
-        feature: best.column % width, isNegative: best.column >= width, chosen: best.area,
-        measured: best.column < table.count ? area : 1 - area, positives: measured.positives[label],
-        rows: measured.rows.count)
+      return candidates.largest(count).compactMap { column, chosen in
+        let scores = measuring[keyPath: columns][column % table.count]
+        guard let area = AUROC.areas(scores, measured)[label] else { return nil }
+        return FactorScores.Best(
+          feature: column % width, isNegative: column >= width, chosen: chosen,
+          measured: column < table.count ? area : 1 - area, positives: measured.positives[label],
+          rows: measured.rows.count)
+      }
     }
+  }
+}
+
+extension [(column: Int, area: Double)] {
+  /// Those with the largest areas, of equal ones the first.
+  fileprivate func largest(_ count: Int) -> [Element] {
+    Array(sorted { ($1.area, $0.column) < ($0.area, $1.column) }.prefix(count))
   }
 }

@@ -56,24 +56,12 @@ public struct FactorStudy: Sendable {
     pooling: FactorScorer.Pooling = .max, limit: Int = .max, seed: Int = 42,
     progress: (Int) -> Void = { _ in }
   ) throws {
-    let scenes = try Self.scenes(of: store)
-    let activations = try store.activations(of: block)
-    let side = activations.block.mapHeight
-    guard side == activations.block.mapWidth, ShapesWorld.pictureSize % side == 0 else {
-      throw NotOfShapes(
-        store: store.folder, reason: "has maps of \(side) × \(activations.block.mapWidth) places")
-    }
-    for (_, autoencoder) in dictionaries where autoencoder.width != activations.width {
-      throw WidthMismatch(block: block, stored: activations.width, dictionary: autoencoder.width)
-    }
-    let (count, width, places) = (min(limit, activations.pictures), activations.width, side * side)
-    // Steps stand one behind the other; the last shows the picture that is scored.
-    let last = activations.rowsPerPicture - places..<activations.rowsPerPicture
-    func vectors(_ picture: Int) -> Tensor { activations.rows(ofPicture: picture).rows(last) }
-
+    let updates = try LabelledUpdates(of: block, in: store, limit: limit)
+    for (_, autoencoder) in dictionaries { try updates.check(autoencoder) }
+    let (count, width, places) = (updates.count, updates.width, updates.side * updates.side)
     var moments = VectorMoments(width: width)
     for picture in 0..<count {
-      moments.add(vectors(picture))
+      moments.add(updates.vectors(picture))
       progress(1)
     }
     let components = try PrincipalComponents(moments)
@@ -92,11 +80,8 @@ public struct FactorStudy: Sendable {
       FactorScorer(directions: width, pooling: pooling, placePictures: placePictures)
     }
     var probe = FactorProbe(width: width, placePictures: 2 * Self.probedPictures)
-    let numbers = store.pictureNumbers
     for picture in 0..<count {
-      let shifts = ShapesShifts(seed: store.manifest.seed + numbers[picture])
-      let truth = ShapesTruth(scenes[picture], shifts, side: side)
-      let rows = vectors(picture)
+      let (truth, rows) = (updates.truth(picture), updates.vectors(picture))
       for (index, coder) in coders.enumerated() { sparse[index].add(coder.encode(rows), truth) }
       let centered = coders[coders.count - 1].centered(rows)
       dense[0].add(projection(centered), truth)

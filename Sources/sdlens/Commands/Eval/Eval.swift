@@ -22,6 +22,7 @@ struct Eval: ParsableCommand {
         subcommands: [
           EvalMonosemanticity.self, EvalDensity.self, EvalArtefacts.self, EvalSteps.self, EvalMatch.self,
         ]),
-      CommandGroup(name: "Truth", subcommands: [EvalTruth.self]),
+      CommandGroup(
+        name: "Truth", subcommands: [EvalTruth.self, EvalAblation.self, EvalSteering.self]),
     ])
 }

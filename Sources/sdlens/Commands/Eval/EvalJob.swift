@@ -23,9 +23,7 @@ final class EvalJob {
 
   init(_ name: String, _ metrics: [EvalMetric], _ session: EvalSession) throws {
     (self.session, self.metrics) = (session, metrics)
-    results = try ResultFolder(
-      name, settings: session.settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" },
-      in: session.options.workspace)
+    results = try ResultFolder(name, settings: session.settings, in: session.options.workspace)
     done = try ResultCache(results("done.jsonl"))
   }
 

@@ -77,8 +77,7 @@ struct EvalTruth: ParsableCommand {
       }
       .joined(separator: ", "),
     ]
-    let results = try ResultFolder(
-      "truth", settings: settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }, in: workspace)
+    let results = try ResultFolder("truth", settings: settings, in: workspace)
     let done = try ResultCache<TruthTable>(results("done.jsonl"))
     progress.count(
       to: 2 * min(pictures, store.pictures) * blocks.count { !done.has("\($0)") }, unit: "pictures")

@@ -13,9 +13,11 @@ struct ResultFolder {
   private let begin = Date()
 
   /// Makes the folder of a metric for some settings.
-  init(_ metric: String, settings: [String], in workspace: WorkspaceOptions) throws {
+  init(_ metric: String, settings: [String: String], in workspace: WorkspaceOptions) throws {
     var fingerprint = Fingerprint()
-    for setting in settings { fingerprint.add("\(setting.utf8.count) \(setting)\n".utf8) }
+    for setting in settings.sorted(by: { $0.key < $1.key }).map({ "\($0.key) \($0.value)" }) {
+      fingerprint.add("\(setting.utf8.count) \(setting)\n".utf8)
+    }
     path = "\(workspace.folder)/results/\(metric)-\(fingerprint.description.prefix(8))"
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
