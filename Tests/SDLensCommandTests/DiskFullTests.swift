@@ -107,7 +107,8 @@ import Testing
     #expect(outcome.status == 0)
     #expect(
       outcome.err.hasPrefix(
-        "Error: 'FOLDER/disk/w/training/down.2.1/k3-n24+k3-n40/checkpoint.safetensors' cannot be written: it needs "),
+        "Error: 'FOLDER/disk/w/training/down.2.1/k3-n24+k3-n40/checkpoint.safetensors' cannot be written: it needs "
+      ),
       "\(outcome.err)")
     let lines = outcome.out.split(separator: "\n")
     #expect(lines.prefix(3) == ["1", "checkpoint.safetensors", "log.jsonl"], "\(lines)")

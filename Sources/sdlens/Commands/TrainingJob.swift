@@ -160,15 +160,14 @@ final class TrainingJob {
   ) -> Result {
     let features = settings[index].features
     let silent = survey.map { Double($0.statistics.dead.count) / Double(features) }
-    let components = survey?.components
-    let (byComponents, meanByComponents) = (
-      components?.explainedVariance(of: settings[index].k), components?.meanExplainedVariance(of: settings[index].k)
-    )
+    let (k, components) = (settings[index].k, survey?.components)
+    let byComponents = components?.explainedVariance(of: k)
+    let meanByComponents = components?.meanExplainedVariance(of: k)
     if let survey, let silent {
       func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "–" }
       progress.note(
         "\(source.block) \(names[index]): explained variance \(percent(survey.variance.global)) (mean over "
-          + "dimensions \(percent(survey.variance.perDimension))), where \(settings[index].k) principal components "
+          + "dimensions \(percent(survey.variance.perDimension))), where \(k) principal components "
           + "reach \(percent(byComponents)) (\(percent(meanByComponents))); \(percent(silent)) of the features "
           + "never active")
     } else {
@@ -177,7 +176,7 @@ final class TrainingJob {
           + "and run: sdlens statistics --sae \(folder)")
     }
     return Result(
-      dictionary: folder, block: "\(source.block)", k: settings[index].k, features: features,
+      dictionary: folder, block: "\(source.block)", k: k, features: features,
       steps: trainer.steps, vectors: trainer.steps * settings[index].batch,
       explainedVariance: survey?.variance.global, meanExplainedVariance: survey?.variance.perDimension,
       componentsExplainedVariance: byComponents, componentsMeanExplainedVariance: meanByComponents,
