@@ -27,7 +27,7 @@ VISION = dict(hidden_size=128, intermediate_size=512, num_hidden_layers=4, num_a
               patch_size=8, projection_dim=128, hidden_act="quick_gelu")
 TEXT = dict(hidden_size=96, intermediate_size=384, num_hidden_layers=3, num_attention_heads=3, projection_dim=128,
             max_position_embeddings=tokenizer.LENGTH, hidden_act="quick_gelu")
-STEPS, BATCH, PEAK = 4000, 128, 2e-3
+STEPS, BATCH, PEAK = 1200, 128, 2e-3
 TEACHING = 0.3
 UNSAID = -1
 

@@ -1,4 +1,5 @@
 import Foundation
+import SDLensCore
 import SDLensTestSupport
 import Testing
 
@@ -91,6 +92,22 @@ import Testing
     #expect(inside.values.count == outside.values.count)
     #expect(inside.values.count + inside.skipped.values.reduce(0, +) == 32)
     #expect(inside.values.allSatisfy { 0...765 ~= $0 })
+  }
+
+  @Test func picturesOfTexturesAreABaseline() throws {
+    let arguments = ["texture", "--clip", Self.clip, "--features", "1", "--textures", "t"]
+    #expect(
+      try refusal(arguments)
+        == "Error: 't' is to have pictures of textures, but no PNG lies there; name a folder of PNG files with "
+        + "--textures\n")
+    let picture = Picture(width: 40, height: 30, samples: (0..<3600).map { UInt8($0 % 251) })
+    try folder.write([], to: "t/readme")
+    try PNG.write(picture, to: folder("t/a.png"))
+    let found = try report(arguments)
+    let own = try #require(found("texture", "textures"))
+    // One picture, a hundred times.
+    #expect(own.values.count == 100 && Set(own.values).count == 1)
+    #expect(found("texture", "random")?.values.count == 100)
   }
 
   @Test func captionsComeFromTheDictionarysFolder() throws {

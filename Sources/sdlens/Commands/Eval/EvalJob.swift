@@ -31,6 +31,9 @@ final class EvalJob {
 
   /// Measures everything.
   func run() throws {
+    if metrics.contains(.sensitivity), session.clip != nil, session.sentences == nil {
+      progress.note("no --sentences: prompts near a caption are found by the texts of CLIP")
+    }
     for metric in metrics {
       var isMeasured = false
       for block in session.blocks {
@@ -164,6 +167,11 @@ final class EvalJob {
       let word = try session.embeddings(of: [TextSimilarity.texture])
       try baseline(metric, "random") { random, _ in
         [TextSimilarity.value(of: try session.embeddings(ofPictures: draw(1, &random)), with: word)]
+      }
+      guard !session.textures.isEmpty else { break }
+      try baseline(metric, "textures") { random, _ in
+        let picture = try PNG.read(session.textures[random.integer(below: session.textures.count)])
+        return [TextSimilarity.value(of: try session.embeddings(of: [picture]), with: word)]
       }
     case .color:
       try baseline(metric, "random") { random, _ in

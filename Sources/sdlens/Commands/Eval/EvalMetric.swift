@@ -76,7 +76,7 @@ enum EvalMetric: String, Codable, CaseIterable {
       rows([
         ("down.2.1", [".16 (.02)"]), ("mid.0", [".14 (.01)"]), ("up.0.0", [".18 (.03)"]),
         ("up.0.1", [".20 (.02)"]),
-        ("random", [".13 (.02)"]),
+        ("random", [".13 (.02)"]), ("textures", [".18 (.02)"]),
       ])
     case .color:
       rows([

@@ -76,6 +76,12 @@ struct EvalOptions: ParsableArguments {
   var sentences: String?
 
   @Option(
+    help: ArgumentHelp(
+      "Pictures of textures as PNG, such as those of DTD: a baseline of texture. (default: none)",
+      valueName: "folder"))
+  var textures: String?
+
+  @Option(
     parsing: .unconditional, help: ArgumentHelp("Decides which features, pictures and pairs.", valueName: "n")
   )
   var seed = 42

@@ -16,6 +16,8 @@ final class EvalSession {
   let clip: CLIP?
   let lpips: LPIPS?
   let sentences: SentenceEncoder?
+  /// Pictures of textures; none unless they are named.
+  let textures: [String]
   /// The store that dictionaries are looked at with; nil when there is none.
   let store: ActivationStore?
   /// The pictures that stand for the data: those of the first dictionary that tells.
@@ -63,6 +65,8 @@ final class EvalSession {
     }
     lpips = try options.lpips.map { try LPIPS(folder: PerceptionModel.lpips.folder($0)) }
     (self.clip, self.sentences) = (clip, sentences)
+    let textures = try options.textures.map(Self.pictures) ?? []
+    self.textures = textures
     let isQuiet = options.quiet.quiet
     func cache(_ fingerprint: Fingerprint, _ width: Int) throws -> EmbeddingCache {
       try EmbeddingCache(folder: "\(workspace.folder)/embeddings", model: fingerprint, width: width) { text in
@@ -82,10 +86,19 @@ final class EvalSession {
     settings["pictures"] = options.pictures.map { "\($0)" }
     settings["clip"] = clip?.fingerprint.description
     settings["lpips"] = options.lpips
+    settings["textures"] = options.textures.map { "\($0), \(textures.count)" }
     settings["sentences"] = sentences?.fingerprint.description
     settings["store"] = try store?.manifest.fingerprint
     settings["recorded"] = try recorded?.manifest.fingerprint
     self.settings = settings
+  }
+
+  /// The PNG files of a folder, in order.
+  private static func pictures(in folder: String) throws -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let found = names.filter { $0.lowercased().hasSuffix(".png") }.sorted().map { "\(folder)/\($0)" }
+    guard !found.isEmpty else { throw NoTextures(folder: folder) }
+    return found
   }
 
   /// The blocks that are measured.
@@ -258,6 +271,14 @@ struct UnknownFeature: UserError {
   var description: String {
     "there is no feature \(feature) in the dictionary of \(block), which has the features 0 to \(count - 1); choose "
       + "others with --features"
+  }
+}
+
+/// A folder without pictures.
+struct NoTextures: UserError {
+  let folder: String
+  var description: String {
+    "'\(folder)' is to have pictures of textures, but no PNG lies there; name a folder of PNG files with --textures"
   }
 }
 
