@@ -21,6 +21,8 @@ SECTIONS = [
     "model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline",
     "sparse_training",
     "sparse_formats",
+    "unbox_activations",
+    "principal_components",
     "interventions",
     "pictures",
     "shapes_world",

@@ -79,7 +79,8 @@ def results(figures):
     removal = figures["removal"]
     text += "\n\nChange of the picture when a block's update is removed, relative to the change between prompt and empty prompt "
     text += f"({removal['prompt_against_empty']}):\n\n" + table(["block", "change"], [[b, removal[b]] for b in blocks.BLOCKS])
-    text += "\n\nA block's update taken from a donor prompt with the same places: share of the donor's (and of the receiver's) factors.\n\n"
+    text += "\n\nA block's update taken from a donor prompt: share of the donor's (and of the receiver's) factors in the picture. For down.2.1 the "
+    text += "donor has the object at another place and all else the same; for the others the same places and all else by chance.\n\n"
     rows = [[b, *(f"{t['donor'][n]} ({t['receiver'][n]})" for n in names)] for b, t in figures["transplant"].items()]
     text += table(["block", *names], rows)
     if "clip_zero_shot" in figures:

@@ -1,5 +1,6 @@
 """Measures a model folder with diffusers and the judge: right pictures, sharpness, what the blocks carry, CLIP."""
 
+from dataclasses import replace
 import json
 from pathlib import Path
 import sys
@@ -112,13 +113,13 @@ def removal(pipe, scenes):
     return {"prompt_against_empty": whole, **table}
 
 
-def transplant(pipe, judge, scenes, donors):
-    """For every block: shares of the receiver's and the donor's factors after the donor's update is put in."""
+def transplant(pipe, judge, scenes, donors, names):
+    """For some blocks: shares of the receiver's and the donor's factors after the donor's update is put in."""
     captions, others = [[world.caption(s) for s in group] for group in (scenes, donors)]
     noise, keep, table = noises(len(scenes)), {}, {}
     with Hooked(pipe, keep=keep):
         paint(pipe, others, noise)
-    for name in blocks.OWNED:
+    for name in names:
         updates = iter(keep[name])
         with Hooked(pipe, {name: lambda update: next(updates)}):
             pictures = classifier.shrink(paint(pipe, captions, noise)).to(common.DEVICE)
@@ -131,6 +132,22 @@ def donors_of(scenes, seed=60):
     """For each scene another with the same places and all else different by chance."""
     rng = np.random.default_rng(seed)
     return [world.resample(s, ("place",), rng) for s in scenes]
+
+
+def moved_of(scenes, seed=61):
+    """For each scene of one object another with the object at another place and all else the same."""
+    rng = np.random.default_rng(seed)
+    places = [[p for p in world.PLACES if p != s.objects[0].value("place")] for s in scenes]
+    return [replace(s, objects=(replace(s.objects[0], place=str(rng.choice(p))),)) for s, p in zip(scenes, places)]
+
+
+def transplants(pipe, judge, count):
+    """`transplant` for the block of the places, with objects that move, and for the others, with places that stay."""
+    first, *others = blocks.OWNED
+    movers = held_out(count // 2, 1, seed=53)
+    receivers = held_out(count // 2, 1, seed=52) + held_out(count - count // 2, 2, seed=52)
+    return {**transplant(pipe, judge, movers, moved_of(movers), [first]),
+            **transplant(pipe, judge, receivers, donors_of(receivers), others)}
 
 
 def sheet(pictures, path, columns):
@@ -165,8 +182,7 @@ def measure(folder, objects=400, several=100, removed=200, moved=100):
             figures[f"objects_{number}_steps_{steps}"] = correctness(pipe, judge, scenes[:several], steps)[0]
     mixed = held_out(removed // 2, 1, seed=51) + held_out(removed - removed // 2, 2, seed=51)
     figures["removal"] = removal(pipe, mixed)
-    receivers = held_out(moved // 2, 1, seed=52) + held_out(moved - moved // 2, 2, seed=52)
-    figures["transplant"] = transplant(pipe, judge, receivers, donors_of(receivers))
+    figures["transplant"] = transplants(pipe, judge, moved)
     if (folder / "clip" / "model.safetensors").exists():
         figures["clip_zero_shot"] = zero_shot(folder)
     contact_sheet(pipe, folder, folder.parent / "contact-sheet.png")

@@ -13,6 +13,7 @@ struct SDLens: ParsableCommand {
         name: "Learn",
         subcommands: [
           Collect.self,
+          Import.self,
           TrainSAE.self,
           Statistics.self,
           Convert.self,

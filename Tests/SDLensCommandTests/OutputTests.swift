@@ -59,24 +59,16 @@ import Testing
   }
 
   /// A real full disk, of 8 kB; needs the right to mount one, which a container may not have.
-  @Test(.enabled(if: OutputTests.canMount)) func noHalfFileIsLeftOnAFullDisk() throws {
+  @Test(.enabled(if: canMount)) func noHalfFileIsLeftOnAFullDisk() throws {
     let folder = try TemporaryFolder()
     try folder.write([], to: "disk/.nothing")
     let outcome = try shell(
-      "\(Self.mount) && cd disk && { \(generate); code=$?; ls -A; exit $code; }", in: folder)
+      "\(mount(kilobytes: 8)) && cd disk && { \(generate); code=$?; ls -A; exit $code; }", in: folder)
     #expect(outcome.err.hasPrefix("Error: 'picture.png' cannot be written: it needs "))
     #expect(outcome.err.hasSuffix(" are free on its disk; make room or choose another place\n"))
     #expect(outcome.status == 1)
     #expect(outcome.out == "")
   }
-
-  static let mount = "mount -t tmpfs -o size=8k none disk"
-  static let canMount = {
-    guard let folder = try? TemporaryFolder(), (try? folder.write([], to: "disk/.nothing")) != nil else {
-      return false
-    }
-    return (try? shell(mount, in: folder))?.status == 0
-  }()
 
   @Test func nothingIsLeftWhenSomebodyStopsIt() throws {
     let folder = try TemporaryFolder()
@@ -91,12 +83,4 @@ import Testing
   private var generate: String {
     "'\(Command.program)' generate --prompt x --quiet --model '\(Command.tinyModel)'"
   }
-}
-
-/// Runs a line of shell, in a user and mount namespace of its own where it mounts something.
-private func shell(_ line: String, in folder: TemporaryFolder) throws -> Outcome {
-  let isMounting = line.contains("mount ")
-  return try Command.run(
-    (isMounting ? ["--user", "--map-root-user", "--mount", "bash"] : []) + ["-c", line], in: folder,
-    program: isMounting ? "/usr/bin/unshare" : "/bin/bash")
 }

@@ -48,6 +48,7 @@ import Testing
     #expect(outcome.out == "w/saes/down.2.1/k3-n24\nw/saes/down.2.1/k3-n40\n")
     #expect(outcome.err.contains("Nothing suitable is collected yet; recording 48 prompts first"))
     #expect(outcome.err.contains("down.2.1 k3-n24: explained variance "))
+    #expect(outcome.err.contains("where 3 principal components reach "))
     for name in [
       "sae.json", "sae.safetensors", "statistics.safetensors", "examples.safetensors", "pictures.jsonl",
     ] {
@@ -98,6 +99,7 @@ import Testing
     )
     #expect(measured.status == 0, "\(measured.err)")
     #expect(measured.out.contains("Explained variance"))
+    #expect(measured.out.contains("By 3 principal components"))
     #expect(FileManager.default.fileExists(atPath: folder("w/saes/mid.0/k3-n24/statistics.safetensors")))
   }
 

@@ -125,4 +125,49 @@ import Testing
     let wrong = errorMessage { _ = try DictionarySurvey(of: sae, block: "mid.0", in: store) }
     #expect(wrong.hasPrefix("the vectors of mid.0 have width 4, but the dictionary is for width 6"))
   }
+  // u, s, v = numpy.linalg.svd(h - h.mean(0)); reconstructions by the first components
+  @Test func componentsExplainWhatNumPyReconstructs() throws {
+    struct Shares: Decodable { let explained, meanExplained: [Double] }
+    let goldens = Goldens()
+    let wanted: Shares = try goldens.json("components.json")
+    let store = try StoreFixture(first: goldens.tensors("components.safetensors").tensor("vectors")).store()
+    let sae = SparseAutoencoder(
+      k: 2, encoder: .random([9, 6], seed: 1), decoder: .random([9, 6], seed: 2), preBias: Tensor([6]),
+      latentBias: Tensor([9]))
+    let components = try #require(try DictionarySurvey(of: sae, block: "down.2.1", in: store).components)
+    for (index, (total, mean)) in zip(wanted.explained, wanted.meanExplained).enumerated() {
+      #expect(abs(components.explainedVariance(of: index + 1) - total) < 1e-10, "\(index)")
+      #expect(abs(components.meanExplainedVariance(of: index + 1) - mean) < 1e-6, "\(index)")
+    }
+    let again = try DictionarySurvey(of: sae, block: "down.2.1", in: store, components: components)
+    #expect(again.components?.variances == components.variances)
+  }
+
+  /// A dictionary that is the principal components explains what they explain: both are measured alike.
+  @Test func componentsAndDictionariesAreMeasuredAlike() throws {
+    let vectors = Tensor.random([200, 5], seed: 3, plus: 2)
+    var moments = VectorMoments(width: 5)
+    moments.add(vectors)
+    let components = try PrincipalComponents(moments)
+    var variance = ExplainedVariance(width: 5)
+    variance.add(vectors, reconstruction(vectors, components, count: 2))
+    #expect(abs(variance.global - components.explainedVariance(of: 2)) < 1e-6)
+    #expect(abs(variance.perDimension - components.meanExplainedVariance(of: 2)) < 1e-6)
+  }
+
+  private func reconstruction(_ vectors: Tensor, _ components: PrincipalComponents, count: Int) -> Tensor {
+    var result: [Float] = []
+    for row in 0..<vectors.rows {
+      var sum = components.mean
+      for index in 0..<count {
+        let direction = (0..<5).map { Double(components.directions[index * 5 + $0]) }
+        let length = (0..<5).reduce(0) {
+          $0 + direction[$1] * (Double(vectors[row * 5 + $1]) - components.mean[$1])
+        }
+        for c in 0..<5 { sum[c] += length * direction[c] }
+      }
+      result += sum.map(Float.init)
+    }
+    return Tensor(result, vectors.shape)
+  }
 }

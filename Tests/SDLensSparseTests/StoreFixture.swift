@@ -11,9 +11,11 @@ struct StoreFixture {
 
   static let prompts = (0..<10).map { "picture \"\($0)\"" }
 
-  init(dtype: ActivationManifest.Format = .float32, places: Int? = nil, writing shards: [Int] = [0, 1, 2])
-    throws
-  {
+  /// - Parameter first: the vectors of down.2.1, in place of random ones.
+  init(
+    dtype: ActivationManifest.Format = .float32, places: Int? = nil, writing shards: [Int] = [0, 1, 2],
+    first: Tensor? = nil
+  ) throws {
     folder = try TemporaryFolder()
     manifest = ActivationManifest(
       model: "m", modelFingerprint: "f", site: "update",
@@ -26,6 +28,7 @@ struct StoreFixture {
     for block in manifest.blocks {
       vectors[block.name] = .random([10, 2, manifest.placesKept(of: block), block.width], seed: block.width)
     }
+    if let first { vectors["down.2.1"] = first.reshaped([10, 2, 6, 6]) }
     self.vectors = vectors
     try JSON.write(manifest, to: folder("manifest.json"))
     for shard in shards { try write(shard) }

@@ -167,31 +167,4 @@ import Testing
     let line = GeometricMedian.of(Tensor([0, 0, 1, 1, 1, 1, 2, 2, 100, 100], [5, 2])).elements
     #expect(line.allSatisfy { abs($0 - 1) < 1e-3 }, "\(line)")
   }
-
-  @Test func aDictionaryCanStartFromTheDataOnePerDistinctVector() throws {
-    let vectors = Tensor.random([50, 16], seed: 5)
-    let few = settings {
-      ($0.start, $0.features, $0.medianVectors) = (.data, 60, 50)
-    }
-    let trainer = try Trainer(source: MemorySource(vectors), settings: [few])
-    let sae = trainer.autoencoder(0)
-    // Each vector has a feature of its own, which is the strongest on it; the ten others are random.
-    let codes = sae.encode(vectors)
-    let own = (0..<50).map { Int(codes.indices[$0 * 4]) }
-    #expect(Set(own) == Set(0..<50))
-    let centered = sae.centered(vectors)
-    for (row, feature) in own.enumerated() {
-      let length = centered.rows(row..<row + 1).elements.reduce(0) { $0 + $1 * $1 }.squareRoot()
-      let unit = centered.rows(row..<row + 1).scaled(by: 1 / length)
-      SDLensTestSupport.expectClose(
-        sae.decoder.rows(feature..<feature + 1), unit, within: 1e-6, "decoder of \(feature)")
-      SDLensTestSupport.expectClose(
-        sae.encoder.rows(feature..<feature + 1), unit.scaled(by: 0.25), within: 1e-6, "encoder of \(feature)")
-    }
-    let random = try Trainer(source: MemorySource(vectors), settings: [settings { $0.features = 60 }])
-      .autoencoder(0)
-    SDLensTestSupport.expectSame(sae.decoder.rows(50..<60), random.decoder.rows(50..<60), "the rest")
-    let again = try Trainer(source: MemorySource(vectors), settings: [few]).autoencoder(0)
-    SDLensTestSupport.expectSame(again.encoder, sae.encoder, "again")
-  }
 }

@@ -16,12 +16,19 @@ import Testing
     let wanted = try goldens.tensors("formats.safetensors")
     for number in [0, 17] {
       let sample = try #require(try samples.next())
-      #expect(sample.number == number)
-      #expect(sample.prompts == ["picture \(number)", "a café"])
+      #expect(sample.batch.number == number)
+      #expect(sample.batch.prompts == ["picture \(number)", "a café"])
       expectSame(sample.update, try wanted.tensor("activations.\(number)"), "update")
     }
     #expect(try samples.next() == nil)
     #expect(try samples.next() == nil)
+  }
+
+  @Test func samplesAreSkipped() throws {
+    let samples = try UnboxActivations(goldens("formats/activations")).samples(of: Self.block)
+    #expect(try samples.skip()?.prompts == ["picture 0", "a café"])
+    #expect(try samples.next()?.batch.number == 17)
+    #expect(try samples.skip() == nil)
   }
 
   @Test func blocksByLaterNames() throws {

@@ -58,6 +58,8 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   public var width: Int
   /// The fingerprint of the list of prompts.
   public var prompts: String
+  /// The program that made the pictures, where it was another one; then no seed gives their noise.
+  public var origin: String?
 
   /// The name of the file.
   static let fileName = "manifest.json"
@@ -70,12 +72,12 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   public init(
     model: String, modelFingerprint: String, site: String, blocks: [Block], dtype: Format, pictures: Int,
     picturesPerShard: Int, places: Int?, seed: Int, steps: Int, guidance: Double, height: Int, width: Int,
-    prompts: String
+    prompts: String, origin: String? = nil
   ) {
     (self.model, self.modelFingerprint, self.site, self.blocks) = (model, modelFingerprint, site, blocks)
     (self.dtype, self.pictures, self.picturesPerShard) = (dtype, pictures, picturesPerShard)
     (self.places, self.seed, self.steps, self.guidance) = (places, seed, steps, guidance)
-    (self.height, self.width, self.prompts) = (height, width, prompts)
+    (self.height, self.width, self.prompts, self.origin) = (height, width, prompts, origin)
   }
 
   /// Reads and checks the manifest of a store.
@@ -156,7 +158,8 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
         let value = Mirror(reflecting: child.value)
         let text =
           value.displayStyle == .optional
-          ? value.children.first.map { "\($0.value)" } ?? "all" : "\(child.value)"
+          ? value.children.first.map { "\($0.value)" } ?? (child.label == "places" ? "all" : "sdlens")
+          : "\(child.value)"
         return (child.label ?? "", child.label == "blocks" ? manifest.blockList : text)
       }
     }

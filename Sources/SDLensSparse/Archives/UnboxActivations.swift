@@ -4,14 +4,23 @@ import SDLensCore
 /// The activations that sdxl-unbox collects: a folder with one webdataset tar for each block, read as a stream.
 ///
 /// A sample is a batch of pictures: `sample_{n}.diff.pth` (the update, [batch, 1, d, h, w]),
-/// `sample_{n}.gen_args.json` (with the prompts) and `sample_{n}.output.pth`, which is passed over.
+/// `sample_{n}.gen_args.json` (with the prompts) and `sample_{n}.output.pth`, which is passed over. The noise of a
+/// whole batch was drawn from one generator, so that no picture has a seed of its own.
 public struct UnboxActivations: Sendable {
-  /// A batch of pictures.
-  public struct Sample: Sendable {
-    /// The number of the batch, from which its noise was drawn.
+  /// What is said of a batch of pictures beside its tensors.
+  public struct Batch: Sendable, Equatable {
+    /// Its number, the seed of its noise.
     public let number: Int
     /// One for each picture.
     public let prompts: [String]
+    /// Strength of guidance.
+    public let guidance: Double
+  }
+
+  /// A batch of pictures.
+  public struct Sample: Sendable {
+    /// Its number and prompts.
+    public let batch: Batch
     /// The update of the block, [batch, height, width, channels].
     public let update: Tensor
   }
@@ -76,30 +85,46 @@ public struct UnboxActivations: Sendable {
     ///
     /// - Throws: `ArchiveError`, `TorchFileError` or `MalformedFile`, naming tar and member.
     public func next() throws -> Sample? {
+      var update: Tensor?
+      guard let batch = try members({ update = try self.update($0) }) else { return nil }
+      guard let update, update.shape[0] == batch.prompts.count else {
+        throw MalformedFile(
+          path: path,
+          reason: "has \(batch.prompts.count) prompts for the \(update?.shape[0] ?? 0) pictures of "
+            + "'sample_\(batch.number)'")
+      }
+      return Sample(batch: batch, update: update)
+    }
+
+    /// Passes over the next sample's tensors; nil at the end.
+    ///
+    /// - Throws: as `next`, but for what is wrong in the tensors.
+    public func skip() throws -> Batch? { try members { _ in } }
+
+    /// The next sample, with its update in the hands of `read`.
+    private func members(_ read: (Archive.Member) throws -> Void) throws -> Batch? {
       guard let first = pending else { return nil }
       let key = first.name.prefix { $0 != "." }
       guard key.hasPrefix("sample_"), let number = Int(key.dropFirst("sample_".count)) else {
         throw MalformedFile(path: path, reason: "holds '\(first.name)', but 'sample_{number}.…' is needed")
       }
-      var (update, prompts): (Tensor?, [String]?)
+      var (hasUpdate, batch): (Bool, Batch?) = (false, nil)
       while let member = pending, member.name.prefix(while: { $0 != "." }) == key {
         switch member.name.dropFirst(key.count) {
-        case ".diff.pth": update = try self.update(member)
-        case ".gen_args.json": prompts = try self.prompts(member)
+        case ".diff.pth":
+          try read(member)
+          hasUpdate = true
+        case ".gen_args.json": batch = try self.batch(number, member)
         default: break
         }
         pending = try archive.next()
       }
-      guard let update, let prompts else {
+      guard hasUpdate, let batch else {
         throw MalformedFile(
           path: path,
-          reason: "has no '\(key).\(update == nil ? "diff.pth" : "gen_args.json")'; collect it again")
+          reason: "has no '\(key).\(hasUpdate ? "gen_args.json" : "diff.pth")'; collect it again")
       }
-      guard prompts.count == update.shape[0] else {
-        throw MalformedFile(
-          path: path, reason: "has \(prompts.count) prompts for the \(update.shape[0]) pictures of '\(key)'")
-      }
-      return Sample(number: number, prompts: prompts, update: update)
+      return batch
     }
 
     private func update(_ member: Archive.Member) throws -> Tensor {
@@ -114,10 +139,15 @@ public struct UnboxActivations: Sendable {
       return update.reshaped([sizes[0], sizes[2], sizes[3], sizes[4]]).channelsLast()
     }
 
-    private func prompts(_ member: Archive.Member) throws -> [String] {
+    private func batch(_ number: Int, _ member: Archive.Member) throws -> Batch {
       struct Arguments: Decodable {
         let prompt: [String]?
         let prompts: [String]?
+        let guidance: Double?
+        enum CodingKeys: String, CodingKey {
+          case prompt, prompts
+          case guidance = "guidance_scale"
+        }
       }
       let bytes = try archive.read(member)
       guard let arguments = try? JSONDecoder().decode(Arguments.self, from: Data(bytes)),
@@ -126,7 +156,7 @@ public struct UnboxActivations: Sendable {
         throw MalformedFile(
           path: "\(path): \(member.name)", reason: "has no list of prompts under 'prompt'; collect it again")
       }
-      return prompts
+      return Batch(number: number, prompts: prompts, guidance: arguments.guidance ?? 0)
     }
   }
 }

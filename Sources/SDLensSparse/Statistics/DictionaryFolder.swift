@@ -100,7 +100,12 @@ public struct RecordedPictures: Sendable {
   }
 
   /// The seed of a picture.
-  public func seed(of picture: Int) -> Int { manifest.seed + picture }
+  ///
+  /// - Throws: `NoSeeds` when another program made the pictures.
+  public func seed(of picture: Int) throws -> Int {
+    if let origin = manifest.origin { throw NoSeeds(origin: origin) }
+    return manifest.seed + picture
+  }
 
   fileprivate func write(to folder: String) throws {
     var text: [UInt8] = []
@@ -109,5 +114,15 @@ public struct RecordedPictures: Sendable {
     }
     try AtomicFile.write(to: "\(folder)/\(Self.listName)") { try $0.append(text) }
     try JSON.write(manifest, to: "\(folder)/\(Self.manifestName)")
+  }
+}
+
+/// Pictures that no seed makes again.
+public struct NoSeeds: UserError {
+  let origin: String
+  /// Who made them, and what to do.
+  public var description: String {
+    "the recorded pictures were made by \(origin), whose noise no seed of one picture gives, so they cannot be made "
+      + "again; give a --prompt, or measure the dictionary on activations of 'sdlens collect' with: sdlens statistics"
   }
 }

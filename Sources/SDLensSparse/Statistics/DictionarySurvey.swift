@@ -8,14 +8,18 @@ public struct DictionarySurvey {
   public let examples: FeatureExamples
   /// How well the dictionary explains the vectors.
   public let variance: ExplainedVariance
+  /// The principal components of the same vectors, to compare with; nil of a single vector.
+  public let components: PrincipalComponents?
 
   /// Encodes every vector of a store, in the order of the pictures.
   ///
-  /// - Parameter progress: called with the number of pictures that were added.
-  /// - Throws: `WidthMismatch`, `BlockNotStored`, `EmptyStore`.
+  /// - Parameters:
+  ///   - known: the components of these vectors, where another survey has found them.
+  ///   - progress: called with the number of pictures that were added.
+  /// - Throws: `WidthMismatch`, `BlockNotStored`, `EmptyStore`, `DecompositionFailed`.
   public init(
     of autoencoder: SparseAutoencoder, block: String, in store: ActivationStore,
-    progress: (Int) -> Void = { _ in }
+    components known: PrincipalComponents? = nil, progress: (Int) -> Void = { _ in }
   ) throws {
     let activations = try store.activations(of: block)
     guard activations.width == autoencoder.width else {
@@ -29,6 +33,7 @@ public struct DictionarySurvey {
       features: autoencoder.features, mapShape: isWhole ? [steps, height, width] : [1, 1, rows],
       keepsMaps: isWhole)
     var variance = ExplainedVariance(width: autoencoder.width)
+    var moments = VectorMoments(width: autoencoder.width)
     let numbers = store.pictureNumbers
     let atOnce = max(1, 1024 / rows)
     for start in stride(from: 0, to: activations.pictures, by: atOnce) {
@@ -37,12 +42,14 @@ public struct DictionarySurvey {
       let codes = autoencoder.encode(vectors)
       counts.add(codes)
       variance.add(vectors, autoencoder.decode(codes))
+      if known == nil { moments.add(vectors) }
       for (index, picture) in pictures.enumerated() {
         collector.add(codes.rows(index * rows..<(index + 1) * rows), picture: numbers[picture])
       }
       progress(pictures.count)
     }
     (statistics, examples, self.variance) = (counts.statistics, collector.result, variance)
+    components = try known ?? (moments.count > 1 ? PrincipalComponents(moments) : nil)
   }
 }
 

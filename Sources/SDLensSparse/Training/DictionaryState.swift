@@ -38,17 +38,9 @@ public struct DictionaryState: Sendable {
   }
 
   /// Before the first step: a tied dictionary around a point, the geometric median of the first vectors.
-  init(_ settings: TrainingSettings, first vectors: Tensor, preBias: Tensor, mseScale: Float) {
-    let sae =
-      switch settings.start {
-      case .random:
-        SparseAutoencoder(
-          untrained: settings.features, k: settings.k, seed: settings.seed, preBias: preBias)
-      case .data:
-        SparseAutoencoder(
-          startingFrom: vectors, features: settings.features, k: settings.k, seed: settings.seed,
-          preBias: preBias)
-      }
+  init(_ settings: TrainingSettings, preBias: Tensor, mseScale: Float) {
+    let sae = SparseAutoencoder(
+      untrained: settings.features, k: settings.k, seed: settings.seed, preBias: preBias)
     self.init(
       settings: settings, autoencoder: sae, mseScale: mseScale, adam: Adam(for: sae),
       dead: DeadFeatures(features: settings.features))

@@ -23,33 +23,6 @@ extension SparseAutoencoder {
     self.init(
       k: k, encoder: encoder, decoder: decoder, preBias: preBias, latentBias: Tensor([features]))
   }
-
-  /// The same with the directions of some of `vectors` ([rows, width]) around `b_pre` in place of random ones.
-  ///
-  /// A vector is chosen with a probability that grows with its squared distance from `b_pre`, none twice. Its
-  /// decoder row has length 1, its encoder row length 1/k: were the k features of a vector all like it, they would
-  /// reconstruct it. When there are fewer vectors than features, the directions of the others are random.
-  package init(startingFrom vectors: Tensor, features: Int, k: Int, seed: Int, preBias: Tensor) {
-    self.init(untrained: features, k: k, seed: seed, preBias: preBias)
-    let directions = centered(vectors)
-    var generator = MersenneTwister(seed: seed)
-    // The smallest of exponential variates whose rates are the squared lengths: a draw without replacement.
-    let keys = (0..<directions.rows).map { row in
-      let length = directions.withElements {
-        kernel_dot($0.baseAddress! + row * width, $0.baseAddress! + row * width, width)
-      }
-      let uniform = (Double(generator.bits32()) + 1) * 0x1p-32
-      return (row: row, key: length > 0 ? -log(uniform) / Double(length) : .infinity)
-    }
-    let chosen = keys.filter { $0.key.isFinite }.sorted { ($0.key, $0.row) < ($1.key, $1.row) }.prefix(
-      features)
-    var unit = directions
-    unit.normalizeRows()
-    for (feature, choice) in chosen.enumerated() {
-      for column in 0..<width { decoder[feature * width + column] = unit[choice.row * width + column] }
-    }
-    encoder = decoder.scaled(by: 1 / Float(k))
-  }
 }
 
 extension Tensor {

@@ -143,8 +143,9 @@ public final class Trainer {
     var scales: [Int: Float] = [:]
     return try settings.map { settings in
       let (forMedian, forScale) = (settings.medianVectors, settings.scaleVectors)
-      let first = try vectors(0..<min(source.count, forMedian))
-      if medians[forMedian] == nil { medians[forMedian] = GeometricMedian.of(first) }
+      if medians[forMedian] == nil {
+        medians[forMedian] = GeometricMedian.of(try vectors(0..<min(source.count, forMedian)))
+      }
       if scales[forScale] == nil {
         let sample = try vectors(0..<min(source.count, forScale))
         // Around the median, so that sums of squares do not cancel.
@@ -155,8 +156,7 @@ public final class Trainer {
         guard variance > 0 else { throw TrainingError.noVariance(count: sample.rows) }
         scales[forScale] = Float(1 / variance)
       }
-      return DictionaryState(
-        settings, first: first, preBias: medians[forMedian]!, mseScale: scales[forScale]!)
+      return DictionaryState(settings, preBias: medians[forMedian]!, mseScale: scales[forScale]!)
     }
   }
 }

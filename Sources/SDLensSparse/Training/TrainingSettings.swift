@@ -41,17 +41,6 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   /// The reconstruction loss is measured in units of the variance of so many first vectors.
   public var scaleVectors = 32_768
 
-  /// The first weights.
-  public var start = Start.random
-
-  /// What the first weights are.
-  public enum Start: String, Codable, Sendable, CaseIterable {
-    /// Uniform random numbers, as in the paper.
-    case random
-    /// Directions of the first vectors, so that few features begin where there are no data.
-    case data
-  }
-
   /// The paper's recipe.
   public init() {}
 

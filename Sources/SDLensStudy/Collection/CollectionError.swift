@@ -29,14 +29,14 @@ public struct FolderInUse: UserError {
 public struct StoreTooLarge: UserError {
   let needed: Int
   let free: Int
-  let places: Int
+  let advice: String
   /// Both sizes, and how to make it smaller.
   public var description: String {
-    "the store will take \(gigabytes(needed)), but the disk has \(gigabytes(free)) free; keep fewer places of each map, "
-      + "as with --sample-places \(places), or fewer pictures with --limit, or collect nothing: train-sae --stream"
+    "the store will take \(gigabytes(needed)), but the disk has \(gigabytes(free)) free; \(advice)"
   }
 
   private func gigabytes(_ bytes: Int) -> String {
-    bytes < 1 << 30 ? "\(bytes >> 20) MB" : "\((Double(bytes) / 1e8).rounded() / 10) GB"
+    if bytes < 1 << 20 { return "\(bytes >> 10) kB" }
+    return bytes < 1 << 30 ? "\(bytes >> 20) MB" : "\((Double(bytes) / 1e8).rounded() / 10) GB"
   }
 }

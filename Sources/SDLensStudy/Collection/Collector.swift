@@ -67,68 +67,40 @@ public struct Collector {
       }
     }
     let factor = pipeline.decoder.config.factor
-    let described = blocks.map { block in
-      // Each level of the U-net halves the map and rounds up.
-      func extent(_ pixels: Int) -> Int {
-        (0..<block.level).reduce(pixels / factor) { size, _ in (size + 1) / 2 }
-      }
-      return ActivationManifest.Block(
-        name: block.description, width: config.widths[block.level], mapHeight: extent(settings.height),
-        mapWidth: extent(settings.width))
+    let described = blocks.map {
+      ActivationManifest.Block(
+        $0, of: config, latents: (settings.height / factor, settings.width / factor))
     }
     manifest = ActivationManifest(
       model: model.title, modelFingerprint: try model.fingerprint().description,
       site: request.site.description, blocks: described, dtype: request.dtype,
       pictures: prompts.prompts.count,
       picturesPerShard: request.picturesPerShard
-        ?? Self.picturesPerShard(described, steps: steps, places: request.places),
+        ?? StoreFolder.picturesPerShard(described, steps: steps, places: request.places),
       places: request.places, seed: settings.seed, steps: steps, guidance: settings.guidance,
       height: settings.height, width: settings.width, prompts: prompts.fingerprint)
-  }
-
-  /// As many pictures as fill about 128 MB, so that a stop loses little and a million pictures are not a
-  /// million files; a multiple of 16 between 16 and 256.
-  private static func picturesPerShard(
-    _ blocks: [ActivationManifest.Block], steps: Int, places: Int?
-  ) -> Int {
-    let bytes =
-      blocks.reduce(0) { $0 + min(places ?? .max, $1.mapHeight * $1.mapWidth) * $1.width * 2 } * steps
-    return min(256, max(16, (128 << 20) / max(1, bytes) / 16 * 16))
   }
 
   /// Prepares the folder: writes the manifest, or checks that the one there is of the same job.
   ///
   /// - Throws: `FileError`, `OtherStore` with the setting that differs, `StoreTooLarge`.
   public func open(_ folder: String, part: ShardSelection = .all) throws {
-    let path = "\(folder)/manifest.json"
-    AtomicFile.removeAbandoned(in: folder)
-    if FileManager.default.fileExists(atPath: path) {
-      let present = try ActivationManifest(storeAt: folder)
-      if let difference = present.difference(from: manifest) {
-        throw OtherStore(path: folder, difference)
-      }
-    } else {
-      let contents = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-      guard contents.isEmpty else { throw FolderInUse(path: folder) }
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    }
-    let needed = todo(in: folder, part).reduce(0) {
-      $0 + manifest.bytes(pictures: manifest.pictures(ofShard: $1).count)
-    }
-    let free = Disk.free(at: folder)
-    guard needed <= free else { throw StoreTooLarge(needed: needed, free: free, places: smallerPlaces) }
-    if !FileManager.default.fileExists(atPath: path) { try JSON.write(manifest, to: path) }
+    let places = max(1, (manifest.blocks.map(manifest.placesKept).max() ?? 10) / 10)
+    try StoreFolder(path: folder, manifest: manifest).open(
+      part, bytes: bytes(pictures:),
+      advice:
+        "keep fewer places of each map, as with --sample-places \(places), or fewer pictures with --limit, or "
+        + "collect nothing: train-sae --stream")
   }
 
-  /// A number of places that makes the store ten times smaller.
-  private var smallerPlaces: Int { max(1, (manifest.blocks.map(manifest.placesKept).max() ?? 10) / 10) }
+  /// What `count` pictures take: their vectors, and themselves where they are kept.
+  public func bytes(pictures count: Int) -> Int {
+    manifest.bytes(pictures: count) + (request.images ? count * manifest.height * manifest.width * 3 : 0)
+  }
 
   /// The shards of a part that are not there yet.
   public func todo(in folder: String, _ part: ShardSelection) -> [Int] {
-    (0..<manifest.shards).filter {
-      part.contains($0)
-        && !FileManager.default.fileExists(atPath: ActivationStore.path(ofShard: $0, in: folder))
-    }
+    StoreFolder(path: folder, manifest: manifest).todo(part)
   }
 
   /// Makes one shard.
@@ -238,4 +210,15 @@ public struct ShardSelection: Sendable, Equatable {
   }
 
   func contains(_ shard: Int) -> Bool { shard % parts == part - 1 }
+}
+
+extension ActivationManifest.Block {
+  /// A block of a model, at latents of a size.
+  init(_ block: BlockName, of config: UNetConfig, latents: (height: Int, width: Int)) {
+    // Each level of the U-net halves the map and rounds up.
+    func extent(_ size: Int) -> Int { (0..<block.level).reduce(size) { size, _ in (size + 1) / 2 } }
+    self.init(
+      name: block.description, width: config.widths[block.level], mapHeight: extent(latents.height),
+      mapWidth: extent(latents.width))
+  }
 }

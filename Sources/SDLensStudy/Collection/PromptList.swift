@@ -47,7 +47,9 @@ public struct PromptList: Sendable {
   }
 
   /// A number that changes with the prompts.
-  public var fingerprint: String {
+  public var fingerprint: String { Self.fingerprint(of: prompts) }
+
+  static func fingerprint(of prompts: [String]) -> String {
     var fingerprint = Fingerprint()
     for prompt in prompts { fingerprint.add("\(prompt.utf8.count) \(prompt)\n".utf8) }
     return fingerprint.description

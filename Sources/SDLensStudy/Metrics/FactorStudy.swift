@@ -120,6 +120,7 @@ public struct FactorStudy: Sendable {
     try check(
       manifest.height == ShapesWorld.pictureSize && manifest.width == ShapesWorld.pictureSize,
       "has pictures of \(manifest.width) × \(manifest.height) pixels")
+    try check(manifest.origin == nil, "has pictures of unknown seeds, from \(manifest.origin ?? "")")
     try check(manifest.places == nil, "keeps only \(manifest.places ?? 0) places of a map")
     return try store.prompts().map { prompt in
       let reading = ShapesGrammar.read(prompt)

@@ -113,7 +113,7 @@ public final class PictureArchive {
 
   /// The settings of a recorded picture's run.
   ///
-  /// - Throws: `BadSetting` when the list of pictures tells of no possible run.
+  /// - Throws: `BadSetting` when the list of pictures tells of no possible run, `NoSeeds`.
   public static func settings(of number: Int, in recorded: RecordedPictures) throws -> RunSettings {
     let manifest = recorded.manifest
     return try RunSettings(

@@ -91,9 +91,7 @@ struct Collect: ParsableCommand {
     if let shard, ShardSelection(shard) == nil {
       throw ValidationError("shard is '\(shard)', but it must be i/n with i from 1 to n, as in 3/8")
     }
-    if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
-      throw ValidationError("name is '\(name)', but it must be the name of a folder, without '/'")
-    }
+    try StoreName.check(name)
   }
 
   /// What is reported.

@@ -22,7 +22,7 @@ struct CollectionJob {
     try collector.open(store, part: part)
     let todo = collector.todo(in: store, part)
     let pictures = todo.reduce(0) { $0 + manifest.pictures(ofShard: $1).count }
-    let bytes = manifest.bytes(pictures: pictures)
+    let bytes = collector.bytes(pictures: pictures)
     let names = manifest.blocks.map(\.name).joined(separator: ", ")
     progress.note(
       todo.isEmpty

@@ -79,7 +79,7 @@ struct Intervene: ParsableCommand {
     guard let top = examples[feature].first, let prompt = pictures.prompts[top.picture] else {
       throw NeverActive(feature: feature, path: dictionary.path)
     }
-    settings.seed = pictures.seed(of: top.picture)
+    settings.seed = try pictures.seed(of: top.picture)
     progress.note("Feature \(feature) was most active in \"\(prompt)\", seed \(settings.seed)")
     return prompt
   }

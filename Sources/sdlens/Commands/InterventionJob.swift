@@ -91,7 +91,10 @@ struct InterventionJob {
       let pictures = dictionary.pictures
     else { return start + "; --add puts it into the picture" }
     let prompts = examples[feature].prefix(3).compactMap { example in
-      pictures.prompts[example.picture].map { "  \"\($0)\", seed \(pictures.seed(of: example.picture))" }
+      pictures.prompts[example.picture].map { prompt in
+        let seed = (try? pictures.seed(of: example.picture)).map { ", seed \($0)" } ?? ""
+        return "  \"\(prompt)\"\(seed)"
+      }
     }
     return start + "; it is on:\n" + prompts.joined(separator: "\n")
   }

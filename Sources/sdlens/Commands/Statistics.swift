@@ -35,6 +35,9 @@ struct Statistics: ParsableCommand {
     let vectors: Int
     let explainedVariance: Double
     let meanExplainedVariance: Double
+    let k: Int
+    let componentsExplainedVariance: Double?
+    let componentsMeanExplainedVariance: Double?
     let neverActiveShare: Double
   }
 
@@ -49,20 +52,26 @@ struct Statistics: ParsableCommand {
       progress.advance("measuring", by: $0)
     }
     try DictionaryFolder.write(survey, of: store, to: sae)
+    let k = saved.autoencoder.k
     let result = Result(
       dictionary: sae, block: block, vectors: survey.statistics.vectors,
-      explainedVariance: survey.variance.global, meanExplainedVariance: survey.variance.perDimension,
+      explainedVariance: survey.variance.global, meanExplainedVariance: survey.variance.perDimension, k: k,
+      componentsExplainedVariance: survey.components?.explainedVariance(of: k),
+      componentsMeanExplainedVariance: survey.components?.meanExplainedVariance(of: k),
       neverActiveShare: Double(survey.statistics.dead.count) / Double(survey.statistics.features))
     progress.clear()
     guard !report.json else { return try Output.print(json: result) }
+    func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "–" }
     try Output.print(
       Table(
         left: [0],
         [
           ["Vectors", Units.grouped(result.vectors)],
-          ["Explained variance", "\(Units.rounded(result.explainedVariance * 100)) %"],
-          ["  mean over dimensions", "\(Units.rounded(result.meanExplainedVariance * 100)) %"],
-          ["Features never active", "\(Units.rounded(result.neverActiveShare * 100)) %"],
+          ["Explained variance", percent(result.explainedVariance)],
+          ["  mean over dimensions", percent(result.meanExplainedVariance)],
+          ["By \(k) principal components", percent(result.componentsExplainedVariance)],
+          ["  mean over dimensions", percent(result.componentsMeanExplainedVariance)],
+          ["Features never active", percent(result.neverActiveShare)],
         ]
       ).text)
   }

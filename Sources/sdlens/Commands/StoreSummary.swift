@@ -28,7 +28,7 @@ struct StoreSummary: Encodable {
     let missing =
       store.missing.isEmpty
       ? ""
-      : "\nMissing    \(store.missing.count) of \(manifest.shards) shards; the same 'sdlens collect' makes them"
+      : "\nMissing    \(store.missing.count) of \(manifest.shards) shards; the same 'sdlens \(manifest.origin == nil ? "collect" : "import")' makes them"
     let damaged = problems.isEmpty ? "" : "\n\nDamaged\n" + problems.map { "  \($0)" }.joined(separator: "\n")
     return """
       \(store.folder)
@@ -36,7 +36,7 @@ struct StoreSummary: Encodable {
       Model      \(manifest.model) \(manifest.modelFingerprint)
       Pictures   \(Units.grouped(store.pictures)) of \(Units.grouped(manifest.pictures)), \(manifest.width) × \(manifest.height) pixels
       Recorded   \(manifest.site), \(manifest.places.map { "\($0) places" } ?? "all places") of every map, as \(manifest.dtype.rawValue)
-      Run        \(manifest.steps) step\(manifest.steps == 1 ? "" : "s"), guidance \(manifest.guidance), seeds from \(manifest.seed)
+      Run        \(manifest.steps) step\(manifest.steps == 1 ? "" : "s"), guidance \(manifest.guidance), \(manifest.origin.map { "noise of \($0)" } ?? "seeds from \(manifest.seed)")
       Shards     \(store.shards.count) of \(manifest.shards), \(manifest.picturesPerShard) pictures each\(missing)
 
       \(blocks.text)\(damaged)

@@ -98,7 +98,8 @@ struct TrainSAE: ParsableCommand {
     for sources in try stream ? data.streamed(blocks, buffer: buffer) : data.stored(blocks, store: store) {
       let jobs = try sources.map { source in
         try TrainingJob(
-          source, settings: recipe.settings(vectors: source.rows.count, seed: seed), name: name,
+          source, settings: recipe.settings(vectors: source.rows.count, width: source.rows.width, seed: seed),
+          name: name,
           workspace: workspace, saveEvery: saveEvery, logEvery: logEvery)
       }
       try TrainingJob.train(jobs, progress)

@@ -16,6 +16,8 @@ final class TrainingJob {
     let vectors: Int
     let explainedVariance: Double?
     let meanExplainedVariance: Double?
+    let componentsExplainedVariance: Double?
+    let componentsMeanExplainedVariance: Double?
     let neverActiveShare: Double?
     let seconds: Double
   }
@@ -112,6 +114,7 @@ final class TrainingJob {
   func finish(_ progress: Progress) throws -> [Result] {
     defer { progress.clear() }
     var statistics: [FeatureStatistics?] = []
+    var components: PrincipalComponents?
     let results = try names.indices.map { index in
       let folder = "\(dictionaries)/\(names[index])"
       let autoencoder = trainer.autoencoder(index)
@@ -130,7 +133,9 @@ final class TrainingJob {
       var survey: DictionarySurvey?
       if let store = source.store {
         progress.count(to: store.pictures, unit: "pictures")
-        let found = try DictionarySurvey(of: autoencoder, block: "\(source.block)", in: store) {
+        let found = try DictionarySurvey(
+          of: autoencoder, block: "\(source.block)", in: store, components: components
+        ) {
           progress.advance("\(names[index]): measuring its features", by: $0)
         }
         progress.clear()
@@ -139,6 +144,7 @@ final class TrainingJob {
         saved.mean = Tensor(found.statistics.mean, [count])
         saved.deviation = Tensor(found.statistics.deviation, [count])
         survey = found
+        components = found.components
       }
       try saved.write(into: folder)
       statistics.append(survey?.statistics)
@@ -154,21 +160,26 @@ final class TrainingJob {
   ) -> Result {
     let features = settings[index].features
     let silent = survey.map { Double($0.statistics.dead.count) / Double(features) }
+    let (k, components) = (settings[index].k, survey?.components)
+    let byComponents = components?.explainedVariance(of: k)
+    let meanByComponents = components?.meanExplainedVariance(of: k)
     if let survey, let silent {
-      func percent(_ share: Double) -> String { "\(Units.rounded(share * 100)) %" }
+      func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "–" }
       progress.note(
         "\(source.block) \(names[index]): explained variance \(percent(survey.variance.global)) (mean over "
-          + "dimensions \(percent(survey.variance.perDimension))), \(percent(silent)) of the features never active"
-      )
+          + "dimensions \(percent(survey.variance.perDimension))), where \(k) principal components "
+          + "reach \(percent(byComponents)) (\(percent(meanByComponents))); \(percent(silent)) of the features "
+          + "never active")
     } else {
       progress.note(
         "\(source.block) \(names[index]): trained; for statistics and examples of its features, collect activations "
           + "and run: sdlens statistics --sae \(folder)")
     }
     return Result(
-      dictionary: folder, block: "\(source.block)", k: settings[index].k, features: features,
+      dictionary: folder, block: "\(source.block)", k: k, features: features,
       steps: trainer.steps, vectors: trainer.steps * settings[index].batch,
       explainedVariance: survey?.variance.global, meanExplainedVariance: survey?.variance.perDimension,
+      componentsExplainedVariance: byComponents, componentsMeanExplainedVariance: meanByComponents,
       neverActiveShare: silent, seconds: watch.total / .seconds(1))
   }
 }

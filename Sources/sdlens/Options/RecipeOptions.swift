@@ -20,10 +20,12 @@ struct RecipeOptions: ParsableArguments {
   enum Recipe: String, CaseIterable, ExpressibleByArgument {
     case paper, small
 
-    /// The settings; `small` is for stores of up to some million vectors, as `shapes` has them.
-    var settings: TrainingSettings {
+    /// The settings for vectors of `width`; `small` is for stores of up to some million vectors, as `shapes` has
+    /// them: where there is less to learn, most of many features are never active.
+    func settings(width: Int) -> TrainingSettings {
       var settings = TrainingSettings()
       guard self == .small else { return settings }
+      settings.features = 2 * width
       settings.learningRate = 1e-3
       settings.steps = 500
       settings.warmup = 20
@@ -40,18 +42,18 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Size of the dictionary; several make several dictionaries.", valueName: "n,…"))
-  var features = IntList(argument: "5120")!
+    help: ArgumentHelp(
+      "Size of the dictionary, instead of the recipe's; several make several dictionaries.", valueName: "n,…")
+  )
+  var features: IntList?
 
   @Option(
     help: ArgumentHelp(
-      "paper: learning rate 1e-4, 1 epoch, dead after 10,000,000 vectors. small: 1e-3, 500 steps, 20 of warm-up "
-        + "and 30 % of decay, dead after 200,000. (default: small below 10,000,000 vectors)"
+      "paper: 5120 features, learning rate 1e-4, 1 epoch, dead after 10,000,000 vectors. small: features twice the "
+        + "width of a vector (256 on shapes), 1e-3, 500 steps, 20 of warm-up and 30 % of decay, dead after 200,000. "
+        + "(default: small below 10,000,000 vectors)"
     ))
   var recipe: Recipe?
-
-  @Option(help: "First weights: random numbers, or directions of the data. (default: random)")
-  var start: TrainingSettings.Start?
 
   @Option(
     parsing: .unconditional,
@@ -101,15 +103,16 @@ struct RecipeOptions: ParsableArguments {
       throw ValidationError("--epochs and --steps both say how long to train; give one of them")
     }
     do {
-      for settings in settings(vectors: 1, seed: 0) { try settings.check() }
+      // Of a width that is wide enough for every k: with the true one they are checked again.
+      for settings in settings(vectors: 1, width: 1 << 16, seed: 0) { try settings.check() }
     } catch let problem as BadTrainingSetting {
       throw ValidationError(problem.description)
     }
   }
 
-  /// The settings of every dictionary, for data of `vectors`.
-  func settings(vectors: Int, seed: Int) -> [TrainingSettings] {
-    var common = (recipe ?? (vectors < 10_000_000 ? .small : .paper)).settings
+  /// The settings of every dictionary, for so many vectors of a width.
+  func settings(vectors: Int, width: Int, seed: Int) -> [TrainingSettings] {
+    var common = (recipe ?? (vectors < 10_000_000 ? .small : .paper)).settings(width: width)
     if let epochs { (common.epochs, common.steps) = (epochs, nil) }
     if let steps { common.steps = steps }
     common.batch = batch ?? common.batch
@@ -117,12 +120,11 @@ struct RecipeOptions: ParsableArguments {
     common.warmup = warmup ?? common.warmup
     common.decay = decay ?? common.decay
     common.clipping = clip
-    common.start = start ?? common.start
     common.deadAfter = deadAfter ?? common.deadAfter
     common.auxiliaryK = auxK ?? common.auxiliaryK
     common.auxiliaryScale = auxScale ?? common.auxiliaryScale
     common.seed = seed
-    return features.values.flatMap { features in
+    return (features?.values ?? [common.features]).flatMap { features in
       k.values.map { k in
         var settings = common
         (settings.features, settings.k) = (features, k)
@@ -131,5 +133,3 @@ struct RecipeOptions: ParsableArguments {
     }
   }
 }
-
-extension TrainingSettings.Start: ExpressibleByArgument {}

@@ -1,5 +1,3 @@
-import SDLensCore
-
 /// Mean and covariance of vectors that come in batches; sums are kept in double precision.
 public struct VectorMoments: Sendable {
   /// How many vectors came.
@@ -75,22 +73,25 @@ public struct PrincipalComponents: Sendable {
   }
 
   /// The share of all variance that lies along the first `count` directions, 0 to 1; 0 if nothing varies.
+  ///
+  /// What their best reconstruction explains: `1 − Σ‖h − h'‖² / Σ‖h − mean h‖²` over the vectors.
   public func explainedVariance(of count: Int) -> Double {
     let total = variances.reduce(0, +)
     return total > 0 ? variances.prefix(count).reduce(0, +) / total : 0
   }
-}
-
-/// Directions without meaning, to compare with.
-public enum RandomDirections {
-  /// `count` unit vectors, spread evenly over all directions, [count, width].
-  public static func make(_ count: Int, width: Int, seed: Int) -> Tensor {
-    var generator = MersenneTwister(seed: seed)
-    var values = generator.normal(count * width)
-    for start in stride(from: 0, to: values.count, by: width) {
-      let length = values[start..<start + width].reduce(0) { $0 + $1 * $1 }.squareRoot()
-      for index in start..<start + width { values[index] /= length }
+  /// The same as a mean over dimensions: `mean_d (1 − var(h − h')_d / (var(h)_d + 1e-8))`.
+  public func meanExplainedVariance(of count: Int) -> Double {
+    let width = mean.count
+    var (all, left) = ([Double](repeating: 0, count: width), [Double](repeating: 0, count: width))
+    directions.withElements { directions in
+      for (index, variance) in variances.enumerated() {
+        for dimension in 0..<width {
+          let component = Double(directions[index * width + dimension])
+          all[dimension] += variance * component * component
+          if index >= count { left[dimension] += variance * component * component }
+        }
+      }
     }
-    return Tensor(values, [count, width])
+    return zip(all, left).reduce(0) { $0 + 1 - $1.1 / ($1.0 + 1e-8) } / Double(width)
   }
 }

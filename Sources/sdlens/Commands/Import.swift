@@ -1,0 +1,95 @@
+import ArgumentParser
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// `sdlens import`: from another project's activations to a store.
+struct Import: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make a store of activations that sdxl-unbox recorded.",
+    discussion: """
+      Reads a folder with one .tar for each block, whose members are sample_<n>.diff.pth and \
+      sample_<n>.gen_args.json; torch files are read without executing anything in them. The store is one as \
+      collect makes, for train-sae and statistics; only the pictures cannot be made again from it, because the \
+      noise of a whole batch came from one seed. Stopped at any moment, the same command goes on.
+      """)
+
+  @Argument(help: ArgumentHelp("The folder with the tars.", valueName: "folder"))
+  var source: String
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Transformer blocks. (default: all that have a tar)", valueName: "block"))
+  var block: [BlockName] = []
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Take the first n pictures only.", valueName: "n"))
+  var limit: Int?
+
+  @Option(help: ArgumentHelp("Store vectors as float16 or float32.", valueName: "format"))
+  var dtype = ActivationManifest.Format.float16
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Pictures in a shard. (default: what makes about 128 MB)", valueName: "n"))
+  var shardSize: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Name of the store in the workspace. (default: the model's and unbox)", valueName: "name"))
+  var name: String?
+
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  func validate() throws {
+    for (name, value) in [("limit", limit), ("shard-size", shardSize)] {
+      if let value, !(1...1 << 20 ~= value) {
+        throw ValidationError("\(name) is \(value), but it must be from 1 to \(1 << 20)")
+      }
+    }
+    try StoreName.check(name)
+  }
+
+  func run() throws {
+    let progress = Progress(quiet: quiet.quiet)
+    defer { progress.clear() }
+    let watch = Stopwatch()
+    let folder = try model.folder()
+    progress.stage("reading '\(source)'")
+    let job = try UnboxImport(
+      source, madeBy: folder,
+      .init(blocks: block.isEmpty ? nil : block, limit: limit, dtype: dtype, picturesPerShard: shardSize))
+    let manifest = job.manifest
+    let store = "\(workspace.activations)/\(name ?? "\(folder.folderTitle)-unbox")"
+    try job.open(store)
+    let todo = job.todo(in: store)
+    let pictures = todo.reduce(0) { $0 + manifest.pictures(ofShard: $1).count }
+    let bytes = manifest.bytes(pictures: pictures)
+    let names = manifest.blocks.map(\.name).joined(separator: ", ")
+    progress.note(
+      todo.isEmpty
+        ? "'\(store)' has nothing left to import"
+        : "\(pictures) of \(manifest.pictures) pictures to import at \(names): \(Units.bytes(bytes)) in '\(store)'"
+    )
+    progress.count(to: pictures, unit: "pictures")
+    try job.run(into: store) { progress.advance("importing", by: $0) }
+    progress.clear()
+    let result = Collect.Result(
+      store: store, pictures: manifest.pictures, shardsMade: todo.count, shardsMissing: 0, bytes: bytes,
+      seconds: watch.total / .seconds(1))
+    try report.json ? Output.print(json: result) : Output.print(store)
+  }
+}
+
+/// The name of a store in the workspace.
+enum StoreName {
+  /// Checks a name that somebody gave.
+  static func check(_ name: String?) throws {
+    if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
+      throw ValidationError("name is '\(name)', but it must be the name of a folder, without '/'")
+    }
+  }
+}
