@@ -152,7 +152,8 @@ import Testing
     let cases: [(arguments: [String], status: Int32, message: String)] = [
       (
         ["--feature", "99", "--beta", "1", "--prompt", "x"], 1,
-        "edit 1 (modulate at down.2.1): there is no feature 99; the dictionary of down.2.1 has the features 0 to 31"
+        "edit 1 (modulate at down.2.1): there is no feature 99; the dictionary of down.2.1 has the features 0 to 31; "
+          + "choose another, as 'sdlens features' lists them"
       ),
       (
         ["--feature", "1", "--beta", "1", "--block", "mid.0", "--prompt", "x"], 1,

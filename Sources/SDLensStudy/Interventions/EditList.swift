@@ -84,7 +84,8 @@ public struct EditError: UserError {
       "the dictionary is of width \(dictionary), but the updates of \(edit.block) are of width \(block); "
         + "choose a dictionary of this model and block"
     case .unknownFeature(let feature, let count):
-      "there is no feature \(feature); the dictionary of \(edit.block) has the features 0 to \(count - 1)"
+      "there is no feature \(feature); the dictionary of \(edit.block) has the features 0 to \(count - 1); choose another, as "
+        + "'sdlens features' lists them"
     case .noMeans:
       "the dictionary of \(edit.block) does not say how active its features are on average, which is the unit of "
         + "the strength; choose one with statistics"

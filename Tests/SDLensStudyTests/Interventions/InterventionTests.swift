@@ -41,7 +41,8 @@ import Testing
     #expect(
       message(.modulate(feature: 40, beta: 1))
         == "edit 1 (modulate at up.0.1): there is no feature 40; "
-        + "the dictionary of up.0.1 has the features 0 to 39")
+        + "the dictionary of up.0.1 has the features 0 to 39; choose another, as 'sdlens features' lists them"
+    )
     #expect(
       message(.emptyContext(feature: -1, gamma: 1))
         == "edit 1 (empty-context at up.0.1): there is no feature -1; features are counted from 0")
