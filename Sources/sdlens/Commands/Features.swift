@@ -69,10 +69,7 @@ struct Features: ParsableCommand {
     let folder = try model.folder()
     let settings = try options.settings(pictureSize: folder.pictureSize)
     try AtomicFile.check(output)
-    let found =
-      block.isEmpty
-      ? try sae.available(of: BlockName.studied, model: folder, in: workspace)
-      : try sae.dictionaries(of: Set(block).sorted(), model: folder, in: workspace)
+    let found = try sae.dictionaries(named: block, model: folder, in: workspace)
     let blocks = found.keys.sorted()
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: found)

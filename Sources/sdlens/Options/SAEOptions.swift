@@ -45,16 +45,19 @@ struct SAEOptions: ParsableArguments {
       })
   }
 
-  /// Those of the blocks that have dictionaries.
+  /// Those of the named blocks; without names, of those of the paper's four that have one.
   ///
-  /// - Throws: `NoDictionary` when none has.
-  func available(
-    of blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions
+  /// - Throws: `NoDictionary` when a named block, or each of the four, has none.
+  func dictionaries(
+    named blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions
   ) throws -> [BlockName: DictionaryFolder] {
+    guard blocks.isEmpty else {
+      return try dictionaries(of: Set(blocks).sorted(), model: model, in: workspace)
+    }
     let fingerprint = try model.fingerprint().description
-    let present = blocks.filter { Self.newest(of: $0, fingerprint, in: workspace) != nil }
+    let present = BlockName.studied.filter { Self.newest(of: $0, fingerprint, in: workspace) != nil }
     return try dictionaries(
-      of: present.isEmpty || !sae.isEmpty ? blocks : present, model: model, in: workspace)
+      of: present.isEmpty || !sae.isEmpty ? BlockName.studied : present, model: model, in: workspace)
   }
 
   private func open(_ name: String, _ blocks: [BlockName], _ workspace: WorkspaceOptions) throws

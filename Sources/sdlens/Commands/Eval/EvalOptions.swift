@@ -31,8 +31,8 @@ enum FeatureChoice: ExpressibleByArgument, Equatable {
   }
 }
 
-/// What all measurements share.
-struct EvalOptions: ParsableArguments {
+/// Which dictionaries are measured.
+struct MeasuredOptions: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
@@ -40,6 +40,11 @@ struct EvalOptions: ParsableArguments {
   var block: [BlockName] = []
 
   @OptionGroup var sae: SAEOptions
+}
+
+/// What all measurements share.
+struct EvalOptions: ParsableArguments {
+  @OptionGroup var measured: MeasuredOptions
 
   @Option(
     help: ArgumentHelp(

@@ -32,11 +32,8 @@ final class EvalSession {
   init(_ options: EvalOptions, _ choice: FeatureChoice, _ progress: Progress) throws {
     (self.options, self.choice, self.progress) = (options, choice, progress)
     folder = try options.model.folder()
-    let (sae, workspace) = (options.sae, options.workspace)
-    let dictionaries =
-      options.block.isEmpty
-      ? try sae.available(of: BlockName.studied, model: folder, in: workspace)
-      : try sae.dictionaries(of: Set(options.block).sorted(), model: folder, in: workspace)
+    let (measured, workspace) = (options.measured, options.workspace)
+    let dictionaries = try measured.sae.dictionaries(named: measured.block, model: folder, in: workspace)
     self.dictionaries = dictionaries
     for (block, dictionary) in dictionaries.sorted(by: { $0.key < $1.key }) {
       if case .list(let list) = choice, let most = list.max(), most >= dictionary.autoencoder.features {
@@ -86,7 +83,11 @@ final class EvalSession {
     settings["pictures"] = options.pictures.map { "\($0)" }
     settings["clip"] = clip?.fingerprint.description
     settings["lpips"] = options.lpips
-    settings["textures"] = options.textures.map { "\($0), \(textures.count)" }
+    if !textures.isEmpty {
+      var fingerprint = Fingerprint()
+      for path in textures { try fingerprint.add(path, as: path) }
+      settings["textures"] = fingerprint.description
+    }
     settings["sentences"] = sentences?.fingerprint.description
     settings["store"] = try store?.manifest.fingerprint
     settings["recorded"] = try recorded?.manifest.fingerprint

@@ -19,13 +19,7 @@ struct EvalSteering: ParsableCommand {
       (0 to 1) on the object and elsewhere; for backgrounds, on the background and on the objects.
       """)
 
-  @Option(
-    parsing: .upToNextOption,
-    help: ArgumentHelp(
-      "Transformer blocks. (default: those of the paper's four with dictionaries)", valueName: "block"))
-  var block: [BlockName] = []
-
-  @OptionGroup var sae: SAEOptions
+  @OptionGroup var measured: MeasuredOptions
 
   @Option(help: "Which values.")
   var factor = ShapesWorld.Factor.colour
@@ -69,10 +63,8 @@ struct EvalSteering: ParsableCommand {
     let folder = try model.folder()
     progress.stage("reading the model")
     let prompts = try JudgedPrompts(of: folder, limit: judged.limit, seed: judged.seed)
-    let dictionaries =
-      block.isEmpty
-      ? try sae.available(of: BlockName.studied, model: folder, in: workspace)
-      : try sae.dictionaries(of: Set(block).sorted(), model: folder, in: workspace)
+    let dictionaries = try measured.sae.dictionaries(
+      named: measured.block, model: folder, in: workspace)
     let blocks = dictionaries.keys.sorted()
     let store = try StoreLookup(model: folder, workspace: workspace).find(store, of: blocks)
     var settings = try judged.settings(prompts, folder)

@@ -20,13 +20,7 @@ struct EvalTruth: ParsableCommand {
       channels; and a linear probe, which uses all channels together.
       """)
 
-  @Option(
-    parsing: .upToNextOption,
-    help: ArgumentHelp(
-      "Transformer blocks. (default: those of the paper's four with dictionaries)", valueName: "block"))
-  var block: [BlockName] = []
-
-  @OptionGroup var sae: SAEOptions
+  @OptionGroup var measured: MeasuredOptions
 
   @Option(
     help: ArgumentHelp(
@@ -65,7 +59,7 @@ struct EvalTruth: ParsableCommand {
     guard folder.title == ModelFolder.embedded else {
       throw NotOfShapes(store: folder.name, reason: "is another model")
     }
-    let dictionaries = try sae.all(of: block, model: folder, in: workspace)
+    let dictionaries = try measured.all(model: folder, in: workspace)
     let blocks = Set(dictionaries.map(\.block)).sorted()
     let store = try StoreLookup(model: folder, workspace: workspace).find(store, of: blocks)
     _ = try FactorStudy.scenes(of: store)
@@ -105,11 +99,11 @@ struct EvalTruth: ParsableCommand {
 
 extension FactorScorer.Pooling: ExpressibleByArgument {}
 
-extension SAEOptions {
+extension MeasuredOptions {
   /// Every dictionary that is meant: all that are named, or the newest of each block.
   ///
   /// - Throws: as `dictionaries`.
-  func all(of blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions) throws
+  func all(model: ModelFolder, in workspace: WorkspaceOptions) throws
     -> [(block: BlockName, name: String, folder: DictionaryFolder)]
   {
     func named(_ found: [BlockName: DictionaryFolder]) -> [(BlockName, String, DictionaryFolder)] {
@@ -117,17 +111,14 @@ extension SAEOptions {
         (block, URL(fileURLWithPath: folder.path).lastPathComponent, folder)
       }
     }
-    guard !sae.isEmpty else {
-      return named(
-        blocks.isEmpty
-          ? try available(of: BlockName.studied, model: model, in: workspace)
-          : try dictionaries(of: Set(blocks).sorted(), model: model, in: workspace))
+    guard !sae.sae.isEmpty else {
+      return named(try sae.dictionaries(named: block, model: model, in: workspace))
     }
-    return try sae.flatMap { name in
+    return try sae.sae.flatMap { name in
       var one = SAEOptions()
       one.sae = [name]
       var (found, problem): ([BlockName: DictionaryFolder], (any Error)?) = ([:], nil)
-      for block in blocks.isEmpty ? BlockName.all : Set(blocks).sorted() {
+      for block in block.isEmpty ? BlockName.all : Set(block).sorted() {
         do {
           found.merge(try one.dictionaries(of: [block], model: model, in: workspace)) { $1 }
         } catch { problem = problem ?? error }

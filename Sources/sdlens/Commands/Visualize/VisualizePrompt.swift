@@ -56,9 +56,7 @@ struct VisualizePrompt: ParsableCommand {
     let progress = Progress(quiet: shared.quiet.quiet)
     defer { progress.clear() }
     let job = try FigureJob(shared, name: "prompt", progress) { folder in
-      block.isEmpty
-        ? try sae.available(of: BlockName.studied, model: folder, in: shared.workspace)
-        : try sae.dictionaries(of: Set(block).sorted(), model: folder, in: shared.workspace)
+      try sae.dictionaries(named: block, model: folder, in: shared.workspace)
     }
     let scene = Scene(
       try prompt ?? job.prompts().instead(of: [FigurePrompts.sloth])[0], job.settings)
