@@ -44,17 +44,3 @@ CLONES void kernel_geglu(float *restrict y, const float *restrict x, size_t rows
     for (size_t c = 0; c < width; c++) y[r * width + c] = value[c] * gelu(gate[c]);
   }
 }
-
-CLONES void kernel_softmax(float *x, size_t used, size_t width) {
-#pragma clang fp reassociate(on)
-  float largest = x[0];
-  for (size_t i = 1; i < used; i++) largest = x[i] > largest ? x[i] : largest;
-  float sum = 0;
-  for (size_t i = 0; i < used; i++) {
-    x[i] = vector_exp(x[i] - largest);
-    sum += x[i];
-  }
-  float scale = 1.0f / sum;
-  for (size_t i = 0; i < used; i++) x[i] *= scale;
-  for (size_t i = used; i < width; i++) x[i] = 0;
-}

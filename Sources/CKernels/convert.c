@@ -29,6 +29,16 @@ CLONES bool kernel_half_from_float(uint16_t *restrict y, const float *restrict x
   return !bad;
 }
 
+void kernel_read_weights(float *y, const kernel_weights *w, size_t output, size_t first, size_t count) {
+  size_t start = output * w->depth + first;
+  switch (w->format) {
+  case kernel_f16: kernel_float_from_half(y, (const uint16_t *)w->elements + start, count); break;
+  case kernel_bf16: kernel_float_from_bfloat(y, (const uint16_t *)w->elements + start, count); break;
+  case kernel_f32: memcpy(y, (const float *)w->elements + start, count * sizeof(float)); break;
+  case kernel_panel: __builtin_trap();
+  }
+}
+
 // A number is finite unless all bits of its exponent are set. The blocks keep the early exit cheap.
 #define ALL_FINITE(NAME, TYPE, EXPONENT)                      \
   CLONES bool NAME(const TYPE *restrict x, size_t count) {    \

@@ -1,183 +1,186 @@
 // Rows of activations times the rows of a weight matrix, y = x wᵀ, at nearly the processor's full rate.
 //
 // A library's product must first lay out the weights anew, and convert them if they are half floats; here
-// each weight is read once in the format and order of its file. Activations are packed instead, sixteen
-// rows side by side, so that one weight meets sixteen of them in a vector. Sums are kept transposed,
-// [outputs][rows], in the second cache, and turned round once at the end.
+// each weight is read in the format and order of its file, and activations are packed instead (tile.h).
+// Sums are kept transposed, [outputs][rows], in the second cache, and turned round once at the end.
+//
+// Large products save an eighth of the work: rows, inputs and outputs are cut into halves, and seven
+// products of sums of quarters do what eight products of quarters would (Strassen, "Gaussian Elimination
+// is not Optimal", 1969). The sums of activations are packed beforehand, those of weights are formed on
+// the way, and each product goes to all places that need it while it is in the registers.
 #include "CKernels.h"
-#include "targets.h"
+#include "tile.h"
 
 #include <string.h>
 
-enum {
-  LANES = KERNEL_ROWS,
-  DEPTH = KERNEL_DEPTH,
-  // A distance between rows of weights that does not fall on the same lines of the first cache.
-  WEIGHT_STRIDE = DEPTH + 16,
-  ROW_BLOCK = 256
+enum { DEPTH = KERNEL_DEPTH, WEIGHT_STRIDE = KERNEL_WEIGHT_STRIDE, BLOCK = KERNEL_BLOCK, NONE = -1 };
+
+// A quarter, or the sum or difference of two: number 2 · half of the first axis + half of the second.
+typedef struct {
+  int quarter, other;
+  float sign;
+} quarters;
+
+// One product of the scheme, x quarters times w quarters, and the quarters of y that it is added to.
+typedef struct {
+  quarters x, w;
+  int y, other;
+  float y_sign, other_sign;
+} term;
+
+// x is [rows][inputs], w [outputs][inputs], y [rows][outputs].
+static const term PLAIN[] = {{{0, NONE, 0}, {0, NONE, 0}, 0, NONE, 1, 0}};
+static const term STRASSEN[] = {
+    {{0, 3, 1}, {0, 3, 1}, 0, 3, 1, 1},          {{2, 3, 1}, {0, NONE, 0}, 2, 3, 1, -1},
+    {{0, NONE, 0}, {2, 3, -1}, 1, 3, 1, 1},      {{3, NONE, 0}, {1, 0, -1}, 0, 2, 1, 1},
+    {{0, 1, 1}, {3, NONE, 0}, 0, 1, -1, 1},      {{2, 0, -1}, {0, 2, 1}, 3, NONE, 1, 0},
+    {{1, 3, -1}, {1, 3, 1}, 0, NONE, 1, 0},
 };
 
-typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
-typedef float half_vector __attribute__((vector_size(8 * sizeof(float)), aligned(4)));
+// How a block of at most BLOCK rows is multiplied: in `parts` along each axis, by `count` products.
+typedef struct {
+  size_t parts, count, rows, depth;
+  const term *terms;
+} plan;
 
-// Everything below is compiled into each of the variants at the end, with its vectors and registers.
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE void transpose(half_vector r[8]) {
-  half_vector a[8], b[8];
-  for (int i = 0; i < 8; i += 2) {
-    a[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-    a[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-  }
-  for (int h = 0; h < 8; h += 4)
-    for (int i = 0; i < 2; i++) {
-      b[h + 2 * i] = __builtin_shufflevector(a[h + i], a[h + 2 + i], 0, 1, 8, 9, 4, 5, 12, 13);
-      b[h + 2 * i + 1] = __builtin_shufflevector(a[h + i], a[h + 2 + i], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-  for (int i = 0; i < 4; i++) {
-    r[i] = __builtin_shufflevector(b[i], b[4 + i], 0, 1, 2, 3, 8, 9, 10, 11);
-    r[4 + i] = __builtin_shufflevector(b[i], b[4 + i], 4, 5, 6, 7, 12, 13, 14, 15);
-  }
+static plan planned(bool strassen, size_t rows, size_t depth) {
+  size_t padded = (rows + LANES - 1) / LANES * LANES;
+  return strassen ? (plan){2, 7, padded / 2, depth / 2, STRASSEN} : (plan){1, 1, padded, depth, PLAIN};
 }
 
-INLINE void pack_body(float *p, const float *x, size_t stride, size_t rows, size_t depth) {
-  size_t k = 0;
-  for (; rows == LANES && k + 8 <= depth; k += 8)
-    for (size_t half = 0; half < LANES; half += 8) {
-      half_vector t[8];
-      for (size_t i = 0; i < 8; i++) t[i] = *(const half_vector *)(x + (half + i) * stride + k);
-      transpose(t);
-      for (size_t i = 0; i < 8; i++) *(half_vector *)(p + (k + i) * LANES + half) = t[i];
-    }
-  for (; k < depth; k++)
-    for (size_t r = 0; r < LANES; r++) p[k * LANES + r] = r < rows ? x[r * stride + k] : 0;
+// Two blocks of sums, or one and NULL, and the factors with which a product is added to them.
+typedef struct {
+  float *sums, *other;
+  float sign, other_sign;
+} targets;
+
+INLINE void add_tile(targets to, const float *x, const float *w, size_t depth, int outputs) {
+  vector sums[MOST_OUTPUTS];
+  multiply(sums, x, w, WEIGHT_STRIDE, 1, depth, outputs);
+#pragma clang loop unroll(full)
+  for (int o = 0; o < outputs; o++) *(vector *)(to.sums + (size_t)o * BLOCK) += to.sign * sums[o];
+  if (to.other)
+#pragma clang loop unroll(full)
+    for (int o = 0; o < outputs; o++) *(vector *)(to.other + (size_t)o * BLOCK) += to.other_sign * sums[o];
 }
 
-// sums[o][0..<16] (+)= Σ_k w[o][k] x[k][0..<16] for `outputs` rows of weights, all in registers.
-INLINE void tile(float *restrict sums, const float *restrict x, const float *restrict w, size_t depth,
-                 bool first, int outputs) {
-  vector acc[12];
-#pragma clang loop unroll(full)
-  for (int o = 0; o < outputs; o++) acc[o] = (vector){0};
-#pragma clang loop unroll_count(4)
-  for (size_t k = 0; k < depth; k++) {
-    vector v = *(const vector *)(x + k * LANES);
-#pragma clang loop unroll(full)
-    for (int o = 0; o < outputs; o++) acc[o] += w[(size_t)o * WEIGHT_STRIDE + k] * v;
-  }
-#pragma clang loop unroll(full)
-  for (int o = 0; o < outputs; o++) {
-    vector *to = (vector *)(sums + (size_t)o * ROW_BLOCK);
-    *to = first ? acc[o] : *to + acc[o];
-  }
-}
-
-// All tiles of a block of rows and a panel of outputs; `step` outputs fill the registers.
-INLINE void block(float *sums, const float *x, const float *w, size_t rows, size_t outputs, size_t depth,
-                  bool first, int step) {
-  for (size_t r = 0; r < rows; r += LANES, x += depth * LANES, sums += LANES) {
+// All tiles of some rows and a panel of outputs; `step` outputs fill the registers.
+INLINE void add_block(targets to, const float *x, const float *w, size_t rows, size_t outputs, size_t depth,
+                      int step) {
+  for (size_t r = 0; r < rows; r += LANES, x += depth * LANES) {
     size_t o = 0;
-    for (; o + (size_t)step <= outputs; o += (size_t)step)
-      tile(sums + o * ROW_BLOCK, x, w + o * WEIGHT_STRIDE, depth, first, step);
-    for (; o + 2 <= outputs; o += 2)
-      tile(sums + o * ROW_BLOCK, x, w + o * WEIGHT_STRIDE, depth, first, 2);
-    if (o < outputs) tile(sums + o * ROW_BLOCK, x, w + o * WEIGHT_STRIDE, depth, first, 1);
+#define TILES(STEP)                                                                         \
+  for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                              \
+    size_t at = o * BLOCK + r;                                                              \
+    add_tile((targets){to.sums + at, to.other ? to.other + at : NULL, to.sign, to.other_sign}, x, \
+             w + o * WEIGHT_STRIDE, depth, STEP);                                           \
+  }
+    TILES(step)
+    TILES(2)
+    TILES(1)
+#undef TILES
   }
 }
 
-INLINE void store_body(float *y, size_t stride, const float *sums, size_t rows, size_t outputs,
-                       const float *bias, bool accumulate) {
-  size_t r = 0;
-  for (; r + 8 <= rows; r += 8) {
-    size_t o = 0;
-    for (; o + 8 <= outputs; o += 8) {
-      half_vector t[8], b = {0};
-      if (bias) b = *(const half_vector *)(bias + o);
-      for (size_t i = 0; i < 8; i++) t[i] = *(const half_vector *)(sums + (o + i) * ROW_BLOCK + r);
-      transpose(t);
-      for (size_t i = 0; i < 8; i++) {
-        half_vector *to = (half_vector *)(y + (r + i) * stride + o);
-        *to = accumulate ? *to + (t[i] + b) : t[i] + b;
-      }
-    }
-    for (; o < outputs; o++)
-      for (size_t i = 0; i < 8; i++) {
-        float sum = sums[o * ROW_BLOCK + r + i] + (bias ? bias[o] : 0), *to = y + (r + i) * stride + o;
-        *to = accumulate ? *to + sum : sum;
-      }
-  }
-  for (; r < rows; r++)
-    for (size_t o = 0; o < outputs; o++) {
-      float sum = sums[o * ROW_BLOCK + r] + (bias ? bias[o] : 0), *to = y + r * stride + o;
-      *to = accumulate ? *to + sum : sum;
-    }
+// w += sign · other, a row of weights.
+INLINE void add_row(float *restrict w, const float *restrict other, float sign, size_t depth) {
+  for (size_t k = 0; k < depth; k++) w[k] += sign * other[k];
 }
 
 typedef struct {
-  void (*pack)(float *, const float *, size_t, size_t, size_t);
-  void (*block)(float *, const float *, const float *, size_t, size_t, size_t, bool);
-  void (*store)(float *, size_t, const float *, size_t, size_t, const float *, bool);
+  void (*pack)(float *, const float *, const float *, float, size_t, size_t, size_t);
+  void (*block)(targets, const float *, const float *, size_t, size_t, size_t);
+  void (*store)(float *, size_t, const float *, size_t, size_t, size_t, const float *, bool);
+  void (*add)(float *, const float *, float, size_t);
 } variant;
 
-#define VARIANT(NAME, TARGET, STEP)                                                                     \
-  TARGET static void pack_##NAME(float *p, const float *x, size_t s, size_t r, size_t d) {              \
-    pack_body(p, x, s, r, d);                                                                           \
-  }                                                                                                     \
-  TARGET static void block_##NAME(float *c, const float *x, const float *w, size_t r, size_t o, size_t d, \
-                                  bool first) {                                                         \
-    block(c, x, w, r, o, d, first, STEP);                                                               \
-  }                                                                                                     \
-  TARGET static void store_##NAME(float *y, size_t s, const float *c, size_t r, size_t o, const float *b, \
-                                  bool add) {                                                           \
-    store_body(y, s, c, r, o, b, add);                                                                  \
-  }                                                                                                     \
-  static const variant NAME = {pack_##NAME, block_##NAME, store_##NAME};
+#define VARIANT(NAME, TARGET, STEP)                                                                          \
+  TARGET static void pack_##NAME(float *p, const float *x, const float *x2, float sign, size_t s, size_t r,  \
+                                 size_t d) {                                                                 \
+    pack(p, x, x2, sign, s, r, d);                                                                           \
+  }                                                                                                          \
+  TARGET static void block_##NAME(targets to, const float *x, const float *w, size_t r, size_t o, size_t d) { \
+    add_block(to, x, w, r, o, d, STEP);                                                                      \
+  }                                                                                                          \
+  TARGET static void store_##NAME(float *y, size_t s, const float *c, size_t width, size_t r, size_t o,      \
+                                  const float *b, bool add) {                                                \
+    store(y, s, c, width, r, o, b, add);                                                                     \
+  }                                                                                                          \
+  TARGET static void add_##NAME(float *w, const float *x, float sign, size_t d) { add_row(w, x, sign, d); }  \
+  static const variant NAME = {pack_##NAME, block_##NAME, store_##NAME, add_##NAME};
 
-// Outputs at a time: 6 fill the 16 registers of AVX2, 12 hide the latency of AVX-512's products.
-#if defined(__x86_64__)
-VARIANT(baseline, , 2)
-VARIANT(avx2, __attribute__((target("arch=x86-64-v3"))), 6)
-VARIANT(avx512, __attribute__((target("arch=x86-64-v4"))), 12)
+VARIANTS
 
-static const variant *best(void) {
-  if (__builtin_cpu_supports("x86-64-v4")) return &avx512;
-  return __builtin_cpu_supports("x86-64-v3") ? &avx2 : &baseline;
-}
-#else
-VARIANT(baseline, , 4)
-
-static const variant *best(void) { return &baseline; }
-#endif
-
-void kernel_pack(float *packed, const float *x, size_t stride, size_t rows, size_t depth) {
-  best()->pack(packed, x, stride, rows, depth);
+size_t kernel_packed_size(bool strassen, size_t rows, size_t depth) {
+  plan p = planned(strassen, rows, depth);
+  return p.count * p.rows * p.depth;
 }
 
-static void read_weights(float *to, const kernel_weights *w, size_t output, size_t k, size_t depth) {
-  size_t start = output * w->depth + k;
-  switch (w->format) {
-  case kernel_f16: kernel_float_from_half(to, (const uint16_t *)w->elements + start, depth); break;
-  case kernel_bf16: kernel_float_from_bfloat(to, (const uint16_t *)w->elements + start, depth); break;
-  case kernel_f32: memcpy(to, (const float *)w->elements + start, depth * sizeof(float)); break;
+size_t kernel_packed_groups(bool strassen, size_t rows) {
+  plan p = planned(strassen, rows, 0);
+  return p.count * (p.rows / LANES);
+}
+
+void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size_t depth, size_t first,
+                 size_t last) {
+  const variant *v = BEST;
+  plan p = planned(strassen, rows, depth);
+  for (size_t group = first; group < last; group++) {
+    quarters q = p.terms[group / (p.rows / LANES)].x;
+    size_t row = group % (p.rows / LANES) * LANES;
+    float *to = packed + group / (p.rows / LANES) * p.rows * p.depth;
+    const float *from = x + ((size_t)q.quarter / 2 * p.rows + row) * depth + (size_t)q.quarter % 2 * p.depth;
+    const float *other = NULL;
+    if (q.other != NONE)
+      other = x + ((size_t)q.other / 2 * p.rows + row) * depth + (size_t)q.other % 2 * p.depth;
+    size_t some = strassen || rows - row > LANES ? LANES : rows - row;
+    for (size_t k = 0; k < p.depth; k += DEPTH) {
+      size_t count = p.depth - k < DEPTH ? p.depth - k : DEPTH;
+      v->pack(to + k * p.rows + row * count, from + k, other ? other + k : NULL, q.sign, depth, some, count);
+    }
   }
 }
 
-void kernel_product(float *y, size_t stride, const float *packed, size_t packed_rows, size_t first,
-                    size_t last, const kernel_weights *w, size_t first_output, size_t last_output,
-                    const float *bias, bool accumulate) {
-  static _Thread_local float weights[KERNEL_PANEL * WEIGHT_STRIDE] __attribute__((aligned(64)));
-  static _Thread_local float sums[KERNEL_PANEL * ROW_BLOCK] __attribute__((aligned(64)));
-  const variant *v = best();
-  size_t outputs = last_output - first_output;
-  for (size_t row = first; row < last; row += ROW_BLOCK) {
-    size_t rows = last - row < ROW_BLOCK ? last - row : ROW_BLOCK;
-    for (size_t k = 0; k < w->depth; k += DEPTH) {
-      size_t depth = w->depth - k < DEPTH ? w->depth - k : DEPTH;
-      for (size_t o = 0; o < outputs; o++)
-        read_weights(weights + o * WEIGHT_STRIDE, w, first_output + o, k, depth);
-      v->block(sums, packed + k * packed_rows + row * depth, weights, rows, outputs, depth, k == 0);
+// `output` and `input` of the whole matrix where those of a quarter are counted from its corner.
+static void read_row(float *to, const kernel_weights *w, int quarter, size_t output, size_t input, size_t depth) {
+  kernel_read_weights(to, w, output + (size_t)quarter / 2 * (w->outputs / 2),
+                      input + (size_t)quarter % 2 * (w->depth / 2), depth);
+}
+
+void kernel_product(float *y, size_t stride, const float *packed, bool strassen, size_t rows,
+                    const kernel_weights *w, size_t first, size_t last, const float *bias, bool accumulate) {
+  static _Thread_local float panel[KERNEL_PANEL * WEIGHT_STRIDE] __attribute__((aligned(64)));
+  static _Thread_local float sums[KERNEL_PANEL * BLOCK] __attribute__((aligned(64)));
+  const variant *v = BEST;
+  plan p = planned(strassen, rows, w->depth);
+  size_t outputs = last - first, half_sums = KERNEL_PANEL / 2 * BLOCK;
+  for (size_t half = 0; half < p.parts; half++)
+    for (size_t o = 0; o < outputs; o++)
+      memset(sums + half * half_sums + o * BLOCK, 0, p.parts * p.rows * sizeof(float));
+  for (size_t k = 0; k < p.depth; k += DEPTH) {
+    size_t depth = p.depth - k < DEPTH ? p.depth - k : DEPTH;
+    for (size_t i = 0; i < p.count; i++) {
+      term t = p.terms[i];
+      const float *weights = panel;
+      if (w->format == kernel_panel)
+        weights = (const float *)w->elements + (k / DEPTH * w->outputs + first) * WEIGHT_STRIDE;
+      else
+        for (size_t o = 0; o < outputs; o++) {
+          float *row = panel + o * WEIGHT_STRIDE, other[DEPTH];
+          read_row(row, w, t.w.quarter, first + o, k, depth);
+          if (t.w.other == NONE) continue;
+          read_row(other, w, t.w.other, first + o, k, depth);
+          v->add(row, other, t.w.sign, depth);
+        }
+      targets to = {sums + (size_t)t.y / 2 * p.rows + (size_t)t.y % 2 * half_sums, NULL, t.y_sign,
+                    t.other_sign};
+      if (t.other != NONE) to.other = sums + (size_t)t.other / 2 * p.rows + (size_t)t.other % 2 * half_sums;
+      v->block(to, packed + (i * p.depth + k) * p.rows, weights, p.rows, outputs, depth);
     }
-    v->store(y + row * stride + first_output, stride, sums, rows, outputs,
-             bias ? bias + first_output : NULL, accumulate);
+  }
+  for (size_t half = 0; half < p.parts; half++) {
+    size_t output = first + half * (w->outputs / 2);
+    v->store(y + output, stride, sums + half * half_sums, BLOCK, rows, outputs, bias ? bias + output : NULL,
+             accumulate);
   }
 }

@@ -6,10 +6,11 @@
 // b = 3/2 lose fewer digits than the usual 1 and 2: about 2e-6 of the largest output at worst.
 #include "CKernels.h"
 #include "targets.h"
+#include "transpose.h"
 
 #include <string.h>
 
-enum { TILE = 4, WINDOW = 6, LANES = 16 };
+enum { TILE = 4, WINDOW = 6, TAPS = 9, LANES = 16 };
 
 #define A 0.75f
 #define B 1.5f
@@ -55,7 +56,9 @@ static inline void load(float to[LANES], const float *from, size_t lanes) {
 CLONES void kernel_winograd_input(float *restrict v, size_t plane, const float *restrict x,
                                   const kernel_map *map, size_t first, size_t last) {
   size_t channels = map->channels;
-  for (size_t tile = first; tile < last; tile++, v += channels) {
+  for (size_t t = first; t < last; t++, v += channels) {
+    size_t tile = t % map->tiles;
+    const float *picture = x + t / map->tiles * map->height * map->width * channels;
     ptrdiff_t top = (ptrdiff_t)(tile / map->tiles_across * TILE) - 1;
     ptrdiff_t left = (ptrdiff_t)(tile % map->tiles_across * TILE) - 1;
     for (size_t c = 0; c < channels; c += LANES) {
@@ -67,7 +70,7 @@ CLONES void kernel_winograd_input(float *restrict v, size_t plane, const float *
           if (r < 0 || s < 0 || r >= (ptrdiff_t)map->height || s >= (ptrdiff_t)map->width)
             memset(d[column][row], 0, sizeof d[0][0]);
           else
-            load(d[column][row], x + ((size_t)r * map->width + (size_t)s) * channels + c, lanes);
+            load(d[column][row], picture + ((size_t)r * map->width + (size_t)s) * channels + c, lanes);
         }
       for (int column = 0; column < WINDOW; column++) evaluate(columns[column], d[column]);
       for (int row = 0; row < WINDOW; row++) {
@@ -91,7 +94,9 @@ CLONES void kernel_winograd_output(float *restrict y, const float *restrict m, s
                                    const float *restrict bias, bool accumulate, const kernel_map *map,
                                    size_t first, size_t last) {
   size_t channels = map->channels;
-  for (size_t tile = first; tile < last; tile++, m += channels) {
+  for (size_t t = first; t < last; t++, m += channels) {
+    size_t tile = t % map->tiles;
+    float *picture = y + t / map->tiles * map->height * map->width * channels;
     size_t top = tile / map->tiles_across * TILE, left = tile % map->tiles_across * TILE;
     for (size_t c = 0; c < channels; c += LANES) {
       size_t lanes = channels - c < LANES ? channels - c : LANES;
@@ -108,7 +113,7 @@ CLONES void kernel_winograd_output(float *restrict y, const float *restrict m, s
         float line[TILE][LANES];
         interpolate(line, columns[row]);
         for (int column = 0; column < TILE && left + (size_t)column < map->width; column++) {
-          float *to = y + ((top + (size_t)row) * map->width + left + (size_t)column) * channels + c;
+          float *to = picture + ((top + (size_t)row) * map->width + left + (size_t)column) * channels + c;
           if (lanes == LANES && accumulate)
             for (int i = 0; i < LANES; i++) to[i] += line[column][i] + b[i];
           else if (lanes == LANES)
@@ -121,29 +126,61 @@ CLONES void kernel_winograd_output(float *restrict y, const float *restrict m, s
   }
 }
 
-// One row of G: [1, p, p²] / Π (p - q) over the other finite points q; for infinity [0, 0, 1].
-static const double POINTS[WINDOW - 1] = {0, (double)A, -(double)A, (double)B, -(double)B};
-
-static void expand(double u[WINDOW], const double g[3]) {
-  for (int i = 0; i < WINDOW - 1; i++) {
-    double p = POINTS[i], scale = 1;
-    for (int j = 0; j < WINDOW - 1; j++)
-      if (j != i) scale *= p - POINTS[j];
-    u[i] = (g[0] + p * g[1] + p * p * g[2]) / scale;
+// One column of G g: the row of each finite point p is [1, p, p²] / Π (p - q) over the other finite points
+// q, that of infinity [0, 0, 1].
+static inline void expand(float u[WINDOW][LANES], const float g[3][LANES]) {
+  const float at_0 = 1 / (A2 * B2), at_a = 1 / (2 * A2 * (A2 - B2)), at_b = 1 / (2 * B2 * (B2 - A2));
+  for (int i = 0; i < LANES; i++) {
+    float even_a = at_a * (g[0][i] + A2 * g[2][i]), odd_a = at_a * A * g[1][i];
+    float even_b = at_b * (g[0][i] + B2 * g[2][i]), odd_b = at_b * B * g[1][i];
+    u[0][i] = at_0 * g[0][i];
+    u[1][i] = even_a + odd_a;
+    u[2][i] = even_a - odd_a;
+    u[3][i] = even_b + odd_b;
+    u[4][i] = even_b - odd_b;
+    u[5][i] = g[2][i];
   }
-  u[WINDOW - 1] = g[2];
 }
 
-void kernel_winograd_weights(float *u, size_t plane, const float *w, size_t count) {
-  for (size_t k = 0; k < count; k++, w += 9) {
-    double columns[3][WINDOW];
-    for (int column = 0; column < 3; column++)
-      expand(columns[column], (double[3]){w[column], w[3 + column], w[6 + column]});
+// LANES kernels of 3 × 3, tap by tap: g[column][row][kernel] of w[kernel][row][column].
+static inline void deal(float g[3][3][LANES], const float w[LANES * TAPS]) {
+  for (int half = 0; half < LANES; half += 8) {
+    half_vector t[8];
+    for (int i = 0; i < 8; i++) t[i] = *(const half_vector *)(w + (half + i) * TAPS);
+    transpose(t);
+    for (int tap = 0; tap < 8; tap++) *(half_vector *)(g[tap % 3][tap / 3] + half) = t[tap];
+    for (int i = 0; i < 8; i++) g[2][2][half + i] = w[(half + i) * TAPS + 8];
+  }
+}
+
+CLONES static void expand_row(float *restrict u, size_t plane, const float *restrict w, size_t inputs) {
+  for (size_t k = 0; k < inputs; k += LANES, w += LANES * TAPS) {
+    size_t lanes = inputs - k < LANES ? inputs - k : LANES;
+    float g[3][3][LANES], columns[3][WINDOW][LANES], part[LANES * TAPS];
+    if (lanes < LANES) {
+      memset(part, 0, sizeof part);
+      memcpy(part, w, lanes * TAPS * sizeof(float));
+    }
+    deal(g, lanes < LANES ? part : w);
+    for (int column = 0; column < 3; column++) expand(columns[column], g[column]);
     for (int row = 0; row < WINDOW; row++) {
-      double line[WINDOW];
-      expand(line, (double[3]){columns[0][row], columns[1][row], columns[2][row]});
+      float across[3][LANES], line[WINDOW][LANES];
+      for (int column = 0; column < 3; column++) memcpy(across[column], columns[column][row], sizeof across[0]);
+      expand(line, across);
       for (int column = 0; column < WINDOW; column++)
-        u[(size_t)(row * WINDOW + column) * plane + k] = (float)line[column];
+        memcpy(u + (size_t)(row * WINDOW + column) * plane + k, line[column],
+               lanes == LANES ? LANES * sizeof(float) : lanes * sizeof(float));
     }
   }
+}
+
+void kernel_winograd_weights(float *u, size_t plane, const kernel_weights *w, size_t first, size_t last) {
+  size_t inputs = w->depth / TAPS;
+  for (size_t k = 0; k < inputs; k += KERNEL_DEPTH)
+    for (size_t output = first; output < last; output++, u += KERNEL_WEIGHT_STRIDE) {
+      size_t count = inputs - k < KERNEL_DEPTH ? inputs - k : KERNEL_DEPTH;
+      float row[KERNEL_DEPTH * TAPS];
+      kernel_read_weights(row, w, output, k * TAPS, count * TAPS);
+      expand_row(u, plane, row, count);
+    }
 }

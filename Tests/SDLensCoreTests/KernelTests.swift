@@ -81,17 +81,28 @@ import Testing
     expectClose(y.reshaped([rows, width]), Reference.gatedGELU(x), within: 3e-7, "geglu")
   }
 
-  @Test(arguments: counts.dropFirst(), [Float(1), 300]) func softmax(width: Int, scale: Float) {
-    for used in Set([1, (width + 1) / 2, width]) {
-      let x = Tensor.random([width], scale: scale)
-      let y = results(width) {
-        $0.update(from: x.elements, count: width)
-        kernel_softmax($0, used, width)
+  // One channel and a query of 1: the scores are the keys. Query `used - 1` sees the first `used` of them.
+  @Test(arguments: counts.dropFirst(), [Float(1), 300]) func softmax(keys: Int, scale: Float) {
+    for used in Set([1, (keys + 1) / 2, keys]) {
+      let x = Tensor.random([keys], scale: scale)
+      let values = Tensor.random([keys], seed: 1)
+      var y: Float = 0
+      let found = results(keys) { probabilities in
+        x.withElements { k in
+          values.withElements { v in
+            var head = kernel_head(
+              k: k.baseAddress, v: v.baseAddress, keys: keys, size: 1, key_stride: 1, stride: 1, causal: true)
+            var scratch = [Float](repeating: 0, count: kernel_attention_scratch(&head))
+            kernel_attention(&y, &head, [1], used - 1, 1, &scratch, probabilities)
+          }
+        }
       }
-      let shares = Reference.softmax(x.elements.prefix(used).map(Double.init)).map { Float($0) }
-      let wanted = Tensor(shares + Array(repeating: 0, count: width - used), [width])
-      expectClose(y, wanted, within: 5e-7, "softmax of \(used) of \(width)")
-      #expect(y.elements[used...].allSatisfy { $0 == 0 })
+      let shares = Reference.softmax(x.elements.prefix(used).map(Double.init))
+      let wanted = Tensor(shares.map { Float($0) } + Array(repeating: 0, count: keys - used), [keys])
+      expectClose(found, wanted, within: 5e-7, "softmax of \(used) of \(keys)")
+      #expect(found.elements[used...].allSatisfy { $0 == 0 })
+      let sum = zip(shares, values.elements).reduce(0) { $0 + $1.0 * Double($1.1) }
+      expectClose(Tensor([y], [1]), Tensor([Float(sum)], [1]), within: 2e-6, "sum of \(used) of \(keys)")
     }
   }
 
@@ -175,10 +186,19 @@ import Testing
     let (weight, bias) = (Tensor.random([outputs, inputs, 3, 3], seed: 1), Tensor.random([outputs], seed: 2))
     let across = (width + 3) / 4
     let tiles = across * ((height + 3) / 4)
-    var source = kernel_map(height: height, width: width, channels: inputs, tiles_across: across)
-    var target = kernel_map(height: height, width: width, channels: outputs, tiles_across: across)
-    let kernels = outputs * inputs
-    let u = results(36 * kernels) { kernel_winograd_weights($0, kernels, weight.elements, kernels) }
+    var source = kernel_map(
+      height: height, width: width, channels: inputs, tiles_across: across, tiles: tiles)
+    var target = kernel_map(
+      height: height, width: width, channels: outputs, tiles_across: across, tiles: tiles)
+    let plane = outputs * Int(KERNEL_WEIGHT_STRIDE)
+    let u = results(36 * plane) { u in
+      weight.withElements {
+        var weights = kernel_weights(
+          elements: $0.baseAddress, format: kernel_f32, outputs: outputs, depth: 9 * inputs)
+        kernel_winograd_weights(u, plane, &weights, 0, 1)
+        kernel_winograd_weights(u + Int(KERNEL_WEIGHT_STRIDE), plane, &weights, 1, outputs)
+      }
+    }
     let v = results(36 * tiles * inputs) { v in
       for tile in 0..<tiles {
         kernel_winograd_input(v + tile * inputs, tiles * inputs, x.elements, &source, tile, tile + 1)
@@ -189,13 +209,17 @@ import Testing
     let products = (0..<36).flatMap { place in
       let tiles = Tensor(
         Array(v.elements[place * tiles * inputs..<(place + 1) * tiles * inputs]), [tiles, inputs])
-      let kernel = Tensor(Array(u.elements[place * kernels..<(place + 1) * kernels]), [outputs, inputs])
+      let kernel = Tensor(
+        (0..<outputs).flatMap { output in
+          let start = place * plane + output * Int(KERNEL_WEIGHT_STRIDE)
+          return u.elements[start..<start + inputs]
+        }, [outputs, inputs])
       return Reference.product(tiles, kernel).elements
     }
     let wanted = Reference.convolution(x, weight, bias: bias)
-    let plane = tiles * outputs
+    let outputPlane = tiles * outputs
     let set = results(wanted.count) {
-      kernel_winograd_output($0, products, plane, bias.elements, false, &target, 0, tiles)
+      kernel_winograd_output($0, products, outputPlane, bias.elements, false, &target, 0, tiles)
     }
     expectClose(set.reshaped(wanted.shape), wanted, within: 4e-6, "set")
     let old = Tensor.random(wanted.shape, seed: 3)
@@ -204,67 +228,89 @@ import Testing
       for tile in 0..<tiles {
         products.withUnsafeBufferPointer {
           kernel_winograd_output(
-            y, $0.baseAddress! + tile * outputs, plane, bias.elements, true, &target, tile, tile + 1)
+            y, $0.baseAddress! + tile * outputs, outputPlane, bias.elements, true, &target, tile, tile + 1)
         }
       }
     }
     expectClose(added.reshaped(wanted.shape), wanted + old, within: 4e-6, "added")
   }
 
-  @Test(arguments: [(1, 1), (7, 3), (16, 16), (17, 5), (40, 33)], [1, 7, 257, 520])
+  @Test(arguments: [(1, 1), (7, 3), (16, 16), (17, 5), (40, 33), (256, 96)], [1, 7, 257, 520])
   func products(_ size: (rows: Int, outputs: Int), depth: Int) {
-    for type in [ElementType.f32, .f16, .bf16] { product(size, type, depth: depth) }
+    for type in [ElementType.f32, .f16, .bf16] { product(size, type, depth: depth, strassen: false) }
   }
 
-  private func product(_ size: (rows: Int, outputs: Int), _ type: ElementType, depth: Int) {
-    let (rows, outputs) = size
-    let side = Int(KERNEL_ROWS)
-    let packedRows = (rows + side - 1) / side * side
-    let x = Tensor.random([rows, depth])
-    let weight = Tensor.random([outputs, depth], seed: 1).rounded(to: type)
-    let bias = Tensor.random([outputs], seed: 2)
-    let packed = results(packedRows * depth) { packed in
-      for group in stride(from: 0, to: rows, by: side) {
-        for start in stride(from: 0, to: depth, by: Int(KERNEL_DEPTH)) {
-          let count = min(Int(KERNEL_DEPTH), depth - start)
-          x.withElements {
-            kernel_pack(
-              packed + start * packedRows + group * count, $0.baseAddress! + group * depth + start, depth,
-              min(side, rows - group), count)
-          }
+  @Test func aPanelGivesTheProductOfItsMatrix() {
+    let (rows, outputs, depth) = (40, 17, 520)
+    let (strip, stride) = (Int(KERNEL_DEPTH), Int(KERNEL_WEIGHT_STRIDE))
+    let (x, weight) = (Tensor.random([rows, depth]), Tensor.random([outputs, depth], seed: 1))
+    var panel = [Float](repeating: .nan, count: (depth + strip - 1) / strip * outputs * stride)
+    for place in 0..<outputs * depth {
+      let (output, input) = (place / depth, place % depth)
+      panel[(input / strip * outputs + output) * stride + input % strip] = weight[place]
+    }
+    let packed = packed(x, strassen: false)
+    let y = results(rows * outputs) { y in
+      panel.withUnsafeBytes {
+        var weights = kernel_weights(
+          elements: $0.baseAddress, format: kernel_panel, outputs: outputs, depth: depth)
+        for some in [0..<5, 5..<outputs] {
+          kernel_product(
+            y, outputs, packed.elements, false, rows, &weights, some.lowerBound, some.upperBound, nil, false)
         }
       }
     }
+    expectClose(y.reshaped([rows, outputs]), Reference.product(x, weight), within: 2e-6, "panel")
+  }
+
+  private func packed(_ x: Tensor, strassen: Bool) -> Tensor {
+    let (rows, depth) = (x.shape[0], x.shape[1])
+    return results(kernel_packed_size(strassen, rows, depth)) { packed in
+      for group in 0..<kernel_packed_groups(strassen, rows) {
+        kernel_pack(packed, strassen, x.elements, rows, depth, group, group + 1)
+      }
+    }
+  }
+
+  @Test(arguments: [2, 66, 96], [2, 34, 514])
+  func strassensProducts(outputs: Int, depth: Int) {
+    for type in [ElementType.f32, .f16, .bf16] {
+      product((Int(KERNEL_BLOCK), outputs), type, depth: depth, strassen: true)
+    }
+  }
+
+  private func product(_ size: (rows: Int, outputs: Int), _ type: ElementType, depth: Int, strassen: Bool) {
+    let (rows, outputs) = size
+    let x = Tensor.random([rows, depth])
+    let weight = Tensor.random([outputs, depth], seed: 1).rounded(to: type)
+    let bias = Tensor.random([outputs], seed: 2)
+    let packed = packed(x, strassen: strassen)
     let width = outputs + 3
     let old = Tensor.random([rows, width], seed: 3)
     let wanted = Reference.product(x, weight, bias: bias)
-    // All of the result, and a rectangle of it.
-    let rectangles = [
-      (rows: 0..<rows, outputs: 0..<outputs),
-      (rows: rows / side * side..<rows, outputs: outputs / 2..<outputs),
-    ]
-    for (rectangle, accumulate) in zip(rectangles, [true, false]) {
+    // All outputs and some of them: by Strassen's scheme of both halves.
+    let half = strassen ? outputs / 2 : outputs
+    for (some, accumulate) in [(0..<half, true), (half / 2..<half, false)] {
       let y = results(old.count) { y in
         y.update(from: old.elements, count: old.count)
         safetensorsBytes(of: weight.elements, as: type).withUnsafeBytes {
           var weights = kernel_weights(
             elements: $0.baseAddress,
             format: type == .f32 ? kernel_f32 : type == .f16 ? kernel_f16 : kernel_bf16,
-            depth: depth)
+            outputs: outputs, depth: depth)
           kernel_product(
-            y, width, packed.elements, packedRows, rectangle.rows.lowerBound, rectangle.rows.upperBound,
-            &weights,
-            rectangle.outputs.lowerBound, rectangle.outputs.upperBound, bias.elements, accumulate)
+            y, width, packed.elements, strassen, rows, &weights, some.lowerBound, some.upperBound,
+            bias.elements, accumulate)
         }
       }
       let expected = (0..<old.count).map { place in
         let (row, output) = (place / width, place % width)
-        guard rectangle.rows.contains(row), rectangle.outputs.contains(output) else { return old[place] }
+        guard output < outputs, some.contains(output % half) else { return old[place] }
         return wanted[row * outputs + output] + (accumulate ? old[place] : 0)
       }
       expectClose(
-        y.reshaped(old.shape), Tensor(expected, old.shape), within: 2e-6,
-        "\(rectangle) of \(size), \(depth), \(type)")
+        y.reshaped(old.shape), Tensor(expected, old.shape), within: strassen ? 4e-6 : 2e-6,
+        "outputs \(some) of \(size), \(depth), \(type)")
     }
   }
 }

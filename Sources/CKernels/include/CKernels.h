@@ -7,6 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// tells the processor that a loop waits for another thread
+static inline void kernel_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 // --- convert.c ---------------------------------------------------------------------------------
 
 // y[i] = (float) x[i], x in IEEE half precision
@@ -15,6 +24,18 @@ void kernel_float_from_half(float *y, const uint16_t *x, size_t count);
 void kernel_float_from_bfloat(float *y, const uint16_t *x, size_t count);
 // y[i] = x[i] in IEEE half precision, to nearest even; false when one is NaN, infinite or beyond its range
 bool kernel_half_from_float(uint16_t *y, const float *x, size_t count);
+// kernel_panel: float32 as kernel_product takes it in, [⌈depth / KERNEL_DEPTH⌉][outputs][KERNEL_WEIGHT_STRIDE].
+typedef enum { kernel_f32, kernel_f16, kernel_bf16, kernel_panel } kernel_format;
+
+// A weight matrix [outputs, depth], aligned for its format; as it lies in its file unless it is a panel.
+typedef struct {
+  const void *elements;
+  kernel_format format;
+  size_t outputs, depth;
+} kernel_weights;
+
+// y[i] = w[output][first + i]; not of a panel
+void kernel_read_weights(float *y, const kernel_weights *w, size_t output, size_t first, size_t count);
 // true when no element of x is NaN or infinite; for the three formats
 bool kernel_all_finite_float(const float *x, size_t count);
 bool kernel_all_finite_half(const uint16_t *x, size_t count);
@@ -97,8 +118,22 @@ void kernel_relu(float *y, const float *x, size_t count);
 void kernel_quick_gelu(float *y, const float *x, size_t count);
 // y[r][c] = x[r][c] gelu(x[r][width + c]); rows of x are 2 width long
 void kernel_geglu(float *y, const float *x, size_t rows, size_t width);
-// x[r] = softmax(x[r]) over the first `used` entries; the others become 0
-void kernel_softmax(float *x, size_t used, size_t width);
+
+// --- attention.c -------------------------------------------------------------------------------
+
+// One head: its keys and values [keys][size], rows `key_stride` apart; `stride` is that of queries and results.
+typedef struct {
+  const float *k, *v;
+  size_t keys, size, key_stride, stride;
+  bool causal;  // query i sees the keys up to i only
+} kernel_head;
+
+// the floats that kernel_attention needs as scratch
+size_t kernel_attention_scratch(const kernel_head *head);
+// y[i] = Σ_k p[i][k] v[k], p[i] = softmax_k(q[i] · k[k] / √size), for the queries first..<first + count, with y
+// and q starting there; p goes to `probabilities` [count][keys] too, unless that is NULL
+void kernel_attention(float *y, const kernel_head *head, const float *q, size_t first, size_t count,
+                      float *scratch, float *probabilities);
 
 // --- normalization.c ---------------------------------------------------------------------------
 
@@ -141,35 +176,34 @@ double kernel_unit_distance(const float *a, const float *b, const float *w, floa
 // --- product.c ---------------------------------------------------------------------------------
 
 enum {
-  KERNEL_ROWS = 16,    // rows that are packed side by side
-  KERNEL_DEPTH = 256,  // inputs that are multiplied at a time
-  KERNEL_PANEL = 96    // outputs that one call may compute
+  KERNEL_BLOCK = 256,         // rows of a block
+  KERNEL_PANEL = 96,          // outputs that one call may compute
+  KERNEL_DEPTH = 256,         // inputs that are multiplied at a time
+  KERNEL_WEIGHT_STRIDE = 272  // distance between rows of weights: not one that falls on the same lines of a cache
 };
 
-typedef enum { kernel_f32, kernel_f16, kernel_bf16 } kernel_format;
+// A block is at most KERNEL_BLOCK rows x[r][0..<depth], multiplied plainly or by Strassen's scheme; that one
+// needs KERNEL_BLOCK rows, even numbers of inputs and outputs, and weights that are no panel.
 
-// A weight matrix [outputs, depth] as it lies in its file, aligned for its format.
-typedef struct {
-  const void *elements;
-  kernel_format format;
-  size_t depth;
-} kernel_weights;
-
-// packed[k][r] = x[r][k] for up to KERNEL_ROWS rows, `stride` apart; missing rows are 0
-void kernel_pack(float *packed, const float *x, size_t stride, size_t rows, size_t depth);
-// y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=, for rows first..<last (first a multiple of
-// KERNEL_ROWS) and outputs first_output..<last_output (at most KERNEL_PANEL); bias may be NULL. x is packed
-// in pieces of KERNEL_DEPTH inputs, each [packed_rows / KERNEL_ROWS][depth][KERNEL_ROWS]; y starts at row 0
-void kernel_product(float *y, size_t stride, const float *packed, size_t packed_rows, size_t first,
-                    size_t last, const kernel_weights *w, size_t first_output, size_t last_output,
-                    const float *bias, bool accumulate);
+// the floats that a packed block takes
+size_t kernel_packed_size(bool strassen, size_t rows, size_t depth);
+// the groups of rows that a packed block is made of
+size_t kernel_packed_groups(bool strassen, size_t rows);
+// lays out the groups first..<last of a block; missing rows of the last group are 0
+void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size_t depth, size_t first,
+                 size_t last);
+// y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=, for a packed block and the outputs first..<last, at
+// most KERNEL_PANEL; by Strassen's scheme, first..<last of both halves of the outputs, together at most
+// KERNEL_PANEL. bias may be NULL; rows of y are `stride` apart
+void kernel_product(float *y, size_t stride, const float *packed, bool strassen, size_t rows,
+                    const kernel_weights *w, size_t first, size_t last, const float *bias, bool accumulate);
 
 // --- winograd.c --------------------------------------------------------------------------------
 
-// A picture of height · width pixels cut into tiles of 4 × 4, counted row by row.
+// Pictures of height · width pixels, each cut into `tiles` tiles of 4 × 4, counted row by row.
 typedef struct {
   size_t height, width, channels;
-  size_t tiles_across;
+  size_t tiles_across, tiles;
 } kernel_map;
 
 // v[p][t - first][c]: place p of the 36 of Bᵀ d B, for the tiles t in first..<last; planes are `plane` apart
@@ -178,7 +212,8 @@ void kernel_winograd_input(float *v, size_t plane, const float *x, const kernel_
 // y = Aᵀ m A + bias (or +=) at the pixels of the tiles first..<last, from m laid out like v
 void kernel_winograd_output(float *y, const float *m, size_t plane, const float *bias, bool accumulate,
                             const kernel_map *map, size_t first, size_t last);
-// u[p][k]: place p of the 36 of G g Gᵀ, for `count` kernels g [3][3]
-void kernel_winograd_weights(float *u, size_t plane, const float *w, size_t count);
+// u[p] = place p of the 36 of G g Gᵀ, as a panel [last - first, inputs], for the outputs first..<last of
+// w [outputs][inputs · 3 · 3]; panels are `plane` apart
+void kernel_winograd_weights(float *u, size_t plane, const kernel_weights *w, size_t first, size_t last);
 
 #endif

@@ -41,11 +41,11 @@ public struct WeightMatrix: Sendable {
     switch storage {
     case .memory(let tensor):
       tensor.withElements {
-        body(kernel_weights(elements: $0.baseAddress!, format: kernel_f32, depth: columns))
+        body(kernel_weights(elements: $0.baseAddress!, format: kernel_f32, outputs: rows, depth: columns))
       }
     case .mapped(let elements):
       elements.withBytes(0..<elements.count) {
-        body(kernel_weights(elements: $0, format: elements.type.kernelFormat, depth: columns))
+        body(kernel_weights(elements: $0, format: elements.type.kernelFormat, outputs: rows, depth: columns))
       }
     }
   }

@@ -21,13 +21,12 @@ public struct Attention: Sendable {
     let keys = k.shape[1]
     precondition(k.shape == v.shape && k.shape[0] == batch && k.shape[2] == width && width % heads == 0)
     let size = width / heads
-    // A block's scores stay in the core's own cache.
-    let block = max(16, min(queries, 65536 / keys))
-    let blocks = (queries + block - 1) / block
+    // A head's queries are cut where there are too few heads for all threads.
+    let blocks = max(1, min((4 * Parallel.threads + batch * heads - 1) / (batch * heads), queries / 16))
     var result = Tensor(uninitialized: q.shape)
     probabilities?.pointee = Tensor(uninitialized: [batch, heads, queries, keys])
     result.withMutableElements { out in
-      nonisolated(unsafe) let out = out
+      nonisolated(unsafe) let out = out.baseAddress!
       q.withElements { q in
         k.withElements { k in
           v.withElements { v in
@@ -37,27 +36,20 @@ public struct Attention: Sendable {
             Parallel.forEach(batch * heads * blocks) { piece in
               let head = piece / blocks % heads
               let picture = piece / blocks / heads
-              let first = piece % blocks * block
-              let count = min(block, queries - first)
+              let first = piece % blocks * queries / blocks
+              let count = (piece % blocks + 1) * queries / blocks - first
               let queryStart = (picture * queries + first) * width + head * size
               let keyStart = picture * keys * width + head * size
-              var scores = Tensor(uninitialized: [count, keys])
-              scores.withMutableElements { scores in
-                let s = scores.baseAddress!
-                BLAS.multiply(
-                  m: count, n: keys, k: size, alpha: 1 / Float(size).squareRoot(),
-                  q.baseAddress! + queryStart, strideA: width, k.baseAddress! + keyStart, strideB: width,
-                  transposed: true, beta: 0, into: s, strideC: keys)
-                for row in 0..<count {
-                  kernel_softmax(s + row * keys, causal ? min(keys, first + row + 1) : keys, keys)
+              withGathered(k.baseAddress! + keyStart, v.baseAddress! + keyStart, keys, size, stride: width) {
+                k, v, stride in
+                var head = kernel_head(
+                  k: k, v: v, keys: keys, size: size, key_stride: stride, stride: width, causal: causal)
+                var scratch = Tensor(uninitialized: [kernel_attention_scratch(&head)])
+                scratch.withMutableElements {
+                  kernel_attention(
+                    out + queryStart, &head, q.baseAddress! + queryStart, first, count, $0.baseAddress!,
+                    observer.map { $0 + ((piece / blocks) * queries + first) * keys })
                 }
-                if let observer {
-                  (observer + ((picture * heads + head) * queries + first) * keys).update(
-                    from: s, count: count * keys)
-                }
-                BLAS.multiply(
-                  m: count, n: size, k: keys, s, strideA: keys, v.baseAddress! + keyStart, strideB: width,
-                  transposed: false, beta: 0, into: out.baseAddress! + queryStart, strideC: width)
               }
             }
           }
@@ -65,5 +57,22 @@ public struct Attention: Sendable {
       }
     }
     return result
+  }
+
+  /// Calls `body` with a head's keys and values lying together, which all its queries read again and again.
+  private func withGathered(
+    _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, _ keys: Int, _ size: Int, stride: Int,
+    _ body: (UnsafePointer<Float>, UnsafePointer<Float>, Int) -> Void
+  ) {
+    if heads == 1 { return body(k, v, stride) }
+    var copy = Tensor(uninitialized: [2, keys, size])
+    copy.withMutableElements {
+      let (keyCopy, valueCopy) = ($0.baseAddress!, $0.baseAddress! + keys * size)
+      for row in 0..<keys {
+        (keyCopy + row * size).update(from: k + row * stride, count: size)
+        (valueCopy + row * size).update(from: v + row * stride, count: size)
+      }
+      body(keyCopy, valueCopy, size)
+    }
   }
 }

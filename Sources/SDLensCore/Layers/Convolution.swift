@@ -2,14 +2,11 @@ import CKernels
 
 /// A k × k convolution over channels-last pictures, zero-padded on each side, by k / 2 unless told otherwise.
 public struct Convolution: Sendable {
-  private enum Method: Sendable {
-    /// Weights [outputs, k · k · inputs]: a window's pixels row by row, channels innermost.
-    case windows(WeightMatrix)
-    case winograd(Winograd)
-  }
-
-  // Made on first use: weights that no pass has needed yet take no memory beside those of another part.
-  private let method: Lazy<Method>
+  /// For all maps but the smallest ones, nil unless kernel, stride and padding fit.
+  private let winograd: Winograd?
+  /// Weights [outputs, k · k · inputs]: a window's pixels row by row, channels innermost. They are laid out on
+  /// first use: what no pass needs takes no memory.
+  private let windows: Lazy<WeightMatrix>
   private let bias: Tensor
   private let inputs: Int
   private let outputs: Int
@@ -19,25 +16,22 @@ public struct Convolution: Sendable {
 
   /// Reads `weight` [outputs, inputs, kernel, kernel], PyTorch's order, and, unless told otherwise, `bias`
   /// [outputs].
-  ///
-  /// - Parameter smallMaps: the pictures have so few pixels that reading weights takes the time: they are
-  ///   kept as small as they are, not in the four times larger form that saves products.
   public init(
     _ w: WeightScope, inputs: Int, outputs: Int, kernel: Int = 3, stride: Int = 1, padding: Int? = nil,
-    bias hasBias: Bool = true, smallMaps: Bool = false
+    bias hasBias: Bool = true
   ) throws {
     precondition(kernel % 2 == 1 || padding != nil, "an even kernel of \(kernel) has no middle")
     let weight = try w.matrix("weight", [outputs, inputs, kernel, kernel])
     let bias = hasBias ? try w.tensor("bias", [outputs]) : Tensor(repeating: 0, [outputs])
     let padding = padding ?? kernel / 2
     // With few channels the products are too thin to be worth the transforms.
-    let savesProducts =
-      kernel == 3 && stride == 1 && padding == 1 && !smallMaps && min(inputs, outputs) >= 16
-    method = Lazy {
-      if kernel == 1 { return .windows(weight) }
-      let source = weight.tensor().reshaped([outputs, inputs, kernel, kernel])
-      return savesProducts
-        ? .winograd(Winograd(source, bias: bias)) : .windows(WeightMatrix(Self.channelsLast(source)))
+    let isThin = min(inputs, outputs) < 16
+    winograd =
+      kernel == 3 && stride == 1 && padding == 1 && !isThin ? Winograd(weight, bias: bias) : nil
+    windows = Lazy {
+      kernel == 1
+        ? weight
+        : WeightMatrix(Self.channelsLast(weight.tensor().reshaped([outputs, inputs, kernel, kernel])))
     }
     self.bias = bias
     (self.inputs, self.outputs) = (inputs, outputs)
@@ -94,19 +88,17 @@ public struct Convolution: Sendable {
       padding: padding)
     y.withMutableElements { y in
       x.withElements { x in
-        for picture in 0..<batch {
-          let source = x.baseAddress! + picture * height * width * inputs
-          let target = y.baseAddress! + picture * outHeight * outWidth * outputs
-          switch method.value {
-          case .winograd(let winograd):
-            winograd.multiply(source, height: height, width: width, into: target, accumulate: accumulate)
-          case .windows(let weight) where kernel == 1 && stride == 1 && padding == 0:
-            Product.multiply(
-              source, rows: height * width, by: weight, bias: bias, into: target, accumulate: accumulate)
-          case .windows(let weight):
+        let (x, y) = (x.baseAddress!, y.baseAddress!)
+        if let winograd, Winograd.isWorthwhile(height: height, width: width) {
+          winograd.multiply(x, batch: batch, height: height, width: width, into: y, accumulate: accumulate)
+        } else if kernel == 1 && stride == 1 && padding == 0 {
+          Product.multiply(
+            x, rows: batch * height * width, by: windows.value, bias: bias, into: y, accumulate: accumulate)
+        } else {
+          for picture in 0..<batch {
             multiplyWindows(
-              of: source, window, pixels: outHeight * outWidth, by: weight, into: target,
-              accumulate: accumulate)
+              of: x + picture * height * width * inputs, window, pixels: outHeight * outWidth,
+              by: windows.value, into: y + picture * outHeight * outWidth * outputs, accumulate: accumulate)
           }
         }
       }

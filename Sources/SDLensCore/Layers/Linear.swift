@@ -22,6 +22,21 @@ public struct Linear: Sendable {
     return y
   }
 
+  /// The results of several layers of one size for the same `x`, which is read once.
+  public static func apply(_ layers: [Linear], to x: Tensor) -> [Tensor] {
+    let (inputs, outputs) = (layers[0].weight.columns, layers[0].weight.rows)
+    precondition(layers.allSatisfy { $0.weight.columns == inputs && $0.weight.rows == outputs })
+    precondition(x.width == inputs, "\(x.shape) into layers of \(inputs) inputs")
+    var results = layers.map { _ in Tensor(uninitialized: Shape(x.shape.extents.dropLast() + [outputs])) }
+    let factors = results.indices.map { index in
+      Product.Factor(
+        weight: layers[index].weight, bias: layers[index].bias,
+        y: results[index].withMutableElements { $0.baseAddress! })
+    }
+    x.withElements { Product.multiply($0.baseAddress!, rows: x.rows, by: factors) }
+    return results
+  }
+
   /// `y += x Wᵀ + b`, the residual connection in one go.
   public func add(_ x: Tensor, to y: inout Tensor) {
     precondition(y.rows == x.rows && y.width == weight.rows, "\(x.shape) cannot be added to \(y.shape)")

@@ -1,65 +1,63 @@
 import CKernels
 
-/// The weights of a 3 × 3 convolution of stride 1 for Winograd's F(4 × 4, 3 × 3): a quarter of the products.
+/// A 3 × 3 convolution of stride 1 by Winograd's F(4 × 4, 3 × 3): a quarter of the products.
 ///
+/// The weights stay in their file; a panel of outputs at a time is transformed where it is needed.
 /// Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015; see winograd.c.
 struct Winograd: Sendable {
   private static let places = 36
   /// What the transformed tiles of one block may take, in floats: a part of the outer cache.
   private static let blockElements = 6 << 20
+  /// What the transformed weights of one panel may take, in floats.
+  private static let panelElements = 1 << 20
 
-  // [36, outputs, inputs].
-  private let weight: Tensor
+  // [outputs, inputs · 3 · 3].
+  private let weight: WeightMatrix
   private let bias: Tensor
 
-  /// Transforms weights [outputs, inputs, 3, 3].
-  init(_ source: Tensor, bias: Tensor) {
-    let (outputs, inputs) = (source.shape[0], source.shape[1])
-    var weight = Tensor(uninitialized: [Self.places, outputs, inputs])
-    weight.withMutableElements { u in
-      nonisolated(unsafe) let u = u.baseAddress!
-      source.withElements { w in
-        Parallel.forRanges(outputs * inputs, grain: 1024) {
-          kernel_winograd_weights(
-            u + $0.lowerBound, outputs * inputs, w.baseAddress! + $0.lowerBound * 9, $0.count)
-        }
-      }
-    }
-    self.weight = weight
-    self.bias = bias
+  init(_ weight: WeightMatrix, bias: Tensor) {
+    (self.weight, self.bias) = (weight, bias)
   }
 
-  /// One picture [height, width, inputs] → [height, width, outputs], set or added.
+  /// Whether products are saved on a map of these sizes: tiles are few, but are multiplied 16 at a time, and
+  /// transforming the weights takes about a third of what multiplying 16 tiles does.
+  static func isWorthwhile(height: Int, width: Int) -> Bool {
+    let tiles = (height + 3) / 4 * ((width + 3) / 4)
+    return 9 * height * width > places * ((tiles + 15) / 16 * 16 + 6)
+  }
+
+  /// Pictures [batch, height, width, inputs] → [batch, height, width, outputs], set or added.
   func multiply(
-    _ x: UnsafePointer<Float>, height: Int, width: Int, into y: UnsafeMutablePointer<Float>, accumulate: Bool
+    _ x: UnsafePointer<Float>, batch: Int, height: Int, width: Int, into y: UnsafeMutablePointer<Float>,
+    accumulate: Bool
   ) {
-    let (outputs, inputs) = (weight.shape[1], weight.shape[2])
+    let (outputs, inputs) = (weight.rows, weight.columns / 9)
     let across = (width + 3) / 4
     let tiles = across * ((height + 3) / 4)
-    var source = kernel_map(height: height, width: width, channels: inputs, tiles_across: across)
-    var target = kernel_map(height: height, width: width, channels: outputs, tiles_across: across)
-    let block = max(32, min(tiles, Self.blockElements / (Self.places * (inputs + outputs))))
+    var source = kernel_map(
+      height: height, width: width, channels: inputs, tiles_across: across, tiles: tiles)
+    var target = kernel_map(
+      height: height, width: width, channels: outputs, tiles_across: across, tiles: tiles)
+    let block = max(32, min(batch * tiles, Self.blockElements / (Self.places * (inputs + outputs))))
     var inputTiles = Tensor(uninitialized: [Self.places, block, inputs])
     var outputTiles = Tensor(uninitialized: [Self.places, block, outputs])
-    weight.withElements { u in
-      bias.withElements { bias in
-        inputTiles.withMutableElements { v in
-          outputTiles.withMutableElements { m in
-            nonisolated(unsafe) let (v, m) = (v.baseAddress!, m.baseAddress!)
-            for first in stride(from: 0, to: tiles, by: block) {
-              let count = min(block, tiles - first)
-              // Disjoint: tiles are rows of every plane, and cover different pixels.
-              Parallel.forRanges(count, grain: 4) {
-                kernel_winograd_input(
-                  v + $0.lowerBound * inputs, block * inputs, x, &source, first + $0.lowerBound,
-                  first + $0.upperBound)
-              }
-              multiply(v, u.baseAddress!, tiles: count, planes: block, into: m)
-              Parallel.forRanges(count, grain: 4) {
-                kernel_winograd_output(
-                  y, m + $0.lowerBound * outputs, block * outputs, bias.baseAddress!, accumulate, &target,
-                  first + $0.lowerBound, first + $0.upperBound)
-              }
+    bias.withElements { bias in
+      inputTiles.withMutableElements { v in
+        outputTiles.withMutableElements { m in
+          nonisolated(unsafe) let (v, m) = (v.baseAddress!, m.baseAddress!)
+          for first in stride(from: 0, to: batch * tiles, by: block) {
+            let count = min(block, batch * tiles - first)
+            // Disjoint: tiles are rows of every plane, and cover different pixels.
+            Parallel.forRanges(count, grain: 4) {
+              kernel_winograd_input(
+                v + $0.lowerBound * inputs, block * inputs, x, &source, first + $0.lowerBound,
+                first + $0.upperBound)
+            }
+            multiply(v, tiles: count, planes: block, into: m)
+            Parallel.forRanges(count, grain: 4) {
+              kernel_winograd_output(
+                y, m + $0.lowerBound * outputs, block * outputs, bias.baseAddress!, accumulate, &target,
+                first + $0.lowerBound, first + $0.upperBound)
             }
           }
         }
@@ -69,26 +67,35 @@ struct Winograd: Sendable {
 
   /// For each of the 36 places the product of tiles [tiles, inputs] and weights, `planes` tiles apart.
   private func multiply(
-    _ v: UnsafePointer<Float>, _ u: UnsafePointer<Float>, tiles: Int, planes: Int,
-    into m: UnsafeMutablePointer<Float>
+    _ v: UnsafePointer<Float>, tiles: Int, planes: Int, into m: UnsafeMutablePointer<Float>
   ) {
-    let (outputs, inputs) = (weight.shape[1], weight.shape[2])
-    let panel = Int(KERNEL_PANEL)
-    // Disjoint: each place has its own plane.
-    Parallel.forEach(Self.places) { place in
-      let weights = kernel_weights(
-        elements: u + place * outputs * inputs, format: kernel_f32, depth: inputs)
-      var packed = Tensor(uninitialized: [Product.padded(tiles), inputs])
-      packed.withMutableElements { packed in
-        let packed = packed.baseAddress!
-        Product.pack(
-          v + place * planes * inputs, rows: tiles, depth: inputs,
-          groups: 0..<Product.padded(tiles) / Int(KERNEL_ROWS), into: packed)
-        for first in stride(from: 0, to: outputs, by: panel) {
-          Product.multiply(
-            packed, packedRows: Product.padded(tiles), by: weights, into: m + place * planes * outputs,
-            stride: outputs,
-            Product.Piece(rows: 0..<tiles, outputs: first..<min(outputs, first + panel)))
+    let (outputs, inputs, depth) = (weight.rows, weight.columns / 9, Int(KERNEL_DEPTH))
+    let blocks = (0..<Self.places).flatMap { place in
+      Product.blocks(of: tiles).map { $0.lowerBound + place * planes..<$0.upperBound + place * planes }
+    }
+    let packed = PackedRows(v, inputs: inputs, blocks: blocks)
+    let panels = Product.panels(
+      of: outputs, widest: min(24, max(12, Self.panelElements / (Self.places * inputs))),
+      atLeast: 4 * Parallel.threads)
+    weight.withKernelWeights { weights in
+      // Disjoint: each panel writes its own columns of every plane.
+      Parallel.forEach(panels.count) { index in
+        let panel = panels[index]
+        let size = (inputs + depth - 1) / depth * panel.count * Int(KERNEL_WEIGHT_STRIDE)
+        var transformed = Tensor(uninitialized: [Self.places, size])
+        transformed.withMutableElements { u in
+          withUnsafePointer(to: weights) {
+            kernel_winograd_weights(u.baseAddress!, size, $0, panel.lowerBound, panel.upperBound)
+          }
+          for block in blocks.indices {
+            let first = blocks[block].lowerBound
+            let weights = kernel_weights(
+              elements: u.baseAddress! + first / planes * size, format: kernel_panel,
+              outputs: panel.count, depth: inputs)
+            packed.multiply(
+              block, by: weights, outputs: 0..<panel.count, into: m + first * outputs + panel.lowerBound,
+              stride: outputs)
+          }
         }
       }
     }

@@ -2,95 +2,128 @@ import CKernels
 
 /// The product that most of the work is: rows of activations times the rows of a weight matrix.
 enum Product {
-  private static let rowsAtOnce = Int(KERNEL_ROWS)
-  private static let depth = Int(KERNEL_DEPTH)
+  /// Rows and outputs are cut at multiples of these: so many fill the registers.
+  private static let (rowsAtOnce, outputsAtOnce) = (16, 12)
+  private static let blockRows = Int(KERNEL_BLOCK)
 
   /// `y = x wᵀ + bias`, or `y += x wᵀ + bias`, with `x` [rows, w.columns] and `y` [rows, w.rows].
   static func multiply(
     _ x: UnsafePointer<Float>, rows: Int, by w: WeightMatrix, bias: Tensor?,
     into y: UnsafeMutablePointer<Float>, accumulate: Bool = false
   ) {
-    w.withKernelWeights { weights in
-      let packed = packed(x, rows: rows, depth: w.columns)
-      packed.withElements { packed in
-        // Disjoint: each piece writes its own rectangle of y.
-        let pieces = pieces(rows: rows, outputs: w.rows)
-        Parallel.forEach(pieces.count) { index in
-          let piece = pieces[index]
-          multiply(
-            packed.baseAddress!, packedRows: padded(rows), by: weights, bias: bias, into: y,
-            stride: w.rows, piece, accumulate: accumulate)
+    multiply(x, rows: rows, by: [Factor(weight: w, bias: bias, y: y)], accumulate: accumulate)
+  }
+
+  /// What activations are multiplied by, and where the result goes.
+  struct Factor {
+    let weight: WeightMatrix
+    let bias: Tensor?
+    let y: UnsafeMutablePointer<Float>
+  }
+
+  /// The same for several weight matrices of one size: the activations are laid out once.
+  static func multiply(
+    _ x: UnsafePointer<Float>, rows: Int, by factors: [Factor], accumulate: Bool = false
+  ) {
+    let (inputs, outputs) = (factors[0].weight.columns, factors[0].weight.rows)
+    let strassen = usesStrassen(rows: rows, inputs: inputs, outputs: outputs)
+    let wanted = 4 * Parallel.threads
+    let whole = blocks(of: rows)
+    let panels = panels(
+      of: strassen ? outputs / 2 : outputs, widest: Int(KERNEL_PANEL) / (strassen ? 2 : 1),
+      atLeast: wanted / max(1, whole.count))
+    // Few outputs: smaller blocks give all threads something to do.
+    let blocks =
+      strassen
+      ? whole : cut(rows, into: max(whole.count, min(wanted / panels.count, rows / 64)), by: rowsAtOnce)
+    let packed = PackedRows(x, inputs: inputs, blocks: blocks, strassen: strassen)
+    nonisolated(unsafe) let factors = factors
+    // Disjoint: each piece writes its own rectangle of its y. Those of one block come together.
+    Parallel.forEach(blocks.count * factors.count * panels.count) { piece in
+      let block = piece / panels.count / factors.count
+      let factor = factors[piece / panels.count % factors.count]
+      factor.weight.withKernelWeights { weights in
+        packed.multiply(
+          block, by: weights, outputs: panels[piece % panels.count], bias: factor.bias,
+          into: factor.y + blocks[block].lowerBound * outputs, stride: outputs, accumulate: accumulate)
+      }
+    }
+  }
+
+  /// Where forming the sums of Strassen's scheme costs less than it saves. Only whole blocks are multiplied so:
+  /// the rows of one picture never meet those of another.
+  private static func usesStrassen(rows: Int, inputs: Int, outputs: Int) -> Bool {
+    rows % blockRows == 0 && inputs % 2 == 0 && outputs % 2 == 0 && min(inputs, outputs) >= 512
+  }
+
+  /// The rows in blocks of at most `KERNEL_BLOCK`.
+  static func blocks(of rows: Int) -> [Range<Int>] {
+    rows % blockRows == 0
+      ? cut(rows, into: rows / blockRows, by: blockRows)
+      : cut(rows, into: (rows + blockRows - 1) / blockRows, by: rowsAtOnce)
+  }
+
+  /// Panels of nearly equal width, so many that all threads are busy to the end.
+  static func panels(of outputs: Int, widest: Int, atLeast pieces: Int) -> [Range<Int>] {
+    let least = max((outputs + widest - 1) / widest, min(pieces, 2 * outputs / widest))
+    let threads = Parallel.threads
+    return cut(outputs, into: (least + threads - 1) / threads * threads, by: outputsAtOnce)
+  }
+
+  /// `0..<count` in as many pieces, if there are as many units, and as equal as multiples of `unit` can be.
+  private static func cut(_ count: Int, into pieces: Int, by unit: Int) -> [Range<Int>] {
+    let units = (count + unit - 1) / unit
+    let pieces = max(1, min(units, pieces))
+    return (0..<pieces).map {
+      units * $0 / pieces * unit..<min(count, units * ($0 + 1) / pieces * unit)
+    }
+  }
+}
+
+/// Activations laid out for the kernel, in blocks of rows that need not lie together.
+struct PackedRows {
+  private let blocks: [Range<Int>]
+  private let strassen: Bool
+  /// [blocks, floats of the largest one].
+  private var elements: Tensor
+
+  /// Lays out the rows `blocks` of `x` [rows, inputs] on all threads; by Strassen's scheme only whole blocks.
+  init(_ x: UnsafePointer<Float>, inputs: Int, blocks: [Range<Int>], strassen: Bool = false) {
+    (self.blocks, self.strassen) = (blocks, strassen)
+    let largest = blocks.map(\.count).max() ?? 0
+    let size = kernel_packed_size(strassen, largest, inputs)
+    let groups = kernel_packed_groups(strassen, largest)
+    elements = Tensor(uninitialized: [blocks.count, size])
+    elements.withMutableElements { packed in
+      nonisolated(unsafe) let packed = packed.baseAddress!
+      // Disjoint: each group has its own place.
+      Parallel.forRanges(blocks.count * groups, grain: max(1, 1024 / inputs)) { range in
+        for piece in range {
+          let (block, group) = (piece / groups, piece % groups)
+          let rows = blocks[block]
+          guard group < kernel_packed_groups(strassen, rows.count) else { continue }
+          kernel_pack(
+            packed + block * size, strassen, x + rows.lowerBound * inputs, rows.count, inputs, group,
+            group + 1)
         }
       }
     }
   }
 
-  /// One rectangle of the result; `packed` as made by `pack`.
-  static func multiply(
-    _ packed: UnsafePointer<Float>, packedRows: Int, by weights: kernel_weights, bias: Tensor? = nil,
-    into y: UnsafeMutablePointer<Float>, stride: Int, _ piece: Piece, accumulate: Bool = false
+  /// A rectangle of the product: one block of rows, some outputs; `y` starts at the block's first row.
+  func multiply(
+    _ block: Int, by weights: kernel_weights, outputs: Range<Int>, bias: Tensor? = nil,
+    into y: UnsafeMutablePointer<Float>, stride: Int, accumulate: Bool = false
   ) {
     func multiply(_ bias: UnsafePointer<Float>?) {
-      withUnsafePointer(to: weights) {
-        kernel_product(
-          y, stride, packed, packedRows, piece.rows.lowerBound, piece.rows.upperBound, $0,
-          piece.outputs.lowerBound, piece.outputs.upperBound, bias, accumulate)
+      elements.withElements { packed in
+        withUnsafePointer(to: weights) {
+          kernel_product(
+            y, stride, packed.baseAddress! + block * elements.shape[1], strassen, blocks[block].count, $0,
+            outputs.lowerBound, outputs.upperBound, bias, accumulate)
+        }
       }
     }
     if let bias { bias.withElements { multiply($0.baseAddress!) } } else { multiply(nil) }
-  }
-
-  /// A rectangle of the result.
-  struct Piece {
-    let rows: Range<Int>
-    let outputs: Range<Int>
-  }
-
-  /// Cuts the result into rectangles: panels of outputs, and rows too where panels alone are too few.
-  static func pieces(rows: Int, outputs: Int) -> [Piece] {
-    let enough = 4 * Parallel.threads
-    let fair = (outputs + enough - 1) / enough
-    let panel = min(Int(KERNEL_PANEL), max(48, (fair + 11) / 12 * 12))
-    let panels = (outputs + panel - 1) / panel
-    let tiles = padded(rows) / rowsAtOnce
-    let blocks = max(1, min((enough + panels - 1) / panels, tiles / 4))
-    return (0..<blocks).flatMap { block in
-      let first = tiles * block / blocks * rowsAtOnce
-      let last = min(rows, tiles * (block + 1) / blocks * rowsAtOnce)
-      return (0..<panels).map { index in
-        Piece(rows: first..<last, outputs: index * panel..<min(outputs, (index + 1) * panel))
-      }
-    }
-  }
-
-  /// The number of rows when the last group is filled up.
-  static func padded(_ rows: Int) -> Int { (rows + rowsAtOnce - 1) / rowsAtOnce * rowsAtOnce }
-
-  /// Lays out activations [rows, depth] for the kernel.
-  private static func packed(_ x: UnsafePointer<Float>, rows: Int, depth: Int) -> Tensor {
-    var packed = Tensor(uninitialized: [padded(rows), depth])
-    packed.withMutableElements { packed in
-      nonisolated(unsafe) let packed = packed.baseAddress!
-      Parallel.forRanges(padded(rows) / rowsAtOnce, grain: max(1, 16384 / (depth * rowsAtOnce))) {
-        pack(x, rows: rows, depth: depth, groups: $0, into: packed)
-      }
-    }
-    return packed
-  }
-
-  /// Lays out some groups of rows.
-  static func pack(
-    _ x: UnsafePointer<Float>, rows: Int, depth: Int, groups: Range<Int>,
-    into packed: UnsafeMutablePointer<Float>
-  ) {
-    for group in groups {
-      let row = group * rowsAtOnce
-      for start in stride(from: 0, to: depth, by: Self.depth) {
-        let count = min(Self.depth, depth - start)
-        kernel_pack(
-          packed + start * padded(rows) + row * count, x + row * depth + start, depth,
-          min(rowsAtOnce, rows - row), count)
-      }
-    }
   }
 }

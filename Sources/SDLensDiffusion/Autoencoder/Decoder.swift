@@ -104,7 +104,8 @@ struct PixelAttention: Sendable {
   /// [batch, height, width, channels] → the same shape.
   func callAsFunction(_ x: inout Tensor) {
     let tokens = norm(x).reshaped([x.shape[0], x.shape[1] * x.shape[2], x.width])
-    let attended = Attention(heads: 1)(toQuery(tokens), toKey(tokens), toValue(tokens))
+    let projected = Linear.apply([toQuery, toKey, toValue], to: tokens)
+    let attended = Attention(heads: 1)(projected[0], projected[1], projected[2])
     toOut.add(attended, to: &x)
   }
 }

@@ -38,7 +38,8 @@ public struct CLIPLayer: Sendable {
   /// Refines `x`, [batch, tokens, width].
   public func callAsFunction(_ x: inout Tensor) {
     let y = norms.0(x)
-    toOut.add(attention(toQuery(y), toKey(y), toValue(y)), to: &x)
+    let projected = Linear.apply([toQuery, toKey, toValue], to: y)
+    toOut.add(attention(projected[0], projected[1], projected[2]), to: &x)
     var z = expand(norms.1(x))
     z.apply(activation)
     contract.add(z, to: &x)

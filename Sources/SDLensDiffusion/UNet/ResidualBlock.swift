@@ -10,16 +10,15 @@ struct ResidualBlock: Sendable {
   let shortcut: Convolution?
 
   init(
-    _ w: WeightScope, inputs: Int, outputs: Int, timeWidth: Int?, groups: Int, epsilon: Float,
-    smallMaps: Bool = false
+    _ w: WeightScope, inputs: Int, outputs: Int, timeWidth: Int?, groups: Int, epsilon: Float
   ) throws {
     norms = (
       try GroupNorm(w["norm1"], channels: inputs, groups: groups, epsilon: epsilon),
       try GroupNorm(w["norm2"], channels: outputs, groups: groups, epsilon: epsilon)
     )
     convolutions = (
-      try Convolution(w["conv1"], inputs: inputs, outputs: outputs, smallMaps: smallMaps),
-      try Convolution(w["conv2"], inputs: outputs, outputs: outputs, smallMaps: smallMaps)
+      try Convolution(w["conv1"], inputs: inputs, outputs: outputs),
+      try Convolution(w["conv2"], inputs: outputs, outputs: outputs)
     )
     timeProjection = try timeWidth.map { try Linear(w["time_emb_proj"], inputs: $0, outputs: outputs) }
     shortcut =

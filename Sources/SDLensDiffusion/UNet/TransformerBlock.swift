@@ -20,7 +20,11 @@ struct AttentionLayer: Sendable {
 
   /// `stream += out(attention(x, context))`, all [batch, tokens, width].
   func add(_ x: Tensor, over context: Tensor, to stream: inout Tensor, layer: Int, hooks: BlockHooks?) {
-    let (q, k, v) = (toQuery(x), toKey(context), toValue(context))
+    let projected =
+      kind == .selfAttention
+      ? Linear.apply([toQuery, toKey, toValue], to: x)
+      : [toQuery(x)] + Linear.apply([toKey, toValue], to: context)
+    let (q, k, v) = (projected[0], projected[1], projected[2])
     let heads: Tensor
     if let hooks {
       let watchers = hooks.observers(.probabilities, of: kind, layer: layer)

@@ -25,7 +25,7 @@ struct UNetSteps {
     for stage in widths.indices {
       for index in 0..<config.layersPerStage {
         let inputs = index == 0 ? widths[max(0, stage - 1)] : widths[stage]
-        try addResidual(w[stage]["resnets"][index], inputs: inputs, outputs: widths[stage], level: stage)
+        try addResidual(w[stage]["resnets"][index], inputs: inputs, outputs: widths[stage])
         try addTransformer(.down, stage: stage, index, at: w[stage], level: stage)
         all.append(.keep)
       }
@@ -40,9 +40,9 @@ struct UNetSteps {
   private mutating func addMiddle(_ w: WeightScope) throws {
     let level = config.widths.count - 1
     let width = config.widths[level]
-    try addResidual(w["resnets"][0], inputs: width, outputs: width, level: level)
+    try addResidual(w["resnets"][0], inputs: width, outputs: width)
     try addTransformer(.mid, stage: 0, 0, at: w, level: level)
-    try addResidual(w["resnets"][1], inputs: width, outputs: width, level: level)
+    try addResidual(w["resnets"][1], inputs: width, outputs: width)
   }
 
   private mutating func addUp(_ w: WeightScope) throws {
@@ -55,7 +55,7 @@ struct UNetSteps {
         let level = widths.count - 1 - stage
         all.append(.join)
         try addResidual(
-          w[stage]["resnets"][index], inputs: stream + skip, outputs: widths[stage], level: level)
+          w[stage]["resnets"][index], inputs: stream + skip, outputs: widths[stage])
         try addTransformer(.up, stage: stage, index, at: w[stage], level: level)
       }
       if stage < widths.count - 1 {
@@ -67,12 +67,12 @@ struct UNetSteps {
     }
   }
 
-  private mutating func addResidual(_ w: WeightScope, inputs: Int, outputs: Int, level: Int) throws {
+  private mutating func addResidual(_ w: WeightScope, inputs: Int, outputs: Int) throws {
     all.append(
       .residual(
         try ResidualBlock(
           w, inputs: inputs, outputs: outputs, timeWidth: config.embeddingWidth, groups: config.groups,
-          epsilon: config.epsilon, smallMaps: level == config.widths.count - 1)))
+          epsilon: config.epsilon)))
   }
 
   /// Adds the transformer block of that name, where there is one.

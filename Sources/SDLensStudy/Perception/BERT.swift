@@ -110,7 +110,8 @@ private struct BERTLayer: Sendable {
 
   /// Refines `x`, [batch, tokens, width].
   func callAsFunction(_ x: inout Tensor) {
-    toOut.add(attention(toQuery(x), toKey(x), toValue(x)), to: &x)
+    let projected = Linear.apply([toQuery, toKey, toValue], to: x)
+    toOut.add(attention(projected[0], projected[1], projected[2]), to: &x)
     x = norms.0(x)
     var y = expand(x)
     y.apply(.gelu)

@@ -1,0 +1,97 @@
+// What products are made of: activations packed sixteen rows side by side, so that one weight meets sixteen
+// of them in a vector, and sums that stay in the registers. A file that includes this compiles its work once
+// for each generation of processor, with as many outputs at a time as that one's registers hold.
+#ifndef TILE_H
+#define TILE_H
+
+#include "targets.h"
+#include "transpose.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { LANES = 16, MOST_OUTPUTS = 12 };
+
+typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+
+// 6 outputs fill the 16 registers of AVX2, 12 hide the latency of AVX-512's products. VARIANT(name, target,
+// outputs) defines a `variant`.
+#if defined(__x86_64__)
+#define VARIANTS                                           \
+  VARIANT(baseline, , 2)                                   \
+  VARIANT(avx2, __attribute__((target("arch=x86-64-v3"))), 6) \
+  VARIANT(avx512, __attribute__((target("arch=x86-64-v4"))), 12)
+#define BEST                                               \
+  (__builtin_cpu_supports("x86-64-v4") ? &avx512 : __builtin_cpu_supports("x86-64-v3") ? &avx2 : &baseline)
+#else
+#define VARIANTS VARIANT(baseline, , 4)
+#define BEST &baseline
+#endif
+
+// One group of up to LANES rows, missing ones being 0: packed[k][r] = x[r][k] + sign · other[r][k], where
+// there is another.
+INLINE void pack(float *packed, const float *x, const float *other, float sign, size_t stride, size_t rows,
+                 size_t depth) {
+  size_t k = 0;
+  for (; rows == LANES && k + 8 <= depth; k += 8)
+    for (size_t half = 0; half < LANES; half += 8) {
+      half_vector t[8];
+      for (size_t i = 0; i < 8; i++) t[i] = *(const half_vector *)(x + (half + i) * stride + k);
+      if (other)
+        for (size_t i = 0; i < 8; i++) t[i] += sign * *(const half_vector *)(other + (half + i) * stride + k);
+      transpose(t);
+      for (size_t i = 0; i < 8; i++) *(half_vector *)(packed + (k + i) * LANES + half) = t[i];
+    }
+  for (; k < depth; k++)
+    for (size_t r = 0; r < LANES; r++) {
+      float sum = r < rows ? x[r * stride + k] : 0;
+      packed[k * LANES + r] = r < rows && other ? sum + sign * other[r * stride + k] : sum;
+    }
+}
+
+// sums[o] = Σ_k w[o · output_stride + k · depth_stride] x[k] for some outputs, a constant.
+INLINE void multiply(vector *sums, const float *restrict x, const float *restrict w, size_t output_stride,
+                     size_t depth_stride, size_t depth, int outputs) {
+  vector acc[MOST_OUTPUTS];
+#pragma clang loop unroll(full)
+  for (int o = 0; o < outputs; o++) acc[o] = (vector){0};
+#pragma clang loop unroll_count(4)
+  for (size_t k = 0; k < depth; k++) {
+    vector v = *(const vector *)(x + k * LANES);
+#pragma clang loop unroll(full)
+    for (int o = 0; o < outputs; o++) acc[o] += w[(size_t)o * output_stride + k * depth_stride] * v;
+  }
+#pragma clang loop unroll(full)
+  for (int o = 0; o < outputs; o++) sums[o] = acc[o];
+}
+
+// y[r][o] (+)= sums[o][r] + bias[o]; rows of sums are `width` apart, and bias may be NULL.
+INLINE void store(float *y, size_t stride, const float *sums, size_t width, size_t rows, size_t outputs,
+                  const float *bias, bool accumulate) {
+  size_t r = 0;
+  for (; r + 8 <= rows; r += 8) {
+    size_t o = 0;
+    for (; o + 8 <= outputs; o += 8) {
+      half_vector t[8], b = {0};
+      if (bias) b = *(const half_vector *)(bias + o);
+      for (size_t i = 0; i < 8; i++) t[i] = *(const half_vector *)(sums + (o + i) * width + r);
+      transpose(t);
+      for (size_t i = 0; i < 8; i++) {
+        half_vector *to = (half_vector *)(y + (r + i) * stride + o);
+        *to = accumulate ? *to + (t[i] + b) : t[i] + b;
+      }
+    }
+    for (; o < outputs; o++)
+      for (size_t i = 0; i < 8; i++) {
+        float sum = sums[o * width + r + i] + (bias ? bias[o] : 0), *to = y + (r + i) * stride + o;
+        *to = accumulate ? *to + sum : sum;
+      }
+  }
+  for (; r < rows; r++)
+    for (size_t o = 0; o < outputs; o++) {
+      float sum = sums[o * width + r] + (bias ? bias[o] : 0), *to = y + r * stride + o;
+      *to = accumulate ? *to + sum : sum;
+    }
+}
+
+#endif
