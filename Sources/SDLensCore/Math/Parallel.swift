@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Synchronization
 
@@ -19,18 +18,7 @@ public enum Parallel {
       for index in 0..<count { body(index) }
       return
     }
-    let next = Atomic(0)
-    withoutActuallyEscaping(body) { body in
-      // Disjoint by the caller's promise: every index is handed out once.
-      nonisolated(unsafe) let body = body
-      DispatchQueue.concurrentPerform(iterations: workers) { _ in
-        while true {
-          let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-          if index >= count { return }
-          body(index)
-        }
-      }
-    }
+    WorkerPool.shared.run(count, threads: workers, body)
   }
 
   /// Splits `0..<count` into ranges of at least `grain` and calls `body` for each, on all threads.
