@@ -14,7 +14,7 @@ enum {
   DEPTH = KERNEL_DEPTH,
   // A distance between rows of weights that does not fall on the same lines of the first cache.
   WEIGHT_STRIDE = DEPTH + 16,
-  ROW_BLOCK = 256
+  ROW_BLOCK = 512
 };
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));

@@ -5,14 +5,12 @@ import SDLensCore
 struct Candidates {
   /// The features, in order.
   let features: [Int32]
-  private let places: Places
   /// [rows, features.count]
   private var values: Tensor
 
   /// Room for a batch.
-  init(_ features: [Int32], of all: Int, rows: Int) {
+  init(_ features: [Int32], rows: Int) {
     self.features = features
-    places = Places(features, of: all)
     values = Tensor(uninitialized: [rows, features.count])
   }
 
@@ -34,39 +32,29 @@ struct Candidates {
     }
   }
 
-  /// ReLU of the `k` largest pre-activations of each row among `chosen` features, in any order.
-  func codes(k: Int, of chosen: Places) -> Codes {
-    let dead = chosen.list.map { places[$0] }
-    let slots = max(1, min(k, dead.count))
-    var codes = Codes(rows: values.shape[0], slots: slots)
-    guard !dead.isEmpty else { return codes }
-    let width = features.count
-    codes.withSlots { indices, values in
-      nonisolated(unsafe) let (indices, values) = (indices.baseAddress!, values.baseAddress!)
-      self.values.withElements { z in
-        Parallel.forRanges(z.count / width, grain: 16) { rows in
-          var positive = [Int32](repeating: 0, count: dead.count + 1)
-          var amounts = [Float](repeating: 0, count: dead.count + 1)
-          var order = [Int32](repeating: 0, count: slots)
-          for row in rows {
-            var count = 0
-            // Without a branch, which would go one way as often as the other.
-            for place in dead {
-              let value = z[row * width + place]
-              (positive[count], amounts[count]) = (features[place], value)
-              count += value > 0 ? 1 : 0
-            }
-            let slot = row * slots
-            if count <= slots {
-              for j in 0..<count { (indices[slot + j], values[slot + j]) = (positive[j], amounts[j]) }
-            } else {
-              kernel_top_k(&order, values + slot, amounts, count, slots)
-              for j in 0..<slots { indices[slot + j] = positive[Int(order[j])] }
-            }
+  /// ReLU of the `k` largest pre-activations of some rows among the features at some `places`, and 0 for the others:
+  /// [rows.count, places.count].
+  func activations(_ rows: Range<Int>, k: Int, among places: [Int]) -> [Float] {
+    let (width, count) = (features.count, places.count)
+    var order = [Int32](repeating: 0, count: k)
+    var largest = [Float](repeating: 0, count: k)
+    return [Float](unsafeUninitializedCapacity: rows.count * count) { result, size in
+      size = rows.count * count
+      values.withElements { z in
+        for (line, row) in rows.enumerated() {
+          let target = UnsafeMutableBufferPointer(rebasing: result[line * count..<(line + 1) * count])
+          var positive = 0
+          for (j, place) in places.enumerated() {
+            let value = z[row * width + place]
+            target[j] = value > 0 ? value : 0
+            positive += value > 0 ? 1 : 0
           }
+          guard positive > k else { continue }
+          kernel_top_k(&order, &largest, target.baseAddress!, count, k)
+          target.update(repeating: 0)
+          for (index, value) in zip(order, largest) { target[Int(index)] = value }
         }
       }
     }
-    return codes
   }
 }
