@@ -175,6 +175,26 @@ void kernel_product(float *y, size_t stride, const float *packed, size_t packed_
                     size_t last, const kernel_weights *w, size_t first_output, size_t last_output,
                     const float *bias, bool accumulate);
 
+// --- screen.c ----------------------------------------------------------------------------------
+
+// Outputs and rows that are packed side by side.
+enum { KERNEL_SCREEN = 16, KERNEL_SCREEN_ROWS = 6 };
+
+// How far the product of two rounded vectors of `width` components is off at most, in products of their units
+float kernel_screen_slack(size_t width);
+// q[i step + j] = x[2 i + j] / unit, rounded, j 0 or 1; returns the unit: 0 for zeros, infinity (and zeros in q) for
+// a vector that is not finite or whose length is not within 1e-12...1e12
+float kernel_quantize(int16_t *q, size_t step, const float *x, size_t width);
+// y[r][o] = (Σ x[r] w[o] - slack) row_units[r] units[o] + bias[o], a lower bound of the product of the floats:
+// x is [rows / KERNEL_SCREEN_ROWS][pairs][KERNEL_SCREEN_ROWS][2], w [outputs / KERNEL_SCREEN][pairs][KERNEL_SCREEN][2],
+// both filled up, as are units and bias; rows of y are `stride` apart
+void kernel_screen(float *y, size_t stride, const int16_t *x, const float *row_units, size_t rows,
+                   const int16_t *w, const float *units, const float *bias, size_t outputs, size_t pairs,
+                   float slack);
+// The i with y[i] + margin units[i] ≥ least, or not comparable; returns their number. There must be room for all
+size_t kernel_screened(int32_t *indices, const float *y, float margin, const float *units, float least,
+                       size_t count);
+
 // --- winograd.c --------------------------------------------------------------------------------
 
 // A picture of height · width pixels cut into tiles of 4 × 4, counted row by row.

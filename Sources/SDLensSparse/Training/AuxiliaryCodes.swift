@@ -6,30 +6,26 @@ struct Candidates {
   /// The features, in order.
   let features: [Int32]
   /// [rows, features.count]
-  private var values: Tensor
+  private let values: Tensor
 
-  /// Room for a batch.
-  init(_ features: [Int32], rows: Int) {
+  /// Computes them at the vectors `x = h − b_pre` [rows, width].
+  init(_ features: [Int32], at x: Tensor, _ sae: SparseAutoencoder) {
     self.features = features
-    values = Tensor(uninitialized: [rows, features.count])
-  }
-
-  /// Keeps what is needed of the pre-activations `z` [some rows, all features] of the rows from `start` on.
-  mutating func keep(_ z: Tensor, from start: Int) {
-    guard !features.isEmpty else { return }
-    let (features, width) = (features, z.width)
-    values.withMutableElements { values in
-      nonisolated(unsafe) let values = values.baseAddress! + start * features.count
-      z.withElements { z in
-        Parallel.forRanges(z.count / width, grain: 16) { rows in
-          for row in rows {
-            for (place, feature) in features.enumerated() {
-              values[row * features.count + place] = z[row * width + Int(feature)]
-            }
-          }
+    guard !features.isEmpty else {
+      values = Tensor([x.rows, 0])
+      return
+    }
+    var (weights, bias) = (Tensor(uninitialized: [features.count, x.width]), Tensor([features.count]))
+    for (place, feature) in features.map(Int.init).enumerated() {
+      bias[place] = sae.latentBias[feature]
+      weights.withMutableElements { target in
+        sae.encoder.withElements { encoder in
+          let row = UnsafeBufferPointer(rebasing: encoder[feature * x.width..<(feature + 1) * x.width])
+          _ = target[(place * x.width)...].update(fromContentsOf: row)
         }
       }
     }
+    values = Linear(weight: WeightMatrix(weights), bias: bias)(x)
   }
 
   /// ReLU of the `k` largest pre-activations of some rows among the features at some `places`, and 0 for the others:

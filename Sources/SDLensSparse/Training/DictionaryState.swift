@@ -48,8 +48,6 @@ public struct DictionaryState: Sendable {
 }
 
 extension DictionaryState {
-  private static let rowsAtOnce = 512
-
   /// The gradient of a batch, before the projection, and what the batch says of the dictionary.
   package struct Derivative {
     package var gradient: Gradient
@@ -79,16 +77,13 @@ extension DictionaryState {
 
     var codes = Codes(rows: rows, slots: settings.k)
     let mayDie = settings.auxiliaryK > 0 ? dead.features(idleFor: settings.deadAfter - rows) : []
-    var candidates = Candidates(mayDie, rows: rows)
-    let encoder = Linear(weight: WeightMatrix(sae.encoder), bias: sae.latentBias)
-    // A piece at a time: its pre-activations are still in the cache when the largest are looked for.
-    for start in stride(from: 0, to: rows, by: Self.rowsAtOnce) {
-      let piece = x.rows(start..<min(rows, start + Self.rowsAtOnce))
-      let z = times.measure(\.product) { encoder(piece) }
-      times.measure(\.selection) {
-        codes.keepLargest(of: z, from: start)
-        candidates.keep(z, from: start)
-      }
+    let candidates = times.measure(\.auxiliary) { Candidates(mayDie, at: x, sae) }
+    let screen = times.measure(\.product) { Screen(x, sae) }
+    // A piece at a time: its bounds are still in the cache when the largest are looked for.
+    for start in stride(from: 0, to: rows, by: Screen.rowsAtOnce) {
+      let piece = start..<min(rows, start + Screen.rowsAtOnce)
+      let bounds = times.measure(\.product) { screen.bounds(piece) }
+      times.measure(\.selection) { screen.keepLargest(piece, bounds, in: &codes) }
     }
     dead.update(codes, threshold: Float(settings.activationThreshold))
 

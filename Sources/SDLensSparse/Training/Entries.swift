@@ -52,7 +52,7 @@ struct EntryBlock {
   private(set) var values: [Float]
 
   /// The number of groups.
-  var groups: Int { starts.count / rows.count }
+  var groups: Int { (starts.count - 1) / rows.count }
   /// The number of entries.
   var count: Int { Int(starts.last!) }
 
