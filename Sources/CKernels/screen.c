@@ -1,4 +1,4 @@
-// Products of 16-bit integers: what a product of floats will be, within known bounds and at half its cost.
+// Products of 16-bit integers: what a product of floats will be, within known bounds and at 0.6 of its cost.
 //
 // A vector v is rounded to q = v / unit, with the unit chosen so that ‖q‖ ≤ 2¹⁵ − 1. Then every component fits in
 // 16 bits, and every sum of products of two such vectors in 32 (Cauchy and Schwarz). Rounding moves q by at most
