@@ -3,6 +3,7 @@
 #include "targets.h"
 
 #include <math.h>
+#include <string.h>
 
 // Whether entry a comes after entry b in the order of the result.
 static inline bool after(float a, int32_t ia, float b, int32_t ib) { return a < b || (a == b && ia > ib); }
@@ -19,24 +20,36 @@ static void sink(int32_t *indices, float *values, size_t hole, size_t count) {
   values[hole] = value, indices[hole] = index;
 }
 
+enum { BLOCK = 32 };
+
+// The places of the numbers above `least` in a block, as bits.
+static inline __attribute__((always_inline)) uint32_t above(const float *x, float least) {
+  typedef float block __attribute__((ext_vector_type(BLOCK), aligned(4)));
+  typedef bool bits __attribute__((ext_vector_type(BLOCK)));
+  bits found = __builtin_convertvector(*(const block *)x > least, bits);
+  uint32_t result;
+  memcpy(&result, &found, sizeof result);
+  return result;
+}
+
+// Replaces the last entry of a heap of k by one that comes before it.
+static inline void offer(int32_t *indices, float *values, size_t k, const float *x, size_t place) {
+  if (!(x[place] > values[0])) return;
+  values[0] = x[place], indices[0] = (int32_t)place;
+  sink(indices, values, 0, k);
+}
+
 CLONES void kernel_top_k(int32_t *indices, float *values, const float *x, size_t width, size_t k) {
   if (k == 0) return;
   for (size_t i = 0; i < k; i++) indices[i] = (int32_t)i, values[i] = isnan(x[i]) ? -INFINITY : x[i];
   for (size_t i = k / 2; i-- > 0;) sink(indices, values, i, k);
-  // Most blocks of 32 have nothing above the smallest entry kept, which the compiler checks 8 or 16 at a time.
-  for (size_t start = k; start < width;) {
-    size_t end = start + 32 < width ? start + 32 : width;
-    float least = values[0];
-    int any = 0;
-    for (size_t i = start; i < end; i++) any |= x[i] > least;
-    if (any)
-      for (size_t i = start; i < end; i++)
-        if (x[i] > values[0]) {
-          values[0] = x[i], indices[0] = (int32_t)i;
-          sink(indices, values, 0, k);
-        }
-    start = end;
+  size_t start = k;
+  // Most blocks have nothing above the smallest entry kept.
+  for (; start + BLOCK <= width; start += BLOCK) {
+    uint32_t found = above(x + start, values[0]);
+    for (; found; found &= found - 1) offer(indices, values, k, x, start + (size_t)__builtin_ctz(found));
   }
+  for (; start < width; start++) offer(indices, values, k, x, start);
   for (size_t count = k; count-- > 1;) {
     float value = values[count];
     int32_t index = indices[count];

@@ -4,6 +4,8 @@
 #include "CKernels.h"
 #include "targets.h"
 
+#include <string.h>
+
 enum { LANES = 8, STRIP = 8 };  // elements of a vector; vectors that stay in registers
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
@@ -93,24 +95,17 @@ INLINE void strip_sum(lanes sums[STRIP], const int32_t *indices, const float *we
   }
 }
 
-CLONES void kernel_sparse_product(float *y, const int32_t *outputs, size_t stride, size_t width, bool add,
-                                  float scale, const int32_t *starts, size_t rows, const int32_t *indices,
-                                  const float *weights, const float *x) {
-  for (size_t o = 0; o < rows; o++) {
+CLONES void kernel_sparse_product(float *y, bool add, float scale, const int32_t *starts, size_t rows,
+                                  const int32_t *indices, const float *weights, const float *x) {
+  for (size_t o = 0; o < rows; o++, y += KERNEL_STRIP) {
     size_t start = (size_t)starts[o], count = (size_t)starts[o + 1] - start;
     if (add && count == 0) continue;
     lanes sums[STRIP];
     strip_sum(sums, indices + start, weights + start, count, x);
-    float *to = y + (size_t)outputs[o] * stride;
-    if (width == KERNEL_STRIP) {
 #pragma clang loop unroll(full)
-      for (int v = 0; v < STRIP; v++) {
-        lanes *place = (lanes *)(to + v * LANES);
-        *place = add ? *place + scale * sums[v] : scale * sums[v];
-      }
-    } else {
-      const float *sum = (const float *)sums;
-      for (size_t c = 0; c < width; c++) to[c] = add ? to[c] + scale * sum[c] : scale * sum[c];
+    for (int v = 0; v < STRIP; v++) {
+      lanes *to = (lanes *)(y + v * LANES);
+      *to = add ? *to + scale * sums[v] : scale * sums[v];
     }
   }
 }
@@ -158,6 +153,56 @@ CLONES void kernel_sparse_dots(float *sums, bool add, const float *y, const int3
       }
     }
   }
+}
+
+CLONES void kernel_scatter_strip(float *y, const int32_t *outputs, size_t stride, size_t width, bool add,
+                                 float scale, const float *x, size_t rows) {
+  for (size_t o = 0; o < rows; o++, x += KERNEL_STRIP) {
+    float *restrict to = y + (size_t)outputs[o] * stride;
+    if (add)
+      for (size_t c = 0; c < width; c++) to[c] += scale * x[c];
+    else
+      for (size_t c = 0; c < width; c++) to[c] = scale * x[c];
+  }
+}
+
+void kernel_positive_entries(int32_t *starts, int32_t *indices, float *values, const float *x, size_t rows,
+                             size_t columns, size_t group) {
+  int32_t end = 0;
+  for (size_t first = 0; first < columns; first += group) {
+    size_t last = first + group < columns ? first + group : columns;
+    for (size_t r = 0; r < rows; r++) {
+      *starts++ = end;
+      // Without a branch, which would go one way as often as the other.
+      for (size_t c = first; c < last; c++) {
+        float value = x[r * columns + c];
+        indices[end] = (int32_t)c, values[end] = value;
+        end += value > 0;
+      }
+    }
+  }
+  *starts = end;
+}
+
+void kernel_sort_entries(int32_t *starts, int32_t *sorted_rows, float *sorted_values, float *sorted_slopes,
+                         size_t columns, const int32_t *list_starts, size_t lists, size_t rows, int32_t first_row,
+                         const int32_t *indices, const float *values, const float *slopes) {
+  memset(starts, 0, (columns + 1) * sizeof *starts);
+  for (int32_t j = list_starts[0]; j < list_starts[lists]; j++) starts[indices[j] + 1] += values[j] > 0;
+  // starts[c + 1] is first where column c begins; its entries move it to where the column ends.
+  int32_t next = 0;
+  for (size_t c = 1; c <= columns; c++) {
+    int32_t count = starts[c];
+    starts[c] = next;
+    next += count;
+  }
+  for (size_t l = 0; l < lists; l++)
+    for (int32_t j = list_starts[l]; j < list_starts[l + 1]; j++)
+      if (values[j] > 0) {
+        int32_t to = starts[indices[j] + 1]++;
+        sorted_rows[to] = first_row + (int32_t)(l % rows);
+        sorted_values[to] = values[j], sorted_slopes[to] = slopes[j];
+      }
 }
 
 CLONES float kernel_dot(const float *x, const float *y, size_t count) {

@@ -25,14 +25,13 @@ import Testing
 
   /// The loss with the choice of features, the target of the auxiliary term and its variance held fast.
   private func loss(
-    _ p: Parameters, _ h: Tensor, _ codes: Codes, _ auxiliary: Codes, target: [Double], variance: Double,
+    _ p: Parameters, _ h: Tensor, _ codes: Tensor, _ auxiliary: Tensor, target: [Double], variance: Double,
     mseScale: Double, alpha: Double
   ) -> Double {
     let (rows, width) = (Self.rows, Self.width)
-    func reconstruction(_ codes: Codes, _ row: Int) -> [Double] {
+    func reconstruction(_ codes: Tensor, _ row: Int) -> [Double] {
       var sum = p.preBias
-      for slot in row * codes.slots..<(row + 1) * codes.slots where codes.values[slot] > 0 {
-        let feature = Int(codes.indices[slot])
+      for feature in 0..<Self.features where codes[row * Self.features + feature] > 0 {
         let value = (0..<width).reduce(p.latentBias[feature]) {
           $0 + p.encoder[feature * width + $1] * (Double(h[row * width + $1]) - p.preBias[$1])
         }
@@ -70,11 +69,13 @@ import Testing
     }
     let h = Tensor.random([rows, width], seed: 5, scale: 2)
     let derivative = state.derive(h)
-    let (codes, auxiliary) = (derivative.codes, try #require(derivative.auxiliaryCodes))
-    #expect(auxiliary.values.count { $0 > 0 } > 10)
+    let auxiliary = try #require(derivative.auxiliaryActivations)
+    #expect(auxiliary.elements.count { $0 > 0 } > 10)
+    var codes = Tensor([rows, features])
+    derivative.codes.forEachActive { codes[$0 * features + $1] = $2 }
 
     let p = parameters(state.autoencoder)
-    let decoded = state.autoencoder.decode(codes)
+    let decoded = state.autoencoder.decode(derivative.codes)
     let target = (0..<rows * width).map {
       Double(h[$0]) - Double(decoded[$0]) + p.preBias[$0 % width]
     }

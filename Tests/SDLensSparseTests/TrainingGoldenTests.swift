@@ -66,9 +66,8 @@ import Testing
     var state = try start(c)
     let derivative = state.derive(try file.tensor("\(c.name).batch").rows(0..<c.batch))
     try file.expect(dense(derivative.codes, features: c.features), equals: "\(c.name).codes", within: 1e-5)
-    if let codes = derivative.auxiliaryCodes {
-      try file.expect(
-        dense(codes, features: c.features), equals: "\(c.name).auxiliary_codes", within: 1e-5)
+    if let activations = derivative.auxiliaryActivations {
+      try file.expect(activations, equals: "\(c.name).auxiliary_codes", within: 1e-5)
     }
     let gradient = derivative.gradient
     try file.expect(gradient.encoder, equals: "\(c.name).step.encoder", within: 2e-6)

@@ -48,28 +48,84 @@ import Testing
     #expect(abs(Double(kernel_dot(x.elements, row, width)) - wanted) < 1e-5)
   }
 
-  @Test(arguments: [64, 6], [false, true]) func sparseProducts(width: Int, add: Bool) {
+  @Test(arguments: [false, true]) func sparseProducts(add: Bool) {
     let x = Tensor.random([10, Self.strip], seed: 1)
     let starts: [Int32] = [0, 3, 3, 12, 13]
     let indices: [Int32] = [1, 0, 9, 8, 8, 2, 3, 4, 5, 6, 7, 9, 0]
-    let (weights, outputs) = (Tensor.random([13], seed: 2).elements, [5, 0, 2, 1] as [Int32])
-    let before = Tensor.random([6, 70], seed: 3)
+    let weights = Tensor.random([13], seed: 2).elements
+    let before = Tensor.random([4, Self.strip], seed: 3)
     var y = before
     y.withMutableElements {
-      kernel_sparse_product(
-        $0.baseAddress!, outputs, 70, width, add, -2, starts, 4, indices, weights, x.elements)
+      kernel_sparse_product($0.baseAddress!, add, -2, starts, 4, indices, weights, x.elements)
     }
     var wanted = before
     for o in 0..<4 {
-      for c in 0..<width {
+      for c in 0..<Self.strip {
         let sum = (Int(starts[o])..<Int(starts[o + 1])).reduce(0.0) {
           $0 + Double(weights[$1]) * Double(x[Int(indices[$1]) * Self.strip + c])
         }
-        let place = Int(outputs[o]) * 70 + c
+        let place = o * Self.strip + c
         wanted[place] = Float((add ? Double(before[place]) : 0) - 2 * sum)
       }
     }
     expectClose(y, wanted, within: 1e-6, "product")
+  }
+
+  @Test(arguments: [64, 6], [false, true]) func scatteredStrips(width: Int, add: Bool) {
+    let (x, before) = (Tensor.random([3, Self.strip], seed: 1), Tensor.random([5, 70], seed: 2))
+    let outputs: [Int32] = [4, 0, 3]
+    var y = before
+    y.withMutableElements {
+      kernel_scatter_strip($0.baseAddress!, outputs, 70, width, add, -2, x.elements, 3)
+    }
+    var wanted = before
+    for o in 0..<3 {
+      for c in 0..<width {
+        let place = Int(outputs[o]) * 70 + c
+        wanted[place] = (add ? before[place] : 0) - 2 * x[o * Self.strip + c]
+      }
+    }
+    expectClose(y, wanted, within: 1e-6, "strip")
+  }
+
+  @Test(arguments: [1, 7, 64]) func sortedEntries(group: Int) {
+    let (rows, columns) = (5, 13)
+    let x = Tensor.random([rows, columns], seed: 1)
+    let groups = (columns + group - 1) / group
+    var starts = [Int32](repeating: -1, count: groups * rows + 1)
+    var (indices, values) = ([Int32](repeating: -1, count: 66), [Float](repeating: -1, count: 66))
+    kernel_positive_entries(&starts, &indices, &values, x.elements, rows, columns, group)
+    for list in 0..<groups * rows {
+      let (first, row) = (list / rows * group, list % rows)
+      let wanted = (first..<min(columns, first + group)).filter { x[row * columns + $0] > 0 }
+      let found = Int(starts[list])..<Int(starts[list + 1])
+      #expect(indices[found].map(Int.init) == wanted)
+      #expect(Array(values[found]) == wanted.map { x[row * columns + $0] })
+    }
+    let count = Int(starts.last!)
+    #expect(count == x.elements.count { $0 > 0 })
+
+    // One of them is no longer active.
+    values[3] = 0
+    let slopes = (0..<count).map(Float.init)
+    var columnStarts = [Int32](repeating: -1, count: columns + 1)
+    var sortedRows = [Int32](repeating: -1, count: count)
+    var (sorted, sortedSlopes) = (slopes, slopes)
+    kernel_sort_entries(
+      &columnStarts, &sortedRows, &sorted, &sortedSlopes, columns, starts, groups * rows, rows, 100, indices,
+      values, slopes)
+    #expect(columnStarts[0] == 0 && columnStarts.last! == Int32(count - 1))
+    for column in 0..<columns {
+      let places = (0..<count).filter { indices[$0] == column && $0 != 3 }
+      let found = Int(columnStarts[column])..<Int(columnStarts[column + 1])
+      #expect(
+        sortedRows[found].map { Int($0) - 100 }
+          == (0..<rows).filter {
+            row in places.contains { values[$0] == x[row * columns + column] }
+          })
+      #expect(Array(sorted[found]) == places.map { values[$0] })
+      #expect(Array(sortedSlopes[found]) == places.map { slopes[$0] })
+    }
   }
 
   @Test(arguments: [false, true]) func sparseDots(add: Bool) {
@@ -88,6 +144,18 @@ import Testing
       }
     }
     #expect(sums[20] == before[20])
+  }
+
+  @Test(arguments: [(5, 5), (33, 1), (100, 7), (400, 40)]) func largest(width: Int, k: Int) {
+    // Some equal, some of the smallest not numbers.
+    var x = Tensor.random([width], seed: 1).elements.map { ($0 * 20).rounded() }
+    x[width / 2] = .nan
+    var (indices, values) = ([Int32](repeating: -1, count: k), [Float](repeating: .nan, count: k))
+    kernel_top_k(&indices, &values, x, width, k)
+    let numbers = x.map { $0.isNaN ? -Float.infinity : $0 }
+    let order = x.indices.sorted { numbers[$0] > numbers[$1] || (numbers[$0] == numbers[$1] && $0 < $1) }
+    #expect(indices.map(Int.init) == Array(order.prefix(k)))
+    #expect(values == order.prefix(k).map { numbers[$0] })
   }
 
   @Test func columnSums() {

@@ -70,16 +70,27 @@ void kernel_row_dots(float *sums, const float *x, const int32_t *rows, size_t co
 
 enum { KERNEL_STRIP = 64 };  // columns of a matrix that lie together: 64 rows of them fill half a first cache
 
-// A sparse matrix has in row o the entries starts[o]..<starts[o + 1], in the columns `indices`; x is a strip, its
-// rows KERNEL_STRIP apart.
-// y[outputs[o]][c] = scale Σ_j weights[j] x[indices[j]][c], or y[outputs[o]][c] +=, for c below width
-// (at most KERNEL_STRIP); rows of y are `stride` apart
-void kernel_sparse_product(float *y, const int32_t *outputs, size_t stride, size_t width, bool add, float scale,
-                           const int32_t *starts, size_t rows, const int32_t *indices, const float *weights,
-                           const float *x);
+// A sparse matrix has in row o the entries starts[o]..<starts[o + 1], in the columns `indices`; x and y are strips,
+// their rows KERNEL_STRIP apart.
+// y[o][c] = scale Σ_j weights[j] x[indices[j]][c], or y[o][c] +=
+void kernel_sparse_product(float *y, bool add, float scale, const int32_t *starts, size_t rows,
+                           const int32_t *indices, const float *weights, const float *x);
 // sums[j] = Σ_c y[o][c] x[indices[j]][c] over the strip, for the entries j of every row o, or sums[j] +=
 void kernel_sparse_dots(float *sums, bool add, const float *y, const int32_t *starts, size_t rows,
                         const int32_t *indices, const float *x);
+// y[outputs[o] stride + c] = scale x[o][c], or +=, for c below width (at most KERNEL_STRIP); x is a strip
+void kernel_scatter_strip(float *y, const int32_t *outputs, size_t stride, size_t width, bool add, float scale,
+                          const float *x, size_t rows);
+
+// The entries above 0 of x [rows, columns], in lists: one for each group of columns and, in it, for each row, from
+// starts[group rows + row] on. There must be room for one entry more
+void kernel_positive_entries(int32_t *starts, int32_t *indices, float *values, const float *x, size_t rows,
+                             size_t columns, size_t group);
+// Sorts the entries above 0 of such lists by column and then by row, counted from first_row; the slopes are sorted
+// as the values are
+void kernel_sort_entries(int32_t *starts, int32_t *sorted_rows, float *sorted_values, float *sorted_slopes,
+                         size_t columns, const int32_t *list_starts, size_t lists, size_t rows, int32_t first_row,
+                         const int32_t *indices, const float *values, const float *slopes);
 
 // Σ_i x[i] y[i]
 float kernel_dot(const float *x, const float *y, size_t count);
@@ -197,6 +208,26 @@ void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size
 // KERNEL_PANEL. bias may be NULL; rows of y are `stride` apart
 void kernel_product(float *y, size_t stride, const float *packed, bool strassen, size_t rows,
                     const kernel_weights *w, size_t first, size_t last, const float *bias, bool accumulate);
+
+// --- screen.c ----------------------------------------------------------------------------------
+
+// Outputs and rows that are packed side by side.
+enum { KERNEL_SCREEN = 16, KERNEL_SCREEN_ROWS = 6 };
+
+// How far the product of two rounded vectors of `width` components is off at most, in products of their units
+float kernel_screen_slack(size_t width);
+// q[i step + j] = x[2 i + j] / unit, rounded, j 0 or 1; returns the unit: 0 for zeros, infinity (and zeros in q) for
+// a vector that is not finite or whose length is not within 1e-12...1e12
+float kernel_quantize(int16_t *q, size_t step, const float *x, size_t width);
+// y[r][o] = (Σ x[r] w[o] - slack) row_units[r] units[o] + bias[o], a lower bound of the product of the floats:
+// x is [rows / KERNEL_SCREEN_ROWS][pairs][KERNEL_SCREEN_ROWS][2], w [outputs / KERNEL_SCREEN][pairs][KERNEL_SCREEN][2],
+// both filled up, as are units and bias; rows of y are `stride` apart
+void kernel_screen(float *y, size_t stride, const int16_t *x, const float *row_units, size_t rows,
+                   const int16_t *w, const float *units, const float *bias, size_t outputs, size_t pairs,
+                   float slack);
+// The i with y[i] + margin units[i] ≥ least, or not comparable; returns their number. There must be room for all
+size_t kernel_screened(int32_t *indices, const float *y, float margin, const float *units, float least,
+                       size_t count);
 
 // --- winograd.c --------------------------------------------------------------------------------
 

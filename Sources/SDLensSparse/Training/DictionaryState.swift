@@ -48,18 +48,18 @@ public struct DictionaryState: Sendable {
 }
 
 extension DictionaryState {
-  private static let rowsAtOnce = 512
-
   /// The gradient of a batch, before the projection, and what the batch says of the dictionary.
   package struct Derivative {
     package var gradient: Gradient
     package var codes: Codes
-    package var auxiliaryCodes: Codes?
+    /// The auxiliary activations, [rows, features]; nil without the auxiliary loss.
+    package var auxiliaryActivations: Tensor? { auxiliaryPart?.activations(of: gradient.latentBias.count) }
     package var loss: Double
     var mse: Double
     var auxiliary: Double
     var meanExplainedVariance: Double?
     var explainedVariance: Double?
+    var auxiliaryPart: Gradient.Part?
   }
 
   /// Derives the loss at a batch of vectors and counts the activations; source: the paper, eq. 3, 16 and 17, with
@@ -77,16 +77,13 @@ extension DictionaryState {
 
     var codes = Codes(rows: rows, slots: settings.k)
     let mayDie = settings.auxiliaryK > 0 ? dead.features(idleFor: settings.deadAfter - rows) : []
-    var candidates = Candidates(mayDie, of: sae.features, rows: rows)
-    let encoder = Linear(weight: WeightMatrix(sae.encoder), bias: sae.latentBias)
-    // A piece at a time: its pre-activations are still in the cache when the largest are looked for.
-    for start in stride(from: 0, to: rows, by: Self.rowsAtOnce) {
-      let piece = x.rows(start..<min(rows, start + Self.rowsAtOnce))
-      let z = times.measure(\.product) { encoder(piece) }
-      times.measure(\.selection) {
-        codes.keepLargest(of: z, from: start)
-        candidates.keep(z, from: start)
-      }
+    let candidates = times.measure(\.auxiliary) { Candidates(mayDie, at: x, sae) }
+    let screen = times.measure(\.product) { Screen(x, sae) }
+    // A piece at a time: its bounds are still in the cache when the largest are looked for.
+    for start in stride(from: 0, to: rows, by: Screen.rowsAtOnce) {
+      let piece = start..<min(rows, start + Screen.rowsAtOnce)
+      let bounds = times.measure(\.product) { screen.bounds(piece) }
+      times.measure(\.selection) { screen.keepLargest(piece, bounds, in: &codes) }
     }
     dead.update(codes, threshold: Float(settings.activationThreshold))
 
@@ -95,33 +92,22 @@ extension DictionaryState {
       return (strips, ColumnMoments(strips).deviations, Residual(of: x, codes, decoder: sae.decoder))
     }
     let mse = residual.moments.squares.reduce(0, +) / size
-    let all = Places((0..<Int32(sae.features)).map { $0 }, of: sae.features)
-    var parts = [
-      Gradient.Part(
-        codes: codes, features: all, residual: residual, factor: 2 * Double(mseScale) / size, rowsAtOnce: rows
-      )
-    ]
+    let all = (0..<Int32(sae.features)).map { $0 }
+    var parts = [Gradient.Part(features: all, residual: residual, factor: 2 * Double(mseScale) / size)]
     let left = residual.moments.deviations
     var auxiliary = 0.0
-    var auxiliaryCodes: Codes?
+    var auxiliaryPart: Gradient.Part?
     if settings.auxiliaryK > 0 {
       times.measure(\.auxiliary) {
-        let idle = dead.idle
-        let gone = mayDie.filter { idle[Int($0)] >= settings.deadAfter }
-        let features = Places(gone, of: sae.features)
-        let found = candidates.codes(k: settings.auxiliaryK, of: features)
-        let rest = Residual(of: residual.rows, found, among: features, decoder: sae.decoder)
+        let gone = mayDie.indices.filter { dead.idle[Int(mayDie[$0])] >= settings.deadAfter }
+        let rest = Residual(
+          of: residual.rows, candidates, k: settings.auxiliaryK, among: gone, decoder: sae.decoder)
         let variance = left.reduce(0, +)
         auxiliary = rest.moments.squares.reduce(0, +) / variance
-        auxiliaryCodes = found
-        if auxiliary.isFinite {
-          parts.append(
-            Gradient.Part(
-              codes: found, features: features, residual: rest,
-              factor: 2 * settings.auxiliaryScale / variance, rowsAtOnce: Strips.rowsAtOnce))
-        } else {
-          auxiliary = 0
-        }
+        let part = Gradient.Part(
+          features: gone.map { mayDie[$0] }, residual: rest, factor: 2 * settings.auxiliaryScale / variance)
+        auxiliaryPart = part
+        if auxiliary.isFinite { parts.append(part) } else { auxiliary = 0 }
       }
     }
     let gradient = times.measure(\.gradient) { Gradient(of: parts, at: strips, sae) }
@@ -129,10 +115,11 @@ extension DictionaryState {
     let ratios = zip(left, total).map { 1 - $0 / degrees / ($1 / degrees + 1e-8) }
     let variance = total.reduce(0, +)
     return Derivative(
-      gradient: gradient, codes: codes, auxiliaryCodes: auxiliaryCodes,
+      gradient: gradient, codes: codes,
       loss: Double(mseScale) * mse + settings.auxiliaryScale * auxiliary, mse: mse, auxiliary: auxiliary,
       meanExplainedVariance: rows > 1 ? ratios.reduce(0, +) / Double(width) : nil,
-      explainedVariance: variance > 0 ? 1 - mse * size / variance : nil)
+      explainedVariance: variance > 0 ? 1 - mse * size / variance : nil,
+      auxiliaryPart: auxiliaryPart)
   }
 
   /// One step of training on a batch [rows, width].

@@ -1,102 +1,71 @@
-/// Some of the features of a dictionary, and the place of each among them.
-struct Places {
-  /// The features.
-  let list: [Int32]
-  private let places: [Int32]
-
-  /// Some of `features` features.
-  init(_ list: [Int32], of features: Int) {
-    self.list = list
-    var places = [Int32](repeating: -1, count: features)
-    for (place, feature) in list.enumerated() { places[Int(feature)] = Int32(place) }
-    self.places = places
-  }
-
-  /// The place of a feature that is among them.
-  subscript(_ feature: Int32) -> Int { Int(places[Int(feature)]) }
-}
+import CKernels
 
 /// The active entries of some rows, sorted by feature and then by row: what each feature's gradient is a sum of.
-struct Buckets {
-  /// Where the entries of a feature begin, by its place; one more than there are features.
-  let starts: [Int32]
+struct Entries {
+  /// Where the entries of a feature begin, by its place among the features; one more than there are features.
+  private(set) var starts: [Int32]
   /// The rows of the entries.
-  let rows: [Int32]
+  private(set) var rows: [Int32]
   /// The activations.
-  let values: [Float]
+  private(set) var values: [Float]
   /// The derivatives by the activations, up to a factor.
-  let slopes: [Float]
+  private(set) var slopes: [Float]
 
-  /// Sorts the entries of some rows, whose features must all be among `features`.
-  init(_ codes: Codes, slopes given: [Float], among features: Places, rows range: Range<Int>) {
-    var starts = [Int32](repeating: 0, count: features.list.count + 1)
-    let active = range.map { codes.active($0) }
-    for (row, count) in zip(range, active) {
-      codes.withRow(row) { indices, _ in for j in 0..<count { starts[features[indices[j]] + 1] += 1 } }
-    }
-    for place in features.list.indices { starts[place + 1] += starts[place] }
-    var rows = [Int32](repeating: 0, count: Int(starts.last!))
-    var values = [Float](repeating: 0, count: rows.count)
-    var slopes = values
-    var next = starts
-    for (row, count) in zip(range, active) {
-      codes.withRow(row) { indices, entries in
-        for j in 0..<count {
-          let place = features[indices[j]]
-          let entry = Int(next[place])
-          next[place] += 1
-          (rows[entry], values[entry]) = (Int32(row), entries[j])
-          slopes[entry] = given[row * codes.slots + j]
-        }
-      }
-    }
-    (self.starts, self.rows, self.values, self.slopes) = (starts, rows, values, slopes)
+  /// Sorts the entries of codes, whose derivatives are in the places of the codes.
+  init(_ codes: Codes, slopes given: [Float], features: Int) {
+    self.init(features: features, count: given.count)
+    let rowStarts = (0...Int32(codes.rows)).map { $0 * Int32(codes.slots) }
+    kernel_sort_entries(
+      &starts, &rows, &values, &slopes, features, rowStarts, codes.rows, codes.rows, 0, codes.indices,
+      codes.values, given)
+  }
+
+  /// Sorts the entries of a block of rows, whose derivatives are in the places of the block.
+  init(_ block: EntryBlock, slopes given: [Float]) {
+    self.init(features: block.features, count: given.count)
+    kernel_sort_entries(
+      &starts, &rows, &values, &slopes, block.features, block.starts, block.starts.count - 1,
+      block.rows.count, Int32(block.rows.lowerBound), block.indices, block.values, given)
+  }
+
+  private init(features: Int, count: Int) {
+    starts = Array(repeating: 0, count: features + 1)
+    rows = Array(repeating: 0, count: count)
+    values = Array(repeating: 0, count: count)
+    slopes = values
   }
 }
 
-/// The active entries of some rows, sorted by groups of 64 features and then by row.
-struct FeatureGroups {
-  /// Where the entries of a row begin, by group and by row; one more than there are rows.
-  let starts: [[Int32]]
-  /// The features of the entries, by their place in the group.
-  let indices: [Int32]
+/// The active entries of a block of rows, sorted by groups of 64 features and then by row.
+///
+/// The directions of a group fit the first cache.
+struct EntryBlock {
+  /// The rows.
+  let rows: Range<Int>
+  /// The number of features.
+  let features: Int
+  /// Where the entries of a row in a group begin, [groups, rows] and the end.
+  private(set) var starts: [Int32]
+  /// The features of the entries, by their place.
+  private(set) var indices: [Int32]
   /// The activations.
-  let values: [Float]
-  /// The places of the entries in the codes.
-  let slots: [Int]
+  private(set) var values: [Float]
 
-  /// Sorts the entries of some rows, whose features must all be among `features`.
-  init(_ codes: Codes, among features: Places, rows range: Range<Int>) {
-    let size = Strips.rowsAtOnce
-    let groups = (features.list.count + size - 1) / size
-    var starts = [[Int32]](repeating: Array(repeating: 0, count: range.count + 1), count: groups)
-    let active = range.map { codes.active($0) }
-    for (line, row) in range.enumerated() {
-      codes.withRow(row) { indices, _ in
-        for j in 0..<active[line] { starts[features[indices[j]] / size][line + 1] += 1 }
-      }
-    }
-    var total: Int32 = 0
-    for group in 0..<groups {
-      starts[group][0] = total
-      for line in 0..<range.count { starts[group][line + 1] += starts[group][line] }
-      total = starts[group].last!
-    }
-    var next = starts
-    var found = [Int32](repeating: 0, count: Int(total))
-    var values = [Float](repeating: 0, count: Int(total))
-    var slots = [Int](repeating: 0, count: Int(total))
-    for (line, row) in range.enumerated() {
-      codes.withRow(row) { indices, entries in
-        for j in 0..<active[line] {
-          let (group, place) = features[indices[j]].quotientAndRemainder(dividingBy: size)
-          let entry = Int(next[group][line])
-          next[group][line] += 1
-          (found[entry], values[entry], slots[entry]) = (Int32(place), entries[j], row * codes.slots + j)
-        }
-      }
-    }
-    (self.starts, indices, self.values, self.slots) = (starts, found, values, slots)
+  /// The number of groups.
+  var groups: Int { (starts.count - 1) / rows.count }
+  /// The number of entries.
+  var count: Int { Int(starts.last!) }
+
+  /// The entries above 0 of `activations` [rows, features].
+  init(_ activations: [Float], rows: Range<Int>) {
+    self.rows = rows
+    features = activations.count / rows.count
+    let groups = (features + Strips.rowsAtOnce - 1) / Strips.rowsAtOnce
+    starts = Array(repeating: 0, count: groups * rows.count + 1)
+    indices = Array(repeating: 0, count: activations.count + 1)
+    values = Array(repeating: 0, count: activations.count + 1)
+    kernel_positive_entries(
+      &starts, &indices, &values, activations, rows.count, features, Strips.rowsAtOnce)
   }
 }
 

@@ -28,14 +28,24 @@ package struct Gradient: Sendable {
 
   /// One of the two sums that the gradient consists of: that of the reconstruction or of the auxiliary loss.
   struct Part {
-    let codes: Codes
     /// The features that may be active.
-    let features: Places
+    let features: [Int32]
     let residual: Residual
     /// The derivative of the loss by a reconstruction is `−factor · residual`.
     let factor: Double
-    /// The rows whose entries are sorted together: of few rows that share features, a strip stays in the cache.
-    let rowsAtOnce: Int
+
+    /// The activations, [rows, all]; `all` features there are.
+    func activations(of all: Int) -> Tensor {
+      var result = Tensor([residual.rows.rows, all])
+      for block in residual.entries {
+        for (place, feature) in features.enumerated() {
+          for entry in Int(block.starts[place])..<Int(block.starts[place + 1]) {
+            result[Int(block.rows[entry]) * all + Int(feature)] = block.values[entry]
+          }
+        }
+      }
+      return result
+    }
   }
 
   /// The gradient of a loss of which `parts` tell, at the vectors `x = h − b_pre` [rows, width].
@@ -58,16 +68,20 @@ package struct Gradient: Sendable {
   /// Adds a part; the first sets all elements.
   private mutating func add(_ part: Part, at x: Strips, isFirst: Bool) {
     let (width, factor) = (encoder.shape[1], Float(part.factor))
-    let blocks = part.buckets
-    let features = part.features.list
-    for (place, feature) in features.enumerated() {
-      var sum: Float = 0
-      for block in blocks {
-        for entry in block.starts[place]..<block.starts[place + 1] { sum += block.slopes[Int(entry)] }
-      }
-      latentBias[Int(feature)] -= factor * sum
-    }
+    let (features, blocks, rows) = (part.features, part.residual.entries, part.residual.rows.rows)
     for column in 0..<width { preBias[column] -= Float(part.factor * part.residual.moments.sums[column]) }
+    latentBias.withMutableElements { bias in
+      nonisolated(unsafe) let bias = bias.baseAddress!
+      Parallel.forRanges(features.count, grain: 16) { range in
+        for place in range {
+          var sum: Float = 0
+          for block in blocks {
+            for entry in block.starts[place]..<block.starts[place + 1] { sum += block.slopes[Int(entry)] }
+          }
+          bias[Int(features[place])] -= factor * sum
+        }
+      }
+    }
 
     let groups = (features.count + Self.featuresAtOnce - 1) / Self.featuresAtOnce
     encoder.withMutableElements { encoder in
@@ -83,17 +97,20 @@ package struct Gradient: Sendable {
               let first = piece % groups * Self.featuresAtOnce
               let count = min(Self.featuresAtOnce, features.count - first)
               let column = strip * Strips.columns
-              let from = (ofDecoder ? residual : x) + column * part.codes.rows
-              let to = (ofDecoder ? decoder : encoder) + column
-              for (index, block) in blocks.enumerated() {
-                features.withUnsafeBufferPointer { features in
-                  block.starts.withUnsafeBufferPointer { starts in
-                    kernel_sparse_product(
-                      to, features.baseAddress! + first, width, min(Strips.columns, width - column),
-                      !isFirst || index > 0, -factor, starts.baseAddress! + first, count, block.rows,
-                      ofDecoder ? block.values : block.slopes, from)
-                  }
+              let from = (ofDecoder ? residual : x) + column * rows
+              // Of their own, side by side: in the matrices they may fall on the same lines of the caches.
+              var sums = [Float](repeating: 0, count: count * Strips.columns)
+              for block in blocks {
+                block.starts.withUnsafeBufferPointer { starts in
+                  kernel_sparse_product(
+                    &sums, true, 1, starts.baseAddress! + first, count, block.rows,
+                    ofDecoder ? block.values : block.slopes, from)
                 }
+              }
+              features.withUnsafeBufferPointer { features in
+                kernel_scatter_strip(
+                  (ofDecoder ? decoder : encoder) + column, features.baseAddress! + first, width,
+                  min(Strips.columns, width - column), !isFirst, -factor, sums, count)
               }
             }
           }
@@ -119,22 +136,6 @@ package struct Gradient: Sendable {
         }
       }
     }
-  }
-}
-
-extension Gradient.Part {
-  /// The entries, by blocks of rows.
-  fileprivate var buckets: [Buckets] {
-    let blocks = (codes.rows + rowsAtOnce - 1) / rowsAtOnce
-    var buckets = [Buckets?](repeating: nil, count: blocks)
-    buckets.withUnsafeMutableBufferPointer { buckets in
-      nonisolated(unsafe) let buckets = buckets
-      Parallel.forEach(blocks) { block in
-        let rows = block * rowsAtOnce..<min(codes.rows, (block + 1) * rowsAtOnce)
-        buckets[block] = Buckets(codes, slopes: residual.slopes, among: features, rows: rows)
-      }
-    }
-    return buckets.map { $0! }
   }
 }
 

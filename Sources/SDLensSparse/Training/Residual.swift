@@ -1,17 +1,17 @@
 import CKernels
 import SDLensCore
 
-/// What codes leave of the vectors they stand for, and how it would change with each of them.
+/// What activations leave of the vectors they stand for, and how it would change with each of them.
 struct Residual {
   /// `target − Σ_j s_j f_j`, [rows, width].
   let rows: Strips
-  /// `residual · f_j` of every active feature, in the places of the codes; else undefined.
-  let slopes: [Float]
+  /// The active entries with `residual · f_j`, by blocks of rows.
+  let entries: [Entries]
   /// Sums over the rows, by column.
   let moments: ColumnMoments
 
-  private init(_ rows: Strips, _ slopes: [Float]) {
-    (self.rows, self.slopes) = (rows, slopes)
+  private init(_ rows: Strips, _ entries: [Entries]) {
+    (self.rows, self.entries) = (rows, entries)
     moments = ColumnMoments(rows)
   }
 
@@ -45,50 +45,49 @@ struct Residual {
         }
       }
     }
-    self.init(rows, slopes)
+    self.init(rows, [Entries(codes, slopes: slopes, features: decoder.rows)])
   }
 
-  /// What codes of many of a few `features` leave of `target`.
-  init(of target: Strips, _ codes: Codes, among features: Places, decoder: Tensor) {
-    let (count, size, width) = (codes.rows, Strips.columns, target.width)
-    let directions = Strips(decoder, rows: features.list)
+  /// What the `k` largest activations of a row among a few `features` leave of `target`; these are the places of
+  /// the features in `candidates`.
+  init(of target: Strips, _ candidates: Candidates, k: Int, among features: [Int], decoder: Tensor) {
+    let (count, size, width) = (target.rows, Strips.columns, target.width)
+    let directions = Strips(decoder, rows: features.map { candidates.features[$0] })
     var rows = Strips(rows: count, width: width)
-    var slopes = [Float](repeating: 0, count: count * codes.slots)
-    let outputs = (0..<Int32(Strips.rowsAtOnce)).map { $0 }
+    let blocks = (count + Strips.rowsAtOnce - 1) / Strips.rowsAtOnce
+    var entries = [Entries?](repeating: nil, count: blocks)
     rows.withMutableElements { result in
-      slopes.withUnsafeMutableBufferPointer { slopes in
-        nonisolated(unsafe) let (result, slopes) = (result, slopes.baseAddress!)
+      entries.withUnsafeMutableBufferPointer { entries in
+        nonisolated(unsafe) let (result, entries) = (result, entries)
         target.withElements { target in
           directions.withElements { directions in
             // Disjoint: each block has its own rows.
-            Parallel.forEach((count + Strips.rowsAtOnce - 1) / Strips.rowsAtOnce) { block in
-              let first = block * Strips.rowsAtOnce
-              let block = first..<min(count, first + Strips.rowsAtOnce)
-              let groups = FeatureGroups(codes, among: features, rows: block)
-              var sums = [Float](repeating: 0, count: groups.values.count)
-              for strip in 0..<Strips.count(width) {
-                let place = (strip * count + first) * size
-                let y = result + place
-                y.update(from: target + place, count: block.count * size)
-                // A group of directions fits the first cache, as does the block of rows.
-                for group in groups.starts.indices {
-                  kernel_sparse_product(
-                    y, outputs, size, size, true, -1, groups.starts[group], block.count, groups.indices,
-                    groups.values,
-                    directions + (strip * features.list.count + group * Strips.rowsAtOnce) * size)
-                }
-                for group in groups.starts.indices {
-                  kernel_sparse_dots(
-                    &sums, strip > 0, y, groups.starts[group], block.count, groups.indices,
-                    directions + (strip * features.list.count + group * Strips.rowsAtOnce) * size)
+            Parallel.forEach(blocks) { index in
+              let first = index * Strips.rowsAtOnce
+              let rows = first..<min(count, first + Strips.rowsAtOnce)
+              let block = EntryBlock(candidates.activations(rows, k: k, among: features), rows: rows)
+              var slopes = [Float](repeating: 0, count: block.count)
+              block.starts.withUnsafeBufferPointer { starts in
+                let lists = (0..<block.groups).map { starts.baseAddress! + $0 * rows.count }
+                for strip in 0..<Strips.count(width) {
+                  let y = result + (strip * count + first) * size
+                  y.update(from: target + (strip * count + first) * size, count: rows.count * size)
+                  let x = directions + strip * features.count * size
+                  // The directions of a group fit the first cache, as does the block of rows.
+                  for list in lists {
+                    kernel_sparse_product(y, true, -1, list, rows.count, block.indices, block.values, x)
+                  }
+                  for list in lists {
+                    kernel_sparse_dots(&slopes, strip > 0, y, list, rows.count, block.indices, x)
+                  }
                 }
               }
-              for (sum, slot) in zip(sums, groups.slots) { slopes[slot] = sum }
+              entries[index] = Entries(block, slopes: slopes)
             }
           }
         }
       }
     }
-    self.init(rows, slopes)
+    self.init(rows, entries.map { $0! })
   }
 }

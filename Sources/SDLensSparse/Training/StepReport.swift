@@ -34,13 +34,13 @@ public struct StepReport: Codable, Equatable, Sendable {
 
 /// Seconds of the parts of training, summed over all steps of a dictionary.
 public struct TrainingTimes: Sendable {
-  /// The dense product of the encoder.
+  /// The bounds of the encoder's dense product.
   public var product = 0.0
-  /// The choice of the active features.
+  /// The choice of the active features, with their activations.
   public var selection = 0.0
   /// The reconstruction and its slopes.
   public var reconstruction = 0.0
-  /// The auxiliary reconstruction and its slopes.
+  /// The dead features' activations, the auxiliary reconstruction and its slopes.
   public var auxiliary = 0.0
   /// The gradients, with their projection.
   public var gradient = 0.0
