@@ -108,6 +108,11 @@ import Testing
     // One picture, a hundred times.
     #expect(own.values.count == 100 && Set(own.values).count == 1)
     #expect(found("texture", "random")?.values.count == 100)
+    // Another picture of the same name and size is measured anew.
+    let other = Picture(width: 40, height: 30, samples: (0..<3600).map { UInt8($0 % 13) })
+    try PNG.write(other, to: folder("t/a.png"))
+    let changed = try #require(try report(arguments)("texture", "textures"))
+    #expect(Set(changed.values).isDisjoint(with: own.values))
   }
 
   @Test func captionsComeFromTheDictionarysFolder() throws {

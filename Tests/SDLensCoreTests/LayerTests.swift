@@ -22,10 +22,10 @@ import Testing
 
   /// A weight and a bias, rounded to a number format, and the scope of a file that holds them.
   private func weights(
-    _ shape: Shape, as type: ElementType = .f32
+    _ shape: Shape, as type: ElementType = .f32, seed: Int = 1
   ) throws -> (weight: Tensor, bias: Tensor, scope: WeightScope) {
-    let weight = Tensor.random(shape, seed: 1).rounded(to: type)
-    let bias = Tensor.random([shape[0]], seed: 2).rounded(to: type)
+    let weight = Tensor.random(shape, seed: seed).rounded(to: type)
+    let bias = Tensor.random([shape[0]], seed: seed + 1).rounded(to: type)
     return (weight, bias, try temporaryWeights(["weight": weight, "bias": bias], as: type))
   }
 
@@ -65,6 +65,36 @@ import Testing
     let layer = try Linear(scope, inputs: 31, outputs: 33, bias: false)
     let x = Tensor.random([18, 31])
     expectEverywhere(Reference.product(x, weight), within: 2e-6, "\(type) + \(padding)") { layer(x) }
+  }
+
+  // Maps of 16 × 16 and 512 channels are multiplied by Strassen's scheme, those of 12 × 12 are not.
+  @Test(arguments: [16, 12]) func picturesOfABatchAreWhatTheyAreAlone(side: Int) throws {
+    let (weight, bias, scope) = try weights([514, 512])
+    let layer = try Linear(scope, inputs: 512, outputs: 514)
+    let pictures = (0..<4).map { Tensor.random([1, side, side, 512], seed: $0 + 7) }
+    let batch = Tensor(pictures.flatMap(\.elements), [4, side, side, 512])
+    let together = layer(batch)
+    for (index, picture) in pictures.enumerated() {
+      let alone = layer(picture)
+      #expect(Array(together.elements[index * alone.count..<(index + 1) * alone.count]) == alone.elements)
+      expectClose(
+        alone.reshaped([side * side, 514]),
+        Reference.product(picture.reshaped([side * side, 512]), weight, bias: bias), within: 4e-6,
+        "\(side) × \(side)")
+    }
+  }
+
+  @Test func severalLayersReadTheSameInput() throws {
+    let layers = try (0..<3).map { index in
+      let (_, _, scope) = try weights([33, 17], seed: index)
+      return try Linear(scope, inputs: 17, outputs: 33, bias: index > 0)
+    }
+    let x = Tensor.random([2, 5, 17], seed: 9)
+    let results = Linear.apply(layers, to: x)
+    for (result, layer) in zip(results, layers) {
+      #expect(result.shape == [2, 5, 33])
+      #expect(result.elements == layer(x).elements)
+    }
   }
 
   @Test func linearTakesAnyNumberOfAxes() throws {

@@ -93,7 +93,8 @@ public struct Convolution: Sendable {
           winograd.multiply(x, batch: batch, height: height, width: width, into: y, accumulate: accumulate)
         } else if kernel == 1 && stride == 1 && padding == 0 {
           Product.multiply(
-            x, rows: batch * height * width, by: windows.value, bias: bias, into: y, accumulate: accumulate)
+            x, rows: batch * height * width, together: height * width,
+            by: [Product.Factor(weight: windows.value, bias: bias, y: y)], accumulate: accumulate)
         } else {
           for picture in 0..<batch {
             multiplyWindows(
@@ -123,7 +124,8 @@ public struct Convolution: Sendable {
             first + $0.upperBound)
         }
         Product.multiply(
-          patches, rows: count, by: weight, bias: bias, into: target + first * outputs,
+          patches, rows: count, together: count,
+          by: [Product.Factor(weight: weight, bias: bias, y: target + first * outputs)],
           accumulate: accumulate)
       }
     }

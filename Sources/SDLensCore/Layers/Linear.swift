@@ -33,7 +33,7 @@ public struct Linear: Sendable {
         weight: layers[index].weight, bias: layers[index].bias,
         y: results[index].withMutableElements { $0.baseAddress! })
     }
-    x.withElements { Product.multiply($0.baseAddress!, rows: x.rows, by: factors) }
+    x.withElements { Product.multiply($0.baseAddress!, rows: x.rows, together: x.rowsTogether, by: factors) }
     return results
   }
 
@@ -48,9 +48,14 @@ public struct Linear: Sendable {
     y.withMutableElements { y in
       x.withElements { elements in
         Product.multiply(
-          elements.baseAddress!, rows: x.rows, by: weight, bias: bias, into: y.baseAddress!,
-          accumulate: accumulate)
+          elements.baseAddress!, rows: x.rows, together: x.rowsTogether,
+          by: [Product.Factor(weight: weight, bias: bias, y: y.baseAddress!)], accumulate: accumulate)
       }
     }
   }
+}
+
+extension Tensor {
+  /// The rows of one picture or prompt [batch, …, width]; of a matrix, one.
+  fileprivate var rowsTogether: Int { shape.extents.count > 2 ? rows / max(1, shape[0]) : 1 }
 }

@@ -7,9 +7,7 @@ import CKernels
 struct Winograd: Sendable {
   private static let places = 36
   /// What the transformed tiles of one block may take, in floats: a part of the outer cache.
-  private static let blockElements = 6 << 20
-  /// What the transformed weights of one panel may take, in floats.
-  private static let panelElements = 1 << 20
+  private static let blockElements = 12 << 20
 
   // [outputs, inputs · 3 · 3].
   private let weight: WeightMatrix
@@ -74,9 +72,9 @@ struct Winograd: Sendable {
       Product.blocks(of: tiles).map { $0.lowerBound + place * planes..<$0.upperBound + place * planes }
     }
     let packed = PackedRows(v, inputs: inputs, blocks: blocks)
-    let panels = Product.panels(
-      of: outputs, widest: min(24, max(12, Self.panelElements / (Self.places * inputs))),
-      atLeast: 4 * Parallel.threads)
+    // As wide as there are tiles: then neither is read much more often than the other.
+    let widest = min(Int(KERNEL_PANEL), max(24, tiles / 12 * 12))
+    let panels = Product.panels(of: outputs, widest: widest, atLeast: 4 * Parallel.threads)
     weight.withKernelWeights { weights in
       // Disjoint: each panel writes its own columns of every plane.
       Parallel.forEach(panels.count) { index in

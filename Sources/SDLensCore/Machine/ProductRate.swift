@@ -15,7 +15,9 @@ public enum ProductRate {
       let time = clock.measure {
         y.withMutableElements { y in
           x.withElements { x in
-            Product.multiply(x.baseAddress!, rows: size, by: weights, bias: nil, into: y.baseAddress!)
+            Product.multiply(
+              x.baseAddress!, rows: size, together: 1,
+              by: [Product.Factor(weight: weights, bias: nil, y: y.baseAddress!)])
           }
         }
       }

@@ -6,27 +6,23 @@ enum Product {
   private static let (rowsAtOnce, outputsAtOnce) = (16, 12)
   private static let blockRows = Int(KERNEL_BLOCK)
 
-  /// `y = x wᵀ + bias`, or `y += x wᵀ + bias`, with `x` [rows, w.columns] and `y` [rows, w.rows].
-  static func multiply(
-    _ x: UnsafePointer<Float>, rows: Int, by w: WeightMatrix, bias: Tensor?,
-    into y: UnsafeMutablePointer<Float>, accumulate: Bool = false
-  ) {
-    multiply(x, rows: rows, by: [Factor(weight: w, bias: bias, y: y)], accumulate: accumulate)
-  }
-
-  /// What activations are multiplied by, and where the result goes.
+  /// What activations are multiplied by, and where the result goes: `y = x wᵀ + bias`, or `y += x wᵀ + bias`,
+  /// with `x` [rows, weight.columns] and `y` [rows, weight.rows].
   struct Factor {
     let weight: WeightMatrix
     let bias: Tensor?
     let y: UnsafeMutablePointer<Float>
   }
 
-  /// The same for several weight matrices of one size: the activations are laid out once.
+  /// Multiplies activations by one or several weight matrices of one size.
+  ///
+  /// - Parameter together: how many rows always come together, such as those of a picture: what becomes of
+  ///   them does not depend, bit for bit, on other rows.
   static func multiply(
-    _ x: UnsafePointer<Float>, rows: Int, by factors: [Factor], accumulate: Bool = false
+    _ x: UnsafePointer<Float>, rows: Int, together: Int, by factors: [Factor], accumulate: Bool = false
   ) {
     let (inputs, outputs) = (factors[0].weight.columns, factors[0].weight.rows)
-    let strassen = usesStrassen(rows: rows, inputs: inputs, outputs: outputs)
+    let strassen = usesStrassen(rows: together, inputs: inputs, outputs: outputs)
     let wanted = 4 * Parallel.threads
     let whole = blocks(of: rows)
     let panels = panels(
@@ -50,8 +46,7 @@ enum Product {
     }
   }
 
-  /// Where forming the sums of Strassen's scheme costs less than it saves. Only whole blocks are multiplied so:
-  /// the rows of one picture never meet those of another.
+  /// Where forming the sums of Strassen's scheme, which mixes the rows of a block, costs less than it saves.
   private static func usesStrassen(rows: Int, inputs: Int, outputs: Int) -> Bool {
     rows % blockRows == 0 && inputs % 2 == 0 && outputs % 2 == 0 && min(inputs, outputs) >= 512
   }

@@ -29,7 +29,7 @@ private final class BufferPool: Sendable {
   /// The size and alignment of a large page, in bytes.
   private static let hugePage = 1 << 21
   /// The most that is kept for later, in bytes.
-  private static let mostKept = 1 << 30
+  private static let mostKept = 2 << 30
 
   private struct State {
     var free: [Int: [UnsafeMutableRawPointer]] = [:]

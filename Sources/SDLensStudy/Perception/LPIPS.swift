@@ -24,6 +24,8 @@ public struct LPIPS: Sendable {
 
   /// The network.
   public let network: Network
+  /// Changes when the weights do.
+  public let fingerprint: Fingerprint
   private let stages: [Stage]
   /// The weights of the channels of each map.
   private let heads: [Tensor]
@@ -77,6 +79,7 @@ public struct LPIPS: Sendable {
       try file.root["heads"][index].tensor("weight", [width])
     }
     try file.finish()
+    fingerprint = try Fingerprint(of: [], and: file, in: folder)
     self.network = network
   }
 

@@ -82,7 +82,7 @@ final class EvalSession {
     ]
     settings["pictures"] = options.pictures.map { "\($0)" }
     settings["clip"] = clip?.fingerprint.description
-    settings["lpips"] = options.lpips
+    settings["lpips"] = lpips?.fingerprint.description
     if !textures.isEmpty {
       var fingerprint = Fingerprint()
       for path in textures { try fingerprint.add(path, as: path) }
