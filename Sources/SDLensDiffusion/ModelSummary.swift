@@ -12,8 +12,6 @@ public struct ModelSummary: Sendable, Encodable {
     public let bytes: Int
     /// The number formats they are stored in, as in `F16`.
     public let precision: [String]
-    /// Their bytes in memory while a picture is made.
-    public let memory: Int
   }
 
   /// One of the 11 transformer blocks.
@@ -75,12 +73,9 @@ public struct ModelSummary: Sendable, Encodable {
       ("unet", []),
       ("vae", Decoder.unusedWeights),
     ].map { try Part(name: $0, folder.weights($0).entries(ignoring: $1)) }
-    // The text encoders are gone when the U-net comes; when it has run, only its convolutions stay beside the
-    // decoder, whose pictures take several maps of the widest stage.
-    let text = parts[0].memory + parts[1].memory
+    // The weights of one part at a time, where they lie in their files, and maps of the decoder's widest stage.
     let map = pictureSize * pictureSize * (decoder.widths.prefix(2).max() ?? 0) * 4
-    let convolutions = try folder.weights("unet").entries(ignoring: []).laidOut
-    memory = max(text, parts[2].memory, convolutions + parts[3].memory + 5 * map)
+    memory = max(parts[0].bytes + parts[1].bytes, parts[2].bytes, parts[3].bytes + 2 * map) + 3 * map
     blocks = BlockName.all.map { block in
       Block(
         name: block.description, path: block.path, width: unet.widths[block.level],
@@ -96,17 +91,5 @@ extension ModelSummary.Part {
     parameters = entries.reduce(0) { $0 + $1.shape.count }
     bytes = entries.reduce(0) { $0 + $1.range.count }
     precision = Set(entries.map(\.type.rawValue)).sorted()
-    // All are mapped but the convolutions, which give their place in the file back.
-    memory =
-      entries.laidOut + entries.reduce(0) { $0 + ($1.isConvolution ? 0 : $1.range.count) }
   }
-}
-
-extension Safetensors.Entry {
-  fileprivate var isConvolution: Bool { shape.rank == 4 }
-}
-
-extension [Safetensors.Entry] {
-  /// Bytes of the convolutions when laid out anew, as float32, in forms of one to four times their size.
-  fileprivate var laidOut: Int { reduce(0) { $0 + ($1.isConvolution ? $1.shape.count * 8 : 0) } }
 }

@@ -31,11 +31,11 @@ struct Info: ParsableCommand {
 
   /// The summary, within 80 columns.
   static func text(_ model: ModelSummary) -> String {
-    var parts = Table(left: [0, 3], [["Part", "Parameters", "Stored", "as", "In memory"]])
+    var parts = Table(left: [0, 3], [["Part", "Parameters", "Stored", "as"]])
     for part in model.parts {
       parts.add(
         part.name, Units.grouped(part.parameters), Units.bytes(part.bytes),
-        part.precision.joined(separator: ", "), Units.bytes(part.memory))
+        part.precision.joined(separator: ", "))
     }
     let (parameters, bytes) = (model.parts.map(\.parameters), model.parts.map(\.bytes))
     parts.add("all", Units.grouped(parameters.reduce(0, +)), Units.bytes(bytes.reduce(0, +)))
