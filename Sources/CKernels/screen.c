@@ -16,8 +16,6 @@ typedef int32_t ints __attribute__((vector_size(LANES * sizeof(int32_t)), aligne
 typedef int32_t products __attribute__((vector_size(2 * LANES * sizeof(int32_t))));
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 
-#define INLINE static inline __attribute__((always_inline))
-
 float kernel_screen_slack(size_t width) {
   // A tenth more, for what rounding does to the sums of floats.
   return 1.1F * (LENGTH * sqrtf((float)width) + (float)width / 4);

@@ -23,7 +23,7 @@ static void sink(int32_t *indices, float *values, size_t hole, size_t count) {
 enum { BLOCK = 32 };
 
 // The places of the numbers above `least` in a block, as bits.
-static inline __attribute__((always_inline)) uint32_t above(const float *x, float least) {
+INLINE uint32_t above(const float *x, float least) {
   typedef float block __attribute__((ext_vector_type(BLOCK), aligned(4)));
   typedef bool bits __attribute__((ext_vector_type(BLOCK)));
   bits found = __builtin_convertvector(*(const block *)x > least, bits);
@@ -33,7 +33,7 @@ static inline __attribute__((always_inline)) uint32_t above(const float *x, floa
 }
 
 // Replaces the last entry of a heap of k by one that comes before it.
-static inline void offer(int32_t *indices, float *values, size_t k, const float *x, size_t place) {
+INLINE void offer(int32_t *indices, float *values, size_t k, const float *x, size_t place) {
   if (!(x[place] > values[0])) return;
   values[0] = x[place], indices[0] = (int32_t)place;
   sink(indices, values, 0, k);

@@ -11,8 +11,6 @@ enum { LANES = 8, STRIP = 8 };  // elements of a vector; vectors that stay in re
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 typedef double doubles __attribute__((vector_size(4 * sizeof(double)), aligned(8)));
 
-#define INLINE static inline __attribute__((always_inline))
-
 INLINE float total(const lanes *v) {
   lanes a = *v, b = a + __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3);
   return (b[0] + b[2]) + (b[1] + b[3]);

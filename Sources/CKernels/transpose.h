@@ -2,8 +2,7 @@
 #ifndef TRANSPOSE_H
 #define TRANSPOSE_H
 
-// Compiled into each variant of the function that uses it, with its vectors and registers.
-#define INLINE static inline __attribute__((always_inline))
+#include "targets.h"
 
 typedef float half_vector __attribute__((vector_size(8 * sizeof(float)), aligned(4)));
 

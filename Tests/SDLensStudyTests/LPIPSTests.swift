@@ -48,6 +48,17 @@ import Testing
     return folder
   }
 
+  @Test func theFingerprintIsThatOfTheWeights() throws {
+    let (first, same) = (try folder("alex"), try folder("alex"))
+    let fingerprint = try LPIPS(folder: first.path).fingerprint.description
+    #expect(try LPIPS(folder: same.path).fingerprint.description == fingerprint)
+    // The last digit of the last weight.
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: same("alex.safetensors")))
+    bytes[bytes.count - 4] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: same("alex.safetensors")))
+    #expect(try LPIPS(folder: same.path).fingerprint.description != fingerprint)
+  }
+
   // lpips.LPIPS(net=…)(first, second)
   @Test(arguments: LPIPS.Network.allCases)
   func distancesAreThoseOfTheReference(_ network: LPIPS.Network) throws {

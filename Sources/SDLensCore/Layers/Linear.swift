@@ -17,9 +17,7 @@ public struct Linear: Sendable {
 
   /// [..., inputs] → [..., outputs].
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    var y = Tensor(uninitialized: Shape(x.shape.extents.dropLast() + [weight.rows]))
-    multiply(x, into: &y, accumulate: false)
-    return y
+    Self.apply([self], to: x)[0]
   }
 
   /// The results of several layers of one size for the same `x`, which is read once.
@@ -40,16 +38,12 @@ public struct Linear: Sendable {
   /// `y += x Wᵀ + b`, the residual connection in one go.
   public func add(_ x: Tensor, to y: inout Tensor) {
     precondition(y.rows == x.rows && y.width == weight.rows, "\(x.shape) cannot be added to \(y.shape)")
-    multiply(x, into: &y, accumulate: true)
-  }
-
-  private func multiply(_ x: Tensor, into y: inout Tensor, accumulate: Bool) {
     precondition(x.width == weight.columns, "\(x.shape) into a layer of \(weight.columns) inputs")
     y.withMutableElements { y in
       x.withElements { elements in
         Product.multiply(
           elements.baseAddress!, rows: x.rows, together: x.rowsTogether,
-          by: [Product.Factor(weight: weight, bias: bias, y: y.baseAddress!)], accumulate: accumulate)
+          by: [Product.Factor(weight: weight, bias: bias, y: y.baseAddress!)], accumulate: true)
       }
     }
   }

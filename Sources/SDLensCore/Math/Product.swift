@@ -53,9 +53,7 @@ enum Product {
 
   /// The rows in blocks of at most `KERNEL_BLOCK`.
   static func blocks(of rows: Int) -> [Range<Int>] {
-    rows % blockRows == 0
-      ? cut(rows, into: rows / blockRows, by: blockRows)
-      : cut(rows, into: (rows + blockRows - 1) / blockRows, by: rowsAtOnce)
+    cut(rows, into: (rows + blockRows - 1) / blockRows, by: rowsAtOnce)
   }
 
   /// Panels of nearly equal width, so many that all threads are busy to the end.

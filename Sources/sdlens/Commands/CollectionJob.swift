@@ -21,15 +21,7 @@ struct CollectionJob {
     let manifest = collector.manifest
     try collector.open(store, part: part)
     let todo = collector.todo(in: store, part)
-    let pictures = todo.reduce(0) { $0 + manifest.pictures(ofShard: $1).count }
-    let bytes = collector.bytes(pictures: pictures)
-    let names = manifest.blocks.map(\.name).joined(separator: ", ")
-    progress.note(
-      todo.isEmpty
-        ? "'\(store)' has nothing left to record"
-        : "\(pictures) of \(manifest.pictures) pictures to record at \(names): \(Units.bytes(bytes)) in '\(store)'"
-    )
-    progress.count(to: pictures, unit: "pictures")
+    let (pictures, bytes) = progress.begin("record", todo, of: manifest, in: store, bytes: collector.bytes)
     for shard in todo {
       try collector.make(shard, in: store) { progress.advance("recording", by: $0) }
     }
@@ -40,5 +32,24 @@ struct CollectionJob {
     return Collect.Result(
       store: store, pictures: manifest.pictures, shardsMade: todo.count,
       shardsMissing: collector.todo(in: store, .all).count, bytes: bytes, seconds: watch.total / .seconds(1))
+  }
+}
+
+extension Progress {
+  /// Says what is left to `verb` of a store, and counts the pictures of these shards: their number and `bytes`.
+  func begin(
+    _ verb: String, _ shards: [Int], of manifest: ActivationManifest, in store: String,
+    bytes size: (Int) -> Int
+  ) -> (pictures: Int, bytes: Int) {
+    let pictures = shards.reduce(0) { $0 + manifest.pictures(ofShard: $1).count }
+    let bytes = size(pictures)
+    let names = manifest.blocks.map(\.name).joined(separator: ", ")
+    note(
+      shards.isEmpty
+        ? "'\(store)' has nothing left to \(verb)"
+        : "\(pictures) of \(manifest.pictures) pictures to \(verb) at \(names): \(Units.bytes(bytes)) in '\(store)'"
+    )
+    count(to: pictures, unit: "pictures")
+    return (pictures, bytes)
   }
 }

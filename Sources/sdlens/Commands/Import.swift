@@ -45,11 +45,8 @@ struct Import: ParsableCommand {
   @OptionGroup var quiet: QuietOptions
 
   func validate() throws {
-    for (name, value) in [("limit", limit), ("shard-size", shardSize)] {
-      if let value, !(1...1 << 20 ~= value) {
-        throw ValidationError("\(name) is \(value), but it must be from 1 to \(1 << 20)")
-      }
-    }
+    try checkOption("limit", limit, 1...1 << 20)
+    try checkOption("shard-size", shardSize, 1...1 << 20)
     try StoreName.check(name)
   }
 
@@ -66,15 +63,7 @@ struct Import: ParsableCommand {
     let store = "\(workspace.activations)/\(name ?? "\(folder.folderTitle)-unbox")"
     try job.open(store)
     let todo = job.todo(in: store)
-    let pictures = todo.reduce(0) { $0 + manifest.pictures(ofShard: $1).count }
-    let bytes = manifest.bytes(pictures: pictures)
-    let names = manifest.blocks.map(\.name).joined(separator: ", ")
-    progress.note(
-      todo.isEmpty
-        ? "'\(store)' has nothing left to import"
-        : "\(pictures) of \(manifest.pictures) pictures to import at \(names): \(Units.bytes(bytes)) in '\(store)'"
-    )
-    progress.count(to: pictures, unit: "pictures")
+    let (_, bytes) = progress.begin("import", todo, of: manifest, in: store, bytes: manifest.bytes)
     try job.run(into: store) { progress.advance("importing", by: $0) }
     progress.clear()
     let result = Collect.Result(
