@@ -65,6 +65,18 @@ public struct BlockName: Hashable, Comparable, Sendable, CustomStringConvertible
     }
     self = block
   }
+
+  /// The block that the last folder of a path names, as other projects do it: its checkpoint path, alone or with `_…`
+  /// behind it, as in `unet.mid_block.attentions.0_k10_hidden5120/final`. Nil when none does.
+  public static func named(inPath path: String) -> BlockName? {
+    for name in path.split(separator: "/").reversed() {
+      let found = all.first { block in
+        [block.path, "unet.\(block.path)"].contains { name == $0 || name.hasPrefix("\($0)_") }
+      }
+      if let found { return found }
+    }
+    return nil
+  }
 }
 
 /// A block name that is none of the 11.

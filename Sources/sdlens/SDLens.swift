@@ -8,7 +8,8 @@ struct SDLens: ParsableCommand {
     abstract: "Looks inside SDXL-Turbo with sparse autoencoders.",
     version: "sdlens \(Version.current)",
     groupedSubcommands: [
-      CommandGroup(name: "Run", subcommands: [Generate.self, Prompts.self, Info.self, Doctor.self]),
+      CommandGroup(
+        name: "Run", subcommands: [Generate.self, Prompts.self, List.self, Info.self, Doctor.self]),
       CommandGroup(
         name: "Learn",
         subcommands: [

@@ -213,7 +213,8 @@ import Testing
     // A model of that name, of another size.
     try FileManager.default.copyItem(atPath: Command.tinyModel, toPath: folder("shapes"))
     let outcome = try Command.run(
-      ["eval", "truth", "--model", "./shapes", "--workspace", "w", "--quiet"], in: folder)
+      ["eval", "truth", "--model", "./shapes", "--workspace", "w", "--store", "tiny-update-24", "--quiet"],
+      in: folder)
     #expect(outcome.status == 1)
     #expect(outcome.err.contains("but the truth is known of the model shapes only"), "\(outcome.err)")
   }

@@ -56,7 +56,11 @@ import Testing
         PNGText("Software", "sdlens \(Version.current)"), PNGText("prompt", "une maison à gauche 🏠"),
         PNGText("negative_prompt", ""), PNGText("steps", "2"), PNGText("guidance", "1.5"),
         PNGText("model", model),
-        PNGText("seed", "7"), PNGText("edits", "ablate mid.0, ablate up.0.1"),
+        PNGText("seed", "7"),
+        PNGText(
+          "edits",
+          #"{"edits":[{"block":"mid.0","operation":"ablate"},{"block":"up.0.1","operation":"ablate"}],"#
+            + #""format":"sdlens-edits","version":1}"#),
       ])
     let picture = try PNG.read(folder("picture.png"))
     #expect(picture.width == 96 && picture.height == 96)

@@ -8,7 +8,8 @@ import Testing
 @Suite struct HelpTests {
   static let pages = [
     "sdlens": ["--help"], "generate": ["generate", "--help"], "info": ["info", "--help"],
-    "doctor": ["doctor", "--help"], "collect": ["collect", "--help"], "import": ["import", "--help"],
+    "doctor": ["doctor", "--help"], "list": ["list", "--help"], "collect": ["collect", "--help"],
+    "import": ["import", "--help"],
     "convert": ["convert", "--help"], "encode": ["encode", "--help"],
     "train-sae": ["train-sae", "--help"], "statistics": ["statistics", "--help"],
     "features": ["features", "--help"], "intervene": ["intervene", "--help"],

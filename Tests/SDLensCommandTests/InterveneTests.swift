@@ -170,8 +170,8 @@ import Testing
       (["--feature", "1"], 64, "--feature needs a strength: --beta, --add or --empty-context"),
       (["--beta", "1"], 64, "--beta needs a --feature"),
       (
-        ["--feature", "1", "--feature", "2", "--beta", "1"], 64,
-        "there are 2 features and 1 times --beta; give one for each feature"
+        ["--feature", "1", "2", "3", "--beta", "1", "--beta", "2"], 64,
+        "there are 3 features and 2 times --beta; give one for all, or one for each"
       ),
       (["--reconstruct", "--mask", "m.png"], 64, "--mask says where --add acts; give --add too"),
       ([], 64, "nothing is to be done; give --feature with --beta, or another edit"),

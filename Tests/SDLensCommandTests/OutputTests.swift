@@ -29,7 +29,7 @@ import Testing
   @Test func aFolderIsNoFile() throws {
     let folder = try TemporaryFolder()
     try folder.write([], to: "picture-43.png/.nothing")
-    let outcome = try Command.generate("--count", "2", in: folder)
+    let outcome = try Command.generate("--count", "2", "--output", "picture.png", in: folder)
     #expect(
       outcome.err
         == "Error: 'picture-43.png' is a folder, but a file is needed; give the path of a file\n")
@@ -48,7 +48,7 @@ import Testing
   @Test func noHalfFileIsLeftAtTheLimitOfASize() throws {
     let folder = try TemporaryFolder()
     let old = try folder.write("old".utf8, to: "picture.png")
-    let outcome = try shell("ulimit -f 2; exec \(generate)", in: folder)
+    let outcome = try shell("ulimit -f 2; exec \(generate) --output picture.png", in: folder)
     #expect(
       outcome.err
         == "Error: 'FOLDER/picture.png' cannot be written: File too large; choose another place or change its "

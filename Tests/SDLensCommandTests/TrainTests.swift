@@ -135,8 +135,8 @@ import Testing
     #expect(outcome.status == 1)
     #expect(
       outcome.err
-        == "Error: 'w/saes/down.2.1/k3-n40' exists already; give the new dictionary a --name, or move the old one "
-        + "away\n")
+        == "Error: 'w/saes/down.2.1/k3-n40' exists already; give the new dictionary a --name, or replace the old "
+        + "one with --restart\n")
   }
 
   @Test(arguments: [

@@ -65,8 +65,8 @@ import Testing
 
   @Test func trainingCurves() throws {
     let outcome = try visualize(["training"])
-    #expect(outcome == Outcome(status: 0, out: "w/pictures/training-down.2.1.png\n", err: ""))
-    #expect(try PNG.read(folder("w/pictures/training-down.2.1.png")).width > 1000)
+    #expect(outcome == Outcome(status: 0, out: "w/pictures/training-down.2.1-k4-n32.png\n", err: ""))
+    #expect(try PNG.read(folder("w/pictures/training-down.2.1-k4-n32.png")).width > 1000)
     let named = try visualize(["training", "w/training/up.0.1/k4-n32", "--output", "c.svg"])
     #expect(named == Outcome(status: 0, out: "c.svg\n", err: ""))
     let none = try visualize(["training", "--block", "mid.0"])

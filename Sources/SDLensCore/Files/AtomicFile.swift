@@ -123,7 +123,7 @@ public struct AtomicFile: ~Copyable {
   }
 
   /// The folder that a path is in. (Foundation's own traps on a path of one letter.)
-  static func folder(of path: String) -> String {
+  package static func folder(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }

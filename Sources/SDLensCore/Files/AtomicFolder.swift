@@ -8,10 +8,13 @@ public enum AtomicFolder {
   /// Writes the folder at `path`, which must not exist or be empty, with the files that `body` makes in the
   /// folder it is given.
   ///
+  /// - Parameter replacing: whether a folder that is there may have content, which goes when the new one is whole.
   /// - Throws: `FileError` when there is something already or the disk does not take it, and the errors of
   ///   `body`.
-  public static func write(to path: String, _ body: (_ folder: String) throws -> Void) throws {
-    let path = try target(path)
+  public static func write(
+    to path: String, replacing: Bool = false, _ body: (_ folder: String) throws -> Void
+  ) throws {
+    let path = try target(path, replacing: replacing)
     let temporary = AtomicFile.temporaryName(beside: path)
     try AtomicFile.unfinished.withLock {
       guard mkdir(temporary, 0o777) == 0 else { throw FileError.writing(path, code: errno) }
@@ -20,7 +23,7 @@ public enum AtomicFolder {
     do {
       try body(temporary)
       AtomicFile.sync(folder: temporary)
-      guard rename(temporary, path) == 0 else {
+      guard rename(temporary, path) == 0 || (replacing && exchange(temporary, path)) else {
         throw errno == ENOTEMPTY || errno == EEXIST
           ? FileError.notEmpty(path: path) : FileError.writing(path, code: errno)
       }
@@ -43,15 +46,35 @@ public enum AtomicFolder {
     rmdir(temporary)
   }
 
+  // Linux's own call, which Foundation's module does not show.
+  private static let renameat2 = dlsym(nil, "renameat2").map {
+    unsafeBitCast(
+      $0,
+      to: (@convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32).self)
+  }
+
+  /// Lets the folder at `path` and the new one change places, and removes the old one.
+  private static func exchange(_ temporary: String, _ path: String) -> Bool {
+    guard renameat2?(AT_FDCWD, temporary, AT_FDCWD, path, 2 /* RENAME_EXCHANGE */) == 0 else {
+      // A file system that cannot: for a moment there is none under the name, but both are there.
+      let old = AtomicFile.temporaryName(beside: path)
+      guard rename(path, old) == 0, rename(temporary, path) == 0 else { return false }
+      try? FileManager.default.removeItem(atPath: old)
+      return true
+    }
+    try? FileManager.default.removeItem(atPath: temporary)
+    return true
+  }
+
   /// The folder to make or fill: behind a link the one it points to, without slashes at its end.
-  private static func target(_ path: String) throws -> String {
+  private static func target(_ path: String, replacing: Bool = false) throws -> String {
     var status = stat()
     guard stat(path, &status) == 0 else {
       let trimmed = path.prefix(path.count - path.reversed().prefix { $0 == "/" }.count)
       return trimmed.isEmpty ? path : String(trimmed)
     }
     guard status.st_mode & S_IFMT == S_IFDIR,
-      (try? FileManager.default.contentsOfDirectory(atPath: path))?.isEmpty == true
+      replacing || (try? FileManager.default.contentsOfDirectory(atPath: path))?.isEmpty == true
     else { throw FileError.notEmpty(path: path) }
     guard let resolved = realpath(path, nil) else { return path }
     defer { free(resolved) }

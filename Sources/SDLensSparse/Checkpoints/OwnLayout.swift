@@ -13,6 +13,7 @@ enum OwnLayout: WritableLayout {
     var version = 1
     let k, width, features: Int
     let block, site, model, modelFingerprint: String?
+    let order: Int?
   }
 
   static func read(_ folder: String) throws -> SavedAutoencoder {
@@ -35,6 +36,7 @@ enum OwnLayout: WritableLayout {
     saved.site = try config.text("site")
     saved.model = try config.text("model")
     saved.modelFingerprint = try config.text("model_fingerprint")
+    saved.order = config["order"] == nil ? nil : try config.int("order", in: 0...1 << 40)
     saved.metadata = tensors.metadata
     return saved
   }
@@ -49,7 +51,8 @@ enum OwnLayout: WritableLayout {
     try writeJSON(
       Config(
         k: sae.k, width: sae.width, features: sae.features, block: saved.block, site: saved.site,
-        model: saved.model, modelFingerprint: saved.modelFingerprint), to: folder + "/sae.json")
+        model: saved.model, modelFingerprint: saved.modelFingerprint, order: saved.order),
+      to: folder + "/sae.json")
   }
 }
 

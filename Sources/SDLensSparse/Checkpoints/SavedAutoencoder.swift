@@ -19,6 +19,8 @@ public struct SavedAutoencoder: Sendable {
   public var mean: Tensor?
   /// Their standard deviation, [features].
   public var deviation: Tensor?
+  /// Its number among the dictionaries of its block in a workspace: the one trained last has the largest.
+  public var order: Int?
   /// Anything else.
   public var metadata: [String: String] = [:]
 
@@ -54,6 +56,13 @@ public struct SavedAutoencoder: Sendable {
   public static func read(_ path: String) throws -> SavedAutoencoder {
     let (layout, folder) = try find(path)
     return try layout.read(folder)
+  }
+
+  /// Whether a folder holds the files of a known format.
+  public static func isCheckpoint(_ folder: String) -> Bool {
+    layouts.contains { layout in
+      layout.files.allSatisfy { FileManager.default.fileExists(atPath: "\(folder)/\($0)") }
+    }
   }
 
   /// The name of the format of what lies at `path`.

@@ -4,7 +4,8 @@ import SDLensDiffusion
 
 // A file of edits:
 //
-//     {"format": "sdlens-edits", "version": 1, "edits": [
+//     {"format": "sdlens-edits", "version": 1,
+//      "dictionaries": {"down.2.1": {"name": "k10-n5120", "fingerprint": "0123456789abcdef"}, …}, "edits": [
 //       {"block": "down.2.1", "operation": "modulate", "feature": 4539, "beta": -6},
 //       {"block": "up.0.1", "operation": "add", "feature": 7, "strength": 2, "mask": "left", "steps": [0, 2]},
 //       {"block": "down.2.1", "operation": "empty-context", "feature": 3, "gamma": 1.5},
@@ -12,7 +13,9 @@ import SDLensDiffusion
 //       {"block": "up.0.0", "operation": "ablate"}]}
 //
 // "mask" is the name or the corners of a region, or rows of numbers from 0 to 1, one for each place of the map;
-// absent, it is the whole map. "steps" absent means all steps. Every other key is refused.
+// absent, it is the whole map. "steps" absent means all steps. "dictionaries" may be absent: then the numbers of the
+// features are those of whatever dictionary is taken. Every other key is refused. A PNG that this program wrote holds
+// such a text under "edits", and is read like a file of edits.
 extension EditList {
   private static let format = "sdlens-edits"
   private static let version = 1
@@ -23,12 +26,29 @@ extension EditList {
   ///
   /// - Throws: `FileError` when it cannot be read, `MalformedFile` naming the edit and the key that are wrong.
   public init(contentsOf path: String) throws {
+    try self.init(path.lowercased().hasSuffix(".png") ? Self.carried(by: path) : Self.json(path), path: path)
+  }
+
+  private static func json(_ path: String) throws -> JSONValue {
     let size = try MappedFile(path: path).count
-    guard size <= Self.mostBytes else {
+    guard size <= mostBytes else {
       throw MalformedFile(
-        path: path, reason: "has \(size) bytes, but a file of edits has at most \(Self.mostBytes)")
+        path: path, reason: "has \(size) bytes, but a file of edits has at most \(mostBytes)")
     }
-    try self.init(JSONValue(contentsOf: path), path: path)
+    return try JSONValue(contentsOf: path)
+  }
+
+  /// The edits that a picture of ours carries.
+  private static func carried(by path: String) throws -> JSONValue {
+    guard let text = try PNG.text(of: path).first(where: { $0.keyword == "edits" })?.text else {
+      throw MalformedFile(
+        path: path, reason: "carries no edits; give a picture that intervene made, or edit.json")
+    }
+    do {
+      return try JSONValue(parsing: text)
+    } catch let mistake as JSONParser.Mistake {
+      throw MalformedFile(path: path, reason: "carries edits that are not JSON: \(mistake)")
+    }
   }
 
   /// Reads the content of a file of edits; `path` is for messages.
@@ -45,15 +65,39 @@ extension EditList {
         throw EditFields.Mistake(
           "is of version \(version) of the format, but this program reads version \(Self.version)")
       }
+      let named = try file.optional("dictionaries").map(Self.dictionaries)
       let values = try file.array("edits")
       try file.finish()
       guard !values.isEmpty else { throw EditFields.Mistake("holds no edits") }
       try self.init(values.enumerated().map { try Edit($1, "edit \($0 + 1)") })
+      dictionaries = named ?? [:]
     } catch let mistake as EditFields.Mistake {
       throw MalformedFile(path: path, reason: mistake.reason)
     } catch let error as EditError {
       throw MalformedFile(path: path, reason: "holds what cannot be done: \(error)")
     }
+  }
+
+  private static func dictionaries(_ json: JSONValue) throws -> [BlockName: DictionaryIdentity] {
+    guard case .object(let members) = json else {
+      throw EditFields.Mistake("has \(json) as 'dictionaries', but an object is needed")
+    }
+    return try Dictionary(
+      uniqueKeysWithValues: members.map { key, value in
+        guard let block = try? BlockName(key) else {
+          throw EditFields.Mistake("names in 'dictionaries' the block '\(key)', which there is not")
+        }
+        var fields = try EditFields(value, "'dictionaries', '\(key)'")
+        let identity = DictionaryIdentity(
+          name: try fields.string("name"), fingerprint: try fields.string("fingerprint"))
+        try fields.finish()
+        return (block, identity)
+      })
+  }
+
+  /// The content of a file of edits in one line.
+  var line: String {
+    get throws { String(decoding: try JSON.line(self), as: UTF8.self) }
   }
 
   /// Writes the file, whole or not at all.
@@ -68,13 +112,17 @@ extension EditList {
 }
 
 extension EditList: Encodable {
-  private enum Key: CodingKey { case format, version, edits }
+  private enum Key: CodingKey { case format, version, dictionaries, edits }
 
   /// The content of a file of edits.
   public func encode(to encoder: any Encoder) throws {
     var file = encoder.container(keyedBy: Key.self)
     try file.encode(Self.format, forKey: .format)
     try file.encode(Self.version, forKey: .version)
+    if !dictionaries.isEmpty {
+      let named = dictionaries.map { ("\($0.key)", $0.value) }
+      try file.encode(Dictionary(uniqueKeysWithValues: named), forKey: .dictionaries)
+    }
     try file.encode(edits, forKey: .edits)
   }
 }

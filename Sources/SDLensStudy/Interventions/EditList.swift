@@ -8,6 +8,8 @@ import SDLensDiffusion
 public struct EditList: Sendable, Equatable {
   /// The edits.
   public let edits: [Edit]
+  /// The dictionaries that the features are of, where that is known.
+  public internal(set) var dictionaries: [BlockName: DictionaryIdentity] = [:]
 
   /// The strengths that make sense: finite, and far from what float32 cannot add.
   static let strengths = -1e6...1e6

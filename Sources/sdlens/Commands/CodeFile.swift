@@ -12,13 +12,41 @@ struct CodeFile {
   }
 
   /// The vectors [N, width] of a tensor, or of the only one.
-  func rows(_ name: String?, width: Int) throws -> Tensor {
-    guard let name = name ?? (file.names.count == 1 ? file.names[0] : nil) else {
+  ///
+  /// Of the tensors that `generate --tensors --cache` writes, [1, width, height, width of the map], the vectors are those
+  /// of the positions, row by row; `BLOCK.update.STEP` is what the block adds, its output less its input.
+  ///
+  /// - Parameter block: whose update is meant when no name is given and the file is one of a run.
+  func rows(_ name: String?, width: Int, block: String?) throws -> Tensor {
+    let updates = file.names.compactMap { name in
+      name.contains(".output.") && file.names.contains(Self.input(of: name)) ? Self.update(of: name) : nil
+    }
+    let usual = block.map { "\($0).update.0" }
+    guard
+      let name = name ?? usual.flatMap({ updates.contains($0) ? $0 : nil })
+        ?? (file.names.count == 1 ? file.names[0] : nil)
+    else {
+      let names = file.names + updates
       throw BadCodes(
         "'\(path)' holds \(file.names.count) tensors; choose one with --tensor: "
-          + file.names.prefix(12).joined(separator: ", ") + (file.names.count > 12 ? ", …" : ""))
+          + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : ""))
     }
-    let rows = try file.tensor(name)
+    var rows: Tensor
+    if updates.contains(name), !file.names.contains(name) {
+      let output = name.replacingOccurrences(of: ".update.", with: ".output.")
+      rows = try file.tensor(output)
+      let input = try file.tensor(Self.input(of: output))
+      guard input.shape == rows.shape else {
+        throw BadCodes("'\(output)' and its input in '\(path)' have shapes \(rows.shape) and \(input.shape)")
+      }
+      rows = rows - input
+    } else {
+      rows = try file.tensor(name)
+    }
+    if rows.shape.rank == 4, rows.shape[1] == width {
+      rows = rows.channelsLast()
+      rows = rows.reshaped([rows.rows, width])
+    }
     guard rows.shape.rank == 2, rows.shape[1] == width, rows.shape[0] > 0 else {
       throw BadCodes(
         "'\(name)' in '\(path)' has shape \(rows.shape), but [N, \(width)] is needed, as wide as the dictionary"
@@ -26,6 +54,14 @@ struct CodeFile {
     }
     try checkFinite(rows, name)
     return rows
+  }
+
+  private static func input(of output: String) -> String {
+    output.replacingOccurrences(of: ".output.", with: ".input.")
+  }
+
+  private static func update(of output: String) -> String {
+    output.replacingOccurrences(of: ".output.", with: ".update.")
   }
 
   /// The codes under `indices` and `values`.

@@ -122,7 +122,7 @@ struct Collect: ParsableCommand {
     let job = CollectionJob(
       model: folder, prompts: list, request: request,
       settings: try options.settings(pictureSize: folder.pictureSize),
-      store: "\(workspace.activations)/\(name ?? "\(folder.folderTitle)-\(site)")",
+      store: "\(workspace.place.activations)/\(name ?? "\(folder.folderTitle)-\(site)")",
       part: shard.flatMap(ShardSelection.init) ?? .all)
     let result = try job.run(progress)
     try report.json ? Output.print(json: result) : Output.print(result.store)

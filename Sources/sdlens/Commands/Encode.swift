@@ -1,23 +1,35 @@
 import ArgumentParser
+import Foundation
 import SDLensCore
+import SDLensDiffusion
 import SDLensSparse
+import SDLensStudy
 
 /// `sdlens encode`: vectors to the features that are active in them, or back.
 struct Encode: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write vectors as the active features of a dictionary, or the reverse.",
     discussion: """
-      The input is a tensor of vectors, [N, d]. The output has 'indices' (I32 [N, k]) and 'values' (F32 \
-      [N, k], largest first; 0 marks an unused place). With --decode the input has these two, and the output \
-      'rows' (F32 [N, d]).
+      The input is a tensor of vectors, [N, d]; or what 'generate --tensors --cache' wrote, where \
+      BLOCK.update.STEP stands for what a block adds; or a store, whose pictures follow each other. The output has \
+      'indices' (I32 [N, k]) and 'values' (F32 [N, k], largest first; 0 marks an unused place). With --decode the \
+      input has these two, and the output 'rows' (F32 [N, d]).
       """)
 
   @Option(
-    help: ArgumentHelp("The dictionary: a folder of any format that 'convert' reads.", valueName: "folder"))
+    help: ArgumentHelp(
+      "The dictionary, in any format that convert reads: a folder, or with --block a name in the workspace.",
+      valueName: "folder|name"))
   var sae: String
 
-  @Option(help: ArgumentHelp("What is encoded or decoded.", valueName: "file.safetensors"))
+  @Option(
+    help: ArgumentHelp(
+      "What is encoded or decoded: a safetensors file, or a store, by name or folder.",
+      valueName: "file|store"))
   var input: String
+
+  @Option(help: "The block, if the dictionary does not tell.")
+  var block: BlockName?
 
   @Option(help: ArgumentHelp("Where the result goes.", valueName: "file.safetensors"))
   var output: String
@@ -35,6 +47,7 @@ struct Encode: ParsableCommand {
       "Features that may be active in a vector. (default: the dictionary's own k)", valueName: "n"))
   var k: Int?
 
+  @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
 
@@ -51,7 +64,8 @@ struct Encode: ParsableCommand {
 
   func run() throws {
     try AtomicFile.check(output)
-    var autoencoder = try SavedAutoencoder.read(sae).autoencoder
+    let saved = try SavedAutoencoder.read(workspace.place.path(ofDictionary: sae, block))
+    var autoencoder = saved.autoencoder
     if let k {
       guard k <= autoencoder.features else {
         throw BadCodes(
@@ -59,13 +73,13 @@ struct Encode: ParsableCommand {
       }
       autoencoder.k = k
     }
-    let file = try CodeFile(path: input)
     let codes: Codes
     if decode {
-      codes = try file.codes(for: autoencoder)
+      codes = try CodeFile(path: input).codes(for: autoencoder)
       try Safetensors.write([.init("rows", autoencoder.decode(codes))], to: output)
     } else {
-      codes = autoencoder.encode(try file.rows(tensor, width: autoencoder.width))
+      let block = block?.description ?? saved.block
+      codes = try encoded(by: autoencoder, of: block)
       let shape: Shape = [codes.rows, codes.slots]
       try Safetensors.write(
         [.init("indices", codes.indices, shape), .init("values", Tensor(codes.values, shape))], to: output)
@@ -75,6 +89,29 @@ struct Encode: ParsableCommand {
       json: Result(
         output: output, rows: codes.rows, width: autoencoder.width, features: autoencoder.features,
         slots: codes.slots, active: codes.active))
+  }
+
+  /// The codes of the input: of a store picture by picture, else of a tensor as a whole.
+  private func encoded(by autoencoder: SparseAutoencoder, of block: String?) throws -> Codes {
+    let folder = workspace.place.path(ofStore: input)
+    guard FileManager.default.fileExists(atPath: "\(folder)/manifest.json") else {
+      return autoencoder.encode(
+        try CodeFile(path: input).rows(tensor, width: autoencoder.width, block: block))
+    }
+    guard let block else { throw BlockUnknown(path: sae) }
+    let activations = try ActivationStore(folder).activations(of: block)
+    guard activations.width == autoencoder.width else {
+      throw WidthMismatch(block: block, stored: activations.width, dictionary: autoencoder.width)
+    }
+    var (indices, values): ([Int32], [Float]) = ([], [])
+    for picture in 0..<activations.pictures {
+      let codes = autoencoder.encode(activations.rows(ofPicture: picture))
+      indices += codes.indices
+      values += codes.values
+    }
+    return Codes(
+      rows: activations.pictures * activations.rowsPerPicture, slots: autoencoder.k, indices: indices,
+      values: values)
   }
 
   /// What was encoded or decoded; `active` counts the values that are not 0.

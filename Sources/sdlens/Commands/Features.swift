@@ -33,8 +33,13 @@ struct Features: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Denoising step, from 0.", valueName: "n"))
   var atStep = 0
 
-  @Option(help: ArgumentHelp("Where the heat maps go: .png, .svg or .pdf.", valueName: "file"))
-  var output = "features.png"
+  @Option(
+    help: ArgumentHelp(
+      "Where the heat maps go: .png, .svg or .pdf. (default: features.png, or the next free of features-2.png, … when "
+        + "another run has that)", valueName: "file"))
+  var output: String?
+
+  @OptionGroup var force: ForceOptions
 
   @Option(help: ArgumentHelp("Colours of the heat maps.", valueName: "map"))
   var colors = ColorMap.jet
@@ -52,7 +57,7 @@ struct Features: ParsableCommand {
     guard 0..<options.steps ~= atStep else {
       throw ValidationError("at-step is \(atStep), but the run has the steps 0 to \(options.steps - 1)")
     }
-    _ = try DrawingFormat(path: output)
+    if let output { _ = try DrawingFormat(path: output) }
   }
 
   /// What is reported.
@@ -60,6 +65,7 @@ struct Features: ParsableCommand {
     let prompt: String
     let seed: Int
     let picture: String
+    let dictionaries: [String: DictionaryIdentity]
     let features: [FeatureSighting]
   }
 
@@ -68,8 +74,14 @@ struct Features: ParsableCommand {
     defer { progress.clear() }
     let folder = try model.folder()
     let settings = try options.settings(pictureSize: folder.pictureSize)
+    let found = try sae.dictionaries(named: block, model: folder, in: workspace, progress)
+    let record = try RunRecord(
+      of: folder, prompt: prompt, settings: settings, dictionaries: found, request: OutputPlace.request)
+    let texts = try record.texts(shows: "heat maps of the strongest features")
+    let output = OutputPlace(given: output, default: "features.png", force: force.force) {
+      OutputPlace.isFree($0, or: texts)
+    }.path
     try AtomicFile.check(output)
-    let found = try sae.dictionaries(named: block, model: folder, in: workspace)
     let blocks = found.keys.sorted()
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: found)
@@ -80,16 +92,18 @@ struct Features: ParsableCommand {
     let features = zip(blocks, codes).map { block, codes in
       FeatureSighting.strongest(top, in: codes, of: block, found[block]!)
     }
-    try draw(study.picture(run.trace), blocks, codes, features, settings, study)
+    try draw(study.picture(run.trace), blocks, codes, features, settings, study, texts, to: output)
     progress.clear()
     let result = Result(
-      prompt: prompt, seed: settings.seed, picture: output, features: features.flatMap(\.self))
-    try report.json ? Output.print(json: result) : Output.print(text(result.features))
+      prompt: prompt, seed: settings.seed, picture: output,
+      dictionaries: Dictionary(uniqueKeysWithValues: found.map { ("\($0)", $1.identity) }),
+      features: features.flatMap(\.self))
+    try report.json ? Output.print(json: result) : Output.print(text(result))
   }
 
   private func draw(
     _ picture: Picture, _ blocks: [BlockName], _ codes: [Codes], _ features: [[FeatureSighting]],
-    _ settings: RunSettings, _ study: Study
+    _ settings: RunSettings, _ study: Study, _ texts: [PNGText], to output: String
   ) throws {
     let heat = HeatMap(colors: colors)
     let columns = features.map(\.count).max() ?? 0
@@ -102,8 +116,7 @@ struct Features: ParsableCommand {
       title: prompt.isEmpty ? "the empty prompt" : prompt,
       note: "strongest features of each block, seed \(settings.seed)",
       rows: rows, cellWidth: 160, enlargement: .smooth)
-    try grid.write(to: output, text: [PNGText("prompt", prompt), PNGText("seed", "\(settings.seed)")]) {
-      row in
+    try grid.write(to: output, text: texts) { row in
       let map = study.pipeline.mapSize(of: blocks[row], settings)
       let pictures = features[row].map { feature in
         heat(Tensor(codes[row].map(of: feature.feature), [map.height, map.width]), over: picture)
@@ -112,15 +125,16 @@ struct Features: ParsableCommand {
     }
   }
 
-  private func text(_ features: [FeatureSighting]) -> String {
+  private func text(_ result: Result) -> String {
     var table = Table(left: [0, 6], [["Block", "Feature", "Strength", "Area", "μ", "Density", "Caption"]])
-    for feature in features {
+    for feature in result.features {
       table.add(
         feature.block, "\(feature.feature)", Units.rounded(feature.strength),
         "\(Units.rounded(feature.area * 100)) %", feature.mean.map { Units.rounded($0) } ?? "–",
         feature.density.map { "\(Units.rounded($0 * 100)) %" } ?? "–", feature.caption ?? "")
     }
-    return table.text
+    let made = result.dictionaries.keys.sorted().map { "\nDictionary of \($0): \(result.dictionaries[$0]!)" }
+    return "\(table.text)\nHeat maps: \(result.picture)\(made.joined())"
   }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import SDLensCore
 import SDLensDiffusion
+import SDLensStudy
 
 /// `sdlens generate`: from a prompt to pictures.
 struct Generate: ParsableCommand {
@@ -29,8 +30,11 @@ struct Generate: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where the picture goes; of several, each has its seed in the name.", valueName: "file.png"))
-  var output = "picture.png"
+      "Where the picture goes; of several, each has its seed in the name. (default: picture.png, or the next free of "
+        + "picture-2.png, … when another run has that)", valueName: "file.png"))
+  var output: String?
+
+  @OptionGroup var force: ForceOptions
 
   @Option(
     parsing: .upToNextOption, help: ArgumentHelp("Transformer blocks to leave out.", valueName: "block"))
@@ -60,22 +64,33 @@ struct Generate: ParsableCommand {
     if !cache.isEmpty && tensors == nil {
       throw ValidationError("--cache says what --tensors keeps; give a file with --tensors")
     }
-    _ = try (pictureFiles, tensorFiles)
+    _ = try (pictureFiles(output ?? Self.output), tensorFiles)
   }
 
   func run() throws {
     let folder = try model.folder()
+    let settings = try options.settings(pictureSize: folder.pictureSize)
+    let edits = try EditList(ablate.unique.map { Edit(.ablate, at: $0) })
+    let record = try RunRecord(of: folder, prompt: prompt, negativePrompt: negativePrompt, settings: settings)
+    let place = try OutputPlace(given: output, default: Self.output, force: force.force) { name in
+      let files = try pictureFiles(name)
+      return try (settings.seed..<settings.seed + count).allSatisfy { seed in
+        try OutputPlace.isFree(files[seed], or: try record.texts(seed: seed, edits: edits))
+      }
+    }
     let job = PictureJob(
-      prompt: prompt, negativePrompt: negativePrompt, folder: folder,
-      settings: try options.settings(pictureSize: folder.pictureSize), count: count,
-      ablated: ablate.unique, cached: cache.unique, pictures: try pictureFiles, tensors: try tensorFiles)
+      prompt: prompt, negativePrompt: negativePrompt, folder: folder, settings: settings, count: count,
+      ablated: ablate.unique, edits: edits, cached: cache.unique, pictures: try pictureFiles(place.path),
+      record: record, tensors: try tensorFiles)
     let progress = Progress(quiet: quiet.quiet)
     let result = try job.run(progress) { picture in if !report.json { try Output.print(picture.path) } }
     if report.json { try Output.print(json: result) }
   }
 
-  private var pictureFiles: OutputFiles {
-    get throws { try OutputFiles(output, option: "output", ending: "png", count: count) }
+  private static let output = "picture.png"
+
+  private func pictureFiles(_ path: String) throws -> OutputFiles {
+    try OutputFiles(path, option: "output", ending: "png", count: count)
   }
 
   private var tensorFiles: OutputFiles? {

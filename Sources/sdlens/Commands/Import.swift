@@ -60,9 +60,10 @@ struct Import: ParsableCommand {
       source, madeBy: folder,
       .init(blocks: block.isEmpty ? nil : block, limit: limit, dtype: dtype, picturesPerShard: shardSize))
     let manifest = job.manifest
-    let store = "\(workspace.activations)/\(name ?? "\(folder.folderTitle)-unbox")"
+    let store = "\(workspace.place.activations)/\(name ?? "\(folder.folderTitle)-unbox")"
     try job.open(store)
     let todo = job.todo(in: store)
+    Interruption.workCanGoOn()
     let (_, bytes) = progress.begin("import", todo, of: manifest, in: store, bytes: manifest.bytes)
     try job.run(into: store) { progress.advance("importing", by: $0) }
     progress.clear()

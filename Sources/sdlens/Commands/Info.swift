@@ -1,32 +1,51 @@
 import ArgumentParser
 import SDLensCore
 import SDLensDiffusion
+import SDLensStudy
 
 /// `sdlens info`: what a model or a store is made of.
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what a model, or a store of activations, is made of.",
+    abstract: "Show what a model, store, dictionary, workspace or result is made of.",
     discussion: """
-      Of a model: its parts, its 11 transformer blocks and where one can hook in. A store is read as a whole \
-      and compared with its checksums; damage is an error.
+      Of a model: its parts, its transformer blocks and where one can hook in. A store is read as a whole \
+      and compared with its checksums; damage is an error. Of a picture or a folder of results: how it was made.
       """)
 
-  @Argument(help: ArgumentHelp("A store of activations. (default: the model is shown)", valueName: "store"))
-  var store: String?
+  @Argument(
+    help: ArgumentHelp(
+      "A store or a dictionary, by name or folder; a workspace; a result; a picture. (default: the model is shown)",
+      valueName: "what"))
+  var what: String?
 
+  @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var quiet: QuietOptions
 
   func run() throws {
-    if let store {
-      let summary = try StoreSummary(store, Progress(quiet: quiet.quiet))
+    guard let what else {
+      let summary = try ModelSummary(model.folder())
+      return try report.json ? Output.print(json: summary) : Output.print(Self.text(summary))
+    }
+    switch try Subject(what, in: workspace.place) {
+    case .store(let folder):
+      let summary = try StoreSummary(folder, Progress(quiet: quiet.quiet))
       try report.json ? Output.print(json: summary) : Output.print(summary.text)
       if !summary.problems.isEmpty { throw ExitCode.failure }
-      return
+    case .dictionaries(let folders):
+      let summaries = try folders.map { try DictionarySummary($0) }
+      try report.json
+        ? Output.print(json: summaries) : Output.print(summaries.map(\.text).joined(separator: "\n\n"))
+    case .workspace(let workspace):
+      let contents = try WorkspaceContents(workspace)
+      try report.json ? Output.print(json: contents) : Output.print(List.text(contents))
+    case .facts(let facts):
+      guard !report.json else {
+        return try Output.print(json: Dictionary(facts.map { ($0.name, $0.value) }) { $1 })
+      }
+      try Output.print(Table(left: [0, 1], facts.map { [$0.name, $0.value] }).text)
     }
-    let summary = try ModelSummary(model.folder())
-    try report.json ? Output.print(json: summary) : Output.print(Self.text(summary))
   }
 
   /// The summary, within 80 columns.

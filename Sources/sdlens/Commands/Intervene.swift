@@ -34,6 +34,8 @@ struct Intervene: ParsableCommand {
       "Where the files go. (default: a folder in the workspace's pictures)", valueName: "folder"))
   var output: String?
 
+  @OptionGroup var force: ForceOptions
+
   @OptionGroup var sae: SAEOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
@@ -46,18 +48,24 @@ struct Intervene: ParsableCommand {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let folder = try model.folder()
-    let saved = try edits.edit.map { try EditList(contentsOf: $0).edits } ?? []
-    let needed = saved.filter { $0.operation.name != .ablate }.map(\.block)
+    let saved = try edits.edit.map { try EditList(contentsOf: $0) }
+    let needed = (saved?.edits ?? []).filter { $0.operation.name != .ablate }.map(\.block)
     let blocks = Set(needed + (edits.feature.isEmpty && !edits.reconstruct ? [] : [block])).sorted()
-    let dictionaries = try sae.dictionaries(of: blocks, model: folder, in: workspace)
+    let dictionaries = try sae.dictionaries(of: blocks, model: folder, in: workspace, progress)
+    try saved?.check(dictionaries, path: edits.edit ?? "")
     var settings = try options.settings(pictureSize: folder.pictureSize)
     let prompt = try prompt ?? defaultPrompt(dictionaries[block], &settings, progress)
+    let record = try RunRecord(
+      of: folder, prompt: prompt, settings: settings, dictionaries: dictionaries, request: OutputPlace.request
+    )
+    let place = try OutputPlace(folder: output, default: defaultFolder, of: record, force: force.force)
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: dictionaries)
     let lists = try edits.lists(
-      at: block, mapSize: { study.pipeline.mapSize(of: $0, settings) }, settings)
+      saved?.edits ?? [], at: block, mapSize: { study.pipeline.mapSize(of: $0, settings) }, settings)
     let job = InterventionJob(
-      study: study, prompt: prompt, settings: settings, lists: lists, output: output ?? defaultFolder)
+      study: study, prompt: prompt, settings: settings,
+      lists: lists.map { ($0.title, $0.list.naming(dictionaries)) }, record: record, output: place)
     let result = try job.run(progress)
     progress.clear()
     try report.json ? Output.print(json: result) : Output.print(result.text)
@@ -87,11 +95,11 @@ struct Intervene: ParsableCommand {
   /// A name that tells the edits.
   private var defaultFolder: String {
     func words(_ name: String, _ lists: [NumberList]) -> [String] {
-      zip(edits.feature, lists).map { feature, list in
+      zip(edits.feature, edits.perFeature(lists)).map { feature, list in
         "\(feature)-\(name)" + list.values.prefix(8).map { String(format: "%g", $0) }.joined(separator: ",")
       }
     }
-    var parts = ["\(block)"]
+    var parts = edits.feature.isEmpty && !edits.reconstruct ? [] : ["\(block)"]
     parts += words("beta", edits.beta) + words("add", edits.add) + words("gamma", edits.emptyContext)
     if edits.reconstruct { parts.append("reconstruct") }
     parts += edits.ablate.map { "ablate-\($0)" }
@@ -99,7 +107,7 @@ struct Intervene: ParsableCommand {
       parts.append(((edit as NSString).lastPathComponent as NSString).deletingPathExtension)
     }
     if let region = edits.region { parts.append(region) }
-    return "\(workspace.folder)/pictures/" + parts.joined(separator: "-")
+    return "\(workspace.place.pictures)/" + parts.joined(separator: "-")
   }
 }
 

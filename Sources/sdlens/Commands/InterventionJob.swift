@@ -10,12 +10,14 @@ struct InterventionJob {
   let prompt: String
   let settings: RunSettings
   let lists: [(title: String, list: EditList)]
-  let output: String
+  let record: RunRecord
+  let output: OutputPlace
 
   /// What is reported of a run with edits.
   struct Outcome: Encodable {
     let title: String
     let picture: String
+    let edits: [Edit]
     let change: PictureChange
   }
 
@@ -25,7 +27,9 @@ struct InterventionJob {
     let prompt: String
     let seed: Int
     let activeShare: Double?
+    let dictionaries: [String: DictionaryIdentity]
     let outcomes: [Outcome]
+    let run: [String: String]
 
     var text: String {
       func number(_ value: Double?) -> String { value.map { Units.rounded($0) } ?? "–" }
@@ -35,7 +39,8 @@ struct InterventionJob {
           outcome.title, outcome.picture, number(outcome.change.overall), number(outcome.change.inside),
           number(outcome.change.outside))
       }
-      return "\(folder)\n\(table.text)"
+      let made = dictionaries.keys.sorted().map { "\nDictionary of \($0): \(dictionaries[$0]!)" }.joined()
+      return "\(folder)\n\(table.text)\(made)"
     }
   }
 
@@ -44,7 +49,9 @@ struct InterventionJob {
     let interventions = try lists.map {
       try Intervention($0.list, study.blockDictionaries, for: study.pipeline, settings)
     }
-    try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: AtomicFile.folder(of: output.path), withIntermediateDirectories: true)
+    if !output.replaces { try AtomicFolder.check(output.path) }
     progress.count(to: 2 * lists.count + 2, unit: "passes")
     progress.stage("the run without edits")
     let base = try BaseRun(
@@ -62,7 +69,17 @@ struct InterventionJob {
     }
     progress.clear()
     let area = try activeArea(base, progress)
-    return try write(before, after, area, base)
+    var result: Result?
+    try AtomicFolder.write(to: output.path, replacing: output.replaces) { folder in
+      let outcomes = try write(before, after, area, to: folder)
+      let made = Result(
+        folder: output.path, prompt: prompt, seed: settings.seed, activeShare: area?.area.share,
+        dictionaries: Dictionary(uniqueKeysWithValues: study.dictionaries.map { ("\($0)", $1.identity) }),
+        outcomes: outcomes, run: record.metadata())
+      try JSON.write(made, to: "\(folder)/run.json")
+      result = made
+    }
+    return result!
   }
 
   /// Where the first edited feature is active; says so when it is nowhere.
@@ -99,46 +116,43 @@ struct InterventionJob {
     return start + "; it is on:\n" + prompts.joined(separator: "\n")
   }
 
+  /// Writes the pictures and the edits.
   private func write(
-    _ before: Picture, _ after: [Picture], _ active: (area: ActiveArea, map: [Float])?, _ base: BaseRun
-  ) throws -> Result {
-    let texts = [
-      PNGText("Software", "sdlens \(Version.current)"), PNGText("prompt", prompt),
-      PNGText("seed", "\(settings.seed)"), PNGText("model", study.folder.title),
-    ]
-    func save(_ picture: Picture, _ name: String) throws {
-      try PNG.write(picture, text: texts, to: "\(output)/\(name)")
+    _ before: Picture, _ after: [Picture], _ active: (area: ActiveArea, map: [Float])?, to folder: String
+  ) throws -> [Outcome] {
+    func save(_ picture: Picture, _ name: String, _ edits: EditList? = nil) throws {
+      try PNG.write(
+        picture, text: record.texts(edits: edits, shows: name.hasPrefix("after") ? nil : name),
+        to: "\(folder)/\(name).png")
     }
-    try save(before, "before.png")
+    try save(before, "before")
     var shown: [(title: String, picture: Picture)] = [("before", before)]
     if let active, !active.map.isEmpty {
       let map = Tensor(active.map, [active.area.height, active.area.width])
       let heat = HeatMap()(map, over: before)
-      try save(heat, "heatmap.png")
+      try save(heat, "heatmap")
       shown.append(("where it is active", heat))
     }
     var outcomes: [Outcome] = []
     for (index, (item, picture)) in zip(lists, after).enumerated() {
       let number = lists.count == 1 ? "" : "-\(index + 1)"
-      try save(picture, "after\(number).png")
+      try save(picture, "after\(number)", item.list)
       let difference = Difference.absolute(before, picture)
-      try save(difference, "difference\(number).png")
-      try item.list.write(to: "\(output)/edit\(number).json")
+      try save(difference, "difference\(number)", item.list)
+      try item.list.write(to: "\(folder)/edit\(number).json")
       shown.append((item.title, picture))
       if lists.count == 1 { shown.append(("difference", difference)) }
       outcomes.append(
         Outcome(
-          title: item.title, picture: "after\(number).png",
+          title: item.title, picture: "after\(number).png", edits: item.list.edits,
           change: PictureChange(from: before, to: picture, area: active?.area)))
     }
     let grid = Grid(
       title: prompt.isEmpty ? "the empty prompt" : prompt, columns: shown.map(\.title),
       rows: [Grid.Row(cells: shown.count)], cellWidth: 256, enlargement: .smooth)
-    try grid.write(to: "\(output)/comparison.png", text: texts) { _ in shown.map(\.picture) }
-    let result = Result(
-      folder: output, prompt: prompt, seed: settings.seed, activeShare: active?.area.share, outcomes: outcomes
-    )
-    try JSON.write(result, to: "\(output)/run.json")
-    return result
+    try grid.write(to: "\(folder)/comparison.png", text: record.texts(shows: "comparison")) { _ in
+      shown.map(\.picture)
+    }
+    return outcomes
   }
 }

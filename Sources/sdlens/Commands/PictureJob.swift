@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensStudy
 
 /// The work of `generate`: one prompt, consecutive seeds.
 struct PictureJob {
@@ -9,8 +10,11 @@ struct PictureJob {
   let settings: RunSettings
   let count: Int
   let ablated: [BlockName]
+  /// What ablating is as a list of edits, for the record.
+  let edits: EditList
   let cached: [BlockName]
   let pictures: OutputFiles
+  let record: RunRecord
   let tensors: OutputFiles?
 
   /// One picture that was made.
@@ -34,7 +38,6 @@ struct PictureJob {
   private struct Session {
     let embeddings: PromptEmbeddings
     let pipeline: Pipeline
-    let record: RunRecord
     let steps: Int
     let progress: Progress
     var watch = Stopwatch()
@@ -48,7 +51,6 @@ struct PictureJob {
       try AtomicFile.check(pictures[seed])
       if let path = tensors?[seed] { try AtomicFile.check(path) }
     }
-    let record = RunRecord(self, fingerprint: try folder.fingerprint())
     var watch = Stopwatch()
     progress.stage("encoding the prompt")
     let embeddings = try watch.time("text") { try encode(progress) }
@@ -56,8 +58,7 @@ struct PictureJob {
     let pipeline = try watch.time("read") { try Pipeline(folder) }
 
     var session = Session(
-      embeddings: embeddings, pipeline: pipeline, record: record, steps: steps, progress: progress,
-      watch: watch)
+      embeddings: embeddings, pipeline: pipeline, steps: steps, progress: progress, watch: watch)
     progress.count(to: count * (steps + 1))
     let results = try seeds.map { seed in
       let picture = try make(seed, &session)
@@ -69,14 +70,15 @@ struct PictureJob {
       "\(count) picture\(count == 1 ? "" : "s") in \(Units.time(session.watch.total)), "
         + "at most \(Units.bytes(Memory.peak)) of memory")
     return Result(
-      pictures: results, run: record.metadata(seed: settings.seed), seconds: session.watch.seconds,
+      pictures: results, run: record.metadata(seed: settings.seed, edits: edits),
+      seconds: session.watch.seconds,
       peakMemoryBytes: Memory.peak, threads: Parallel.threads)
   }
 
   /// Makes the picture of a seed and writes its files.
   private func make(_ seed: Int, _ session: inout Session) throws -> Made {
     let (progress, steps, pipeline) = (session.progress, session.steps, session.pipeline)
-    let (embeddings, record) = (session.embeddings, session.record)
+    let embeddings = session.embeddings
     let label = count == 1 ? "" : "picture \(seed - settings.seed + 1) of \(count), "
     progress.stage("\(label)seed \(seed)")
     let time = Stopwatch()
@@ -97,9 +99,9 @@ struct PictureJob {
     try session.watch.time("write") {
       if let path = tensors?[seed] {
         let run = RunTensors(trace, prompt: embeddings, image: image, recorder: recorder)
-        try Safetensors.write(run.all, metadata: record.metadata(seed: seed), to: path)
+        try Safetensors.write(run.all, metadata: record.metadata(seed: seed, edits: edits), to: path)
       }
-      try PNG.write(Picture(image), text: record.texts(seed: seed), to: pictures[seed])
+      try PNG.write(Picture(image), text: record.texts(seed: seed, edits: edits), to: pictures[seed])
     }
     return Made(
       path: pictures[seed], tensors: tensors?[seed], seed: seed, seconds: time.total / .seconds(1))

@@ -3,6 +3,7 @@ import Foundation
 import SDLensCore
 import SDLensDiffusion
 import SDLensSparse
+import SDLensStudy
 
 /// `sdlens statistics`: how the features of a dictionary behave on recorded activations.
 struct Statistics: ParsableCommand {
@@ -13,7 +14,10 @@ struct Statistics: ParsableCommand {
       that comes from elsewhere, or that was trained on a stream.
       """)
 
-  @Option(help: ArgumentHelp("The dictionary, in any format that convert reads.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp(
+      "The dictionary, in any format that convert reads: a folder, or a name in the workspace.",
+      valueName: "folder|name"))
   var sae: String
 
   @Option(
@@ -31,7 +35,10 @@ struct Statistics: ParsableCommand {
   /// What is reported.
   struct Result: Encodable {
     let dictionary: String
+    let fingerprint: String
     let block: String
+    let store: String
+    let storePictures: Int
     let vectors: Int
     let explainedVariance: Double
     let meanExplainedVariance: Double
@@ -44,9 +51,10 @@ struct Statistics: ParsableCommand {
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
+    let sae = workspace.place.path(ofDictionary: sae, block)
     let saved = try SavedAutoencoder.read(sae)
     guard let block = block?.description ?? saved.block else { throw BlockUnknown(path: sae) }
-    let store = try ActivationStore(workspace.path(ofStore: store))
+    let store = try ActivationStore(workspace.place.path(ofStore: store))
     progress.count(to: store.pictures, unit: "pictures")
     let survey = try DictionarySurvey(of: saved.autoencoder, block: block, in: store) {
       progress.advance("measuring", by: $0)
@@ -54,7 +62,8 @@ struct Statistics: ParsableCommand {
     try DictionaryFolder.write(survey, of: store, to: sae)
     let k = saved.autoencoder.k
     let result = Result(
-      dictionary: sae, block: block, vectors: survey.statistics.vectors,
+      dictionary: sae, fingerprint: saved.autoencoder.contentFingerprint.description, block: block,
+      store: store.folder, storePictures: store.pictures, vectors: survey.statistics.vectors,
       explainedVariance: survey.variance.global, meanExplainedVariance: survey.variance.perDimension, k: k,
       componentsExplainedVariance: survey.components?.explainedVariance(of: k),
       componentsMeanExplainedVariance: survey.components?.meanExplainedVariance(of: k),
@@ -66,6 +75,8 @@ struct Statistics: ParsableCommand {
       Table(
         left: [0],
         [
+          ["Dictionary", "\(sae) \(result.fingerprint)"],
+          ["Store", "\(result.store), \(result.storePictures) pictures"],
           ["Vectors", Units.grouped(result.vectors)],
           ["Explained variance", percent(result.explainedVariance)],
           ["  mean over dimensions", percent(result.meanExplainedVariance)],

@@ -35,6 +35,9 @@ struct TrainSAE: ParsableCommand {
       "Put in front of the names of the dictionaries, as in name-k10-n5120.", valueName: "name"))
   var name: String?
 
+  @Flag(help: "Begin anew: a training and dictionaries of the same names are replaced.")
+  var restart = false
+
   @OptionGroup(title: "Recipe") var recipe: RecipeOptions
 
   @Flag(help: "Record and train at the same time, with nothing on disk but checkpoints.")
@@ -99,8 +102,7 @@ struct TrainSAE: ParsableCommand {
       let jobs = try sources.map { source in
         try TrainingJob(
           source, settings: recipe.settings(vectors: source.rows.count, width: source.rows.width, seed: seed),
-          name: name,
-          workspace: workspace, saveEvery: saveEvery, logEvery: logEvery)
+          name: name, workspace: workspace.place, saveEvery: saveEvery, logEvery: logEvery, restart: restart)
       }
       try TrainingJob.train(jobs, progress)
       for job in jobs {

@@ -28,8 +28,8 @@ struct TrainingData {
 
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
-    let lookup = StoreLookup(model: model, workspace: workspace)
-    let newest = prompts == nil && limit == nil && name == nil ? try lookup.newest(of: blocks) : nil
+    let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
+    let newest = prompts == nil && limit == nil && name == nil ? try lookup.best(of: blocks) : nil
     let store = try name.map(lookup.named) ?? newest ?? collect(blocks)
     try lookup.check(store)
     for problem in store.damaged { progress.note("Left out: \(problem)") }
@@ -74,11 +74,13 @@ struct TrainingData {
     let all = BlockName.all.filter { BlockName.studied.contains($0) || blocks.contains($0) }
     let others = all.filter { !BlockName.studied.contains($0) }.map { "-\($0)" }.joined()
     let size = try model.pictureSize
-    progress.note("Nothing suitable is collected yet; recording \(list.prompts.count) prompts first")
+    let store = "\(workspace.place.activations)/\(model.folderTitle)-update\(others)-\(list.prompts.count)"
+    if !FileManager.default.fileExists(atPath: store) {
+      progress.note("Nothing suitable is collected yet; recording \(list.prompts.count) prompts first")
+    }
     let job = CollectionJob(
       model: model, prompts: list, request: Collector.Request(blocks: all),
-      settings: try RunSettings(seed: seed, height: size, width: size),
-      store: "\(workspace.activations)/\(model.folderTitle)-update\(others)-\(list.prompts.count)")
+      settings: try RunSettings(seed: seed, height: size, width: size), store: store)
     return try ActivationStore(job.run(progress).store)
   }
 }

@@ -9,7 +9,10 @@ final class TrainingJob {
   /// What is reported of a dictionary.
   struct Result: Encodable {
     let dictionary: String
+    let fingerprint: String
     let block: String
+    let store: String?
+    let storePictures: Int?
     let k: Int
     let features: Int
     let steps: Int
@@ -27,7 +30,8 @@ final class TrainingJob {
   private let settings: [TrainingSettings]
   private let names: [String]
   private let folder: String
-  private let dictionaries: String
+  private let workspace: Workspace
+  private let isRestart: Bool
   private let saveEvery: Int
   private let logEvery: Int
   private var log: TrainingLog
@@ -36,15 +40,19 @@ final class TrainingJob {
 
   /// Prepares a training, or takes up the one whose checkpoint is there.
   ///
+  /// - Parameter restart: whether a training and dictionaries of the same names that are there are replaced.
   /// - Throws: `OtherTraining`, `DictionaryExists`, and the errors of `Trainer`.
   init(
-    _ source: TrainingData.Source, settings: [TrainingSettings], name: String?, workspace: WorkspaceOptions,
-    saveEvery: Int, logEvery: Int
+    _ source: TrainingData.Source, settings: [TrainingSettings], name: String?, workspace: Workspace,
+    saveEvery: Int, logEvery: Int, restart: Bool
   ) throws {
     (self.source, self.settings, self.saveEvery, self.logEvery) = (source, settings, saveEvery, logEvery)
+    (self.workspace, isRestart) = (workspace, restart)
     names = settings.map { "\(name.map { "\($0)-" } ?? "")k\($0.k)-n\($0.features)" }
-    folder = "\(workspace.folder)/training/\(source.block)/\(names.joined(separator: "+"))"
-    dictionaries = workspace.dictionaries(of: source.block)
+    folder = "\(workspace.trainings(of: source.block))/\(names.joined(separator: "+"))"
+    if restart, FileManager.default.fileExists(atPath: folder) {
+      try FileManager.default.removeItem(atPath: folder)
+    }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     AtomicFile.removeAbandoned(in: folder)
     var checkpoint: TrainingCheckpoint?
@@ -59,10 +67,18 @@ final class TrainingJob {
     }
     trainer = try Trainer(source: source.rows, settings: settings, resuming: checkpoint)
     log = try TrainingLog(path: "\(folder)/log.jsonl", keepingUpTo: trainer.position)
+    let dictionaries = workspace.dictionaries(of: source.block)
     for name in names
-    where checkpoint == nil && FileManager.default.fileExists(atPath: "\(dictionaries)/\(name)") {
+    where checkpoint == nil && !restart && FileManager.default.fileExists(atPath: "\(dictionaries)/\(name)") {
       throw DictionaryExists(path: "\(dictionaries)/\(name)")
     }
+  }
+
+  /// The names of the trainings of a block.
+  static func folders(of block: BlockName, in workspace: Workspace) -> [String] {
+    let folder = workspace.trainings(of: block)
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter { FileManager.default.fileExists(atPath: "\(folder)/\($0)/log.jsonl") }.sorted()
   }
 
   /// What must be the same when a training is taken up again.
@@ -81,8 +97,10 @@ final class TrainingJob {
     let first = jobs[0]
     let begun = first.trainer.position == 0 ? "" : ", going on from step \(first.trainer.position)"
     progress.note(
-      "\(blocks): \(first.names.joined(separator: ", ")) on \(Units.grouped(first.source.rows.count)) vectors, "
-        + "\(first.trainer.steps) steps\(begun)")
+      "\(blocks): \(first.names.joined(separator: ", ")) on \(Units.grouped(first.source.rows.count)) vectors"
+        + (first.source.store.map { " of '\($0.folder)' (\($0.pictures) pictures)" } ?? "")
+        + ", \(first.trainer.steps) steps\(begun)")
+    Interruption.workCanGoOn()
     progress.count(to: left)
     while jobs.contains(where: { !$0.trainer.isDone }) {
       for job in jobs where !job.trainer.isDone {
@@ -116,16 +134,17 @@ final class TrainingJob {
     var statistics: [FeatureStatistics?] = []
     var components: PrincipalComponents?
     let results = try names.indices.map { index in
-      let folder = "\(dictionaries)/\(names[index])"
+      let folder = "\(workspace.dictionaries(of: source.block))/\(names[index])"
       let autoencoder = trainer.autoencoder(index)
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      AtomicFile.removeAbandoned(in: folder)
       var saved = SavedAutoencoder(autoencoder)
       saved.block = "\(source.block)"
       saved.site = source.manifest.site
       saved.model = source.manifest.model
       saved.modelFingerprint = source.manifest.modelFingerprint
       saved.lastActive = trainer.lastActive(index)
+      // Taken up again after its end, it stays where it was in the order.
+      let order = isRestart ? nil : DictionaryLookup.order(of: names[index], at: source.block, in: workspace)
+      saved.order = order ?? DictionaryLookup.nextOrder(of: source.block, in: workspace)
       saved.metadata = [
         "data": try source.manifest.fingerprint,
         "settings": String(decoding: try JSON.line(settings[index]), as: UTF8.self),
@@ -139,24 +158,39 @@ final class TrainingJob {
           progress.advance("\(names[index]): measuring its features", by: $0)
         }
         progress.clear()
-        try DictionaryFolder.write(found, of: store, to: folder)
         let count = found.statistics.features
         saved.mean = Tensor(found.statistics.mean, [count])
         saved.deviation = Tensor(found.statistics.deviation, [count])
         survey = found
         components = found.components
       }
-      try saved.write(into: folder)
+      try write(saved, survey, to: folder)
       statistics.append(survey?.statistics)
-      return report(index, folder, survey, progress)
+      return report(index, folder, saved, survey, progress)
     }
     try TrainingCurves.write(
       log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: "\(folder)/curves.png")
     return results
   }
 
+  /// Writes a dictionary and what is known of its features; what others have laid beside it stays, unless all is made
+  /// anew.
+  private func write(_ saved: SavedAutoencoder, _ survey: DictionarySurvey?, to folder: String) throws {
+    func fill(_ folder: String) throws {
+      if let survey, let store = source.store { try DictionaryFolder.write(survey, of: store, to: folder) }
+      try saved.write(into: folder)
+    }
+    let parent = workspace.dictionaries(of: source.block)
+    try FileManager.default.createDirectory(
+      atPath: isRestart ? parent : folder, withIntermediateDirectories: true)
+    guard !isRestart else { return try AtomicFolder.write(to: folder, replacing: true, fill) }
+    AtomicFile.removeAbandoned(in: folder)
+    try fill(folder)
+  }
+
   private func report(
-    _ index: Int, _ folder: String, _ survey: DictionarySurvey?, _ progress: Progress
+    _ index: Int, _ folder: String, _ saved: SavedAutoencoder, _ survey: DictionarySurvey?,
+    _ progress: Progress
   ) -> Result {
     let features = settings[index].features
     let silent = survey.map { Double($0.statistics.dead.count) / Double(features) }
@@ -176,7 +210,9 @@ final class TrainingJob {
           + "and run: sdlens statistics --sae \(folder)")
     }
     return Result(
-      dictionary: folder, block: "\(source.block)", k: k, features: features,
+      dictionary: folder, fingerprint: saved.autoencoder.contentFingerprint.description,
+      block: "\(source.block)", store: source.store?.folder, storePictures: source.store?.pictures, k: k,
+      features: features,
       steps: trainer.steps, vectors: trainer.steps * settings[index].batch,
       explainedVariance: survey?.variance.global, meanExplainedVariance: survey?.variance.perDimension,
       componentsExplainedVariance: byComponents, componentsMeanExplainedVariance: meanByComponents,
@@ -191,8 +227,8 @@ struct OtherTraining: UserError {
   let found: String
   let now: String
   var description: String {
-    "'\(folder)' was begun with \(setting) \(found), but it is \(now) now; train with the same, or give the new "
-      + "dictionaries a --name"
+    "'\(folder)' was begun with \(setting) \(found), but it is \(now) now; train with the same, give the new "
+      + "dictionaries a --name, or begin anew with --restart"
   }
 }
 
@@ -200,6 +236,6 @@ struct OtherTraining: UserError {
 struct DictionaryExists: UserError {
   let path: String
   var description: String {
-    "'\(path)' exists already; give the new dictionary a --name, or move the old one away"
+    "'\(path)' exists already; give the new dictionary a --name, or replace the old one with --restart"
   }
 }

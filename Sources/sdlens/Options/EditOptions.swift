@@ -45,8 +45,9 @@ struct StepSet: ExpressibleByArgument {
 /// What is done to the updates of blocks.
 struct EditOptions: ParsableArguments {
   @Option(
-    parsing: .unconditionalSingleValue,
-    help: ArgumentHelp("A feature to change; repeat for several, with a strength each.", valueName: "n"))
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Features to change; one strength is for all of them, or each has its own.", valueName: "n"))
   var feature: [Int] = []
 
   @Option(
@@ -57,14 +58,14 @@ struct EditOptions: ParsableArguments {
   var beta: [NumberList] = []
 
   @Option(
-    parsing: .unconditionalSingleValue,
+    name: [.long, .customLong("strength")], parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
       "Add the feature in an area, this strongly in units of its mean activation; several make a strip.",
       valueName: "strength,…"))
   var add: [NumberList] = []
 
   @Option(
-    parsing: .unconditionalSingleValue,
+    name: [.long, .customLong("gamma")], parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
       "Put the feature alone in place of the update (paper, eq. 11), this strongly; the default prompt is then the "
         + "empty one. Several make a strip.", valueName: "gamma,…"))
@@ -90,7 +91,10 @@ struct EditOptions: ParsableArguments {
     help: ArgumentHelp("Edit in these denoising steps only, as 0,2-3. (default: all)", valueName: "steps"))
   var atSteps: StepSet?
 
-  @Option(help: ArgumentHelp("A saved list of edits, done before all others.", valueName: "edit.json"))
+  @Option(
+    help: ArgumentHelp(
+      "A saved list of edits, or a picture that carries one; done before all others.", valueName: "edit.json")
+  )
   var edit: String?
 
   func validate() throws {
@@ -101,21 +105,23 @@ struct EditOptions: ParsableArguments {
           + "and the rest as a list with --edit")
     }
     let given = kinds.first?.1.count ?? 0
-    if feature.count != given {
+    if feature.count != given, given != 1 || feature.isEmpty {
       throw ValidationError(
         feature.isEmpty
           ? "--\(kinds[0].0) needs a --feature"
           : given == 0
             ? "--feature needs a strength: --beta, --add or --empty-context"
-            : "there are \(feature.count) features and \(given) times --\(kinds[0].0); give one for each feature"
+            : "there are \(feature.count) features and \(given) times --\(kinds[0].0); give one for all, or one for each"
       )
     }
     do {
-      for (feature, list) in zip(feature, beta) { try check(list) { .modulate(feature: feature, beta: $0) } }
-      for (feature, list) in zip(feature, add) {
+      for (feature, list) in zip(feature, perFeature(beta)) {
+        try check(list) { .modulate(feature: feature, beta: $0) }
+      }
+      for (feature, list) in zip(feature, perFeature(add)) {
         try check(list) { .add(feature: feature, strength: $0, mask: .everywhere) }
       }
-      for (feature, list) in zip(feature, emptyContext) {
+      for (feature, list) in zip(feature, perFeature(emptyContext)) {
         try check(list) { .emptyContext(feature: feature, gamma: $0) }
       }
       if let region { _ = try Region(region) }
@@ -139,6 +145,11 @@ struct EditOptions: ParsableArguments {
     }
   }
 
+  /// A list of strengths for each feature: one that is given alone is for all.
+  func perFeature(_ lists: [NumberList]) -> [NumberList] {
+    lists.count == 1 ? Array(repeating: lists[0], count: feature.count) : lists
+  }
+
   /// Refuses strengths and features that no edit can have.
   private func check(_ list: NumberList, _ operation: (Double) -> Edit.Operation) throws {
     for value in list.values { _ = try EditList([Edit(operation(value), at: BlockName.studied[0])]) }
@@ -148,15 +159,17 @@ struct EditOptions: ParsableArguments {
   var wantsEmptyPrompt: Bool { !emptyContext.isEmpty }
 
   /// One list of edits for each picture of the strip, with what tells it from the others.
+  ///
+  /// - Parameter saved: edits of a file, done before all others.
   func lists(
-    at block: BlockName, mapSize: (BlockName) -> (height: Int, width: Int), _ settings: RunSettings
+    _ saved: [Edit], at block: BlockName, mapSize: (BlockName) -> (height: Int, width: Int),
+    _ settings: RunSettings
   ) throws -> [(title: String, list: EditList)] {
-    let saved = try edit.map { try EditList(contentsOf: $0).edits } ?? []
     let steps = atSteps?.steps
     var fixed = saved
     if reconstruct { fixed.append(Edit(.reconstruct, at: block, steps: steps)) }
     fixed += ablate.map { Edit(.ablate, at: $0, steps: steps) }
-    let strengths = beta + add + emptyContext
+    let strengths = perFeature(beta + add + emptyContext)
     let count = strengths.map(\.values.count).max() ?? 1
     let mask = try mask.map {
       try Mask(contentsOf: $0, picture: (settings.height, settings.width), map: mapSize(block))

@@ -26,12 +26,29 @@ struct FigureOptions: ParsableArguments {
   }
 
   /// The path of a figure, in the workspace's pictures unless another is given; checks that it can be written.
+  static func path(
+    _ output: String?, _ name: String, _ workspace: WorkspaceOptions, _ force: Bool, _ record: RunRecord
+  ) throws -> String {
+    try checked(
+      OutputPlace(
+        figure: output, default: try folder(output, workspace) + "/\(name).png", of: record, force: force
+      ).path)
+  }
+
+  /// The path of a figure that is drawn anew as what it shows goes on.
   static func path(_ output: String?, _ name: String, _ workspace: WorkspaceOptions) throws -> String {
-    let path = output ?? "\(workspace.folder)/pictures/\(name).png"
+    try checked(output ?? folder(output, workspace) + "/\(name).png")
+  }
+
+  private static func folder(_ output: String?, _ workspace: WorkspaceOptions) throws -> String {
+    let pictures = workspace.place.pictures
     if output == nil {
-      try FileManager.default.createDirectory(
-        atPath: "\(workspace.folder)/pictures", withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: pictures, withIntermediateDirectories: true)
     }
+    return pictures
+  }
+
+  private static func checked(_ path: String) throws -> String {
     try AtomicFile.check(path)
     return path
   }

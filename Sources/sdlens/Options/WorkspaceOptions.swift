@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import SDLensCore
 import SDLensDiffusion
-import SDLensSparse
+import SDLensStudy
 
 /// Where stores, dictionaries and results lie.
 struct WorkspaceOptions: ParsableArguments {
@@ -18,14 +18,6 @@ struct WorkspaceOptions: ParsableArguments {
     return workspace ?? chosen ?? "sdlens-workspace"
   }
 
-  /// The folder of the stores of activations.
-  var activations: String { folder + "/activations" }
-  /// A store: the name of one in the workspace, or a folder.
-  func path(ofStore store: String) -> String {
-    let path = "\(activations)/\(store)"
-    return !store.contains("/") && FileManager.default.fileExists(atPath: path) ? path : store
-  }
-
-  /// The folder of the dictionaries of a block.
-  func dictionaries(of block: BlockName) -> String { "\(folder)/saes/\(block)" }
+  /// The workspace.
+  var place: Workspace { Workspace(folder) }
 }

@@ -1,9 +1,18 @@
 import Dispatch
 import Foundation
 import SDLensCore
+import Synchronization
 
 /// What happens when somebody stops the program: half files are removed, then it ends as the signal wants.
 enum Interruption {
+  /// What is said to the person who stops the program, where the work done so far is not lost.
+  static let farewell = Mutex<String?>(nil)
+
+  /// Says of the work that begins: what is done stays, and the same command goes on with the rest.
+  static func workCanGoOn() {
+    farewell.withLock { $0 = "Stopped; what is done is kept, and the same command goes on with the rest" }
+  }
+
   // Used once, before there is a second thread; kept because a source that is let go listens no more.
   private nonisolated(unsafe) static var sources: [any DispatchSourceSignal] = []
 
@@ -15,7 +24,12 @@ enum Interruption {
       let queue = DispatchQueue(label: "interruption")
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
-        AtomicFile.abandonAll { die(of: number) }
+        AtomicFile.abandonAll {
+          if isatty(STDERR_FILENO) == 1, let text = farewell.withLock({ $0 }) {
+            try? FileHandle.standardError.write(contentsOf: Data("\r\u{1B}[K\(text)\n".utf8))
+          }
+          die(of: number)
+        }
       }
       source.resume()
       sources.append(source)

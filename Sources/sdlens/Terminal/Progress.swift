@@ -54,21 +54,21 @@ final class Progress {
   /// Takes the bar away.
   func clear() { if style == .bar { write("\r\u{1B}[K") } }
 
-  /// The rate, and the time left at this rate.
+  /// The time left at this rate, and the rate.
   private var estimate: String {
     let each = (clock.now - begin) / max(1, done)
     let rate =
       each < .seconds(1)
       ? "\(Units.rounded(.seconds(1) / each)) \(unit)/s"
       : "\(Units.rounded(each / .seconds(1))) s/\(unit.dropLast())"
-    return "\(rate), \(Units.time(each * (total - done))) left"
+    return "\(Units.time(each * (total - done))) left, \(rate)"
   }
 
-  /// `[########--------]  picture 1 of 2, step 3 of 4, 1.21 steps/s, 4.1 s left`, cut where the terminal ends;
-  /// a narrow one has the text alone.
+  /// `[########------]  4.1 s left, 1.21 steps/s, picture 1 of 2, step 3 of 4`, cut where the terminal ends; the time
+  /// comes first, so that it is seen on any, and a narrow one has no bar.
   private func redraw(_ text: String) {
-    let text = done == 0 ? text : "\(text), \(estimate)"
-    let cells = min(24, columns - 60)
+    let text = done == 0 ? text : "\(estimate), \(text)"
+    let cells = min(24, columns / 4 - 6)
     var bar = ""
     if total > 0, cells >= 8 {
       let full = cells * done / total

@@ -94,7 +94,7 @@ struct EvalMatch: ParsableCommand {
     _ both: [SparseAutoencoder], _ saved: String?, _ name: String, _ progress: Progress
   ) throws -> [Double] {
     guard let block = block?.description ?? saved else { throw BlockUnknown(path: first) }
-    let activations = try ActivationStore(workspace.path(ofStore: name)).activations(of: block)
+    let activations = try ActivationStore(workspace.place.path(ofStore: name)).activations(of: block)
     guard activations.width == both[0].width else {
       throw WidthMismatch(block: block, stored: activations.width, dictionary: both[0].width)
     }

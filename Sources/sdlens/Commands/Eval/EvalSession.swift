@@ -33,7 +33,8 @@ final class EvalSession {
     (self.options, self.choice, self.progress) = (options, choice, progress)
     folder = try options.model.folder()
     let (measured, workspace) = (options.measured, options.workspace)
-    let dictionaries = try measured.sae.dictionaries(named: measured.block, model: folder, in: workspace)
+    let dictionaries = try measured.sae.dictionaries(
+      named: measured.block, model: folder, in: workspace, progress)
     self.dictionaries = dictionaries
     for (block, dictionary) in dictionaries.sorted(by: { $0.key < $1.key }) {
       if case .list(let list) = choice, let most = list.max(), most >= dictionary.autoencoder.features {
@@ -41,12 +42,12 @@ final class EvalSession {
       }
     }
     let blocks = dictionaries.keys.sorted()
-    let lookup = StoreLookup(model: folder, workspace: workspace)
-    let store = try options.store.map(lookup.named) ?? lookup.newest(of: blocks)
+    let lookup = StoreLookup(folder, in: workspace.place) { progress.note($0) }
+    let pictures = blocks.compactMap { dictionaries[$0]?.pictures }.first
+    let store =
+      try options.store.map(lookup.named) ?? pictures.flatMap(lookup.store(of:)) ?? lookup.best(of: blocks)
     self.store = store
-    recorded =
-      try blocks.compactMap { dictionaries[$0]?.pictures }.first
-      ?? store.map { try RecordedPictures($0) }
+    recorded = try pictures ?? store.map { try RecordedPictures($0) }
     archive = try PictureArchive(
       folder, dictionaries: dictionaries.mapValues { BlockDictionary($0.autoencoder, means: $0.means) },
       folder: "\(workspace.folder)/pictures/cache")

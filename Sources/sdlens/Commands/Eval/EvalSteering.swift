@@ -64,9 +64,9 @@ struct EvalSteering: ParsableCommand {
     progress.stage("reading the model")
     let prompts = try JudgedPrompts(of: folder, limit: judged.limit, seed: judged.seed)
     let dictionaries = try measured.sae.dictionaries(
-      named: measured.block, model: folder, in: workspace)
+      named: measured.block, model: folder, in: workspace, progress)
     let blocks = dictionaries.keys.sorted()
-    let store = try StoreLookup(model: folder, workspace: workspace).find(store, of: blocks)
+    let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }.find(store, of: blocks)
     var settings = try judged.settings(prompts, folder)
     settings["store"] = try store.manifest.fingerprint
     settings["pictures"] = "\(min(pictures, store.pictures))"

@@ -59,9 +59,9 @@ struct EvalTruth: ParsableCommand {
     guard folder.title == ModelFolder.embedded else {
       throw NotOfShapes(store: folder.name, reason: "is another model")
     }
-    let dictionaries = try measured.all(model: folder, in: workspace)
+    let dictionaries = try measured.all(model: folder, in: workspace, progress)
     let blocks = Set(dictionaries.map(\.block)).sorted()
-    let store = try StoreLookup(model: folder, workspace: workspace).find(store, of: blocks)
+    let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }.find(store, of: blocks)
     _ = try FactorStudy.scenes(of: store)
     let settings = [
       "store": try store.manifest.fingerprint, "pictures": "\(min(pictures, store.pictures))",
@@ -103,7 +103,7 @@ extension MeasuredOptions {
   /// Every dictionary that is meant: all that are named, or the newest of each block.
   ///
   /// - Throws: as `dictionaries`.
-  func all(model: ModelFolder, in workspace: WorkspaceOptions) throws
+  func all(model: ModelFolder, in workspace: WorkspaceOptions, _ progress: Progress) throws
     -> [(block: BlockName, name: String, folder: DictionaryFolder)]
   {
     func named(_ found: [BlockName: DictionaryFolder]) -> [(BlockName, String, DictionaryFolder)] {
@@ -112,7 +112,7 @@ extension MeasuredOptions {
       }
     }
     guard !sae.sae.isEmpty else {
-      return named(try sae.dictionaries(named: block, model: model, in: workspace))
+      return named(try sae.dictionaries(named: block, model: model, in: workspace, progress))
     }
     return try sae.sae.flatMap { name in
       var one = SAEOptions()
@@ -120,7 +120,7 @@ extension MeasuredOptions {
       var (found, problem): ([BlockName: DictionaryFolder], (any Error)?) = ([:], nil)
       for block in block.isEmpty ? BlockName.all : Set(block).sorted() {
         do {
-          found.merge(try one.dictionaries(of: [block], model: model, in: workspace)) { $1 }
+          found.merge(try one.dictionaries(of: [block], model: model, in: workspace, progress)) { $1 }
         } catch { problem = problem ?? error }
       }
       // A name may mean one dictionary in each block; one that fits nowhere is an error.

@@ -12,6 +12,7 @@ struct FigureJob {
   let darkroom: Darkroom
   let settings: RunSettings
   let path: String
+  private let record: RunRecord
   private let shared: SharedFigureOptions
   private let progress: Progress
 
@@ -33,7 +34,8 @@ struct FigureJob {
     folder = try shared.model.folder()
     settings = try shared.options.settings(pictureSize: folder.pictureSize)
     let found = try dictionaries(folder)
-    path = try FigureOptions.path(shared.figure.output, name, shared.workspace)
+    record = try RunRecord(of: folder, settings: settings, dictionaries: found, request: OutputPlace.request)
+    path = try FigureOptions.path(shared.figure.output, name, shared.workspace, shared.force.force, record)
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: found)
     self.study = study
@@ -66,11 +68,7 @@ struct FigureJob {
   func draw(_ figure: Figure) throws {
     progress.count(to: figure.work, unit: "passes")
     darkroom.advance = { progress.advance("drawing") }
-    let texts = [
-      PNGText("Software", "sdlens \(Version.current)"), PNGText("figure", figure.title),
-      PNGText("model", "\(folder.title) \(try folder.fingerprint())"), PNGText("seed", "\(settings.seed)"),
-    ]
-    try figure.write(to: path, darkroom, text: texts)
+    try figure.write(to: path, darkroom, text: record.texts(shows: figure.title))
     let table = (path as NSString).deletingPathExtension + ".txt"
     let bytes = Array(figure.promptTable.utf8)
     try AtomicFile.write(to: table, byteCount: bytes.count) { try $0.append(bytes) }
@@ -85,6 +83,7 @@ struct FigureJob {
 /// The options of every figure that is made by a model.
 struct SharedFigureOptions: ParsableArguments {
   @OptionGroup var figure: FigureOptions
+  @OptionGroup var force: ForceOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
   @OptionGroup var options: RunOptions

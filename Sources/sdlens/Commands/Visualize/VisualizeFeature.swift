@@ -48,7 +48,7 @@ struct VisualizeFeature: ParsableCommand {
     let progress = Progress(quiet: shared.quiet.quiet)
     defer { progress.clear() }
     let job = try FigureJob(shared, name: "feature-\(block)", progress) { folder in
-      try sae.dictionaries(of: [block], model: folder, in: shared.workspace)
+      try sae.dictionaries(of: [block], model: folder, in: shared.workspace, progress)
     }
     let chosen =
       try features.isEmpty

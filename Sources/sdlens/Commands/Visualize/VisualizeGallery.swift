@@ -75,7 +75,7 @@ struct VisualizeGallery: ParsableCommand {
     defer { progress.clear() }
     let folder = try model.folder()
     let settings = try options.settings(pictureSize: folder.pictureSize)
-    let found = try sae.dictionaries(of: [block], model: folder, in: workspace)
+    let found = try sae.dictionaries(of: [block], model: folder, in: workspace, progress)
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: found)
     let darkroom = Darkroom(study.pipeline, dictionaries: found) { study.encode($0, $1) }
@@ -87,6 +87,7 @@ struct VisualizeGallery: ParsableCommand {
     gallery.cellWidth = cell
     let chosen = features.numbers(alive: gallery.alive, count: found[block]!.autoencoder.features)
     let output = output ?? "\(workspace.folder)/pictures/gallery-\(block)"
+    Interruption.workCanGoOn()
     progress.count(to: chosen.count, unit: "cards")
     let outcome = try gallery.write(chosen, to: output) { progress.advance("making cards", by: $0) }
     progress.note("Cards made: \(outcome.made), there already: \(outcome.kept)")

@@ -79,7 +79,7 @@ struct VisualizePaint: ParsableCommand {
     let progress = Progress(quiet: shared.quiet.quiet)
     defer { progress.clear() }
     let job = try FigureJob(shared, name: "paint-\(block)", progress) { folder in
-      try sae.dictionaries(of: [block], model: folder, in: shared.workspace)
+      try sae.dictionaries(of: [block], model: folder, in: shared.workspace, progress)
     }
     let defaults = try job.prompts().instead(of: [FigurePrompts.sloth, FigurePrompts.unrelated[2]])
     let settings = job.settings

@@ -56,7 +56,7 @@ struct VisualizePrompt: ParsableCommand {
     let progress = Progress(quiet: shared.quiet.quiet)
     defer { progress.clear() }
     let job = try FigureJob(shared, name: "prompt", progress) { folder in
-      try sae.dictionaries(named: block, model: folder, in: shared.workspace)
+      try sae.dictionaries(named: block, model: folder, in: shared.workspace, progress)
     }
     let scene = Scene(
       try prompt ?? job.prompts().instead(of: [FigurePrompts.sloth])[0], job.settings)

@@ -36,7 +36,7 @@ struct VisualizeReconstruction: ParsableCommand {
     defer { progress.clear() }
     let blocks = block.isEmpty ? [BlockName.studied[0]] : Set(block).sorted()
     let job = try FigureJob(shared, name: "reconstruction", progress) { folder in
-      try sae.dictionaries(of: blocks, model: folder, in: shared.workspace)
+      try sae.dictionaries(of: blocks, model: folder, in: shared.workspace, progress)
     }
     let recorded = job.darkroom.dictionaries[blocks[0]]?.pictures
     let prompts = try prompt.isEmpty ? job.prompts(recorded: recorded).random(count) : prompt

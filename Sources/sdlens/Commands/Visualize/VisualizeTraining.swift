@@ -47,28 +47,29 @@ struct VisualizeTraining: ParsableCommand {
     // …/training/<block>/<names>: the dictionaries lie in …/saes/<block>/.
     let block = parts.dropLast().last.flatMap { try? BlockName($0) } ?? block
     let statistics = try names.map { name in
-      let path = "\(workspace.dictionaries(of: block))/\(name)"
+      let path = "\(workspace.place.dictionaries(of: block))/\(name)"
       return FileManager.default.fileExists(atPath: path) ? try DictionaryFolder(path).statistics : nil
     }
-    let figure = try FigureOptions.path(output, "training-\(block)", workspace)
+    let figure = try FigureOptions.path(
+      output, "training-\(block)-\(names.joined(separator: "+"))", workspace)
     try TrainingCurves.write(log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: figure)
     try report.json
       ? Output.print(json: Result(figure: figure, dictionaries: names)) : Output.print(figure)
   }
 
-  /// The training of the block whose log is the newest.
+  /// The training of the block that was begun last: one that has no dictionary yet, else that of the last dictionary.
   private func last() throws -> String {
-    let folder = "\(workspace.folder)/training/\(block)"
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    let dated = names.compactMap { name -> (path: String, date: Date)? in
-      let path = "\(folder)/\(name)"
-      let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)/log.jsonl")
-      return (attributes?[.modificationDate] as? Date).map { (path, $0) }
+    let names = TrainingJob.folders(of: block, in: workspace.place)
+    let ordered = names.map { name in
+      let orders = name.split(separator: "+").map {
+        DictionaryLookup.order(of: String($0), at: block, in: workspace.place) ?? .max
+      }
+      return (order: orders.max() ?? 0, name: name)
     }
-    guard let newest = dated.max(by: { ($0.date, $0.path) < ($1.date, $1.path) }) else {
+    guard let last = ordered.max(by: { ($0.order, $0.name) < ($1.order, $1.name) }) else {
       throw NoTraining(block: block, workspace: workspace.folder)
     }
-    return newest.path
+    return "\(workspace.place.trainings(of: block))/\(last.name)"
   }
 }
 

@@ -57,7 +57,7 @@ struct VisualizeTransfer: ParsableCommand {
     let progress = Progress(quiet: shared.quiet.quiet)
     defer { progress.clear() }
     let job = try FigureJob(shared, name: "transfer-\(block)", progress) { folder in
-      try sae.dictionaries(of: [block], model: folder, in: shared.workspace)
+      try sae.dictionaries(of: [block], model: folder, in: shared.workspace, progress)
     }
     // Taken together, so that a model with prompts of its own has four different ones.
     let defaults = try job.prompts().instead(of: [FigurePrompts.sloth] + FigurePrompts.unrelated)

@@ -1,0 +1,220 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+
+/// Finds the dictionaries of blocks of a model.
+public struct DictionaryLookup {
+  /// The model that they must be of.
+  public let model: ModelFolder
+  /// Where they lie unless they are named.
+  public let workspace: Workspace
+  /// Told of every choice among several.
+  public let note: (String) -> Void
+
+  /// Looks in a workspace.
+  public init(_ model: ModelFolder, in workspace: Workspace, note: @escaping (String) -> Void) {
+    (self.model, self.workspace, self.note) = (model, workspace, note)
+  }
+
+  /// The dictionary of each block: of those named the one that is of the block, else the one of the workspace that
+  /// was trained last.
+  ///
+  /// - Parameter names: names in the workspace, folders or files, or Hugging Face ids in the local cache.
+  /// - Throws: `NoDictionary` when there is none for a block, `DictionaryOfAnother` when one is for another block or
+  ///   model, and what is wrong with its files.
+  public func dictionaries(of blocks: [BlockName], named names: [String]) throws -> [BlockName:
+    DictionaryFolder]
+  {
+    let fingerprint = try model.fingerprint().description
+    let given = try names.flatMap { try open($0, blocks) }
+    return try Dictionary(
+      uniqueKeysWithValues: blocks.map { block in
+        // One that does not tell its block is for the only block asked for.
+        if let found = given.first(where: { $0.block.map { $0 == "\(block)" } ?? (blocks.count == 1) })?
+          .dictionary
+        {
+          if let made = found.saved.modelFingerprint, made != fingerprint {
+            throw DictionaryOfAnother(
+              path: found.path, what: "model", found: "\(found.saved.model ?? "") \(made)",
+              needed: "\(model.title) \(fingerprint)")
+          }
+          return (block, found)
+        }
+        if let other = given.first, names.count == blocks.count {
+          throw DictionaryOfAnother(
+            path: other.dictionary.path, what: "block", found: other.block ?? "unknown", needed: "\(block)")
+        }
+        let present = trained(of: block, fingerprint)
+        guard let last = present.last else {
+          throw NoDictionary(block: block, model: model.title, workspace: workspace.folder)
+        }
+        if present.count > 1 {
+          note(
+            "\(block) has \(present.count) dictionaries; taking '\(last.name)', the one trained last (--sae takes "
+              + "another: \(present.dropLast().reversed().map(\.name).joined(separator: ", ")))")
+        }
+        return (block, try DictionaryFolder(last.path))
+      })
+  }
+
+  /// Those of the blocks given; without any, of those of the paper's four that have one.
+  ///
+  /// - Throws: `NoDictionary` when a block given, or each of the four, has none.
+  public func dictionaries(ofSome blocks: [BlockName], named names: [String]) throws
+    -> [BlockName: DictionaryFolder]
+  {
+    guard blocks.isEmpty else { return try dictionaries(of: Set(blocks).sorted(), named: names) }
+    let fingerprint = try model.fingerprint().description
+    let present = BlockName.studied.filter { !trained(of: $0, fingerprint).isEmpty }
+    return try dictionaries(
+      of: present.isEmpty || !names.isEmpty ? BlockName.studied : present, named: names)
+  }
+
+  /// The number of a dictionary among those of its block; nil when there is none of that name.
+  public static func order(of name: String, at block: BlockName, in workspace: Workspace) -> Int? {
+    all(of: block, in: workspace).first { $0.name == name }?.order
+  }
+
+  /// The number by which the next dictionary of a block is known to be the newest.
+  public static func nextOrder(of block: BlockName, in workspace: Workspace) -> Int {
+    1 + (all(of: block, in: workspace).map(\.order).max() ?? 0)
+  }
+
+  /// A whole dictionary in the workspace.
+  struct Found {
+    let name, path: String
+    let order: Int
+    let modelFingerprint: String?
+  }
+
+  /// The whole dictionaries of a block, oldest first: by the number that training gave them, never by the dates of
+  /// files, which a copy changes.
+  static func all(of block: BlockName, in workspace: Workspace) -> [Found] {
+    let folder = workspace.dictionaries(of: block)
+    return Workspace.names(in: folder).compactMap { name -> Found? in
+      let path = "\(folder)/\(name)"
+      guard let config = try? ConfigFile("\(path)/sae.json") else { return nil }
+      return Found(
+        name: name, path: path, order: (try? config.int("order", in: 0...1 << 40, default: 0)) ?? 0,
+        modelFingerprint: try? config.string("model_fingerprint"))
+    }.sorted { ($0.order, $0.name) < ($1.order, $1.name) }
+  }
+
+  private func trained(of block: BlockName, _ fingerprint: String) -> [Found] {
+    Self.all(of: block, in: workspace).filter { $0.modelFingerprint ?? fingerprint == fingerprint }
+  }
+
+  /// A dictionary that somebody named, and the block that it, or its folder, says it is of.
+  private struct Given {
+    let dictionary: DictionaryFolder
+    let block: String?
+
+    init(_ path: String) throws {
+      dictionary = try DictionaryFolder(path)
+      block = dictionary.saved.block ?? BlockName.named(inPath: path)?.description
+    }
+  }
+
+  /// What a name stands for: one dictionary, or of a folder or a repository of several those of the blocks.
+  private func open(_ name: String, _ blocks: [BlockName]) throws -> [Given] {
+    guard !FileManager.default.fileExists(atPath: name) else { return try inside(name, name, blocks) }
+    if !name.contains("/") {
+      let paths = blocks.map { "\(workspace.dictionaries(of: $0))/\(name)" }
+      let present = paths.filter(FileManager.default.fileExists)
+      guard present.isEmpty else { return try present.map { try Given($0) } }
+    }
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    let (repository, rest) = (
+      parts.prefix(2).joined(separator: "/"), parts.dropFirst(2).joined(separator: "/")
+    )
+    if HubCache.isName(repository) {
+      let cache = HubCache()
+      guard let snapshot = cache.snapshot(of: repository) else {
+        throw DictionaryNotCached(name: name, repository: repository, cache: cache.path)
+      }
+      let path = rest.isEmpty ? snapshot : "\(snapshot)/\(rest)"
+      guard FileManager.default.fileExists(atPath: path) else { throw FileError.missing(path: path) }
+      return try inside(path, name, blocks)
+    }
+    return [try Given(name)]
+  }
+
+  /// The dictionary at a path, or those below it whose folders name the blocks, as sdxl-unbox lays them out.
+  private func inside(_ path: String, _ name: String, _ blocks: [BlockName]) throws -> [Given] {
+    let folders = SavedAutoencoder.isCheckpoint(path) ? [] : Self.checkpoints(below: path)
+    guard !folders.isEmpty else { return [try Given(path)] }
+    return try blocks.compactMap { block in
+      let found = folders.filter { BlockName.named(inPath: $0) == block }
+      guard found.count > 1 else { return try found.first.map { try Given("\(path)/\($0)") } }
+      // The paper's own setting, where it is one of several.
+      let usual = found.filter { $0.contains("_k10_hidden5120_") }
+      guard usual.count == 1 else { throw SeveralDictionaries(name: name, block: block, found: found) }
+      note(
+        "'\(name)' has \(found.count) dictionaries of \(block); taking '\(usual[0])' (--sae \(name)/FOLDER takes another)"
+      )
+      return try Given("\(path)/\(usual[0])")
+    }
+  }
+
+  /// The folders of dictionaries below a folder, by their paths in it; two levels are looked at, and of the steps of
+  /// a training, which sdxl-unbox keeps side by side, the last.
+  private static func checkpoints(below folder: String) -> [String] {
+    Workspace.names(in: folder).flatMap { name -> [String] in
+      if SavedAutoencoder.isCheckpoint("\(folder)/\(name)") { return [name] }
+      let inner = Workspace.names(in: "\(folder)/\(name)").filter {
+        SavedAutoencoder.isCheckpoint("\(folder)/\(name)/\($0)")
+      }
+      let last = inner.contains("final") ? ["final"] : inner
+      return last.map { "\(name)/\($0)" }
+    }
+  }
+}
+
+/// No dictionary for a block.
+public struct NoDictionary: UserError {
+  let block: BlockName
+  let model: String
+  let workspace: String
+  /// The block, and what to do.
+  public var description: String {
+    "there is no dictionary of \(block) for the model \(model) in '\(workspace)'; train one with: "
+      + "sdlens train-sae --block \(block)"
+  }
+}
+
+/// A dictionary for something else.
+public struct DictionaryOfAnother: UserError {
+  let path: String
+  let what: String
+  let found: String
+  let needed: String
+  /// The dictionary, what it is of, and what is needed.
+  public var description: String {
+    "the dictionary '\(path)' is of the \(what) \(found), but \(needed) is needed; choose another with --sae"
+  }
+}
+
+/// A repository that was not downloaded.
+public struct DictionaryNotCached: UserError {
+  let name: String
+  let repository: String
+  let cache: String
+  /// What was looked for, and the command that brings it.
+  public var description: String {
+    "'\(name)' is no dictionary in the workspace, no folder, and not in the local cache '\(cache)'; if it is a Hugging "
+      + "Face id, download it with: hf download \(repository)"
+  }
+}
+
+/// More than one dictionary of a block, and nothing that says which.
+public struct SeveralDictionaries: UserError {
+  let name: String
+  let block: BlockName
+  let found: [String]
+  /// The dictionaries.
+  public var description: String {
+    "'\(name)' has \(found.count) dictionaries of \(block); name one of them with --sae, as in \(name)/\(found[0]): "
+      + found.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+
+/// Finds recorded activations of a model.
+public struct StoreLookup {
+  /// The model that must have made them.
+  public let model: ModelFolder
+  /// Where they lie unless they are named.
+  public let workspace: Workspace
+  /// Told of every choice among several, and of what is passed over.
+  public let note: (String) -> Void
+
+  /// Fewer pictures than these say nothing about features or factors: nothing is measured on them unasked.
+  public static let fewestPictures = 50
+
+  /// Looks in a workspace.
+  public init(_ model: ModelFolder, in workspace: Workspace, note: @escaping (String) -> Void) {
+    (self.model, self.workspace, self.note) = (model, workspace, note)
+  }
+
+  /// A store that somebody names: one of the workspace, or a folder.
+  ///
+  /// - Throws: `StoreOfAnotherModel`, and the errors of `ActivationStore`.
+  public func named(_ name: String) throws -> ActivationStore {
+    let store = try ActivationStore(workspace.path(ofStore: name))
+    try check(store)
+    return store
+  }
+
+  /// The best store of the model's updates that has all the blocks: a whole one, and of these the one with the most
+  /// vectors; of equal ones the first by name. Nil when there is none.
+  public func best(of blocks: [BlockName]) throws -> ActivationStore? {
+    let fingerprint = try model.fingerprint().description
+    let wanted = Set(blocks.map(\.description))
+    let fitting = open().filter { store in
+      let manifest = store.manifest
+      return manifest.modelFingerprint == fingerprint && manifest.site == "update" && store.pictures > 0
+        && wanted.isSubset(of: manifest.blocks.map(\.name))
+    }
+    guard let best = fitting.max(by: { Self.size($0, wanted) < Self.size($1, wanted) }) else { return nil }
+    if fitting.count > 1 {
+      let others = fitting.filter { $0.folder != best.folder }.map(Self.describe)
+      note(
+        "Taking the store \(Self.describe(best)), the largest of \(fitting.count) (--store takes another: "
+          + "\(others.joined(separator: ", ")))")
+    }
+    return best
+  }
+
+  /// The store to measure on: the one that is named, else the best that fits.
+  ///
+  /// - Throws: `NoStore`, `SmallStore` when the best has too few pictures, and as `named`.
+  public func find(_ name: String?, of blocks: [BlockName]) throws -> ActivationStore {
+    if let name { return try named(name) }
+    guard let store = try best(of: blocks) else {
+      throw NoStore(model: model.title, blocks: blocks, workspace: workspace.folder)
+    }
+    guard store.pictures >= Self.fewestPictures else {
+      throw SmallStore(path: store.folder, pictures: store.pictures, blocks: blocks)
+    }
+    return store
+  }
+
+  /// The store in which some pictures were recorded; nil when it is no longer there.
+  public func store(of pictures: RecordedPictures) throws -> ActivationStore? {
+    try open().first { try $0.manifest.fingerprint == pictures.manifest.fingerprint }
+  }
+
+  /// Checks that the model recorded a store.
+  ///
+  /// - Throws: `StoreOfAnotherModel`.
+  public func check(_ store: ActivationStore) throws {
+    let fingerprint = try model.fingerprint().description
+    guard store.manifest.modelFingerprint == fingerprint else {
+      throw StoreOfAnotherModel(
+        store: store.folder, found: "\(store.manifest.model) \(store.manifest.modelFingerprint)",
+        needed: "\(model.title) \(fingerprint)")
+    }
+  }
+
+  /// All stores of the workspace that can be opened; one that cannot stops nothing, but is said.
+  private func open() -> [ActivationStore] {
+    Workspace.names(in: workspace.activations).compactMap { name in
+      let folder = "\(workspace.activations)/\(name)"
+      do { return try ActivationStore(folder) } catch is NoActivationStore { return nil } catch {
+        note("Passed over: \(error)")
+        return nil
+      }
+    }
+  }
+
+  /// What makes one store better than another.
+  private static func size(
+    _ store: ActivationStore, _ blocks: Set<String>
+  ) -> (whole: Int, vectors: Int, name: String) {
+    let rows = store.manifest.blocks.filter { blocks.contains($0.name) }.map(store.manifest.rows)
+    let vectors = rows.reduce(0, +) * store.pictures
+    // Of equal ones the first by name: compared from its end backwards.
+    return (store.missing.isEmpty ? 1 : 0, vectors, String(store.folder.reversed()))
+  }
+
+  /// As in `'small' (20 pictures)`.
+  private static func describe(_ store: ActivationStore) -> String {
+    let name = (store.folder as NSString).lastPathComponent
+    return "'\(name)' (\(store.pictures) pictures\(store.missing.isEmpty ? "" : ", not whole"))"
+  }
+}
+
+/// Nothing recorded that fits.
+public struct NoStore: UserError {
+  let model: String
+  let blocks: [BlockName]
+  let workspace: String
+  /// What is missing, and the command that makes it.
+  public var description: String {
+    let names = blocks.map(\.description)
+    return
+      "'\(workspace)' has no store of the updates of \(names.joined(separator: ", ")) of the model \(model); "
+      + "make one with: sdlens collect --block \(names.joined(separator: " "))"
+  }
+}
+
+/// Only a store that is too small to measure anything on.
+public struct SmallStore: UserError {
+  let path: String
+  let pictures: Int
+  let blocks: [BlockName]
+  /// The store, and what to do.
+  public var description: String {
+    let names = blocks.map(\.description).joined(separator: " ")
+    return
+      "the largest store that fits, '\(path)', has \(pictures) pictures, too few to measure on "
+      + "(\(StoreLookup.fewestPictures) are needed at least); take it all the same with --store "
+      + "\((path as NSString).lastPathComponent), or make a larger one with: sdlens collect --block \(names) --name NAME"
+  }
+}
+
+/// A store that another model filled.
+public struct StoreOfAnotherModel: UserError {
+  let store: String
+  let found: String
+  let needed: String
+  /// The store and the two models.
+  public var description: String {
+    "'\(store)' was recorded with the model \(found), but the model is \(needed); name the right one with "
+      + "--model, or collect again"
+  }
+}

@@ -1,0 +1,59 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+
+/// The folder in which a study keeps what it records, trains and makes.
+public struct Workspace: Sendable {
+  /// Where it lies.
+  public let folder: String
+
+  /// Names a folder, which need not be there yet.
+  public init(_ folder: String) { self.folder = folder }
+
+  /// The folder of the stores of activations.
+  public var activations: String { folder + "/activations" }
+  /// The folder of pictures and figures.
+  public var pictures: String { folder + "/pictures" }
+  /// The folder of measurements.
+  public var results: String { folder + "/results" }
+  /// The folder of the dictionaries of a block.
+  public func dictionaries(of block: BlockName) -> String { "\(folder)/saes/\(block)" }
+  /// The folder of the trainings of a block that can go on: checkpoints, logs and curves.
+  public func trainings(of block: BlockName) -> String { "\(folder)/training/\(block)" }
+
+  /// A store: the name of one in the workspace, or a folder.
+  public func path(ofStore store: String) -> String {
+    let path = "\(activations)/\(store)"
+    return !store.contains("/") && FileManager.default.fileExists(atPath: path) ? path : store
+  }
+
+  /// A dictionary: a path, or the name of one in the workspace, which without a block only one block may have.
+  public func path(ofDictionary name: String, _ block: BlockName?) -> String {
+    guard !name.contains("/"), !FileManager.default.fileExists(atPath: name) else { return name }
+    let found = (block.map { [$0] } ?? BlockName.all).map { "\(dictionaries(of: $0))/\(name)" }
+      .filter(FileManager.default.fileExists)
+    return found.count == 1 ? found[0] : name
+  }
+
+  /// The names of what lies in one of its folders, sorted; hidden ones are left out.
+  static func names(in folder: String) -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter { !$0.hasPrefix(".") }.sorted()
+  }
+
+  /// The first of `name`, `name-2`, `name-3`, … that may be written.
+  ///
+  /// - Parameters:
+  ///   - ending: of a file, as in `.png`; empty for a folder.
+  ///   - isFree: whether nothing is at a path, or what the run that asks has made itself.
+  public static func freePath(
+    _ name: String, ending: String = "", isFree: (String) throws -> Bool
+  ) rethrows -> String {
+    var number = 1
+    while true {
+      let path = number == 1 ? name + ending : "\(name)-\(number)\(ending)"
+      if try isFree(path) { return path }
+      number += 1
+    }
+  }
+}

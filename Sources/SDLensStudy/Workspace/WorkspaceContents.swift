@@ -1,0 +1,157 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+
+/// What lies in a workspace.
+public struct WorkspaceContents: Encodable {
+  /// A store of activations.
+  public struct Store: Encodable {
+    /// The name of its folder.
+    public let name: String
+    /// The model that made it.
+    public let model: String
+    /// What was recorded: `update`, `residual` or `heads.n`.
+    public let site: String
+    /// Its blocks, in the order of the forward pass.
+    public let blocks: [String]
+    /// Those that are there, and those that it is to have.
+    public let pictures, picturesPlanned: Int
+    /// Vectors of all blocks.
+    public let vectors: Int
+    /// Bytes of the vectors.
+    public let bytes: Int
+  }
+
+  /// A dictionary.
+  public struct Dictionary: Encodable {
+    /// Its block.
+    public let block: String
+    /// The name of its folder.
+    public let name: String
+    /// A number that changes with its content.
+    public let fingerprint: String
+    /// The model whose updates it decomposes, where that is known.
+    public let model: String?
+    /// Features, those active in a vector, and the width of a vector.
+    public let features, k, width: Int
+    /// The share of the features that were never active where they were measured; nil when they were not.
+    public let neverActiveShare: Double?
+    /// The vectors that they were measured on.
+    public let vectors: Int?
+    /// Features with a caption.
+    public let captions: Int
+    /// Whether commands take this one when none is named.
+    public let isDefault: Bool
+  }
+
+  /// A training that has not ended, or whose dictionaries are gone.
+  public struct Training: Encodable {
+    /// Its block.
+    public let block: String
+    /// The names of the dictionaries that it makes.
+    public let dictionaries: [String]
+    /// Its folder.
+    public let folder: String
+  }
+
+  /// The workspace.
+  public let folder: String
+  /// By name.
+  public let stores: [Store]
+  /// In the order of the forward pass; of one block the oldest first.
+  public let dictionaries: [Dictionary]
+  /// In the order of the forward pass.
+  public let trainings: [Training]
+  /// Names of the folders of measurements.
+  public let results: [String]
+  /// Names of pictures, figures and folders of them.
+  public let pictures: [String]
+  /// What cannot be read, each a sentence.
+  public let problems: [String]
+
+  /// Looks through a workspace; what is damaged becomes a problem, and stops nothing.
+  ///
+  /// - Throws: `NoWorkspace` when there is no such folder, or nothing of ours in it.
+  public init(_ workspace: Workspace) throws {
+    folder = workspace.folder
+    var problems: [String] = []
+    func attempt<Value>(_ body: () throws -> Value) -> Value? {
+      do { return try body() } catch {
+        problems.append("\(error)")
+        return nil
+      }
+    }
+    stores = Workspace.names(in: workspace.activations).compactMap { name in
+      attempt { Store(name, try ActivationStore("\(workspace.activations)/\(name)")) }
+    }
+    dictionaries = BlockName.all.flatMap { block -> [Dictionary] in
+      let found = DictionaryLookup.all(of: block, in: workspace)
+      // Of each model the last is taken.
+      let last = Swift.Dictionary(found.map { ($0.modelFingerprint, $0.name) }) { $1 }
+      return found.compactMap { item in
+        attempt {
+          Dictionary(
+            try DictionaryFolder(item.path), block: "\(block)",
+            isDefault: last[item.modelFingerprint] == item.name)
+        }
+      }
+    }
+    let present = Set(dictionaries.map { "\($0.block)/\($0.name)" })
+    trainings = BlockName.all.flatMap { block in
+      Workspace.names(in: workspace.trainings(of: block)).compactMap { name in
+        let names = name.split(separator: "+").map(String.init)
+        guard !names.allSatisfy({ present.contains("\(block)/\($0)") }) else { return nil }
+        return Training(
+          block: "\(block)", dictionaries: names, folder: "\(workspace.trainings(of: block))/\(name)")
+      }
+    }
+    results = Workspace.names(in: workspace.results)
+    pictures = Workspace.names(in: workspace.pictures)
+    self.problems = problems
+    guard
+      !(stores.isEmpty && dictionaries.isEmpty && trainings.isEmpty && results.isEmpty && pictures.isEmpty)
+        || !problems.isEmpty
+    else { throw NoWorkspace(folder: folder) }
+  }
+}
+
+extension WorkspaceContents.Store {
+  init(_ name: String, _ store: ActivationStore) {
+    let manifest = store.manifest
+    (self.name, model, site) = (name, manifest.model, manifest.site)
+    blocks = manifest.blocks.map(\.name)
+    (pictures, picturesPlanned) = (store.pictures, manifest.pictures)
+    vectors = manifest.blocks.reduce(0) { $0 + manifest.rows(of: $1) } * store.pictures
+    bytes = manifest.bytes(pictures: store.pictures)
+  }
+}
+
+extension WorkspaceContents.Dictionary {
+  /// Describes a dictionary that lies anywhere.
+  public init(_ folder: DictionaryFolder) {
+    let block = folder.saved.block ?? BlockName.named(inPath: folder.path)?.description
+    self.init(folder, block: block ?? "not told", isDefault: false)
+  }
+
+  init(_ folder: DictionaryFolder, block: String, isDefault: Bool) {
+    let (autoencoder, identity) = (folder.autoencoder, folder.identity)
+    (self.block, self.isDefault) = (block, isDefault)
+    (name, fingerprint) = (identity.name, identity.fingerprint)
+    model = folder.saved.model
+    (features, k, width) = (autoencoder.features, autoencoder.k, autoencoder.width)
+    neverActiveShare = folder.statistics.map { Double($0.dead.count) / Double($0.features) }
+    vectors = folder.statistics?.vectors
+    captions = folder.captions.count
+  }
+}
+
+/// No workspace, or an empty one.
+public struct NoWorkspace: UserError {
+  let folder: String
+  /// The folder, and how one comes to be.
+  public var description: String {
+    "'\(folder)' holds no stores, dictionaries or results yet; make some with 'sdlens collect' or 'sdlens train-sae', or "
+      + "name another with --workspace"
+  }
+}
