@@ -41,6 +41,7 @@ void kernel_read_weights(float *y, const kernel_weights *w, size_t output, size_
 
 // A number is finite unless all bits of its exponent are set. The blocks keep the early exit cheap.
 #define ALL_FINITE(NAME, TYPE, EXPONENT)                      \
+  bool NAME(const TYPE *restrict x, size_t count);            \
   CLONES bool NAME(const TYPE *restrict x, size_t count) {    \
     while (count > 0) {                                       \
       size_t block = count < 4096 ? count : 4096;             \

@@ -84,7 +84,9 @@ INLINE void add_block(targets to, const float *x, const float *w, size_t rows, s
 
 // w += sign · other, a row of weights.
 INLINE void add_row(float *restrict w, const float *restrict other, float sign, size_t depth) {
-  for (size_t k = 0; k < depth; k++) w[k] += sign * other[k];
+  size_t k = 0;
+  for (; k + LANES <= depth; k += LANES) *(vector *)(w + k) += sign * *(const vector *)(other + k);
+  for (; k < depth; k++) w[k] += sign * other[k];
 }
 
 typedef struct {

@@ -4,8 +4,10 @@
 #ifndef TARGETS_H
 #define TARGETS_H
 
+// WIDE: with AVX-512, clang takes registers of 256 bits unless a function says that it has wider vectors.
 #if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#define WIDE min_vector_width(512)
+#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4"), WIDE))
 #else
 #define CLONES
 #endif

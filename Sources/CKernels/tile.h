@@ -20,7 +20,7 @@ typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(
 #define VARIANTS                                           \
   VARIANT(baseline, , 2)                                   \
   VARIANT(avx2, __attribute__((target("arch=x86-64-v3"))), 6) \
-  VARIANT(avx512, __attribute__((target("arch=x86-64-v4"))), 12)
+  VARIANT(avx512, __attribute__((target("arch=x86-64-v4"), WIDE)), 12)
 #define BEST                                               \
   (__builtin_cpu_supports("x86-64-v4") ? &avx512 : __builtin_cpu_supports("x86-64-v3") ? &avx2 : &baseline)
 #else

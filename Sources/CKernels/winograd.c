@@ -153,6 +153,8 @@ static inline void deal(float g[3][3][LANES], const float w[LANES * TAPS]) {
   }
 }
 
+// Declared before: clang takes both of CLONES' attributes only on what it knows already.
+static void expand_row(float *restrict u, size_t plane, const float *restrict w, size_t inputs);
 CLONES static void expand_row(float *restrict u, size_t plane, const float *restrict w, size_t inputs) {
   for (size_t k = 0; k < inputs; k += LANES, w += LANES * TAPS) {
     size_t lanes = inputs - k < LANES ? inputs - k : LANES;
