@@ -25,7 +25,37 @@ struct SDLens: ParsableCommand {
     ])
 
   static func main() {
+    Descriptors.hold()
     Interruption.prepare()
-    main(nil)
+    var arguments: Arguments?
+    do {
+      arguments = try Arguments(of: Self.self)
+      try arguments?.checkEmpty()
+      var command = try parseAsRoot()
+      arguments = nil
+      try command.run()
+    } catch {
+      leave(arguments?.unknownOption() ?? SystemProblem.explained(error), arguments?.command ?? Self.self)
+    }
+  }
+
+  /// Says why the program ends, and ends it.
+  private static func leave(_ error: any Error, _ command: any ParsableCommand.Type) -> Never {
+    if let mistake = error as? any UsageError {
+      Output.printError("Error: \(mistake)\n\(usageString(for: command))")
+      exit(withError: ExitCode.validationFailure)
+    }
+    let text = fullMessage(for: error)
+    guard exitCode(for: error).isSuccess else {
+      if !text.isEmpty { Output.printError(text) }
+      exit(withError: ExitCode(exitCode(for: error).rawValue))
+    }
+    do {
+      try Output.print(text)
+    } catch {
+      Output.printError("Error: \(error)")
+      exit(withError: ExitCode.failure)
+    }
+    exit()
   }
 }

@@ -146,7 +146,7 @@ public struct AtomicFile: ~Copyable {
 
 extension FileError {
   /// What an error number means for a file to be written.
-  static func writing(_ path: String, code: Int32) -> FileError {
+  public static func writing(_ path: String, code: Int32) -> FileError {
     let folder = AtomicFile.folder(of: path)
     return switch code {
     case ENOENT: .folderMissing(path: path, folder: folder)

@@ -13,13 +13,18 @@ struct Encode: ParsableCommand {
       """)
 
   @Option(
-    help: ArgumentHelp("The dictionary: a folder of any format that 'convert' reads.", valueName: "folder"))
+    help: ArgumentHelp("The dictionary: a folder of any format that 'convert' reads.", valueName: "folder"),
+    completion: .directory)
   var sae: String
 
-  @Option(help: ArgumentHelp("What is encoded or decoded.", valueName: "file.safetensors"))
+  @Option(
+    help: ArgumentHelp("What is encoded or decoded.", valueName: "file.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
   var input: String
 
-  @Option(help: ArgumentHelp("Where the result goes.", valueName: "file.safetensors"))
+  @Option(
+    help: ArgumentHelp("Where the result goes.", valueName: "file.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
   var output: String
 
   @Option(

@@ -33,7 +33,9 @@ struct Features: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Denoising step, from 0.", valueName: "n"))
   var atStep = 0
 
-  @Option(help: ArgumentHelp("Where the heat maps go: .png, .svg or .pdf.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Where the heat maps go: .png, .svg or .pdf.", valueName: "file"),
+    completion: .file(extensions: ["png", "svg", "pdf"]))
   var output = "features.png"
 
   @Option(help: ArgumentHelp("Colours of the heat maps.", valueName: "map"))
@@ -58,7 +60,7 @@ struct Features: ParsableCommand {
   /// What is reported.
   struct Result: Encodable {
     let prompt: String
-    let seed: Int
+    let seed: Seed
     let picture: String
     let features: [FeatureSighting]
   }
@@ -73,6 +75,7 @@ struct Features: ParsableCommand {
     let blocks = found.keys.sorted()
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: found)
+    progress.noteUnknownWords(of: [prompt], folder)
     progress.stage("running")
     let run = try BaseRun(
       study.pipeline, study.encode(prompt, settings), settings, watching: blocks, atSteps: [atStep])

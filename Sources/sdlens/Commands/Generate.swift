@@ -29,7 +29,8 @@ struct Generate: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where the picture goes; of several, each has its seed in the name.", valueName: "file.png"))
+      "Where the picture goes; of several, each has its seed in the name.", valueName: "file.png"),
+    completion: .file(extensions: ["png"]))
   var output = "picture.png"
 
   @Option(
@@ -38,7 +39,8 @@ struct Generate: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Also write the run's tensors, for comparison in Python.", valueName: "file.safetensors"))
+      "Also write the run's tensors, for comparison in Python.", valueName: "file.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
   var tensors: String?
 
   @Option(
@@ -54,9 +56,7 @@ struct Generate: ParsableCommand {
     guard 1...1_000_000 ~= count else {
       throw ValidationError("count is \(count), but it must be from 1 to 1000000")
     }
-    guard !options.seed.addingReportingOverflow(count).overflow else {
-      throw ValidationError("seed is \(options.seed), but \(count) seeds from there on must be below 2^63")
-    }
+    do { try options.seed.check(count) } catch { throw ValidationError("\(error)") }
     if !cache.isEmpty && tensors == nil {
       throw ValidationError("--cache says what --tensors keeps; give a file with --tensors")
     }

@@ -11,7 +11,9 @@ struct Info: ParsableCommand {
       and compared with its checksums; damage is an error.
       """)
 
-  @Argument(help: ArgumentHelp("A store of activations. (default: the model is shown)", valueName: "store"))
+  @Argument(
+    help: ArgumentHelp("A store of activations. (default: the model is shown)", valueName: "store"),
+    completion: .directory)
   var store: String?
 
   @OptionGroup var model: ModelOptions

@@ -31,7 +31,8 @@ struct Intervene: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where the files go. (default: a folder in the workspace's pictures)", valueName: "folder"))
+      "Where the files go. (default: a folder in the workspace's pictures)", valueName: "folder"),
+    completion: .directory)
   var output: String?
 
   @OptionGroup var sae: SAEOptions
@@ -52,6 +53,7 @@ struct Intervene: ParsableCommand {
     let dictionaries = try sae.dictionaries(of: blocks, model: folder, in: workspace)
     var settings = try options.settings(pictureSize: folder.pictureSize)
     let prompt = try prompt ?? defaultPrompt(dictionaries[block], &settings, progress)
+    progress.noteUnknownWords(of: [prompt], folder)
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: dictionaries)
     let lists = try edits.lists(

@@ -23,7 +23,7 @@ struct InterventionJob {
   struct Result: Encodable {
     let folder: String
     let prompt: String
-    let seed: Int
+    let seed: Seed
     let activeShare: Double?
     let outcomes: [Outcome]
 

@@ -19,7 +19,7 @@ struct RunRecord {
   }
 
   /// The texts of a picture.
-  func texts(seed: Int) -> [PNGText] {
+  func texts(seed: Seed) -> [PNGText] {
     var texts = [PNGText("Software", "sdlens \(Version.current)")]
     texts += fields.map { PNGText($0.key, $0.value) }
     texts.append(PNGText("seed", "\(seed)"))
@@ -30,7 +30,7 @@ struct RunRecord {
   }
 
   /// The metadata of a file of tensors.
-  func metadata(seed: Int) -> [String: String] {
+  func metadata(seed: Seed) -> [String: String] {
     var metadata = Dictionary(uniqueKeysWithValues: fields + sizes)
     metadata["seed"] = "\(seed)"
     metadata["version"] = Version.current

@@ -13,11 +13,14 @@ struct Statistics: ParsableCommand {
       that comes from elsewhere, or that was trained on a stream.
       """)
 
-  @Option(help: ArgumentHelp("The dictionary, in any format that convert reads.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("The dictionary, in any format that convert reads.", valueName: "folder"),
+    completion: .directory)
   var sae: String
 
   @Option(
-    help: ArgumentHelp("Store of activations: a name in the workspace, or a folder.", valueName: "name"))
+    help: ArgumentHelp("Store of activations: a name in the workspace, or a folder.", valueName: "name"),
+    completion: .directory)
   var store: String
 
   @Option(help: "The block, if the dictionary does not tell.")

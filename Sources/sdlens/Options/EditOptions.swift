@@ -70,7 +70,9 @@ struct EditOptions: ParsableArguments {
         + "empty one. Several make a strip.", valueName: "gamma,…"))
   var emptyContext: [NumberList] = []
 
-  @Option(help: ArgumentHelp("With --add: the area, painted white on black.", valueName: "mask.png"))
+  @Option(
+    help: ArgumentHelp("With --add: the area, painted white on black.", valueName: "mask.png"),
+    completion: .file(extensions: ["png"]))
   var mask: String?
 
   @Option(
@@ -90,7 +92,9 @@ struct EditOptions: ParsableArguments {
     help: ArgumentHelp("Edit in these denoising steps only, as 0,2-3. (default: all)", valueName: "steps"))
   var atSteps: StepSet?
 
-  @Option(help: ArgumentHelp("A saved list of edits, done before all others.", valueName: "edit.json"))
+  @Option(
+    help: ArgumentHelp("A saved list of edits, done before all others.", valueName: "edit.json"),
+    completion: .file(extensions: ["json"]))
   var edit: String?
 
   func validate() throws {

@@ -10,7 +10,7 @@ struct SAEOptions: ParsableArguments {
     parsing: .upToNextOption,
     help: ArgumentHelp(
       "Dictionaries, in any format that convert reads; a name means one in the workspace. (default: the newest of the "
-        + "model and block)", valueName: "name|folder"))
+        + "model and block)", valueName: "name|folder"), completion: .directory)
   var sae: [String] = []
 
   /// The dictionary of each block.
