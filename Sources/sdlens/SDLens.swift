@@ -31,7 +31,7 @@ struct SDLens: ParsableCommand {
     do {
       arguments = try Arguments(of: Self.self)
       try arguments?.checkEmpty()
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(arguments?.words)
       arguments = nil
       try command.run()
     } catch {
@@ -42,7 +42,14 @@ struct SDLens: ParsableCommand {
   /// Says why the program ends, and ends it.
   private static func leave(_ error: any Error, _ command: any ParsableCommand.Type) -> Never {
     if let mistake = error as? any UsageError {
-      Output.printError("Error: \(mistake)\n\(usageString(for: command))")
+      let usage = usageString(for: command)
+      // As ArgumentParser ends its own messages.
+      let name = usage.split(separator: " ").prefix {
+        !$0.hasPrefix("[") && !$0.hasPrefix("<") && !$0.hasPrefix("-")
+      }
+      Output.printError(
+        "Error: \(mistake)\nUsage: \(usage)\n  See '\(name.joined(separator: " ")) --help' for more information."
+      )
       exit(withError: ExitCode.validationFailure)
     }
     let text = fullMessage(for: error)

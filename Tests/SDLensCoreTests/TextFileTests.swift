@@ -25,7 +25,9 @@ import Testing
   }
 
   @Test func otherEncodings() throws {
-    for (bytes, what) in [([0xFF, 0xFE, 0x61, 0], "UTF-16"), ([0x61, 0xE4], "not UTF-8")] as [([UInt8], String)] {
+    for (bytes, what) in [([0xFF, 0xFE, 0x61, 0], "UTF-16"), ([0x61, 0xE4], "not UTF-8")]
+      as [([UInt8], String)]
+    {
       let path = try folder.write(bytes, to: "b.txt")
       #expect(errorMessage { _ = try TextFile(path) } == "'\(path)' is \(what) text; save it as UTF-8")
     }

@@ -4,22 +4,22 @@ import SDLensCore
 
 /// The words of the command line, where ArgumentParser alone would not say what is wrong with them.
 struct Arguments {
-  private let words: [String]
+  /// As they were given, but `--prompt=` in two words, of which ArgumentParser would take the next for the value.
+  let words: [String]
   /// The commands that they name, from the program down.
   private let commands: [any ParsableCommand.Type]
 
   /// Checks that the words are text, and that the commands among them exist.
   ///
   /// - Throws: `NotText`, `UnknownCommand`.
-  init(_ words: [String] = Array(CommandLine.arguments.dropFirst()), of program: any ParsableCommand.Type)
-    throws
-  {
-    for index in 1..<max(1, Int(CommandLine.argc)) {
-      guard let bytes = CommandLine.unsafeArgv[index] else { continue }
-      // What is no text was changed on its way into `CommandLine.arguments`.
-      if String(validatingCString: bytes) == nil { throw NotText(found: String(cString: bytes)) }
+  init(of program: any ParsableCommand.Type) throws {
+    // What is no text was changed on its way into `CommandLine.arguments` and the environment of Foundation.
+    for index in 0..<Int(CommandLine.argc) { try Self.check(CommandLine.unsafeArgv[index], "the argument") }
+    for name in Self.paths { try Self.check(getenv(name), name) }
+    words = CommandLine.arguments.dropFirst().flatMap { word in
+      word.hasPrefix("--") && word.count > 3 && word.firstIndex(of: "=") == word.indices.last
+        ? [String(word.dropLast()), ""] : [word]
     }
-    self.words = words
     var commands = [program]
     for word in words.first == "help" ? words.dropFirst() : words[...] {
       let known = commands[commands.count - 1].configuration.subcommands
@@ -33,11 +33,19 @@ struct Arguments {
     self.commands = commands
   }
 
+  /// The variables that hold paths.
+  private static let paths = ["SDLENS_MODEL", "SDLENS_WORKSPACE", "HF_HOME", "HF_HUB_CACHE", "HOME"]
+
+  private static func check(_ bytes: UnsafeMutablePointer<CChar>?, _ name: String) throws {
+    guard let bytes, String(validatingCString: bytes) == nil else { return }
+    throw NotText(name: name, found: String(cString: bytes))
+  }
+
   /// Refuses empty words where anything but a prompt is needed: an empty path would mean the root of the file system.
   ///
   /// - Throws: `EmptyValue`.
   func checkEmpty() throws {
-    guard words.contains(where: { $0.isEmpty || $0.hasPrefix("--") && $0.hasSuffix("=") }) else { return }
+    guard words.contains("") else { return }
     try scan { option, value in
       if value == "", option?.valueName != "text" {
         throw EmptyValue(option: option?.word, value: option?.valueName)
@@ -115,9 +123,10 @@ protocol UsageError: UserError {}
 
 /// A word that is no text.
 struct NotText: UserError {
+  let name: String
   let found: String
   var description: String {
-    "the argument '\(found)' is not UTF-8 text, and would be changed; write it in UTF-8, or give the file another name"
+    "\(name) '\(found)' is not UTF-8 text and would be changed; write it in UTF-8, or give the file another name"
   }
 }
 

@@ -9,7 +9,9 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  private func list(_ text: String, _ name: String, column: String? = nil, limit: Int? = nil) throws -> [String] {
+  private func list(_ text: String, _ name: String, column: String? = nil, limit: Int? = nil) throws
+    -> [String]
+  {
     try PromptList(contentsOf: folder.write(Array(text.utf8), to: name), column: column, limit: limit).prompts
   }
 
@@ -45,7 +47,9 @@ import Testing
 
   // csv.DictReader (and pandas.read_csv), json.loads of each line, open(…)
   @Test func listsAreThoseOfPython() throws {
-    let goldens: [Golden] = try Goldens(beside: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path).json("prompt-lists.json")
+    let goldens: [Golden] = try Goldens(
+      beside: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
+    ).json("prompt-lists.json")
     #expect(goldens.count > 30)
     for golden in goldens {
       let file = "a." + golden.name.split(separator: ".").last!
@@ -61,7 +65,8 @@ import Testing
     #expect(try list(table, "a.csv", column: "TEXT") == ["alt"])
     #expect(try list(table, "a.csv", column: "text") == ["alt"])
     #expect(try list(table, "a.csv", column: "note") == ["n"])
-    let lines = #"{"caption": null, "prompt": "a", "Title": "t"}"# + "\n" + #"{"text": 3, "PROMPT": "b", "Title": "u"}"#
+    let lines =
+      #"{"caption": null, "prompt": "a", "Title": "t"}"# + "\n" + #"{"text": 3, "PROMPT": "b", "Title": "u"}"#
     #expect(try list(lines, "a.jsonl") == ["a", "b"])
     #expect(try list(lines, "a.jsonl", column: "title") == ["t", "u"])
     let notes = try PromptList(contentsOf: folder.write(Array(table.utf8), to: "a.csv")).notes
@@ -96,7 +101,10 @@ import Testing
       "'FILE' has a blank line, line 2; delete it (an empty prompt can stand in a .jsonl file)"
     ),
     ("a", "a.doc", "'FILE' must end in .txt, .jsonl or .csv"),
-    ("\"a\"\n{\"b\": 1}", "a.jsonl", "'FILE' line 2 has no text under 'caption', 'top_caption', 'prompt' or 'text'"),
+    (
+      "\"a\"\n{\"b\": 1}", "a.jsonl",
+      "'FILE' line 2 has no text under 'caption', 'top_caption', 'prompt' or 'text'"
+    ),
     ("\"a\"\n{", "a.jsonl", "'FILE' line 2 is not JSON: column 2: "),
     (
       "a,b\n1,2", "a.csv",
@@ -115,7 +123,10 @@ import Testing
     ("text,text\na,b", "a.csv", "'FILE' has two columns 'text'"),
     ("{\"caption\": null}", "a.jsonl", "'FILE' line 1 has no text under"),
     ("{\"caption\": \"a\"}\n\n{\"caption\": 3}", "a.jsonl", "'FILE' line 3 has no text under"),
-    ("{\"caption\": \"\\ud83d\"}", "a.jsonl", "'FILE' line 1 is not JSON: column 22: an escape in a text is wrong"),
+    (
+      "{\"caption\": \"\\ud83d\"}", "a.jsonl",
+      "'FILE' line 1 is not JSON: column 22: an escape in a text is wrong"
+    ),
     ("text\n\"a", "a.csv", "'FILE' line 2 begins a quoted field that never ends"),
     ("text\n", "a.csv", "'FILE' holds no prompt; write one in each line"),
   ])
