@@ -15,7 +15,7 @@ struct Prompts: ParsableCommand {
   var count = 10
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Seed of the choice.", valueName: "n"),
+    parsing: .unconditional, help: ArgumentHelp("Seed of the choice. (default: 42)", valueName: "n"),
     transform: Seed.init(argument:))
   var seed: Seed = 42
 

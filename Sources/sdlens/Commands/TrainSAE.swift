@@ -62,7 +62,8 @@ struct TrainSAE: ParsableCommand {
   @OptionGroup var model: ModelOptions
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Seed of pictures, order and first weights.", valueName: "n"),
+    parsing: .unconditional,
+    help: ArgumentHelp("Seed of pictures, order and first weights. (default: 42)", valueName: "n"),
     transform: Seed.init(argument:))
   var seed: Seed = 42
 

@@ -5,7 +5,7 @@ import SDLensDiffusion
 /// What decides a picture, besides the model and the prompt.
 struct RunOptions: ParsableArguments {
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Seed of the noise.", valueName: "n"),
+    parsing: .unconditional, help: ArgumentHelp("Seed of the noise. (default: 42)", valueName: "n"),
     transform: Seed.init(argument:))
   var seed: Seed = 42
 

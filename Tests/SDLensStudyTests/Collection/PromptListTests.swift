@@ -125,7 +125,7 @@ import Testing
     ("{\"caption\": \"a\"}\n\n{\"caption\": 3}", "a.jsonl", "'FILE' line 3 has no text under"),
     (
       "{\"caption\": \"\\ud83d\"}", "a.jsonl",
-      "'FILE' line 1 is not JSON: column 22: an escape in a text is wrong"
+      "'FILE' line 1 is not JSON: column 21: an escape in a text is wrong"
     ),
     ("text\n\"a", "a.csv", "'FILE' line 2 begins a quoted field that never ends"),
     ("text\n", "a.csv", "'FILE' holds no prompt; write one in each line"),

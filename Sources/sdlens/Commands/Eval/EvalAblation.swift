@@ -122,7 +122,8 @@ struct JudgedOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Seed of the noise of the first prompt; the next has the next.", valueName: "n"),
+    help: ArgumentHelp(
+      "Seed of the noise of the first prompt; the next has the next. (default: 42)", valueName: "n"),
     transform: Seed.init(argument:))
   var seed: Seed = 42
 

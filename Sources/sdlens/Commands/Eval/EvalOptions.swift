@@ -90,7 +90,7 @@ struct EvalOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Decides which features, pictures and pairs.", valueName: "n"),
+    help: ArgumentHelp("Decides which features, pictures and pairs. (default: 42)", valueName: "n"),
     transform: Seed.init(argument:))
   var seed: Seed = 42
 

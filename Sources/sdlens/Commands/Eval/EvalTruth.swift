@@ -38,7 +38,8 @@ struct EvalTruth: ParsableCommand {
   var values = false
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Seed of the random directions.", valueName: "n"),
+    parsing: .unconditional,
+    help: ArgumentHelp("Seed of the random directions. (default: 42)", valueName: "n"),
     transform: Seed.init(argument:))
   var seed: Seed = 42
 
