@@ -123,7 +123,7 @@ public struct AtomicFile: ~Copyable {
   }
 
   /// The folder that a path is in. (Foundation's own traps on a path of one letter.)
-  static func folder(of path: String) -> String {
+  package static func folder(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
@@ -149,7 +149,7 @@ extension FileError {
   public static func writing(_ path: String, code: Int32) -> FileError {
     let folder = AtomicFile.folder(of: path)
     return switch code {
-    case ENOENT: .folderMissing(path: path, folder: folder)
+    case ENOENT where access(folder, F_OK) != 0: .folderMissing(path: path, folder: folder)
     case ENOTDIR: .folderIsFile(path: path, folder: folder)
     default: .cannotWrite(path: path, code: code)
     }

@@ -25,9 +25,20 @@ struct SystemProblem: UserError {
     // Foundation counts what goes wrong in reading from 256 and in writing from 512 on.
     let isReading = error.errorCode < 512
     let code = (error.underlying as? POSIXError)?.code.rawValue ?? number(of: error.code)
-    return isReading && code != ENOENT
-      ? FileError.cannotRead(path: path, code: code)
-      : code == ENOENT && isReading ? FileError.missing(path: path) : FileError.writing(path, code: code)
+    guard !isReading else {
+      return code == ENOENT ? FileError.missing(path: path) : FileError.cannotRead(path: path, code: code)
+    }
+    return blocker(of: path).map { FileError.folderIsFile(path: path, folder: $0) }
+      ?? FileError.writing(path, code: code)
+  }
+
+  /// The nearest part of a path that is there, if it is no folder: Foundation calls that a lack of permission.
+  private static func blocker(of path: String) -> String? {
+    var (folder, status) = (AtomicFile.folder(of: path), stat())
+    while stat(folder, &status) != 0, folder != AtomicFile.folder(of: folder) {
+      folder = AtomicFile.folder(of: folder)
+    }
+    return status.st_mode & S_IFMT == S_IFREG ? folder : nil
   }
 
   private static func number(of code: CocoaError.Code) -> Int32 {
