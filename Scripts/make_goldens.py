@@ -30,6 +30,8 @@ SECTIONS = [
     "judge",
     "metrics",
     "perception",
+    "prompt_lists",
+    "seeds",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 

@@ -3,7 +3,7 @@ import SDLensCore
 /// What decides a picture, besides the model and the prompt.
 public struct RunSettings: Sendable, Hashable {
   /// Seeds the noise as `torch.Generator("cpu").manual_seed(seed)` does.
-  public var seed: Int
+  public var seed: Seed
   /// Denoising steps.
   public var steps: Int
   /// How strongly the prompt is preferred over the negative prompt; up to 1, no guidance takes place.
@@ -19,7 +19,7 @@ public struct RunSettings: Sendable, Hashable {
   /// Checks the numbers that a user may choose.
   ///
   /// - Throws: `BadSetting`.
-  public init(seed: Int = 42, steps: Int = 1, guidance: Double = 0, height: Int, width: Int) throws {
+  public init(seed: Seed = 42, steps: Int = 1, guidance: Double = 0, height: Int, width: Int) throws {
     for (name, size) in [("height", height), ("width", width)]
     where size % 8 != 0 || !(8...4096).contains(size) {
       throw BadSetting(name: name, found: "\(size)", needed: "a multiple of 8 from 8 to 4096")
@@ -127,7 +127,7 @@ public struct Pipeline: Sendable {
   ///   - seeds: one for each picture; without them, there is one picture, with the seed of the settings.
   /// - Throws: as `sample`.
   public func start(
-    _ prompt: PromptEmbeddings, _ settings: RunSettings, seeds: [Int]? = nil
+    _ prompt: PromptEmbeddings, _ settings: RunSettings, seeds: [Seed]? = nil
   ) throws -> Denoising {
     let scheduler = try Scheduler(schedulerConfig, steps: settings.steps)
     let (width, pooledWidth) = (unet.config.contextWidth, unet.config.pooledWidth)

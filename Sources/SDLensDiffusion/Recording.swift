@@ -39,7 +39,7 @@ extension Pipeline {
   ///   - settings: its seed does not count.
   /// - Throws: as `sample`.
   public func record(
-    _ site: RecordedSite, of blocks: [BlockName], _ prompt: PromptEmbeddings, seeds: [Int],
+    _ site: RecordedSite, of blocks: [BlockName], _ prompt: PromptEmbeddings, seeds: [Seed],
     _ settings: RunSettings, latents: Bool = false
   ) throws -> Recording {
     let kept = Kept()

@@ -26,7 +26,44 @@ struct SDLens: ParsableCommand {
     ])
 
   static func main() {
+    Descriptors.hold()
     Interruption.prepare()
-    main(nil)
+    var arguments: Arguments?
+    do {
+      arguments = try Arguments(of: Self.self)
+      try arguments?.checkEmpty()
+      var command = try parseAsRoot(arguments?.words)
+      arguments = nil
+      try command.run()
+    } catch {
+      leave(arguments?.unknownOption() ?? SystemProblem.explained(error), arguments?.command ?? Self.self)
+    }
+  }
+
+  /// Says why the program ends, and ends it.
+  private static func leave(_ error: any Error, _ command: any ParsableCommand.Type) -> Never {
+    if let mistake = error as? any UsageError {
+      let usage = usageString(for: command)
+      // As ArgumentParser ends its own messages.
+      let name = usage.split(separator: " ").prefix {
+        !$0.hasPrefix("[") && !$0.hasPrefix("<") && !$0.hasPrefix("-")
+      }
+      Output.printError(
+        "Error: \(mistake)\nUsage: \(usage)\n  See '\(name.joined(separator: " ")) --help' for more information."
+      )
+      exit(withError: ExitCode.validationFailure)
+    }
+    let text = fullMessage(for: error)
+    guard exitCode(for: error).isSuccess else {
+      if !text.isEmpty { Output.printError(text) }
+      exit(withError: ExitCode(exitCode(for: error).rawValue))
+    }
+    do {
+      try Output.print(text)
+    } catch {
+      Output.printError("Error: \(error)")
+      exit(withError: ExitCode.failure)
+    }
+    exit()
   }
 }

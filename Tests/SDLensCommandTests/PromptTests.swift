@@ -80,7 +80,7 @@ import Testing
   @Test(
     arguments: [
       (["--count", "0"], "count is 0, but it must be from 1 to 1000000"),
-      (["--seed", "-1"], "seed is -1, but it must be from 0 to 2^63 - 1"),
+      (["--seed", "-1"], "seed is -1, but it must be from 0 to 2^64 - 1"),
       (
         ["--json", "--output", "x"],
         "--output takes lines, --json prints on standard output; give one of them"

@@ -11,7 +11,7 @@ import Testing
     let prompts, cache, ablate: [String]
     let negative_prompts: [String]?
     let force_zeros_for_empty_prompt: Bool
-    let seeds: [Int]
+    let seeds: [Seed]
     let steps, width, height: Int
     let guidance: Double
     let scheduler: [String: Setting]

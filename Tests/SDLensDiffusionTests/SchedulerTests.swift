@@ -19,7 +19,8 @@ import Testing
   private struct Trajectory: Decodable {
     let name: String
     let config: Config
-    let steps, seed: Int
+    let steps: Int
+    let seed: Seed
   }
   private struct Config: Codable {
     let _class_name: String

@@ -59,7 +59,7 @@ import Testing
   }
 
   // world.shifts(torch.randn(1, 4, 32, 32, generator=torch.Generator("cpu").manual_seed(seed)))
-  @Test(arguments: [0, 42, 12345]) func aSeedSaysTheShifts(seed: Int) throws {
+  @Test(arguments: [0, 42, 12345] as [Seed]) func aSeedSaysTheShifts(seed: Seed) throws {
     let wanted = try tensors.tensor("seed.\(seed)").elements
     let scene = { (place: ShapesWorld.Place) in ShapesScene([.init(.circle, size: .small, place: place)]) }
     for (index, place) in ShapesWorld.Place.allCases.enumerated() {
@@ -123,7 +123,7 @@ import Testing
         for place in ShapesWorld.Place.allCases {
           for seed in 0..<4 {
             let scene = ShapesScene([.init(shape, size: size, place: place)])
-            let truth = ShapesTruth(scene, ShapesShifts(seed: seed), side: 8)
+            let truth = ShapesTruth(scene, ShapesShifts(seed: Seed(exactly: seed)!), side: 8)
             #expect(
               truth.places.contains {
                 $0 & 1 << UInt64(ShapesWorld.Form.allCases.firstIndex(of: shape)!) != 0

@@ -146,10 +146,10 @@ public struct AtomicFile: ~Copyable {
 
 extension FileError {
   /// What an error number means for a file to be written.
-  static func writing(_ path: String, code: Int32) -> FileError {
+  public static func writing(_ path: String, code: Int32) -> FileError {
     let folder = AtomicFile.folder(of: path)
     return switch code {
-    case ENOENT: .folderMissing(path: path, folder: folder)
+    case ENOENT where access(folder, F_OK) != 0: .folderMissing(path: path, folder: folder)
     case ENOTDIR: .folderIsFile(path: path, folder: folder)
     default: .cannotWrite(path: path, code: code)
     }

@@ -5,7 +5,17 @@ import Foundation
 /// Foundation's reader takes three times as long for a vocabulary, allows what the standard does not, and
 /// does not say in which line a mistake is.
 package struct JSONParser {
+  /// How strictly a text is read.
+  package enum Dialect: Sendable {
+    /// As the standard says.
+    case standard
+    /// As Python's `json` reads what it writes: NaN, Infinity and -Infinity are numbers, numbers beyond a double are
+    /// infinite, and of a key that is there twice the last value counts.
+    case python
+  }
+
   private let bytes: [UInt8]
+  private let dialect: Dialect
   private var index = 0
   private var depth = 0
 
@@ -20,15 +30,15 @@ package struct JSONParser {
   /// Reads the one value that the text holds.
   ///
   /// - Throws: `Mistake`.
-  static func value(_ text: String) throws -> JSONValue {
-    var parser = JSONParser(bytes: Array(text.utf8))
+  static func value(_ text: String, _ dialect: Dialect) throws -> JSONValue {
+    var parser = JSONParser(bytes: Array(text.utf8), dialect: dialect)
     let value = try parser.value()
     parser.skipSpace()
     guard parser.index == parser.bytes.count else { throw parser.mistake("nothing may follow the value") }
     return value
   }
 
-  private init(bytes: [UInt8]) { self.bytes = bytes }
+  private init(bytes: [UInt8], dialect: Dialect) { (self.bytes, self.dialect) = (bytes, dialect) }
 
   private mutating func value() throws -> JSONValue {
     skipSpace()
@@ -38,13 +48,18 @@ package struct JSONParser {
     case UInt8(ascii: "\""): return .string(try string())
     case let byte? where byte == UInt8(ascii: "-") || Self.digit ~= byte: return try number()
     default:
-      for (word, value) in [("true", JSONValue.bool(true)), ("false", .bool(false)), ("null", .null)]
-      where bytes[index...].starts(with: word.utf8) {
-        index += word.utf8.count
+      if let value = take([("true", .bool(true)), ("false", .bool(false)), ("null", .null)]) { return value }
+      if dialect == .python, let value = take([("NaN", .double(.nan)), ("Infinity", .double(.infinity))]) {
         return value
       }
       throw missing("a value")
     }
+  }
+
+  private mutating func take(_ words: [(word: String, value: JSONValue)]) -> JSONValue? {
+    guard let found = words.first(where: { bytes[index...].starts(with: $0.word.utf8) }) else { return nil }
+    index += found.word.utf8.count
+    return found.value
   }
 
   private mutating func object() throws -> [String: JSONValue] {
@@ -54,7 +69,7 @@ package struct JSONParser {
       let key = try parser.string()
       parser.skipSpace()
       guard parser.take(":") else { throw parser.missing("a colon") }
-      guard members.updateValue(try parser.value(), forKey: key) == nil else {
+      guard members.updateValue(try parser.value(), forKey: key) == nil || parser.dialect == .python else {
         throw parser.mistake("the key '\(key)' is there twice")
       }
     }
@@ -108,6 +123,7 @@ package struct JSONParser {
   }
 
   private mutating func number() throws -> JSONValue {
+    if dialect == .python, let value = take([("-Infinity", .double(-.infinity))]) { return value }
     let start = index
     _ = take("-")
     let first = next
@@ -119,7 +135,9 @@ package struct JSONParser {
       good = digits() > 0 && good
     }
     let text = String(decoding: bytes[start..<index], as: UTF8.self)
-    guard good, let double = Double(text), double.isFinite else { throw mistake("'\(text)' is not a number") }
+    guard good, let double = Double(text), double.isFinite || dialect == .python else {
+      throw mistake("'\(text)' is not a number")
+    }
     return (Int(text) ?? Int(exactly: double)).map(JSONValue.int) ?? .double(double)
   }
 

@@ -13,7 +13,9 @@ public enum JSONValue: Hashable, Sendable {
   /// Reads a text that holds one value.
   ///
   /// - Throws: `JSONParser.Mistake`.
-  package init(parsing text: String) throws { self = try JSONParser.value(text) }
+  package init(parsing text: String, as dialect: JSONParser.Dialect = .standard) throws {
+    self = try JSONParser.value(text, dialect)
+  }
 
   /// Reads a whole file of UTF-8 JSON.
   ///

@@ -14,7 +14,7 @@ public struct Denoising: Sendable {
 
   /// Draws the noise of a run, a picture for each seed; `factor` is that between the sides of pictures and of latents.
   init(
-    _ unet: UNet, _ scheduler: Scheduler, _ prompt: PromptEmbeddings, _ settings: RunSettings, seeds: [Int],
+    _ unet: UNet, _ scheduler: Scheduler, _ prompt: PromptEmbeddings, _ settings: RunSettings, seeds: [Seed],
     factor: Int
   ) {
     (self.unet, self.scheduler, self.prompt, self.settings) = (unet, scheduler, prompt, settings)

@@ -7,9 +7,9 @@ public struct NoiseSource: Sendable {
   private var generators: [MersenneTwister]
 
   /// One seed for every picture of the batch, or one for the whole batch.
-  public init(seeds: [Int]) {
+  public init(seeds: [Seed]) {
     precondition(!seeds.isEmpty, "noise without a seed")
-    generators = seeds.map { MersenneTwister(seed: $0) }
+    generators = seeds.map { MersenneTwister(seed: $0.bits) }
   }
 
   /// The next noise [batch, height, width, channels]; drawn as [batch, channels, height, width].

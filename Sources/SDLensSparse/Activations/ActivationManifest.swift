@@ -47,7 +47,7 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   /// Places of a map that are kept for every picture and step; nil when all are.
   public var places: Int?
   /// Of the first picture.
-  public var seed: Int
+  public var seed: Seed
   /// Denoising steps; all are recorded.
   public var steps: Int
   /// Strength of guidance; of a guided run the conditional half is recorded.
@@ -71,7 +71,7 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   /// Describes a store; the fields that are not given have one value only.
   public init(
     model: String, modelFingerprint: String, site: String, blocks: [Block], dtype: Format, pictures: Int,
-    picturesPerShard: Int, places: Int?, seed: Int, steps: Int, guidance: Double, height: Int, width: Int,
+    picturesPerShard: Int, places: Int?, seed: Seed, steps: Int, guidance: Double, height: Int, width: Int,
     prompts: String, origin: String? = nil
   ) {
     (self.model, self.modelFingerprint, self.site, self.blocks) = (model, modelFingerprint, site, blocks)
@@ -109,7 +109,7 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
     guard 1...1 << 40 ~= pictures, 1...1 << 20 ~= picturesPerShard, 1...1 << 16 ~= steps else {
       return "has \(pictures) pictures in shards of \(picturesPerShard) with \(steps) steps"
     }
-    guard seed.addingReportingOverflow(pictures).overflow == false else { return "has seed \(seed)" }
+    guard seed.reaches(pictures) else { return "has seed \(seed), from which \(pictures) pictures have none" }
     guard places.map({ 1...1 << 16 ~= $0 }) ?? true else { return "keeps \(places ?? 0) places of a map" }
     return nil
   }

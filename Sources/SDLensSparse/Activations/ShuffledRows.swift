@@ -26,12 +26,12 @@ public final class ShuffledRows: RowSource {
   /// Pictures in a group.
   public let picturesPerGroup: Int
   private let source: any PictureRows
-  private let seed: Int
+  private let seed: Seed
   private var order: (epoch: Int, pictures: [Int32])?
   private var group: (epoch: Int, index: Int, rows: [Int32])?
 
   /// Shuffles `source` in groups of at least `groupSize` vectors; the order depends on nothing else but `seed`.
-  public init(_ source: any PictureRows, groupSize: Int = 1 << 17, seed: Int) {
+  public init(_ source: any PictureRows, groupSize: Int = 1 << 17, seed: Seed) {
     self.source = source
     self.seed = seed
     picturesPerGroup = max(1, (groupSize + source.rowsPerPicture - 1) / source.rowsPerPicture)
@@ -65,14 +65,14 @@ public final class ShuffledRows: RowSource {
   private func rows(ofGroup index: Int, epoch: Int) throws -> [Int32] {
     if let group, group.epoch == epoch, group.index == index { return group.rows }
     if order?.epoch != epoch {
-      order = (epoch, MersenneTwister.permutation(of: source.pictures, seeds: [seed, epoch]))
+      order = (epoch, MersenneTwister.permutation(of: source.pictures, seeds: [seed.bits, UInt64(epoch)]))
     }
     let first = index * picturesPerGroup
     let pictures = order!.pictures[first..<min(source.pictures, first + picturesPerGroup)].map(Int.init)
     group = nil
     try source.prepare(pictures)
     let rows = MersenneTwister.permutation(
-      of: pictures.count * source.rowsPerPicture, seeds: [seed, epoch, index])
+      of: pictures.count * source.rowsPerPicture, seeds: [seed.bits, UInt64(epoch), UInt64(index)])
     group = (epoch, index, rows)
     return rows
   }
@@ -80,9 +80,9 @@ public final class ShuffledRows: RowSource {
 
 extension MersenneTwister {
   /// A random order of `0..<count` (Fisher and Yates), fixed by some numbers.
-  package static func permutation(of count: Int, seeds: [Int]) -> [Int32] {
+  package static func permutation(of count: Int, seeds: [some FixedWidthInteger]) -> [Int32] {
     var mixed = Fingerprint()
-    for seed in seeds { withUnsafeBytes(of: Int64(seed).littleEndian) { mixed.add($0) } }
+    for seed in seeds { withUnsafeBytes(of: UInt64(truncatingIfNeeded: seed).littleEndian) { mixed.add($0) } }
     var generator = MersenneTwister(seed: mixed.value)
     var order = (0..<Int32(count)).map { $0 }
     for last in order.indices.dropFirst().reversed() {

@@ -86,11 +86,8 @@ public struct RecordedPictures: Sendable {
   init(in folder: String) throws {
     manifest = try ActivationManifest(contentsOf: "\(folder)/\(Self.manifestName)")
     let path = "\(folder)/\(Self.listName)"
-    guard let text = try MappedFile(path: path).text else {
-      throw MalformedFile(path: path, reason: "is not UTF-8 text")
-    }
     var prompts: [Int: String] = [:]
-    for (index, line) in text.split(separator: "\n").enumerated() {
+    for (index, line) in try TextFile(path).lines.enumerated() where !line.isBlank {
       guard let line = try? JSON.decode(Line.self, from: Data(line.utf8)),
         0..<manifest.pictures ~= line.picture
       else { throw MalformedFile(path: path, reason: "line \(index + 1) is no picture and prompt") }
@@ -102,7 +99,7 @@ public struct RecordedPictures: Sendable {
   /// The seed of a picture.
   ///
   /// - Throws: `NoSeeds` when another program made the pictures.
-  public func seed(of picture: Int) throws -> Int {
+  public func seed(of picture: Int) throws -> Seed {
     if let origin = manifest.origin { throw NoSeeds(origin: origin) }
     return manifest.seed + picture
   }

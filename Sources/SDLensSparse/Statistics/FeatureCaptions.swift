@@ -6,7 +6,7 @@ public enum FeatureCaptions {
   /// The name of the file in the folder of a dictionary.
   public static let fileName = "captions.jsonl"
 
-  private struct Line: Codable {
+  private struct Line: Encodable {
     let feature: Int
     let caption: String
   }
@@ -15,19 +15,19 @@ public enum FeatureCaptions {
   ///
   /// - Throws: `FileError`, `MalformedFile` with the line.
   public static func read(_ path: String, features: Int) throws -> [Int: String] {
-    guard let text = try MappedFile(path: path).text else {
-      throw MalformedFile(path: path, reason: "is not UTF-8 text")
-    }
     var captions: [Int: String] = [:]
-    for (index, line) in text.split(whereSeparator: \.isNewline).enumerated() {
-      guard let line = try? JSON.decode(Line.self, from: Data(line.utf8)), 0..<features ~= line.feature else {
+    for (index, line) in try TextFile(path).lines.enumerated() where !line.isBlank {
+      guard case .object(let fields)? = try? JSONValue(parsing: String(line), as: .python),
+        case .int(let feature)? = fields["feature"], 0..<features ~= feature,
+        case .string(let caption)? = fields["caption"]
+      else {
         throw MalformedFile(
           path: path,
           reason:
             "line \(index + 1) must be like {\"feature\": 12, \"caption\": \"a red circle\"}, with a feature from 0 to "
             + "\(features - 1)")
       }
-      captions[line.feature] = line.caption
+      captions[feature] = caption
     }
     return captions
   }

@@ -8,10 +8,10 @@ extension SparseAutoencoder {
   ///
   /// The uniform numbers are those of `torch.empty(features, width).uniform_(-1/√width, 1/√width)` of a CPU
   /// generator with that seed.
-  package init(untrained features: Int, k: Int, seed: Int, preBias: Tensor) {
+  package init(untrained features: Int, k: Int, seed: Seed, preBias: Tensor) {
     let width = preBias.count
     let bound = Float(1 / Double(width).squareRoot())
-    var generator = MersenneTwister(seed: seed)
+    var generator = MersenneTwister(seed: seed.bits)
     var encoder = Tensor(uninitialized: [features, width])
     encoder.withMutableElements { elements in
       for index in elements.indices {

@@ -67,10 +67,7 @@ public final class TrainingLog {
   ///
   /// - Throws: `FileError` when it cannot be read, `MalformedFile` for a line that is no report.
   public static func reports(in path: String) throws -> [StepReport] {
-    guard let text = try MappedFile(path: path).text else {
-      throw MalformedFile(path: path, reason: "is not UTF-8 text")
-    }
-    return try text.split(separator: "\n").enumerated().map { index, line in
+    try TextFile(path).lines.enumerated().filter { !$0.element.isBlank }.map { index, line in
       do {
         return try JSONDecoder().decode(StepReport.self, from: Data(line.utf8))
       } catch {

@@ -35,7 +35,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   /// The largest norm of all gradients together; larger ones are scaled down to it.
   public var clipping: Double?
   /// Of the initial weights.
-  public var seed = 42
+  public var seed: Seed = 42
   /// `b_pre` starts as the geometric median of so many first vectors.
   public var medianVectors = 32_768
   /// The reconstruction loss is measured in units of the variance of so many first vectors.

@@ -21,7 +21,7 @@ public final class ActivationStream {
   /// The vectors of one of the blocks, in random order.
   ///
   /// - Parameter buffer: vectors that are shuffled together.
-  public func rows(of block: ActivationManifest.Block, buffer: Int, seed: Int) -> ShuffledRows {
+  public func rows(of block: ActivationManifest.Block, buffer: Int, seed: Seed) -> ShuffledRows {
     let index = collector.manifest.blocks.firstIndex(of: block)!
     return ShuffledRows(Block(self, block, index), groupSize: buffer, seed: seed)
   }

@@ -1,6 +1,9 @@
 import SDLensCore
 
-/// Comma-separated values (RFC 4180).
+/// Comma-separated values, read as Python's `csv` reads them (dialect `excel`).
+///
+/// A quotation mark opens a field only where it is the first character; elsewhere it is text, and so is what stands
+/// behind the closing one. Records end at LF, CRLF or CR; blank lines are none.
 enum CSV {
   /// A line, or several where a quoted field spans them.
   struct Record {
@@ -9,45 +12,54 @@ enum CSV {
     let fields: [String]
   }
 
+  private enum State { case start, plain, quoted, behindQuote }
+  private static let quote = UInt8(ascii: "\"")
+
   /// All records of a text; a last line break ends nothing.
   ///
-  /// - Throws: `MalformedFile` with the line.
-  static func records(_ text: String, _ path: String) throws -> [Record] {
+  /// - Throws: `MalformedFile` for a quoted field without an end, in which Python would put the rest of the file.
+  static func records(_ file: TextFile) throws -> [Record] {
+    let bytes = Array(file.text.utf8)
     var records: [Record] = []
-    var (fields, field): ([String], String) = ([], "")
+    var (fields, field): ([String], [UInt8]) = ([], [])
     var (line, first) = (1, 1)
-    var (isQuoted, wasQuoted) = (false, false)
+    var state = State.start
+    func endField() {
+      fields.append(String(decoding: field, as: UTF8.self))
+      (field, state) = ([], .start)
+    }
     func endRecord() {
-      records.append(Record(line: first, fields: fields + [field]))
-      (fields, field, wasQuoted) = ([], "", false)
-    }
-    var rest = text[...]
-    while let character = rest.popFirst() {
-      if character.isNewline { line += 1 }
-      switch character {
-      case "\"" where isQuoted && rest.first == "\"":
-        field.append("\"")
-        rest.removeFirst()
-      case "\"" where isQuoted: isQuoted = false
-      case _ where isQuoted: field.append(character)
-      case "\"" where field.isEmpty && !wasQuoted: (isQuoted, wasQuoted) = (true, true)
-      case "\"":
-        throw MalformedFile(path: path, reason: "line \(line) has a quotation mark inside a field")
-      case ",":
-        fields.append(field)
-        (field, wasQuoted) = ("", false)
-      case _ where character.isNewline:
-        endRecord()
-        first = line
-      case _ where wasQuoted:
-        throw MalformedFile(path: path, reason: "line \(line) has text behind a quoted field")
-      default: field.append(character)
+      if state != .start || !fields.isEmpty {
+        endField()
+        records.append(Record(line: first, fields: fields))
       }
+      (fields, first) = ([], line)
     }
-    guard !isQuoted else {
-      throw MalformedFile(path: path, reason: "line \(first) begins a quoted field that never ends")
+    var index = 0
+    while index < bytes.count {
+      let byte = bytes[index]
+      let isBreak = byte == 0x0A || byte == 0x0D
+      let end = index + (bytes[index...].starts(with: [0x0D, 0x0A]) ? 2 : 1)
+      if isBreak { line += 1 }
+      switch state {
+      case .quoted where byte == quote: state = .behindQuote
+      case .quoted: field += bytes[index..<end]
+      case .behindQuote where byte == quote:
+        field.append(quote)
+        state = .quoted
+      case _ where byte == UInt8(ascii: ","): endField()
+      case _ where isBreak: endRecord()
+      case .start where byte == quote: state = .quoted
+      default:
+        field.append(byte)
+        state = .plain
+      }
+      index = end
     }
-    if !field.isEmpty || !fields.isEmpty || wasQuoted { endRecord() }
+    guard state != .quoted else {
+      throw MalformedFile(path: file.path, reason: "line \(first) begins a quoted field that never ends")
+    }
+    endRecord()
     return records
   }
 }

@@ -49,8 +49,9 @@ public struct Collector {
 
   /// Reads the model and plans the job.
   ///
-  /// - Throws: what is wrong with the model, `BadSetting`.
+  /// - Throws: what is wrong with the model, `BadSetting`, `SeedsEnd`.
   public init(_ model: ModelFolder, prompts: PromptList, _ request: Request, _ settings: RunSettings) throws {
+    try settings.seed.check(prompts.prompts.count)
     pipeline = try Pipeline(model)
     encoder = try PromptEncoder(model)
     self.request = request
@@ -174,7 +175,8 @@ public struct Collector {
         var target = 0
         for (index, picture) in pictures.enumerated() {
           for step in 0..<steps {
-            let order = MersenneTwister.permutation(of: all, seeds: [manifest.seed + picture, step])
+            let order = MersenneTwister.permutation(
+              of: all, seeds: [(manifest.seed + picture).bits, UInt64(step)])
             for place in order.prefix(count).sorted() {
               let source = ((index * steps + step) * all + Int(place)) * block.width
               _ = y[target...].update(fromContentsOf: x[source..<source + block.width])

@@ -2,37 +2,50 @@ import Foundation
 import SDLensCore
 import SDLensDiffusion
 
-/// A list of prompts from a file.
+/// A list of prompts from a file or a pipe.
 ///
-/// - `.txt`: one prompt a line; a blank line is an error, because nobody can tell whether it is meant.
-/// - `.jsonl`: in each line a text, or an object whose `caption`, `prompt` or `text` is one.
-/// - `.csv`: a header with a column `caption`, `prompt` or `text` (RFC 4180; quoted fields may span lines).
+/// - `.txt`: one prompt a line; a blank line between them is an error, because nobody can tell whether it is meant.
+/// - `.jsonl`: in each line a text, or an object with one under `caption`, `top_caption`, `prompt` or `text`, in any
+///   letter case; read as Python's `json` does, blank lines passed over.
+/// - `.csv`: a header with such a column, read as Python's `csv.DictReader` does.
+///
+/// What comes through a pipe, or as `-` from the standard input, is what it looks like.
 public struct PromptList: Sendable {
   /// The prompts, in the order of the file.
   public let prompts: [String]
   /// The file.
   public let path: String
+  /// What was decided about the file and could be decided otherwise.
+  public private(set) var notes: [String] = []
 
-  private static let keys = ["caption", "prompt", "text"]
+  private enum Format: String { case lines = "lines of text", json = "JSON Lines", csv = "CSV" }
 
   /// Reads a file, or its first `limit` prompts.
   ///
+  /// - Parameter column: the column or key of the prompts, in any letter case; nil for the usual names.
   /// - Throws: `FileError`, `MalformedFile` with the line.
-  public init(contentsOf path: String, limit: Int? = nil) throws {
-    let file = try MappedFile(path: path)
-    guard let text = file.text else {
-      throw MalformedFile(path: path, reason: "is not UTF-8 text; save it as UTF-8")
-    }
+  public init(contentsOf path: String, column: String? = nil, limit: Int? = nil) throws {
+    let format = try Self.format(of: path)
+    let file = try TextFile(path)
+    let column = PromptColumn(chosen: column)
     self.path = path
     let all: [String]
-    switch (path as NSString).pathExtension.lowercased() {
-    case "txt": all = try Self.lines(text, path)
-    case "jsonl", "ndjson": all = try Self.jsonLines(text, path)
-    case "csv": all = try Self.column(text, path)
-    default: throw MalformedFile(path: path, reason: "must end in .txt, .jsonl or .csv")
+    switch format ?? Self.look(file, column) {
+    case .lines:
+      if let name = column.chosen {
+        throw MalformedFile(
+          path: path, reason: "is text without columns, but --column names '\(name)'; leave it out")
+      }
+      all = try Self.lines(file)
+    case .json: (all, notes) = try Self.jsonLines(file, column)
+    case .csv: (all, notes) = try Self.rows(file, column)
     }
     guard !all.isEmpty else {
       throw MalformedFile(path: path, reason: "holds no prompt; write one in each line")
+    }
+    if format == nil {
+      notes.append(
+        "What came through '\(path)' was read as \(Self.look(file, column).rawValue): \(all.count) prompts")
     }
     prompts = Array(all.prefix(limit ?? all.count))
   }
@@ -55,63 +68,109 @@ public struct PromptList: Sendable {
     return fingerprint.description
   }
 
-  private static func split(_ text: String) -> [Substring] {
-    var lines = text.split(omittingEmptySubsequences: false) { $0.isNewline }
-    if lines.last?.isEmpty ?? false { lines.removeLast() }
+  /// What the name of a file says it is; nil for a pipe, whose name says nothing.
+  private static func format(of path: String) throws -> Format? {
+    switch (path as NSString).pathExtension.lowercased() {
+    case "txt": .lines
+    case "jsonl", "ndjson": .json
+    case "csv": .csv
+    default:
+      if path.hasPrefix("/dev/") || TextFile.isPipe(path) {
+        nil
+      } else {
+        throw MalformedFile(path: path, reason: "must end in .txt, .jsonl or .csv")
+      }
+    }
+  }
+
+  /// What a text looks like: JSON Lines begin with an object, CSV with a header that has a column of prompts.
+  private static func look(_ file: TextFile, _ column: PromptColumn) -> Format {
+    guard let first = file.lines.first(where: { !$0.isBlank }) else { return .lines }
+    if case .object? = try? JSONValue(parsing: String(first), as: .python) { return .json }
+    let header = (try? CSV.records(file))?.first.map { names(of: $0) } ?? []
+    return column.candidates(among: header).isEmpty ? .lines : .csv
+  }
+
+  private static func lines(_ file: TextFile) throws -> [String] {
+    var lines = file.lines.map { $0.trimmingCharacters(in: .whitespaces) }
+    // At the end they shift nothing.
+    if let last = lines.lastIndex(where: { !$0.isEmpty }) { lines.removeSubrange((last + 1)...) }
+    if let blank = lines.firstIndex(where: \.isEmpty) {
+      throw MalformedFile(
+        path: file.path,
+        reason: "has a blank line, line \(blank + 1); delete it (an empty prompt can stand in a .jsonl file)")
+    }
     return lines
   }
 
-  private static func lines(_ text: String, _ path: String) throws -> [String] {
-    try split(text).enumerated().map { index, line in
-      let prompt = line.trimmingCharacters(in: .whitespaces)
-      guard !prompt.isEmpty else {
-        throw MalformedFile(
-          path: path,
-          reason:
-            "has a blank line, line \(index + 1); delete it (an empty prompt can stand in a .jsonl file)")
-      }
-      return prompt
-    }
-  }
-
-  private static func jsonLines(_ text: String, _ path: String) throws -> [String] {
-    try split(text).enumerated().map { index, line in
+  private static func jsonLines(_ file: TextFile, _ column: PromptColumn) throws -> (
+    [String], notes: [String]
+  ) {
+    var notes: [String] = []
+    let prompts = try file.lines.enumerated().filter { !$0.element.isBlank }.map { index, line in
       func mistake(_ reason: String) -> MalformedFile {
-        MalformedFile(path: path, reason: "line \(index + 1) \(reason)")
+        MalformedFile(path: file.path, reason: "line \(index + 1) \(reason)")
       }
       let value: JSONValue
       do {
-        value = try JSONValue(parsing: String(line))
+        value = try JSONValue(parsing: String(line), as: .python)
       } catch let problem as JSONParser.Mistake {
         throw mistake("is not JSON: column \(problem.column): \(problem.reason)")
       }
-      if case .string(let prompt) = value { return prompt }
-      guard case .object(let fields) = value, let key = keys.first(where: { fields[$0] != nil }),
-        case .string(let prompt)? = fields[key]
-      else { throw mistake("has no text under 'caption', 'prompt' or 'text'") }
+      if case .string(let prompt) = value, column.chosen == nil { return prompt }
+      guard case .object(let fields) = value else { throw mistake("has no text under \(column.wanted)") }
+      let usable = column.candidates(among: fields.keys.sorted()).filter { name in
+        if case .string? = fields[name] { true } else { false }
+      }
+      guard let name = usable.first, case .string(let prompt)? = fields[name] else {
+        throw mistake("has no text under \(column.wanted)")
+      }
+      if notes.isEmpty, let note = column.note(file.path, usable) { notes.append(note) }
       return prompt
     }
+    return (prompts, notes)
   }
 
-  private static func column(_ text: String, _ path: String) throws -> [String] {
-    var records = try CSV.records(text, path)
-    guard !records.isEmpty else { return [] }
-    let header = records.removeFirst().fields.map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
-    guard let column = keys.lazy.compactMap(header.firstIndex(of:)).first else {
+  /// The names of the columns that a header has.
+  private static func names(of header: CSV.Record) -> [String] {
+    header.fields.map { $0.trimmingCharacters(in: .whitespaces) }
+  }
+
+  private static func rows(_ file: TextFile, _ column: PromptColumn) throws -> ([String], notes: [String]) {
+    var records = try CSV.records(file)
+    guard !records.isEmpty else { return ([], []) }
+    let header = names(of: records.removeFirst())
+    let candidates = column.candidates(among: header)
+    guard let name = candidates.first, let place = header.firstIndex(of: name) else {
       throw MalformedFile(
-        path: path,
+        path: file.path,
         reason:
-          "has the columns \(header.joined(separator: ", ")), but one named caption, prompt or text is needed"
-      )
+          "has the columns \(header.joined(separator: ", ")), but one named \(column.wanted) is needed; "
+          + "choose one with --column")
     }
-    return try records.map { record in
-      guard record.fields.count == header.count else {
-        throw MalformedFile(
-          path: path,
-          reason: "line \(record.line) has \(record.fields.count) fields, but the header has \(header.count)")
+    guard header.count(where: { $0 == name }) == 1 else {
+      throw MalformedFile(
+        path: file.path, reason: "has two columns '\(name)'; rename one, or choose another with --column")
+    }
+    let prompts = try records.map { record in
+      func mistake(_ reason: String) -> MalformedFile {
+        MalformedFile(path: file.path, reason: "line \(record.line) \(reason)")
       }
-      return record.fields[column]
+      let count = record.fields.count
+      guard count <= header.count else {
+        throw mistake(
+          "has \(count) fields, but the header has \(header.count); put a text with commas in quotation marks"
+        )
+      }
+      guard place < count else {
+        throw mistake("has \(count) fields, but '\(name)' is number \(place + 1) of the header")
+      }
+      guard !record.fields[place].trimmingCharacters(in: .whitespaces).isEmpty else {
+        throw mistake("has no text under '\(name)'; delete it (an empty prompt can stand in a .jsonl file)")
+      }
+      return record.fields[place]
     }
+    return (prompts, column.note(file.path, candidates).map { [$0] } ?? [])
   }
 }
 

@@ -36,7 +36,7 @@ public struct Figure: Sendable {
     /// The feature.
     public let feature: Int?
     /// Of the noise.
-    public let seed: Int
+    public let seed: Seed
     /// The prompt.
     public let prompt: String
   }

@@ -52,7 +52,7 @@ public struct Gallery {
     let file: String
     /// `β` or `γ`.
     var strength: Double?
-    var seed: Int?
+    var seed: Seed?
     var prompt: String?
   }
 

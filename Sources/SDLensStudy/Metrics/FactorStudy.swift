@@ -53,7 +53,7 @@ public struct FactorStudy: Sendable {
   public init(
     of block: String, in store: ActivationStore,
     dictionaries: [(name: String, autoencoder: SparseAutoencoder)],
-    pooling: FactorScorer.Pooling = .max, limit: Int = .max, seed: Int = 42,
+    pooling: FactorScorer.Pooling = .max, limit: Int = .max, seed: Seed = 42,
     progress: (Int) -> Void = { _ in }
   ) throws {
     let updates = try LabelledUpdates(of: block, in: store, limit: limit)

@@ -12,7 +12,7 @@ struct LabelledUpdates {
   private let block: String
   private let scenes: [ShapesScene]
   private let activations: StoredActivations
-  private let seeds: [Int]
+  private let seeds: [Seed]
 
   /// Opens a block of a store, up to its picture `limit`.
   ///

@@ -21,11 +21,11 @@ public enum Specificity {
   ///
   /// The rank of a picture is its place among all in which the feature is active, the strongest being 0.
   public static func sample(
-    of feature: Int, in examples: FeatureExamples, count: Int = pictures, seed: Int
+    of feature: Int, in examples: FeatureExamples, count: Int = pictures, seed: Seed
   ) -> [(rank: Int, example: FeatureExamples.Example)] {
     let top = examples.top(of: feature)
     // Features draw independently: which others are asked for does not change a feature's pictures.
-    var random = PCG64(seed: UInt64(truncatingIfNeeded: seed) &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(feature))
+    var random = PCG64(seed: seed.bits &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(feature))
     return random.permutation(top.count).prefix(count).sorted().map { ($0, top[$0]) }
   }
 }

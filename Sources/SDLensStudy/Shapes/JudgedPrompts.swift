@@ -24,9 +24,9 @@ public struct JudgedPrompts: Sendable {
   /// - Parameters:
   ///   - limit: prompts to take, from the first on.
   ///   - seed: that of the first prompt.
-  /// - Throws: `NotJudged`, `JudgeMissing`, `MalformedFile` for a prompt that is no caption, `BadSetting`, and the
+  /// - Throws: `NotJudged`, `JudgeMissing`, `MalformedFile` for a prompt that is no caption, `BadSetting`, `SeedsEnd`, and the
   ///   errors of reading the model.
-  public init(of model: ModelFolder, limit: Int, seed: Int = 42, steps: Int = 1) throws {
+  public init(of model: ModelFolder, limit: Int, seed: Seed = 42, steps: Int = 1) throws {
     guard model.title == ModelFolder.embedded, try model.pictureSize == ShapesWorld.pictureSize else {
       throw NotJudged(model: model.name)
     }
@@ -43,6 +43,7 @@ public struct JudgedPrompts: Sendable {
       }
       return reading.scene
     }
+    try seed.check(prompts.count)
     settings = try RunSettings(
       seed: seed, steps: steps, height: ShapesWorld.pictureSize, width: ShapesWorld.pictureSize)
     pipeline = try Pipeline(model)
@@ -56,7 +57,7 @@ public struct JudgedPrompts: Sendable {
   /// The settings of a prompt's run.
   public func settings(of index: Int) -> RunSettings {
     var own = settings
-    own.seed += index
+    own.seed = own.seed + index
     return own
   }
 

@@ -1,3 +1,5 @@
+import SDLensCore
+
 /// The captions of the world of `shapes`: from scenes to sentences and back.
 ///
 ///     caption  = "" | "an empty" background "background" | object ["and" object] [", on a" background "background"]
@@ -84,23 +86,6 @@ public enum ShapesGrammar {
   /// The word of the world that is meant by a misspelt or foreign one, if one is near: at most a third of its
   /// letters are others, missing or too many.
   public static func suggestion(for word: String) -> String? {
-    let near = words.filter { $0.count > 2 }.map { ($0, distance(word, $0)) }
-      .filter { $0.1 <= min(word.count, $0.0.count) / 3 }
-    return near.min { ($0.1, $0.0) < ($1.1, $1.0) }?.0
-  }
-
-  /// How many letters must be put in, taken out or replaced (Levenshtein).
-  private static func distance(_ a: String, _ b: String) -> Int {
-    var row = Array(0...b.count)
-    for (i, letter) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, other) in b.enumerated() {
-        let replaced = diagonal + (letter == other ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-      }
-    }
-    return row[b.count]
+    Spelling.nearest(to: word, among: words.filter { $0.count > 2 })
   }
 }

@@ -18,8 +18,8 @@ public struct ShapesShifts: Sendable, Equatable {
   }
 
   /// The shifts of the picture that a run with this seed makes at the model's own size.
-  public init(seed: Int) {
-    var generator = MersenneTwister(seed: seed)
+  public init(seed: Seed) {
+    var generator = MersenneTwister(seed: seed.bits)
     self.init(noise: generator.normal(4 * Self.latentSize * Self.latentSize))
   }
 

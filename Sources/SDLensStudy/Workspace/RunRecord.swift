@@ -9,7 +9,7 @@ public struct RunRecord: Sendable {
   private let facts: [(key: String, value: String)]
   /// Of the picture, which says them itself.
   private let sizes: [(key: String, value: String)]
-  private let seed: Int?
+  private let seed: Seed?
   /// What was asked for, where the facts alone do not tell two results apart.
   private let request: Request?
 
@@ -50,7 +50,7 @@ public struct RunRecord: Sendable {
   ///   - seed: of this picture, where it is not that of the settings.
   ///   - edits: what was done to it.
   ///   - shows: what is seen, where that is not simply the picture of the run: `before`, `difference`, …
-  public func texts(seed: Int? = nil, edits: EditList? = nil, shows: String? = nil) throws -> [PNGText] {
+  public func texts(seed: Seed? = nil, edits: EditList? = nil, shows: String? = nil) throws -> [PNGText] {
     var texts = [PNGText("Software", "sdlens \(Version.current)")]
     texts += facts.map { PNGText($0.key, $0.value) }
     if let seed = seed ?? self.seed { texts.append(PNGText("seed", "\(seed)")) }
@@ -61,7 +61,7 @@ public struct RunRecord: Sendable {
   }
 
   /// The metadata of a file of tensors, or the members of a `run.json`.
-  public func metadata(seed: Int? = nil, edits: EditList? = nil) -> [String: String] {
+  public func metadata(seed: Seed? = nil, edits: EditList? = nil) -> [String: String] {
     var metadata = Dictionary(uniqueKeysWithValues: facts + sizes)
     metadata["seed"] = (seed ?? self.seed).map { "\($0)" }
     metadata["version"] = Version.current

@@ -19,11 +19,7 @@ struct Collect: ParsableCommand {
   /// What can be recorded.
   enum Site: String, CaseIterable, ExpressibleByArgument { case update, residual, heads }
 
-  @Option(
-    help: ArgumentHelp(
-      "Prompts: .txt (one a line), .jsonl or .csv (caption, prompt or text). (default: the model's own)",
-      valueName: "file"))
-  var prompts: String?
+  @OptionGroup var prompts: PromptListOptions
 
   @Option(
     parsing: .upToNextOption,
@@ -106,9 +102,8 @@ struct Collect: ParsableCommand {
 
   func run() throws {
     let folder = try model.folder()
-    let list =
-      try prompts.map { try PromptList(contentsOf: $0, limit: limit) } ?? PromptList(of: folder, limit: limit)
     let progress = Progress(quiet: quiet.quiet)
+    let list = try prompts.list(of: folder, limit: limit, progress)
     let blocks = block.isEmpty ? BlockName.studied : block
     let site: RecordedSite =
       switch site {

@@ -13,11 +13,14 @@ struct Convert: ParsableCommand {
       beside it, so that the way back loses nothing.
       """)
 
-  @Argument(help: ArgumentHelp("The folder of a dictionary, or a file of it.", valueName: "source"))
+  @Argument(
+    help: ArgumentHelp("The folder of a dictionary, or a file of it.", valueName: "source"),
+    completion: .file())
   var source: String
 
   @Argument(
-    help: ArgumentHelp("The folder to write, which must not exist or be empty.", valueName: "destination"))
+    help: ArgumentHelp("The folder to write, which must not exist or be empty.", valueName: "destination"),
+    completion: .directory)
   var destination: String
 
   @Option(help: ArgumentHelp("The format to write.", valueName: "format"))

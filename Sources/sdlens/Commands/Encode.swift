@@ -19,19 +19,20 @@ struct Encode: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The dictionary, in any format that convert reads: a folder, or with --block a name in the workspace.",
-      valueName: "folder|name"))
+      valueName: "folder|name"), completion: .directory)
   var sae: String
 
   @Option(
     help: ArgumentHelp(
       "What is encoded or decoded: a safetensors file, or a store, by name or folder.",
-      valueName: "file|store"))
+      valueName: "file|store"), completion: .file(extensions: ["safetensors"]))
   var input: String
 
   @Option(help: "The block, if the dictionary does not tell.")
   var block: BlockName?
 
-  @Option(help: ArgumentHelp("Where the result goes.", valueName: "file.safetensors"))
+  @Option(help: ArgumentHelp("Where the result goes.", valueName: "file.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
   var output: String
 
   @Option(

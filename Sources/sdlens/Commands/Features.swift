@@ -36,7 +36,7 @@ struct Features: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Where the heat maps go: .png, .svg or .pdf. (default: features.png, or the next free of features-2.png, … when "
-        + "another run has that)", valueName: "file"))
+        + "another run has that)", valueName: "file"), completion: .file(extensions: ["png", "svg", "pdf"]))
   var output: String?
 
   @OptionGroup var force: ForceOptions
@@ -63,7 +63,7 @@ struct Features: ParsableCommand {
   /// What is reported.
   struct Result: Encodable {
     let prompt: String
-    let seed: Int
+    let seed: Seed
     let picture: String
     let dictionaries: [String: DictionaryIdentity]
     let features: [FeatureSighting]
@@ -85,6 +85,7 @@ struct Features: ParsableCommand {
     let blocks = found.keys.sorted()
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: found)
+    progress.noteUnknownWords(of: [prompt], folder)
     progress.stage("running")
     let run = try BaseRun(
       study.pipeline, study.encode(prompt, settings), settings, watching: blocks, atSteps: [atStep])

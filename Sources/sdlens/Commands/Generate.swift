@@ -31,7 +31,8 @@ struct Generate: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Where the picture goes; of several, each has its seed in the name. (default: picture.png, or the next free of "
-        + "picture-2.png, … when another run has that)", valueName: "file.png"))
+        + "picture-2.png, … when another run has that)", valueName: "file.png"),
+    completion: .file(extensions: ["png"]))
   var output: String?
 
   @OptionGroup var force: ForceOptions
@@ -42,7 +43,8 @@ struct Generate: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Also write the run's tensors, for comparison in Python.", valueName: "file.safetensors"))
+      "Also write the run's tensors, for comparison in Python.", valueName: "file.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
   var tensors: String?
 
   @Option(
@@ -58,9 +60,7 @@ struct Generate: ParsableCommand {
     guard 1...1_000_000 ~= count else {
       throw ValidationError("count is \(count), but it must be from 1 to 1000000")
     }
-    guard !options.seed.addingReportingOverflow(count).overflow else {
-      throw ValidationError("seed is \(options.seed), but \(count) seeds from there on must be below 2^63")
-    }
+    do { try options.seed.check(count) } catch { throw ValidationError("\(error)") }
     if !cache.isEmpty && tensors == nil {
       throw ValidationError("--cache says what --tensors keeps; give a file with --tensors")
     }
@@ -74,8 +74,9 @@ struct Generate: ParsableCommand {
     let record = try RunRecord(of: folder, prompt: prompt, negativePrompt: negativePrompt, settings: settings)
     let place = try OutputPlace(given: output, default: Self.output, force: force.force) { name in
       let files = try pictureFiles(name)
-      return try (settings.seed..<settings.seed + count).allSatisfy { seed in
-        try OutputPlace.isFree(files[seed], or: try record.texts(seed: seed, edits: edits))
+      return try (0..<count).allSatisfy { index in
+        let seed = settings.seed + index
+        return try OutputPlace.isFree(files[seed], or: try record.texts(seed: seed, edits: edits))
       }
     }
     let job = PictureJob(

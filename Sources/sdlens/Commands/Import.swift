@@ -15,7 +15,7 @@ struct Import: ParsableCommand {
       noise of a whole batch came from one seed. Stopped at any moment, the same command goes on.
       """)
 
-  @Argument(help: ArgumentHelp("The folder with the tars.", valueName: "folder"))
+  @Argument(help: ArgumentHelp("The folder with the tars.", valueName: "folder"), completion: .directory)
   var source: String
 
   @Option(

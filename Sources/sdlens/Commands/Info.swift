@@ -15,7 +15,7 @@ struct Info: ParsableCommand {
   @Argument(
     help: ArgumentHelp(
       "A store or a dictionary, by name or folder; a workspace; a result; a picture. (default: the model is shown)",
-      valueName: "what"))
+      valueName: "what"), completion: .file())
   var what: String?
 
   @OptionGroup var workspace: WorkspaceOptions

@@ -31,7 +31,8 @@ struct Intervene: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where the files go. (default: a folder in the workspace's pictures)", valueName: "folder"))
+      "Where the files go. (default: a folder in the workspace's pictures)", valueName: "folder"),
+    completion: .directory)
   var output: String?
 
   @OptionGroup var force: ForceOptions
@@ -59,6 +60,7 @@ struct Intervene: ParsableCommand {
       of: folder, prompt: prompt, settings: settings, dictionaries: dictionaries, request: OutputPlace.request
     )
     let place = try OutputPlace(folder: output, default: defaultFolder, of: record, force: force.force)
+    progress.noteUnknownWords(of: [prompt], folder)
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: dictionaries)
     let lists = try edits.lists(

@@ -25,7 +25,7 @@ struct InterventionJob {
   struct Result: Encodable {
     let folder: String
     let prompt: String
-    let seed: Int
+    let seed: Seed
     let activeShare: Double?
     let dictionaries: [String: DictionaryIdentity]
     let outcomes: [Outcome]

@@ -21,7 +21,7 @@ struct PictureJob {
   struct Made: Encodable {
     let path: String
     let tensors: String?
-    let seed: Int
+    let seed: Seed
     let seconds: Double
   }
 
@@ -60,8 +60,8 @@ struct PictureJob {
     var session = Session(
       embeddings: embeddings, pipeline: pipeline, steps: steps, progress: progress, watch: watch)
     progress.count(to: count * (steps + 1))
-    let results = try seeds.map { seed in
-      let picture = try make(seed, &session)
+    let results = try seeds.indices.map { index in
+      let picture = try make(index, &session)
       progress.clear()
       try made(picture)
       return picture
@@ -75,11 +75,12 @@ struct PictureJob {
       peakMemoryBytes: Memory.peak, threads: Parallel.threads)
   }
 
-  /// Makes the picture of a seed and writes its files.
-  private func make(_ seed: Int, _ session: inout Session) throws -> Made {
+  /// Makes the picture of one of the seeds and writes its files.
+  private func make(_ index: Int, _ session: inout Session) throws -> Made {
     let (progress, steps, pipeline) = (session.progress, session.steps, session.pipeline)
     let embeddings = session.embeddings
-    let label = count == 1 ? "" : "picture \(seed - settings.seed + 1) of \(count), "
+    let seed = seeds[index]
+    let label = count == 1 ? "" : "picture \(index + 1) of \(count), "
     progress.stage("\(label)seed \(seed)")
     let time = Stopwatch()
     var hooks = HookSet()
@@ -107,7 +108,7 @@ struct PictureJob {
       path: pictures[seed], tensors: tensors?[seed], seed: seed, seconds: time.total / .seconds(1))
   }
 
-  private var seeds: Range<Int> { settings.seed..<settings.seed + count }
+  private var seeds: [Seed] { (0..<count).map { settings.seed + $0 } }
 
   /// Runs the text encoders, which take gigabytes and are let go before the U-net comes.
   private func encode(_ progress: Progress) throws -> PromptEmbeddings {
@@ -119,7 +120,9 @@ struct PictureJob {
     }
     if folder.isEmbedded {
       let texts = [("prompt", prompt), ("negative prompt", settings.isGuided ? negativePrompt ?? "" : "")]
-      for (name, text) in texts { if let note = UnknownWords(text)?.note(name) { progress.note(note) } }
+      for (name, text) in texts {
+        if let unknown = UnknownWords(text, name: name) { progress.note(unknown.note) }
+      }
     }
     if negativePrompt != nil && !settings.isGuided {
       progress.note("The negative prompt has no effect without --guidance above 1")

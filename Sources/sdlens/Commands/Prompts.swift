@@ -14,13 +14,17 @@ struct Prompts: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Number of prompts.", valueName: "n"))
   var count = 10
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the choice.", valueName: "n"))
-  var seed = 42
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Seed of the choice. (default: 42)", valueName: "n"),
+    transform: Seed.init(argument:))
+  var seed: Seed = 42
 
   @Flag(help: "Only prompts that the model was not trained on, each once.")
   var heldOut = false
 
-  @Option(help: ArgumentHelp("Where the lines go. (default: standard output)", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Where the lines go. (default: standard output)", valueName: "file"),
+    completion: .file())
   var output: String?
 
   @OptionGroup var report: ReportOptions
@@ -29,14 +33,14 @@ struct Prompts: ParsableCommand {
     guard 1...1_000_000 ~= count else {
       throw ValidationError("count is \(count), but it must be from 1 to 1000000")
     }
-    guard seed >= 0 else { throw ValidationError("seed is \(seed), but it must be from 0 to 2^63 - 1") }
+    guard seed.value >= 0 else { throw ValidationError("seed is \(seed), but it must be from 0 to 2^64 - 1") }
     if report.json && output != nil {
       throw ValidationError("--output takes lines, --json prints on standard output; give one of them")
     }
   }
 
   func run() throws {
-    var sampler = ShapesSampler(seed: UInt64(seed), heldOut: heldOut)
+    var sampler = ShapesSampler(seed: seed.bits, heldOut: heldOut)
     if report.json { return try Output.print(json: sampler.captions(count).map(Prompt.init)) }
     let lines = sampler.captions(count).joined(separator: "\n")
     guard let output else { return try Output.print(lines) }

@@ -17,11 +17,12 @@ struct Statistics: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The dictionary, in any format that convert reads: a folder, or a name in the workspace.",
-      valueName: "folder|name"))
+      valueName: "folder|name"), completion: .directory)
   var sae: String
 
   @Option(
-    help: ArgumentHelp("Store of activations: a name in the workspace, or a folder.", valueName: "name"))
+    help: ArgumentHelp("Store of activations: a name in the workspace, or a folder.", valueName: "name"),
+    completion: .directory)
   var store: String
 
   @Option(help: "The block, if the dictionary does not tell.")

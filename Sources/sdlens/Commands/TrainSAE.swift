@@ -27,7 +27,7 @@ struct TrainSAE: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Store of activations: a name in the workspace, or a folder. (default: the newest that fits)",
-      valueName: "name"))
+      valueName: "name"), completion: .directory)
   var store: String?
 
   @Option(
@@ -48,9 +48,7 @@ struct TrainSAE: ParsableCommand {
     help: ArgumentHelp("With --stream: vectors that are shuffled together.", valueName: "n"))
   var buffer = 1 << 17
 
-  @Option(
-    help: ArgumentHelp("Prompts to record, as in collect. (default: the model's own)", valueName: "file"))
-  var prompts: String?
+  @OptionGroup var prompts: PromptListOptions
 
   @Option(
     parsing: .unconditional,
@@ -67,8 +65,10 @@ struct TrainSAE: ParsableCommand {
   @OptionGroup var model: ModelOptions
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Seed of pictures, order and first weights.", valueName: "n"))
-  var seed = 42
+    parsing: .unconditional,
+    help: ArgumentHelp("Seed of pictures, order and first weights. (default: 42)", valueName: "n"),
+    transform: Seed.init(argument:))
+  var seed: Seed = 42
 
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions

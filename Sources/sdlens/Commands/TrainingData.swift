@@ -18,9 +18,9 @@ struct TrainingData {
 
   let model: ModelFolder
   let workspace: WorkspaceOptions
-  let prompts: String?
+  let prompts: PromptListOptions
   let limit: Int?
-  let seed: Int
+  let seed: Seed
   let progress: Progress
 
   /// Prompts that are recorded when nobody says how many.
@@ -29,7 +29,7 @@ struct TrainingData {
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
     let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
-    let newest = prompts == nil && limit == nil && name == nil ? try lookup.best(of: blocks) : nil
+    let newest = prompts.prompts == nil && limit == nil && name == nil ? try lookup.best(of: blocks) : nil
     let store = try name.map(lookup.named) ?? newest ?? collect(blocks)
     try lookup.check(store)
     for problem in store.damaged { progress.note("Left out: \(problem)") }
@@ -46,8 +46,12 @@ struct TrainingData {
 
   /// Vectors made on the way; blocks whose maps are of one size share what is made.
   func streamed(_ blocks: [BlockName], buffer: Int) throws -> [[Source]] {
-    try Dictionary(grouping: blocks, by: \.level).values.sorted { $0[0].level < $1[0].level }.map { blocks in
-      let collector = try collector(blocks, limit: limit)
+    let list = try prompts.list(of: model, limit: limit, progress)
+    let size = try model.pictureSize
+    let settings = try RunSettings(seed: seed, height: size, width: size)
+    return try Dictionary(grouping: blocks, by: \.level).values.sorted { $0[0].level < $1[0].level }.map {
+      blocks in
+      let collector = try Collector(model, prompts: list, Collector.Request(blocks: blocks), settings)
       let stream = ActivationStream(collector)
       return zip(blocks, collector.manifest.blocks).map { block, described in
         Source(
@@ -57,20 +61,10 @@ struct TrainingData {
     }
   }
 
-  private func collector(_ blocks: [BlockName], limit: Int?) throws -> Collector {
-    let list =
-      try prompts.map { try PromptList(contentsOf: $0, limit: limit) } ?? PromptList(of: model, limit: limit)
-    let size = try model.pictureSize
-    return try Collector(
-      model, prompts: list, Collector.Request(blocks: blocks),
-      RunSettings(seed: seed, height: size, width: size))
-  }
-
   /// Records the blocks, together with the paper's four, which takes no longer.
   private func collect(_ blocks: [BlockName]) throws -> ActivationStore {
-    let list =
-      try prompts.map { try PromptList(contentsOf: $0, limit: limit) }
-      ?? PromptList(of: model, limit: limit ?? Self.defaultLimit)
+    let list = try prompts.list(
+      of: model, limit: limit ?? (prompts.prompts == nil ? Self.defaultLimit : nil), progress)
     let all = BlockName.all.filter { BlockName.studied.contains($0) || blocks.contains($0) }
     let others = all.filter { !BlockName.studied.contains($0) }.map { "-\($0)" }.joined()
     let size = try model.pictureSize

@@ -9,4 +9,7 @@ extension BlockName: ExpressibleByArgument {
 
   /// Listed in the help and when a name is unknown.
   public static var allValueStrings: [String] { all.map(\.description) }
+
+  /// What a shell completes.
+  public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 }

@@ -71,7 +71,9 @@ struct EditOptions: ParsableArguments {
         + "empty one. Several make a strip.", valueName: "gamma,…"))
   var emptyContext: [NumberList] = []
 
-  @Option(help: ArgumentHelp("With --add: the area, painted white on black.", valueName: "mask.png"))
+  @Option(
+    help: ArgumentHelp("With --add: the area, painted white on black.", valueName: "mask.png"),
+    completion: .file(extensions: ["png"]))
   var mask: String?
 
   @Option(
@@ -93,8 +95,8 @@ struct EditOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "A saved list of edits, or a picture that carries one; done before all others.", valueName: "edit.json")
-  )
+      "A saved list of edits, or a picture that carries one; done before all others.", valueName: "edit.json"),
+    completion: .file(extensions: ["json", "png"]))
   var edit: String?
 
   func validate() throws {

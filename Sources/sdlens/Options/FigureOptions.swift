@@ -7,7 +7,8 @@ import SDLensStudy
 struct FigureOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The figure: .png, .svg or .pdf. (default: in the workspace's pictures)", valueName: "file"))
+      "The figure: .png, .svg or .pdf. (default: in the workspace's pictures)", valueName: "file"),
+    completion: .file(extensions: ["png", "svg", "pdf"]))
   var output: String?
 
   @Option(

@@ -9,7 +9,7 @@ struct ModelOptions: ParsableArguments {
     help: ArgumentHelp(
       "A folder in diffusers layout, a Hugging Face id in the local cache, or 'shapes', the embedded one. "
         + "(default: $SDLENS_MODEL, else shapes)",
-      valueName: "folder|id"))
+      valueName: "folder|id"), completion: .directory)
   var model: String?
 
   /// Finds the model.

@@ -17,7 +17,7 @@ struct OutputFiles {
   }
 
   /// The path for a seed.
-  subscript(seed: Int) -> String {
+  subscript(seed: Seed) -> String {
     guard isNumbered else { return path }
     let path = path as NSString
     return "\(path.deletingPathExtension)-\(seed).\(path.pathExtension)"

@@ -1,4 +1,5 @@
 import ArgumentParser
+import SDLensCore
 import SDLensSparse
 
 /// Numbers in one word, as in `5,10,20`.
@@ -111,7 +112,7 @@ struct RecipeOptions: ParsableArguments {
   }
 
   /// The settings of every dictionary, for so many vectors of a width.
-  func settings(vectors: Int, width: Int, seed: Int) -> [TrainingSettings] {
+  func settings(vectors: Int, width: Int, seed: Seed) -> [TrainingSettings] {
     var common = (recipe ?? (vectors < 10_000_000 ? .small : .paper)).settings(width: width)
     if let epochs { (common.epochs, common.steps) = (epochs, nil) }
     if let steps { common.steps = steps }

@@ -1,10 +1,13 @@
 import ArgumentParser
+import SDLensCore
 import SDLensDiffusion
 
 /// What decides a picture, besides the model and the prompt.
 struct RunOptions: ParsableArguments {
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the noise.", valueName: "n"))
-  var seed = 42
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Seed of the noise. (default: 42)", valueName: "n"),
+    transform: Seed.init(argument:))
+  var seed: Seed = 42
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Denoising steps.", valueName: "n"))
   var steps = 1

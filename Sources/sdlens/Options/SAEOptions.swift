@@ -12,7 +12,7 @@ struct SAEOptions: ParsableArguments {
     help: ArgumentHelp(
       "Dictionaries, in any format that convert reads: names in the workspace, folders, or Hugging Face ids in the "
         + "local cache, as surokpro2/sdxl-saes, the paper's own. (default: of the block the one trained last)",
-      valueName: "name|folder|id"))
+      valueName: "name|folder|id"), completion: .directory)
   var sae: [String] = []
 
   /// Where they are looked for; every choice among several is said.

@@ -9,7 +9,7 @@ struct WorkspaceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Where activations, dictionaries and results lie. (default: $SDLENS_WORKSPACE, else sdlens-workspace)",
-      valueName: "folder"))
+      valueName: "folder"), completion: .directory)
   var workspace: String?
 
   /// The folder.

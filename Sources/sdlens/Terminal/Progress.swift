@@ -74,7 +74,7 @@ final class Progress {
       let full = cells * done / total
       bar = "[" + String(repeating: "#", count: full) + String(repeating: "-", count: cells - full) + "]  "
     }
-    write("\r\u{1B}[K" + (bar + text).prefix(max(8, columns - 1)))
+    write("\r\u{1B}[K" + (bar + text.visible(oneLine: true)).prefix(max(8, columns - 1)))
   }
 
   private var columns: Int {
@@ -83,7 +83,7 @@ final class Progress {
   }
 
   private func line(_ text: String) {
-    write(text + "\n")
+    write(text.visible() + "\n")
     lastLine = clock.now
   }
 

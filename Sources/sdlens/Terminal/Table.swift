@@ -6,11 +6,14 @@ struct Table {
   /// A table; `left` are the columns of words.
   init(left: Set<Int> = [0], _ rows: [[String]] = []) {
     self.left = left
-    self.rows = rows
+    self.rows = rows.map(Self.visible)
   }
 
   /// Adds a line.
-  mutating func add(_ cells: String...) { rows.append(cells) }
+  mutating func add(_ cells: String...) { rows.append(Self.visible(cells)) }
+
+  /// Cells that stay within their lines.
+  private static func visible(_ cells: [String]) -> [String] { cells.map { $0.visible(oneLine: true) } }
 
   /// The lines, without space at their ends.
   var text: String {

@@ -1,3 +1,4 @@
+import Foundation
 import SDLensCore
 import SDLensStudy
 import SDLensTestSupport
@@ -8,12 +9,14 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  private func list(_ text: String, _ name: String, limit: Int? = nil) throws -> [String] {
-    try PromptList(contentsOf: folder.write(Array(text.utf8), to: name), limit: limit).prompts
+  private func list(_ text: String, _ name: String, column: String? = nil, limit: Int? = nil) throws
+    -> [String]
+  {
+    try PromptList(contentsOf: folder.write(Array(text.utf8), to: name), column: column, limit: limit).prompts
   }
 
-  private func message(_ text: String, _ name: String) -> String {
-    let message = errorMessage { _ = try list(text, name) }
+  private func message(_ text: String, _ name: String, column: String? = nil) -> String {
+    let message = errorMessage { _ = try list(text, name, column: column) }
     return message.replacingOccurrences(of: folder(name), with: "FILE")
   }
 
@@ -32,8 +35,60 @@ import Testing
   }
 
   @Test func columnsOfCSV() throws {
-    let text = "id,Caption\r\n1,a cat\n2,\"a \"\"big\"\", red\ncat\"\n3,\n"
-    #expect(try list(text, "a.csv") == ["a cat", "a \"big\", red\ncat", ""])
+    let text = "id,Caption\r\n1,a cat\n2,\"a \"\"big\"\", red\ncat\"\n"
+    #expect(try list(text, "a.csv") == ["a cat", "a \"big\", red\ncat"])
+  }
+
+  private struct Golden: Decodable {
+    let name: String
+    let text: String
+    let prompts: [String]
+  }
+
+  // csv.DictReader (and pandas.read_csv), json.loads of each line, open(…)
+  @Test func listsAreThoseOfPython() throws {
+    let goldens: [Golden] = try Goldens(
+      beside: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
+    ).json("prompt-lists.json")
+    #expect(goldens.count > 30)
+    for golden in goldens {
+      let file = "a." + golden.name.split(separator: ".").last!
+      let found = try list(golden.text, file)
+      // Equal texts may be written differently; prompts must be the same to the byte.
+      #expect(found.map { Array($0.utf8) } == golden.prompts.map { Array($0.utf8) }, "\(golden.name)")
+    }
+  }
+
+  @Test func columnsAreChosen() throws {
+    let table = "URL,TEXT,top_caption,Note\nx,alt,a red circle,n\n"
+    #expect(try list(table, "a.csv") == ["a red circle"])
+    #expect(try list(table, "a.csv", column: "TEXT") == ["alt"])
+    #expect(try list(table, "a.csv", column: "text") == ["alt"])
+    #expect(try list(table, "a.csv", column: "note") == ["n"])
+    let lines =
+      #"{"caption": null, "prompt": "a", "Title": "t"}"# + "\n" + #"{"text": 3, "PROMPT": "b", "Title": "u"}"#
+    #expect(try list(lines, "a.jsonl") == ["a", "b"])
+    #expect(try list(lines, "a.jsonl", column: "title") == ["t", "u"])
+    let notes = try PromptList(contentsOf: folder.write(Array(table.utf8), to: "a.csv")).notes
+    #expect(
+      notes == [
+        "The prompts of '\(folder("a.csv"))' are those under 'top_caption'; it also has 'TEXT': choose with --column"
+      ])
+  }
+
+  @Test func aChoiceThatFitsNothing() {
+    #expect(
+      message("a,caption\n1,2", "a.csv", column: "x")
+        == "'FILE' has the columns a, caption, but one named 'x' is needed; choose one with --column")
+    #expect(message("{\"caption\": \"a\"}", "a.jsonl", column: "x") == "'FILE' line 1 has no text under 'x'")
+    #expect(message("\"a\"", "a.jsonl", column: "x") == "'FILE' line 1 has no text under 'x'")
+    #expect(
+      message("a", "a.txt", column: "x")
+        == "'FILE' is text without columns, but --column names 'x'; leave it out")
+  }
+
+  @Test func blankLinesAtTheEndShiftNothing() throws {
+    #expect(try list("a\nb\n\n \n", "a.txt") == ["a", "b"])
   }
 
   @Test(arguments: [
@@ -46,13 +101,33 @@ import Testing
       "'FILE' has a blank line, line 2; delete it (an empty prompt can stand in a .jsonl file)"
     ),
     ("a", "a.doc", "'FILE' must end in .txt, .jsonl or .csv"),
-    ("\"a\"\n{\"b\": 1}", "a.jsonl", "'FILE' line 2 has no text under 'caption', 'prompt' or 'text'"),
+    (
+      "\"a\"\n{\"b\": 1}", "a.jsonl",
+      "'FILE' line 2 has no text under 'caption', 'top_caption', 'prompt' or 'text'"
+    ),
     ("\"a\"\n{", "a.jsonl", "'FILE' line 2 is not JSON: column 2: "),
-    ("a,b\n1,2", "a.csv", "'FILE' has the columns a, b, but one named caption, prompt or text is needed"),
-    ("a,text\n1,2\n3", "a.csv", "'FILE' line 3 has 1 fields, but the header has 2"),
+    (
+      "a,b\n1,2", "a.csv",
+      "'FILE' has the columns a, b, but one named 'caption', 'top_caption', 'prompt' or 'text' is needed"
+    ),
+    ("a,text\n1,2\n3", "a.csv", "'FILE' line 3 has 1 fields, but 'text' is number 2 of the header"),
+    (
+      "text,a\nred, round,1", "a.csv",
+      "'FILE' line 2 has 3 fields, but the header has 2; put a text with commas in quotation marks"
+    ),
+    (
+      "a,text\n\n\"x\ny\",2\n3,\n", "a.csv",
+      "'FILE' line 5 has no text under 'text'; delete it (an empty prompt can stand in a .jsonl file)"
+    ),
+    ("a,text\n3,\"\"\n", "a.csv", "'FILE' line 2 has no text under 'text'"),
+    ("text,text\na,b", "a.csv", "'FILE' has two columns 'text'"),
+    ("{\"caption\": null}", "a.jsonl", "'FILE' line 1 has no text under"),
+    ("{\"caption\": \"a\"}\n\n{\"caption\": 3}", "a.jsonl", "'FILE' line 3 has no text under"),
+    (
+      "{\"caption\": \"\\ud83d\"}", "a.jsonl",
+      "'FILE' line 1 is not JSON: column 21: an escape in a text is wrong"
+    ),
     ("text\n\"a", "a.csv", "'FILE' line 2 begins a quoted field that never ends"),
-    ("text\na\"b", "a.csv", "'FILE' line 2 has a quotation mark inside a field"),
-    ("text\n\"a\"b", "a.csv", "'FILE' line 2 has text behind a quoted field"),
     ("text\n", "a.csv", "'FILE' holds no prompt; write one in each line"),
   ])
   func refusals(text: String, name: String, wanted: String) {

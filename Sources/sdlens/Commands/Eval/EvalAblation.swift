@@ -122,8 +122,10 @@ struct JudgedOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Seed of the noise of the first prompt; the next has the next.", valueName: "n"))
-  var seed = 42
+    help: ArgumentHelp(
+      "Seed of the noise of the first prompt; the next has the next. (default: 42)", valueName: "n"),
+    transform: Seed.init(argument:))
+  var seed: Seed = 42
 
   func validate() throws { try checkOption("limit", limit, 1...1 << 20) }
 

@@ -17,15 +17,18 @@ struct EvalMatch: ParsableCommand {
       related feature stands in (after Chanin et al., 2024).
       """)
 
-  @Argument(help: ArgumentHelp("A dictionary, in any format that convert reads.", valueName: "folder"))
+  @Argument(
+    help: ArgumentHelp("A dictionary, in any format that convert reads.", valueName: "folder"),
+    completion: .directory)
   var first: String
 
-  @Argument(help: ArgumentHelp("Another one of the same block.", valueName: "folder"))
+  @Argument(help: ArgumentHelp("Another one of the same block.", valueName: "folder"), completion: .directory)
   var second: String
 
   @Option(
     help: ArgumentHelp(
-      "Store of activations, for absorption: a name in the workspace, or a folder.", valueName: "name"))
+      "Store of activations, for absorption: a name in the workspace, or a folder.", valueName: "name"),
+    completion: .directory)
   var store: String?
 
   @Option(help: "The block, if the dictionaries do not tell.")

@@ -62,34 +62,37 @@ struct EvalOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Store of activations: a name in the workspace, or a folder. (default: the newest that fits)",
-      valueName: "name"))
+      valueName: "name"), completion: .directory)
   var store: String?
 
   @Option(
     help: ArgumentHelp(
       "CLIP: a folder, or a Hugging Face id in the local cache. (default: the model's own, if it has one)",
-      valueName: "folder|id"))
+      valueName: "folder|id"), completion: .directory)
   var clip: String?
 
-  @Option(help: ArgumentHelp("Weights of LPIPS: a folder. (default: none)", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("Weights of LPIPS: a folder. (default: none)", valueName: "folder"),
+    completion: .directory)
   var lpips: String?
 
   @Option(
     help: ArgumentHelp(
       "Sentence encoder: a folder, or a Hugging Face id. (default: the texts of CLIP)", valueName: "folder|id"
-    ))
+    ), completion: .directory)
   var sentences: String?
 
   @Option(
     help: ArgumentHelp(
       "Pictures of textures as PNG, such as those of DTD: a baseline of texture. (default: none)",
-      valueName: "folder"))
+      valueName: "folder"), completion: .directory)
   var textures: String?
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Decides which features, pictures and pairs.", valueName: "n")
-  )
-  var seed = 42
+    parsing: .unconditional,
+    help: ArgumentHelp("Decides which features, pictures and pairs. (default: 42)", valueName: "n"),
+    transform: Seed.init(argument:))
+  var seed: Seed = 42
 
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions

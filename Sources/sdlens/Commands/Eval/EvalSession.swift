@@ -68,7 +68,7 @@ final class EvalSession {
     let isQuiet = options.quiet.quiet
     func cache(_ fingerprint: Fingerprint, _ width: Int) throws -> EmbeddingCache {
       try EmbeddingCache(folder: "\(workspace.folder)/embeddings", model: fingerprint, width: width) { text in
-        if !isQuiet { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+        Progress(quiet: isQuiet).note(text)
       }
     }
     clipCache = try clip.map { try cache($0.fingerprint, $0.width) }
@@ -188,7 +188,7 @@ final class EvalSession {
   }
 
   /// The settings of a run of our own, like those of the recorded pictures.
-  func ownSettings(_ seed: Int) throws -> RunSettings {
+  func ownSettings(_ seed: Seed) throws -> RunSettings {
     guard let recorded else {
       let size = try folder.pictureSize
       return try RunSettings(seed: seed, height: size, width: size)

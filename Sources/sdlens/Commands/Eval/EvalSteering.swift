@@ -33,7 +33,7 @@ struct EvalSteering: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Store of activations to choose on: a name in the workspace, or a folder. (default: the newest that fits)",
-      valueName: "name"))
+      valueName: "name"), completion: .directory)
   var store: String?
 
   @Option(

@@ -25,7 +25,7 @@ struct EvalTruth: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Store of activations: a name in the workspace, or a folder. (default: the newest that fits)",
-      valueName: "name"))
+      valueName: "name"), completion: .directory)
   var store: String?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Pictures to look at, at most.", valueName: "n"))
@@ -37,8 +37,11 @@ struct EvalTruth: ParsableCommand {
   @Flag(help: "Print every value of every factor, with the feature that tells it best.")
   var values = false
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the random directions.", valueName: "n"))
-  var seed = 42
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Seed of the random directions. (default: 42)", valueName: "n"),
+    transform: Seed.init(argument:))
+  var seed: Seed = 42
 
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions

@@ -15,11 +15,9 @@ final class ResultCache<Value: Codable> {
 
   /// Opens or makes a file.
   init(_ path: String) throws {
-    if let text = try? String(contentsOfFile: path, encoding: .utf8) {
-      for line in text.split(separator: "\n") {
-        guard let line = try? JSON.decode(Line.self, from: Data(line.utf8)) else { continue }
-        values[line.key] = line.value
-      }
+    for line in (try? TextFile(path))?.lines ?? [] {
+      guard let line = try? JSON.decode(Line.self, from: Data(line.utf8)) else { continue }
+      values[line.key] = line.value
     }
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileError.cannotWrite(path: path, code: errno) }

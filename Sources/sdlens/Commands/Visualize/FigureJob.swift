@@ -66,6 +66,7 @@ struct FigureJob {
 
   /// Draws a figure, and reports it.
   func draw(_ figure: Figure) throws {
+    progress.noteUnknownWords(of: Set(figure.sources.map(\.prompt)).sorted(), folder)
     progress.count(to: figure.work, unit: "passes")
     darkroom.advance = { progress.advance("drawing") }
     try figure.write(to: path, darkroom, text: record.texts(shows: figure.title))

@@ -45,7 +45,8 @@ struct VisualizeGallery: ParsableCommand {
   var colors = ColorMap.jet
 
   @Option(
-    help: ArgumentHelp("The folder. (default: in the workspace's pictures)", valueName: "folder"))
+    help: ArgumentHelp("The folder. (default: in the workspace's pictures)", valueName: "folder"),
+    completion: .directory)
   var output: String?
 
   @OptionGroup var sae: SAEOptions

@@ -18,7 +18,8 @@ struct VisualizeTraining: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "The folder of a training, with its log.jsonl. (default: the last of the block)", valueName: "folder"))
+      "The folder of a training, with its log.jsonl. (default: the last of the block)", valueName: "folder"),
+    completion: .directory)
   var training: String?
 
   @Option(help: ArgumentHelp("The transformer block.", valueName: "block"))
@@ -26,7 +27,8 @@ struct VisualizeTraining: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The curves: .png, .svg or .pdf. (default: in the workspace's pictures)", valueName: "file"))
+      "The curves: .png, .svg or .pdf. (default: in the workspace's pictures)", valueName: "file"),
+    completion: .file(extensions: ["png", "svg", "pdf"]))
   var output: String?
 
   @OptionGroup var workspace: WorkspaceOptions
