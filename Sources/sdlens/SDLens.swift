@@ -1,4 +1,5 @@
 import ArgumentParser
+import CProcess
 import SDLensCore
 
 @main
@@ -25,6 +26,7 @@ struct SDLens: ParsableCommand {
     ])
 
   static func main() {
+    process_catch_faults()
     Interruption.prepare()
     main(nil)
   }

@@ -12,7 +12,7 @@ public enum AtomicFolder {
   ///   `body`.
   public static func write(to path: String, _ body: (_ folder: String) throws -> Void) throws {
     let path = try target(path)
-    let temporary = AtomicFile.temporaryName(beside: path)
+    let temporary = TemporaryName.make(beside: path)
     try AtomicFile.unfinished.withLock {
       guard mkdir(temporary, 0o777) == 0 else { throw FileError.writing(path, code: errno) }
       $0.insert(temporary)
@@ -38,9 +38,24 @@ public enum AtomicFolder {
   /// - Throws: `FileError`, as `write` would.
   public static func check(_ path: String) throws {
     let path = try target(path)
-    let temporary = AtomicFile.temporaryName(beside: path)
+    let temporary = TemporaryName.make(beside: path)
     guard mkdir(temporary, 0o777) == 0 else { throw FileError.writing(path, code: errno) }
     rmdir(temporary)
+  }
+
+  /// Makes a folder and those above it; what is there already stays, and another process may make them meanwhile.
+  ///
+  /// - Throws: `FileError` when the disk does not take it, or a file is in its place.
+  public static func makeAll(_ path: String) throws {
+    guard mkdir(path, 0o777) != 0 else { return }
+    if errno == ENOENT, case let folder = AtomicFile.folder(of: path), folder != path {
+      try makeAll(folder)
+      guard mkdir(path, 0o777) != 0 else { return }
+    }
+    let code = errno
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw FileError.writing(path, code: code) }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw FileError.folderIsFile(path: path, folder: path) }
   }
 
   /// The folder to make or fill: behind a link the one it points to, without slashes at its end.
@@ -48,7 +63,7 @@ public enum AtomicFolder {
     var status = stat()
     guard stat(path, &status) == 0 else {
       let trimmed = path.prefix(path.count - path.reversed().prefix { $0 == "/" }.count)
-      return trimmed.isEmpty ? path : String(trimmed)
+      return try AtomicFile.destination(trimmed.isEmpty ? path : String(trimmed))
     }
     guard status.st_mode & S_IFMT == S_IFDIR,
       (try? FileManager.default.contentsOfDirectory(atPath: path))?.isEmpty == true

@@ -45,8 +45,11 @@ final class TrainingJob {
     names = settings.map { "\(name.map { "\($0)-" } ?? "")k\($0.k)-n\($0.features)" }
     folder = "\(workspace.folder)/training/\(source.block)/\(names.joined(separator: "+"))"
     dictionaries = workspace.dictionaries(of: source.block)
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    AtomicFile.removeAbandoned(in: folder)
+    try AtomicFolder.makeAll(folder)
+    // The same command beside this one writes its checkpoint before its dictionaries: in the other order they would
+    // seem to be another training's.
+    let present = names.map { "\(workspace.dictionaries(of: source.block))/\($0)" }
+      .first { FileManager.default.fileExists(atPath: $0) }
     var checkpoint: TrainingCheckpoint?
     let path = "\(folder)/checkpoint.safetensors"
     if FileManager.default.fileExists(atPath: path) {
@@ -57,12 +60,9 @@ final class TrainingJob {
       }
       checkpoint = found
     }
+    if let present, checkpoint == nil { throw DictionaryExists(path: present) }
     trainer = try Trainer(source: source.rows, settings: settings, resuming: checkpoint)
     log = try TrainingLog(path: "\(folder)/log.jsonl", keepingUpTo: trainer.position)
-    for name in names
-    where checkpoint == nil && FileManager.default.fileExists(atPath: "\(dictionaries)/\(name)") {
-      throw DictionaryExists(path: "\(dictionaries)/\(name)")
-    }
   }
 
   /// What must be the same when a training is taken up again.
@@ -101,6 +101,7 @@ final class TrainingJob {
     if trainer.position % saveEvery == 0 || isLast {
       var checkpoint = trainer.checkpoint()
       checkpoint.notes = try Self.notes(source)
+      try log.save()
       try checkpoint.write(to: "\(folder)/checkpoint.safetensors")
     }
   }
@@ -118,8 +119,7 @@ final class TrainingJob {
     let results = try names.indices.map { index in
       let folder = "\(dictionaries)/\(names[index])"
       let autoencoder = trainer.autoencoder(index)
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      AtomicFile.removeAbandoned(in: folder)
+      try AtomicFolder.makeAll(folder)
       var saved = SavedAutoencoder(autoencoder)
       saved.block = "\(source.block)"
       saved.site = source.manifest.site
@@ -150,8 +150,12 @@ final class TrainingJob {
       statistics.append(survey?.statistics)
       return report(index, folder, survey, progress)
     }
-    try TrainingCurves.write(
-      log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: "\(folder)/curves.png")
+    do {
+      try TrainingCurves.write(
+        log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: "\(folder)/curves.png")
+    } catch let problem as any UserError {
+      progress.note("The curves of the training were not drawn: \(problem)")
+    }
     return results
   }
 
