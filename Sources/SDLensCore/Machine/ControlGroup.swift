@@ -4,9 +4,9 @@ import Foundation
 ///
 /// Of version 2, where all limits of a group lie in one folder, and of version 1, where each kind has folders of its own.
 /// Source: https://docs.kernel.org/admin-guide/cgroup-v2.html and …/cgroup-v1/
-struct ControlGroup {
+package struct ControlGroup {
   /// The group of this process.
-  static let current = ControlGroup(
+  package static let current = ControlGroup(
     root: "/sys/fs/cgroup", membership: (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? "")
 
   private let root: String
@@ -14,7 +14,7 @@ struct ControlGroup {
   private let paths: [String: String]
 
   /// - Parameter membership: lines `number:kind,kind:/path`.
-  init(root: String, membership: String) {
+  package init(root: String, membership: String) {
     self.root = root
     var paths = ["": "/"]
     for line in membership.split(separator: "\n") {
@@ -28,7 +28,7 @@ struct ControlGroup {
   }
 
   /// The processors whose time the group may use, the least of all groups around it; nil without a limit.
-  var processors: Double? {
+  package var processors: Double? {
     let quotas =
       folders("").map { text("\($0)/cpu.max") ?? "" }
       + folders("cpu").map { "\(text("\($0)/cpu.cfs_quota_us") ?? "") \(text("\($0)/cpu.cfs_period_us") ?? "")" }
@@ -42,10 +42,10 @@ struct ControlGroup {
   }
 
   /// The bytes that the group may hold, the least of all groups around it; nil without a limit.
-  var memory: Int? { memoryLimits.map(\.limit).min() }
+  package var memory: Int? { memoryLimits.map(\.limit).min() }
 
   /// The bytes that the group could still take, files that can be dropped given back; nil without a limit.
-  var memoryLeft: Int? {
+  package var memoryLeft: Int? {
     memoryLimits.compactMap { limit, folder in
       guard let used = number("\(folder)/memory.current") ?? number("\(folder)/memory.usage_in_bytes") else {
         return nil
@@ -71,10 +71,10 @@ struct ControlGroup {
   /// The folders of a kind, from the group to the outermost, as far as they can be seen from here.
   private func folders(_ kind: String) -> [String] {
     guard var path = paths[kind] else { return [] }
-    let roots = kind.isEmpty ? [root, "\(root)/unified"] : [kind == "cpu" ? "\(root)/cpu,cpuacct" : "", "\(root)/\(kind)"]
+    let roots = (kind.isEmpty ? ["", "/unified"] : ["/\(kind)", "/cpu,cpuacct"]).map { root + $0 }
     var folders: [String] = []
     while true {
-      folders += roots.filter { !$0.isEmpty }.map { path == "/" ? $0 : $0 + path }
+      folders += roots.map { path == "/" ? $0 : $0 + path }
       guard path != "/", let slash = path.lastIndex(of: "/") else { return folders }
       path = slash == path.startIndex ? "/" : String(path[..<slash])
     }

@@ -7,6 +7,7 @@ import SDLensSparse
 struct StoreLookup {
   let model: ModelFolder
   let workspace: WorkspaceOptions
+  let progress: Progress
 
   /// A store that somebody names.
   ///
@@ -21,10 +22,21 @@ struct StoreLookup {
   func newest(of blocks: [BlockName]) throws -> ActivationStore? {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: workspace.activations)) ?? []
     let fingerprint = try model.fingerprint().description
-    let stores = names.compactMap { try? ActivationStore("\(workspace.activations)/\($0)") }.filter { store in
-      let manifest = store.manifest
-      return manifest.modelFingerprint == fingerprint && manifest.site == "update" && store.missing.isEmpty
-        && Set(blocks.map(\.description)).isSubset(of: manifest.blocks.map(\.name))
+    let stores = names.sorted().compactMap { name -> ActivationStore? in
+      do {
+        let folder = "\(workspace.activations)/\(name)"
+        let manifest = try ActivationManifest(storeAt: folder)
+        guard manifest.modelFingerprint == fingerprint, manifest.site == "update",
+          Set(blocks.map(\.description)).isSubset(of: manifest.blocks.map(\.name))
+        else { return nil }
+        let store = try ActivationStore(folder)
+        return store.missing.isEmpty ? store : nil
+      } catch is NoActivationStore {
+        return nil
+      } catch {
+        progress.note("Passed over: \(error)")
+        return nil
+      }
     }
     func date(_ store: ActivationStore) -> Date {
       let path = "\(store.folder)/manifest.json"

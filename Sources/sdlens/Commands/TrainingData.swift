@@ -28,7 +28,7 @@ struct TrainingData {
 
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
-    let lookup = StoreLookup(model: model, workspace: workspace)
+    let lookup = StoreLookup(model: model, workspace: workspace, progress: progress)
     let newest = prompts == nil && limit == nil && name == nil ? try lookup.newest(of: blocks) : nil
     let store = try name.map(lookup.named) ?? newest ?? collect(blocks)
     try lookup.check(store)

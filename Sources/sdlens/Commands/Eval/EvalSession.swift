@@ -41,7 +41,7 @@ final class EvalSession {
       }
     }
     let blocks = dictionaries.keys.sorted()
-    let lookup = StoreLookup(model: folder, workspace: workspace)
+    let lookup = StoreLookup(model: folder, workspace: workspace, progress: progress)
     let store = try options.store.map(lookup.named) ?? lookup.newest(of: blocks)
     self.store = store
     recorded =
