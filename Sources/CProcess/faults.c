@@ -31,6 +31,13 @@ static uintptr_t hexadecimal(const char **text) {
   }
 }
 
+// One thread says why the program ends; others that fail too wait for that.
+static void say_alone(void) {
+  static bool taken;
+  if (__atomic_exchange_n(&taken, true, __ATOMIC_SEQ_CST))
+    for (;;) pause();
+}
+
 // The path in a line `from-to rights offset device inode  /path` of /proc/self/maps, if the address lies in it.
 static const char *path_in(const char *line, uintptr_t address) {
   uintptr_t from = hexadecimal(&line);
@@ -44,15 +51,14 @@ static const char *path_in(const char *line, uintptr_t address) {
 static bool find_file(uintptr_t address, char *path, size_t size) {
   int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   if (maps < 0) return false;
-  static char line[8192];
+  char line[8192];
   size_t length = 0;
   bool found = false;
-  char c;
-  static char buffer[4096];
+  char buffer[4096];
   ssize_t count;
   while (!found && (count = read(maps, buffer, sizeof buffer)) > 0)
     for (ssize_t i = 0; i < count && !found; i++) {
-      c = buffer[i];
+      char c = buffer[i];
       if (c != '\n') {
         if (length < sizeof line - 1) line[length++] = c;
         continue;
@@ -80,8 +86,9 @@ static void pass_on(int number) {
 
 static void file_was_cut(int number, siginfo_t *info, void *context) {
   (void)context;
-  static char path[4096];
+  char path[4096];
   if (!find_file((uintptr_t)info->si_addr, path, sizeof path)) return pass_on(number);
+  say_alone();
   say("Error: '");
   say(path);
   say("' was cut or its disk failed while it was read; let nothing write to it, and run the same command again\n");
@@ -94,6 +101,7 @@ static void trapped(int number, siginfo_t *info, void *context) {
   enum { probe = 64 << 20 };
   void *memory = mmap(NULL, probe, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory != MAP_FAILED) return pass_on(number);
+  say_alone();
   say("Error: out of memory under the limit that is set for this process ('ulimit -v' shows it): less than 64 MiB are "
       "left; raise it, or need less: a smaller --size or --batch, fewer --threads, a model with float16 weights "
       "('sdlens info' says what a model takes)\n");
@@ -101,7 +109,7 @@ static void trapped(int number, siginfo_t *info, void *context) {
 }
 
 static void handle(int number, void (*handler)(int, siginfo_t *, void *)) {
-  struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
   sigemptyset(&action.sa_mask);
   sigaction(number, &action, &before[number]);
 }

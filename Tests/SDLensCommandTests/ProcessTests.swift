@@ -8,7 +8,8 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    try folder.write((0..<16).map { "a house with \($0) windows" }.joined(separator: "\n").utf8, to: "prompts.txt")
+    try folder.write(
+      (0..<16).map { "a house with \($0) windows" }.joined(separator: "\n").utf8, to: "prompts.txt")
   }
 
   private static let program = "'\(Command.program)'"
@@ -97,7 +98,8 @@ import Testing
     #expect(outcome.out.contains(" cores, under a quota of 1.00 processors\n"), "\(outcome)")
     #expect(
       outcome.out.contains(
-        "! 2 threads share a quota of 1.00 processors and wait for each other; leave --threads out"), "\(outcome)")
+        "! 2 threads share a quota of 1.00 processors and wait for each other; leave --threads out"),
+      "\(outcome)")
   }
 
   // MARK: Files
@@ -126,7 +128,8 @@ import Testing
       """, in: folder)
     #expect(outcome.status == 1)
     #expect(
-      outcome.err.hasPrefix("Error: 'store/activations/s/shard-00003.safetensors' has the checksum "), "\(outcome)")
+      outcome.err.hasPrefix("Error: 'store/activations/s/shard-00003.safetensors' has the checksum "),
+      "\(outcome)")
   }
 
   /// They are what the next file would be opened as.
@@ -162,7 +165,8 @@ import Testing
       outcome.err.contains(
         "Passed over: 'w/activations/bad/manifest.json' is not as it should be: the outermost value has no "),
       "\(outcome)")
-    #expect(outcome.err.contains("Passed over: 'w/activations/worse/manifest.json' has 1099511627776 pictures"))
+    #expect(
+      outcome.err.contains("Passed over: 'w/activations/worse/manifest.json' has 1099511627776 pictures"))
   }
 
   @Test func withoutFontsEveryDictionaryIsSaved() throws {

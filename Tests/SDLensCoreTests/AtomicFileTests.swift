@@ -68,10 +68,12 @@ import Testing
     }
     #expect(
       errorMessage { try write([1], to: folder("away")) }
-        == "'\(folder("none/x"))' cannot be written: the folder '\(folder("none"))' does not exist; make it first")
+        == "'\(folder("none/x"))' cannot be written: the folder '\(folder("none"))' does not exist; make it first"
+    )
     #expect(
       errorMessage { try write([1], to: folder("loop")) }.hasSuffix(
-        "cannot be written: Too many levels of symbolic links; choose another place or change its permissions"))
+        "cannot be written: Too many levels of symbolic links; choose another place or change its permissions"
+      ))
     #expect(try folder.contents == ["away", "loop", "pool"])
   }
 

@@ -56,7 +56,9 @@ import Testing
   }
 
   @Test func threadsForAQuota() {
-    let wanted: [(Double?, Int)] = [(nil, 8), (0.1, 1), (1, 1), (1.4, 1), (1.5, 2), (3.2, 3), (64, 8), (1e300, 8)]
+    let wanted: [(Double?, Int)] = [
+      (nil, 8), (0.1, 1), (1, 1), (1.4, 1), (1.5, 2), (3.2, 3), (64, 8), (1e300, 8),
+    ]
     for (quota, threads) in wanted { #expect(Processor.threads(cores: 8, quota: quota) == threads) }
   }
 }

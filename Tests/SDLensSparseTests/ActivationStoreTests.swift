@@ -20,7 +20,8 @@ import Testing
       for picture in 0..<10 {
         let wanted = fixture.vectors[block.name]!.picture(picture)
         expectSame(
-          try activations.rows(ofPicture: picture), wanted.reshaped([activations.rowsPerPicture, block.width]),
+          try activations.rows(ofPicture: picture),
+          wanted.reshaped([activations.rowsPerPicture, block.width]),
           "\(block.name) \(picture)")
       }
     }
@@ -60,7 +61,8 @@ import Testing
     #expect(activations.rowsPerPicture == 4)
     #expect(try activations.places(ofPicture: 9) == [0, 1, 0, 1])
     expectSame(
-      try activations.rows(ofPicture: 9), fixture.vectors["down.2.1"]!.picture(9).reshaped([4, 6]), "picture 9")
+      try activations.rows(ofPicture: 9), fixture.vectors["down.2.1"]!.picture(9).reshaped([4, 6]),
+      "picture 9")
   }
 
   @Test func missingAndDamagedShardsAreNamedAndTheRestIsUsed() throws {
@@ -113,34 +115,25 @@ import Testing
     #expect(isNamed(errorMessage { _ = try rows.rows(0..<rows.count, epoch: 0) }))
   }
 
-  /// More shards than are mapped at a time, in one group: the rows are copied, and are the same.
-  @Test func aStoreOfManyShards() throws {
-    let folder = try TemporaryFolder()
-    let count = 4200
-    let manifest = ActivationManifest(
-      model: "m", modelFingerprint: "f", site: "update",
-      blocks: [.init(name: "mid.0", width: 2, mapHeight: 1, mapWidth: 1)], dtype: .float32, pictures: count,
-      picturesPerShard: 1, places: nil, seed: 7, steps: 1, guidance: 0, height: 16, width: 16, prompts: "p")
-    try JSON.write(manifest, to: folder("manifest.json"))
-    for index in 0..<count {
-      let vectors = Tensor([Float(index), -1], [1, 1, 1, 2])
-      try ActivationShard.write(
-        index, of: manifest, ["mid.0": .init(vectors: vectors, places: nil)], prompts: ["\(index)"],
-        in: folder.path)
+  /// Where a group has more shards than are mapped at a time, its rows are copied, and are the same.
+  @Test(arguments: [nil, 2]) func rowsOfManyShards(places: Int?) throws {
+    let fixture = try StoreFixture(dtype: .float16, places: places)
+    func rows(_ mostMapped: Int, groupSize: Int) throws -> Tensor {
+      let activations = try fixture.store().activations(of: "down.2.1", mostMapped: mostMapped)
+      let rows = ShuffledRows(activations, groupSize: groupSize, seed: 3)
+      return try rows.rows(0..<rows.count, epoch: 1)
     }
-    let activations = try ActivationStore(folder.path).activations(of: "mid.0")
-    let rows = try ShuffledRows(activations, seed: 3).rows(0..<count, epoch: 0)
-    #expect(Set((0..<count).map { Int(rows[2 * $0]) }) == Set(0..<count))
-    #expect((0..<count).allSatisfy { rows[2 * $0 + 1] == -1 })
-    let few = try ShuffledRows(activations, groupSize: 100, seed: 3).rows(0..<count, epoch: 0)
-    #expect(Set((0..<count).map { Int(few[2 * $0]) }) == Set(0..<count))
+    for size in [1, 30, 1000] {
+      expectSame(try rows(1, groupSize: size), try rows(4096, groupSize: size), "groups of \(size)")
+    }
   }
 
   @Test func otherFilesAndHalfOnesAreNoShards() throws {
     let fixture = try StoreFixture(writing: [0, 2])
-    for name in ["shard-1.safetensors", "shard-00003.safetensors", "shard--0001.safetensors", "shard-x.safetensors",
-      ".sdlens-0.tmp", "shard-00001.safetensors.bak"]
-    {
+    for name in [
+      "shard-1.safetensors", "shard-00003.safetensors", "shard--0001.safetensors", "shard-x.safetensors",
+      ".sdlens-0.tmp", "shard-00001.safetensors.bak",
+    ] {
       try fixture.folder.write([1], to: name)
     }
     let store = try fixture.store()

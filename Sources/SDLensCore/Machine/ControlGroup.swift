@@ -7,7 +7,8 @@ import Foundation
 package struct ControlGroup {
   /// The group of this process.
   package static let current = ControlGroup(
-    root: "/sys/fs/cgroup", membership: (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? "")
+    root: "/sys/fs/cgroup",
+    membership: (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? "")
 
   private let root: String
   /// The path of the group for each kind of limit; of version 2 for the kind ``.
@@ -31,7 +32,9 @@ package struct ControlGroup {
   package var processors: Double? {
     let quotas =
       folders("").map { text("\($0)/cpu.max") ?? "" }
-      + folders("cpu").map { "\(text("\($0)/cpu.cfs_quota_us") ?? "") \(text("\($0)/cpu.cfs_period_us") ?? "")" }
+      + folders("cpu").map {
+        "\(text("\($0)/cpu.cfs_quota_us") ?? "") \(text("\($0)/cpu.cfs_period_us") ?? "")"
+      }
     return quotas.compactMap { quota in
       let numbers = quota.split(whereSeparator: \.isWhitespace).map { Double($0) }
       guard numbers.count == 2, let time = numbers[0], let period = numbers[1], time > 0, period > 0 else {

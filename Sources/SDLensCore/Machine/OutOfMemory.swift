@@ -19,7 +19,8 @@ struct OutOfMemory: UserError {
   /// The limit of addresses, where one is set.
   private static var limit: String {
     var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, let bytes = Int(exactly: limit.rlim_cur)
+    guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0,
+      let bytes = Int(exactly: limit.rlim_cur)
     else { return "" }
     return ", but this process may use \(mebibytes(bytes)) ('ulimit -v' shows it)"
   }

@@ -119,12 +119,16 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
     guard seed.addingReportingOverflow(pictures).overflow == false else { return "has seed \(seed)" }
     guard places.map({ 1...1 << 16 ~= $0 }) ?? true else { return "keeps \(places ?? 0) places of a map" }
     guard shards <= Self.mostShards else {
-      return "has \(pictures) pictures in shards of \(picturesPerShard), which are \(shards) files, but at most "
+      return
+        "has \(pictures) pictures in shards of \(picturesPerShard), which are \(shards) files, but at most "
         + "\(Self.mostShards) are read; collect with a larger --shard-size"
     }
-    guard 0...1 << 20 ~= height, 0...1 << 20 ~= width else { return "has pictures of \(width) × \(height) pixels" }
+    guard 0...1 << 20 ~= height, 0...1 << 20 ~= width else {
+      return "has pictures of \(width) × \(height) pixels"
+    }
     if let block = blocks.first(where: { rows(of: $0) > 1 << 30 }) {
-      return "has \(rows(of: block)) vectors of \(block.name) in each picture, but at most \(1 << 30) are read"
+      return
+        "has \(rows(of: block)) vectors of \(block.name) in each picture, but at most \(1 << 30) are read"
     }
     // In floating point, where nothing overflows.
     let picture = blocks.reduce(Double(height * width * 3)) {

@@ -65,7 +65,9 @@ public struct ActivationStore: Sendable {
   public func verify(_ progress: (Int) -> Void = { _ in }) -> [any UserError] {
     var problems: [any UserError] = []
     for (index, shard) in shards.enumerated() {
-      do { try files.verify(shard.index) } catch let problem as any UserError { problems.append(problem) } catch {}
+      do { try files.verify(shard.index) } catch let problem as any UserError {
+        problems.append(problem)
+      } catch {}
       progress(index + 1)
     }
     return problems
@@ -75,7 +77,11 @@ public struct ActivationStore: Sendable {
   ///
   /// - Throws: `BlockNotStored`, `EmptyStore`.
   public func activations(of block: String) throws -> StoredActivations {
-    try StoredActivations(self, files, block: manifest.block(block))
+    try activations(of: block, mostMapped: 4096)
+  }
+
+  package func activations(of block: String, mostMapped: Int) throws -> StoredActivations {
+    try StoredActivations(self, files, block: manifest.block(block), mostMapped: mostMapped)
   }
 
   /// The prompts of all pictures that are there, in their order.

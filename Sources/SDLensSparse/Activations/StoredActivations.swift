@@ -25,11 +25,14 @@ public final class StoredActivations: PictureRows {
   }
   private var group = Group.mapped([])
   /// Shards that are mapped for a group; of more than so many the vectors are copied.
-  private static let mostMapped = 4096
+  private let mostMapped: Int
 
-  init(_ store: ActivationStore, _ files: ShardFiles, block: ActivationManifest.Block) throws {
+  init(
+    _ store: ActivationStore, _ files: ShardFiles, block: ActivationManifest.Block, mostMapped: Int
+  ) throws {
     guard !store.shards.isEmpty else { throw EmptyStore(path: store.folder) }
     (self.block, self.files, shards, width) = (block, files, store.shards, block.width)
+    self.mostMapped = mostMapped
     rowsPerPicture = store.manifest.rows(of: block)
     hasPlaces = store.manifest.places != nil
     var first = 0
@@ -85,7 +88,7 @@ public final class StoredActivations: PictureRows {
     let size = rowsPerPicture * width
     let places = pictures.map(shard(of:))
     let needed = Set(places).sorted()
-    guard needed.count <= Self.mostMapped else { return try copy(pictures) }
+    guard needed.count <= mostMapped else { return try copy(pictures) }
     let opened = try files.verified(needed.map { shards[$0].index }).map { try $0.stored(block.name) }
     let tensors = Dictionary(uniqueKeysWithValues: zip(needed, opened))
     group = .mapped(

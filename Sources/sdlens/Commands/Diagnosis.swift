@@ -77,7 +77,8 @@ struct Diagnosis: Encodable {
 
   private var threadAdvice: String? {
     if let quota, Double(threads) > quota.rounded(.up) {
-      return "\(threads) threads share a quota of \(Units.rounded(quota)) processors and wait for each other; leave "
+      return
+        "\(threads) threads share a quota of \(Units.rounded(quota)) processors and wait for each other; leave "
         + "--threads out"
     }
     let best = Processor.threads(cores: cores, quota: quota)
@@ -108,6 +109,10 @@ struct Diagnosis: Encodable {
 }
 
 extension Diagnosis {
+  private var quotaText: String {
+    quota.map { ", under a quota of \(Units.rounded($0)) processors" } ?? ""
+  }
+
   /// The findings, for people.
   var text: String {
     let facts = Table(
@@ -116,7 +121,7 @@ extension Diagnosis {
         ["sdlens", "\(version), \(build) build"],
         ["Processor", processor],
         ["Extensions", vectorExtensions.joined(separator: " ")],
-        ["Threads", "\(threads) of \(cores) cores" + (quota.map { ", under a quota of \(Units.rounded($0)) processors" } ?? "")],
+        ["Threads", "\(threads) of \(cores) cores\(quotaText)"],
         ["Products", "\(Units.rounded(rate.gigaflops)) GFLOP/s in float32"],
         ["BLAS core", rate.core],
         ["OpenBLAS", openblas],

@@ -151,6 +151,7 @@ final class TrainingJob {
       return report(index, folder, survey, progress)
     }
     do {
+      try log.save()
       try TrainingCurves.write(
         log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: "\(folder)/curves.png")
     } catch let problem as any UserError {

@@ -66,7 +66,8 @@ struct EvalSteering: ParsableCommand {
     let dictionaries = try measured.sae.dictionaries(
       named: measured.block, model: folder, in: workspace)
     let blocks = dictionaries.keys.sorted()
-    let store = try StoreLookup(model: folder, workspace: workspace, progress: progress).find(store, of: blocks)
+    let store = try StoreLookup(model: folder, workspace: workspace, progress: progress).find(
+      store, of: blocks)
     var settings = try judged.settings(prompts, folder)
     settings["store"] = try store.manifest.fingerprint
     settings["pictures"] = "\(min(pictures, store.pictures))"

@@ -61,7 +61,8 @@ struct EvalTruth: ParsableCommand {
     }
     let dictionaries = try measured.all(model: folder, in: workspace)
     let blocks = Set(dictionaries.map(\.block)).sorted()
-    let store = try StoreLookup(model: folder, workspace: workspace, progress: progress).find(store, of: blocks)
+    let store = try StoreLookup(model: folder, workspace: workspace, progress: progress).find(
+      store, of: blocks)
     _ = try FactorStudy.scenes(of: store)
     let settings = [
       "store": try store.manifest.fingerprint, "pictures": "\(min(pictures, store.pictures))",
