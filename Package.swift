@@ -17,6 +17,7 @@ let package = Package(
     .systemLibrary(name: "CCairo", pkgConfig: "pangocairo", providers: [.apt(["libpango1.0-dev"])]),
 
     .target(name: "CKernels"),
+    .target(name: "CProcess"),
     .target(name: "SDLensCore", dependencies: ["COpenBLAS", "CLAPACKE", "CPNG", "CKernels"]),
     .target(
       name: "SDLensDiffusion", dependencies: ["SDLensCore"], resources: [.copy("Models")]),
@@ -26,7 +27,7 @@ let package = Package(
     .executableTarget(
       name: "sdlens",
       dependencies: [
-        "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy",
+        "CProcess", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CProcess
 import SDLensCore
 
 @main
@@ -26,7 +27,7 @@ struct SDLens: ParsableCommand {
     ])
 
   static func main() {
-    Descriptors.hold()
+    process_catch_faults()
     Interruption.prepare()
     var arguments: Arguments?
     do {

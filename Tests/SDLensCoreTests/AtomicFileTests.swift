@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensTestSupport
+import Synchronization
 import Testing
 
 @Suite struct AtomicFileTests {
@@ -45,6 +46,46 @@ import Testing
     try write([2], to: folder("link"))
     #expect(try read(folder("x")) == [2])
     #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder("link")) == "x")
+  }
+
+  /// What a link points to is written, if that is not there yet too.
+  @Test(arguments: ["real/x", "FOLDER/real/x", "second", "FOLDER/second"])
+  func aDanglingLinkStaysALink(destination: String) throws {
+    try FileManager.default.createDirectory(atPath: folder("real"), withIntermediateDirectories: false)
+    let destination = destination.replacingOccurrences(of: "FOLDER", with: folder.path)
+    try FileManager.default.createSymbolicLink(atPath: folder("link"), withDestinationPath: destination)
+    try FileManager.default.createSymbolicLink(atPath: folder("second"), withDestinationPath: "real/x")
+    try AtomicFile.check(folder("link"))
+    try write([2], to: folder("link"))
+    #expect(try read(folder("real/x")) == [2])
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder("link")) == destination)
+    #expect(try folder.contents == ["link", "real", "second"])
+  }
+
+  @Test func linksThatLeadNowhereAreRefused() throws {
+    for (name, destination) in [("away", "none/x"), ("loop", "pool"), ("pool", "loop")] {
+      try FileManager.default.createSymbolicLink(atPath: folder(name), withDestinationPath: destination)
+    }
+    #expect(
+      errorMessage { try write([1], to: folder("away")) }
+        == "'\(folder("none/x"))' cannot be written: the folder '\(folder("none"))' does not exist; make it first"
+    )
+    #expect(
+      errorMessage { try write([1], to: folder("loop")) }.hasSuffix(
+        "cannot be written: Too many levels of symbolic links; choose another place or change its permissions"
+      ))
+    #expect(try folder.contents == ["away", "loop", "pool"])
+  }
+
+  @Test func ofManyThatCreateAFileOneSucceeds() throws {
+    let successes = Mutex(0)
+    DispatchQueue.concurrentPerform(iterations: 32) { index in
+      let isNew = try? AtomicFile.create(folder("x")) { try $0.append([UInt8(index), 1, 2]) }
+      if isNew == true { successes.withLock { $0 += 1 } }
+    }
+    #expect(successes.withLock { $0 } == 1)
+    #expect(try read(folder("x")).dropFirst() == [1, 2])
+    #expect(try folder.contents == ["x"])
   }
 
   @Test func whatCannotBeWritten() throws {

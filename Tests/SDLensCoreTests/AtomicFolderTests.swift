@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensTestSupport
+import Synchronization
 import Testing
 
 @Suite struct AtomicFolderTests {
@@ -27,6 +28,33 @@ import Testing
     #expect(errorMessage { try AtomicFolder.write(to: folder(name)) { _ in } } == wanted)
     #expect(errorMessage { try AtomicFolder.check(folder(name)) } == wanted)
     #expect(try folder.contents == ["file", "full"])
+  }
+
+  @Test func behindADanglingLinkItIsMadeWhereThatPoints() throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.createSymbolicLink(atPath: folder("link"), withDestinationPath: "new")
+    try AtomicFolder.write(to: folder("link")) { temporary in
+      try AtomicFile.write(to: temporary + "/file") { try $0.append([1]) }
+    }
+    #expect(FileManager.default.contents(atPath: folder("new/file")) == Data([1]))
+    #expect(try folder.contents == ["link", "new"])
+  }
+
+  @Test func allFoldersAboveAreMadeByManyAtOnce() throws {
+    let folder = try TemporaryFolder()
+    let problems = Mutex<[String]>([])
+    DispatchQueue.concurrentPerform(iterations: 16) { _ in
+      do { try AtomicFolder.makeAll(folder("a/b/c/d")) } catch { problems.withLock { $0.append("\(error)") } }
+    }
+    #expect(problems.withLock { $0 } == [])
+    try AtomicFolder.makeAll(folder("a/b"))
+    try folder.write([1], to: "file")
+    #expect(
+      errorMessage { try AtomicFolder.makeAll(folder("file")) }
+        == "'\(folder("file"))' cannot be written: '\(folder("file"))' is a file, but a folder is needed; choose another "
+        + "place")
+    #expect(
+      errorMessage { try AtomicFolder.makeAll(folder("file/x")) }.contains("'\(folder("file"))' is a file"))
   }
 
   @Test func nothingIsLeftAfterAnError() throws {

@@ -20,7 +20,8 @@ import Testing
       for picture in 0..<10 {
         let wanted = fixture.vectors[block.name]!.picture(picture)
         expectSame(
-          activations.rows(ofPicture: picture), wanted.reshaped([activations.rowsPerPicture, block.width]),
+          try activations.rows(ofPicture: picture),
+          wanted.reshaped([activations.rowsPerPicture, block.width]),
           "\(block.name) \(picture)")
       }
     }
@@ -60,7 +61,8 @@ import Testing
     #expect(activations.rowsPerPicture == 4)
     #expect(try activations.places(ofPicture: 9) == [0, 1, 0, 1])
     expectSame(
-      activations.rows(ofPicture: 9), fixture.vectors["down.2.1"]!.picture(9).reshaped([4, 6]), "picture 9")
+      try activations.rows(ofPicture: 9), fixture.vectors["down.2.1"]!.picture(9).reshaped([4, 6]),
+      "picture 9")
   }
 
   @Test func missingAndDamagedShardsAreNamedAndTheRestIsUsed() throws {
@@ -90,6 +92,52 @@ import Testing
     #expect(problems.count == 1)
     #expect("\(problems[0])".contains("shard-00001.safetensors' has the checksum "))
     #expect("\(problems[0])".hasSuffix("; delete it and let 'sdlens collect' make it again"))
+  }
+
+  /// Whoever reads vectors hears of it: one picture, a group for training, places; other shards are read.
+  @Test(arguments: [nil, 2]) func aDamagedShardIsNotReadWithoutAWord(places: Int?) throws {
+    let fixture = try StoreFixture(places: places)
+    let path = fixture.folder("shard-00001.safetensors")
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    bytes[bytes.count - 7] ^= 4
+    try bytes.write(to: URL(fileURLWithPath: path))
+    let activations = try fixture.store().activations(of: "mid.0")
+    _ = try activations.rows(ofPicture: 3)
+    try activations.prepare([0, 9, 2])
+    func isNamed(_ message: String) -> Bool {
+      message.hasPrefix("'\(path)' has the checksum ")
+        && message.hasSuffix("; delete it and let 'sdlens collect' make it again")
+    }
+    #expect(isNamed(errorMessage { _ = try activations.rows(ofPicture: 4) }))
+    #expect(isNamed(errorMessage { try activations.prepare([1, 8, 7]) }))
+    if places != nil { #expect(isNamed(errorMessage { _ = try activations.places(ofPicture: 5) })) }
+    let rows = ShuffledRows(activations, seed: 1)
+    #expect(isNamed(errorMessage { _ = try rows.rows(0..<rows.count, epoch: 0) }))
+  }
+
+  /// Where a group has more shards than are mapped at a time, its rows are copied, and are the same.
+  @Test(arguments: [nil, 2]) func rowsOfManyShards(places: Int?) throws {
+    let fixture = try StoreFixture(dtype: .float16, places: places)
+    func rows(_ mostMapped: Int, groupSize: Int) throws -> Tensor {
+      let activations = try fixture.store().activations(of: "down.2.1", mostMapped: mostMapped)
+      let rows = ShuffledRows(activations, groupSize: groupSize, seed: 3)
+      return try rows.rows(0..<rows.count, epoch: 1)
+    }
+    for size in [1, 30, 1000] {
+      expectSame(try rows(1, groupSize: size), try rows(4096, groupSize: size), "groups of \(size)")
+    }
+  }
+
+  @Test func otherFilesAndHalfOnesAreNoShards() throws {
+    let fixture = try StoreFixture(writing: [0, 2])
+    for name in [
+      "shard-1.safetensors", "shard-00003.safetensors", "shard--0001.safetensors", "shard-x.safetensors",
+      ".sdlens-0.tmp", "shard-00001.safetensors.bak",
+    ] {
+      try fixture.folder.write([1], to: name)
+    }
+    let store = try fixture.store()
+    #expect(store.missing == [1] && store.damaged.isEmpty && store.shards.count == 2)
   }
 
   @Test func aShardOfAnotherStoreIsDamage() throws {
@@ -142,6 +190,16 @@ import Testing
     (#""seed" : 7"#, #""seed" : 9223372036854775807"#, "has seed 9223372036854775807"),
     (#""name" : "mid.0""#, #""name" : "down.2.1""#, "names a block twice"),
     (#""dtype" : "float32""#, #""dtype" : "int8""#, "is not as it should be"),
+    (
+      #""pictures" : 10"#, #""pictures" : 1099511627776"#,
+      "has 1099511627776 pictures in shards of 4, which are 274877906944 files, but at most 16777216 are read; collect "
+        + "with a larger --shard-size"
+    ),
+    (#""pictures" : 10"#, #""pictures" : 9223372036854775807"#, "has 9223372036854775807 pictures"),
+    (#""map_width" : 3"#, #""map_width" : 1099511627776"#, "has blocks without a size"),
+    (#""steps" : 2"#, #""steps" : 1099511627776"#, "has 10 pictures in shards of 4 with 1099511627776 steps"),
+    (#""width" : 24"#, #""width" : 4294967296"#, "has pictures of 4294967296 × 16 pixels"),
+    (#""height" : 16"#, #""height" : -1"#, "has pictures of 24 × -1 pixels"),
   ])
   func hostileManifestsAreRefused(from: String, to: String, message: String) throws {
     let fixture = try StoreFixture(writing: [])
@@ -151,6 +209,20 @@ import Testing
     try text.replacingOccurrences(of: from, with: to).write(toFile: path, atomically: true, encoding: .utf8)
     let found = errorMessage { _ = try fixture.store() }
     #expect(found.hasPrefix("'\(path)' \(message)"), "\(found)")
+  }
+
+  /// Each number is possible, but not all of them together.
+  @Test func sizesWhoseProductIsAbsurdAreRefused() throws {
+    var manifest = try StoreFixture(writing: []).manifest
+    manifest.blocks = [.init(name: "mid.0", width: 1 << 16, mapHeight: 1 << 16, mapWidth: 1 << 16)]
+    manifest.steps = 1 << 16
+    #expect(
+      errorMessage { try manifest.check(at: "x") }
+        == "'x' has 281474976710656 vectors of mid.0 in each picture, but at most 1073741824 are read")
+    manifest.blocks = [.init(name: "mid.0", width: 1 << 16, mapHeight: 1 << 7, mapWidth: 1 << 7)]
+    (manifest.pictures, manifest.picturesPerShard) = (1 << 40, 1 << 20)
+    #expect(
+      errorMessage { try manifest.check(at: "x") }.hasSuffix("bytes each, which is more than any disk holds"))
   }
 
   @Test func theFirstDifferenceBetweenManifestsIsNamed() throws {

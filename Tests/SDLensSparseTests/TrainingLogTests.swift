@@ -39,6 +39,36 @@ import Testing
     #expect(FileManager.default.contents(atPath: path) == Data())
   }
 
+  /// Two processes that train the same from the beginning, the second some steps later; either may end first, or die.
+  @Test func twoAtOnceWriteTheSameLines() throws {
+    let folder = try TemporaryFolder()
+    let path = folder("log.jsonl")
+    let first = try TrainingLog(path: path, keepingUpTo: 0)
+    try first.append(reports(1...3))
+    let second = try TrainingLog(path: path, keepingUpTo: 0)
+    try second.append(reports(1...1))
+    try first.append(reports(4...5))
+    // Between the lines of both lies what the second has not written.
+    #expect(FileManager.default.contents(atPath: path)!.contains(0))
+    try first.save()
+    #expect(try TrainingLog.reports(in: path) == reports(1...5))
+    try second.append(reports(2...5))
+    try second.save()
+    #expect(try TrainingLog.reports(in: path) == reports(1...5))
+  }
+
+  @Test func whatIsLeftOfTwoIsCutToItsWholeLines() throws {
+    let folder = try TemporaryFolder()
+    let path = folder("log.jsonl")
+    let first = try TrainingLog(path: path, keepingUpTo: 0)
+    try first.append(reports(1...4))
+    let second = try TrainingLog(path: path, keepingUpTo: 2)
+    try first.append(reports(5...6))
+    try second.append([report(3, 0)])
+    _ = try TrainingLog(path: path, keepingUpTo: 6)
+    #expect(try TrainingLog.reports(in: path) == reports(1...2) + [report(3, 0)])
+  }
+
   @Test func refusals() throws {
     let folder = try TemporaryFolder()
     let path = try folder.write(Array("{\"step\": 1}\nsomething else\n".utf8), to: "log")

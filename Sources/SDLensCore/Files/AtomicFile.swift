@@ -18,6 +18,31 @@ public struct AtomicFile: ~Copyable {
   public static func write(
     to path: String, byteCount: Int? = nil, _ body: (inout AtomicFile) throws -> Void
   ) throws {
+    try write(to: path, byteCount: byteCount, body) { temporary, path in rename(temporary, path) == 0 }
+  }
+
+  /// Writes the file at `path` unless there is one: of several processes that try at once, one succeeds.
+  ///
+  /// - Returns: whether it was written; what was there is left as it is.
+  /// - Throws: As `write`.
+  public static func create(_ path: String, _ body: (inout AtomicFile) throws -> Void) throws -> Bool {
+    var isNew = true
+    try write(to: path, byteCount: nil, body) { temporary, path in
+      if link(temporary, path) == 0 {
+        unlink(temporary)
+        return true
+      }
+      // Not every file system has links; there the last one succeeds.
+      isNew = errno != EEXIST && access(path, F_OK) != 0
+      return isNew ? rename(temporary, path) == 0 : unlink(temporary) == 0
+    }
+    return isNew
+  }
+
+  private static func write(
+    to path: String, byteCount: Int?, _ body: (inout AtomicFile) throws -> Void,
+    publish: (_ temporary: String, _ path: String) -> Bool
+  ) throws {
     let path = try target(path)
     let (temporary, descriptor) = try begin(path)
     do {
@@ -25,7 +50,7 @@ public struct AtomicFile: ~Copyable {
       defer { close(descriptor) }
       try body(&file)
       guard fsync(descriptor) == 0 else { throw file.error(errno) }
-      guard rename(temporary, path) == 0 else { throw file.error(errno) }
+      guard publish(temporary, path) else { throw file.error(errno) }
     } catch {
       remove(temporary)
       throw error
@@ -57,32 +82,17 @@ public struct AtomicFile: ~Copyable {
   static let unfinished = Mutex(Set<String>())
 
   private static func begin(_ path: String) throws -> (temporary: String, descriptor: Int32) {
-    let temporary = temporaryName(beside: path)
+    let temporary = TemporaryName.make(beside: path)
     return try unfinished.withLock { unfinished in
       let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else { throw FileError.writing(path, code: errno) }
-      // Held as long as the file is being written, or its writer lives: see `removeAbandoned`.
-      flock(descriptor, LOCK_EX | LOCK_NB)
       unfinished.insert(temporary)
       return (temporary, descriptor)
     }
   }
 
-  /// Removes what writers that were killed have left in a folder; what somebody still writes stays.
-  public static func removeAbandoned(in folder: String) {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    for name in names where name.hasPrefix(".sdlens-") && name.hasSuffix(".tmp") {
-      let descriptor = open("\(folder)/\(name)", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-      guard descriptor >= 0 else { continue }
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink("\(folder)/\(name)") }
-      close(descriptor)
-    }
-  }
-
-  /// A name that nobody uses, in the folder of `path`.
-  static func temporaryName(beside path: String) -> String {
-    "\(folder(of: path))/.sdlens-\(String(UInt64.random(in: 0...(.max)), radix: 16)).tmp"
-  }
+  /// Whether a file of that name is one that a process is writing, or was killed while it wrote it.
+  public static func isUnfinished(_ name: String) -> Bool { TemporaryName.isTemporary(name) }
 
   private static func remove(_ temporary: String) {
     unfinished.withLock {
@@ -114,12 +124,23 @@ public struct AtomicFile: ~Copyable {
   private static func target(_ path: String) throws -> String {
     var status = stat()
     guard !path.hasSuffix("/") else { throw FileError.isFolder(path: path) }
-    guard stat(path, &status) == 0 else { return path }
+    guard stat(path, &status) == 0 else { return try destination(path) }
     guard status.st_mode & S_IFMT != S_IFDIR else { throw FileError.isFolder(path: path) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw FileError.notRegular(path: path) }
     guard let resolved = realpath(path, nil) else { return path }
     defer { free(resolved) }
     return String(cString: resolved)
+  }
+
+  /// What a link points to that points to nothing yet; any other path as it is.
+  static func destination(_ path: String) throws -> String {
+    var path = path
+    // As many as the system follows.
+    for _ in 0..<40 {
+      guard let next = try? FileManager.default.destinationOfSymbolicLink(atPath: path) else { return path }
+      path = next.hasPrefix("/") ? next : "\(folder(of: path))/\(next)"
+    }
+    throw FileError.cannotWrite(path: path, code: ELOOP)
   }
 
   /// The folder that a path is in. (Foundation's own traps on a path of one letter.)
@@ -146,7 +167,7 @@ public struct AtomicFile: ~Copyable {
 
 extension FileError {
   /// What an error number means for a file to be written.
-  public static func writing(_ path: String, code: Int32) -> FileError {
+  package static func writing(_ path: String, code: Int32) -> FileError {
     let folder = AtomicFile.folder(of: path)
     return switch code {
     case ENOENT where access(folder, F_OK) != 0: .folderMissing(path: path, folder: folder)

@@ -41,7 +41,7 @@ public enum AtomicFolder {
   /// - Throws: `FileError`, as `write` would.
   public static func check(_ path: String) throws {
     let path = try target(path)
-    let temporary = AtomicFile.temporaryName(beside: path)
+    let temporary = TemporaryName.make(beside: path)
     guard mkdir(temporary, 0o777) == 0 else { throw FileError.writing(path, code: errno) }
     rmdir(temporary)
   }
@@ -57,7 +57,7 @@ public enum AtomicFolder {
   private static func exchange(_ temporary: String, _ path: String) -> Bool {
     guard renameat2?(AT_FDCWD, temporary, AT_FDCWD, path, 2 /* RENAME_EXCHANGE */) == 0 else {
       // A file system that cannot: for a moment there is none under the name, but both are there.
-      let old = AtomicFile.temporaryName(beside: path)
+      let old = TemporaryName.make(beside: path)
       guard rename(path, old) == 0, rename(temporary, path) == 0 else { return false }
       try? FileManager.default.removeItem(atPath: old)
       return true
@@ -66,12 +66,27 @@ public enum AtomicFolder {
     return true
   }
 
+  /// Makes a folder and those above it; what is there already stays, and another process may make them meanwhile.
+  ///
+  /// - Throws: `FileError` when the disk does not take it, or a file is in its place.
+  public static func makeAll(_ path: String) throws {
+    guard mkdir(path, 0o777) != 0 else { return }
+    if errno == ENOENT, case let folder = AtomicFile.folder(of: path), folder != path {
+      try makeAll(folder)
+      guard mkdir(path, 0o777) != 0 else { return }
+    }
+    let code = errno
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw FileError.writing(path, code: code) }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw FileError.folderIsFile(path: path, folder: path) }
+  }
+
   /// The folder to make or fill: behind a link the one it points to, without slashes at its end.
   private static func target(_ path: String, replacing: Bool = false) throws -> String {
     var status = stat()
     guard stat(path, &status) == 0 else {
       let trimmed = path.prefix(path.count - path.reversed().prefix { $0 == "/" }.count)
-      return trimmed.isEmpty ? path : String(trimmed)
+      return try AtomicFile.destination(trimmed.isEmpty ? path : String(trimmed))
     }
     guard status.st_mode & S_IFMT == S_IFDIR,
       replacing || (try? FileManager.default.contentsOfDirectory(atPath: path))?.isEmpty == true

@@ -11,7 +11,8 @@ public final class MappedFile: Sendable {
 
   /// Maps the file at `path`.
   ///
-  /// - Throws: `FileError` when it is missing, not a regular file, empty, unreadable or a Git LFS pointer.
+  /// - Throws: `FileError` when it is missing, not a regular file, empty, unreadable or a Git LFS pointer;
+  ///   `OutOfMemory` where addresses are limited.
   public init(path: String) throws {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
@@ -25,6 +26,7 @@ public final class MappedFile: Sendable {
     guard status.st_size > 0 else { throw FileError.empty(path: path) }
     let size = Int(status.st_size)
     guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
+      if errno == ENOMEM { throw OutOfMemory(needed: size) }
       throw FileError.cannotRead(path: path, code: errno)
     }
     self.path = path

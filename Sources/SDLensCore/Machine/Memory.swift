@@ -4,14 +4,19 @@ import Foundation
 public enum Memory {
   /// What the machine, or the container around this process, has.
   public static var total: Int {
-    min(field("MemTotal", of: "/proc/meminfo") ?? 0, limit ?? .max)
+    min(field("MemTotal", of: "/proc/meminfo") ?? 0, ControlGroup.current.memory ?? .max)
   }
 
   /// What this process could still take without pushing something else out.
   public static var available: Int {
-    let machine = field("MemAvailable", of: "/proc/meminfo") ?? 0
-    guard let limit, let used = number(in: "memory.current") else { return machine }
-    return min(machine, limit - used)
+    min(field("MemAvailable", of: "/proc/meminfo") ?? 0, ControlGroup.current.memoryLeft ?? .max)
+  }
+
+  /// What this process could take until the system ends it; nil where that cannot be told.
+  static var limit: Int? {
+    let swap = field("SwapFree", of: "/proc/meminfo") ?? 0
+    let machine = field("MemAvailable", of: "/proc/meminfo").map { $0 + swap }
+    return [machine, ControlGroup.current.memoryLeft.map { $0 + swap }].compactMap(\.self).min()
   }
 
   /// The most that this process has held at one time, mapped files included.
@@ -19,15 +24,6 @@ public enum Memory {
 
   /// What this process holds now, mapped files included.
   public static var resident: Int { field("VmRSS", of: "/proc/self/status") ?? 0 }
-
-  /// The limit of the control group, where there is one.
-  private static var limit: Int? { number(in: "memory.max") }
-
-  private static func number(in file: String) -> Int? {
-    (try? String(contentsOfFile: "/sys/fs/cgroup/" + file, encoding: .utf8)).flatMap {
-      Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
-    }
-  }
 
   /// A line `name:   1234 kB`.
   private static func field(_ name: String, of path: String) -> Int? {

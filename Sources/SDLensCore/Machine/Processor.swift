@@ -6,8 +6,19 @@ public struct Processor: Sendable {
   public let name: String
   /// The vector extensions that matter for products of floats, as the system names them.
   public let vectorExtensions: [String]
-  /// How many cores (or hyperthreads) this process may use.
+  /// How many cores (or hyperthreads) this process may run on.
   public let cores: Int
+  /// As how many processors the time counts that the group of this process may use, as in a container with a limit; nil
+  /// without one.
+  public static var quota: Double? { ControlGroup.current.processors }
+
+  /// How many threads can compute at a time: one for each core, or fewer under a quota.
+  static var threads: Int { threads(cores: ProcessInfo.processInfo.activeProcessorCount, quota: quota) }
+
+  package static func threads(cores: Int, quota: Double?) -> Int {
+    // One more for a part of a processor would wait for the others at every step.
+    min(cores, max(1, Int(min(quota ?? .infinity, 1024).rounded())))
+  }
 
   private static let known = [
     "sse4_2", "avx", "fma", "avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16",

@@ -3,7 +3,13 @@ import COpenBLAS
 /// Dense products. OpenBLAS runs on the calling thread only; `Parallel` splits the work.
 public enum BLAS {
   // OpenBLAS's own threads would spin beside ours between two products.
-  private static let singleThreaded: Void = openblas_set_num_threads(1)
+  private static let singleThreaded: Void = {
+    openblas_set_num_threads(1)
+    checkBuffers()
+  }()
+
+  /// Ends the program where OpenBLAS would not get its buffer of 128 MiB for each thread that calls it.
+  static func checkBuffers() { OutOfMemory.checkAddresses(Parallel.threads << 27) }
 
   /// `c = alpha · a · b + beta · c`, or `a · bᵀ`, with `c` [m, n], `a` [m, k], `b` [k, n] or [n, k].
   ///

@@ -14,6 +14,7 @@ public enum LAPACK {
     precondition(n <= 46_340, "\(n) × \(n) is beyond LAPACK's 32 bits")
     guard a.elements.allSatisfy(\.isFinite) else { throw DecompositionFailed.notFinite }
     guard n > 0 else { return ([], a) }
+    BLAS.checkBuffers()
     var (vectors, values) = (a.elements, [Double](repeating: 0, count: n))
     // Column-major and symmetric: what is our lower triangle is LAPACK's upper one, and its columns our rows.
     let status = LAPACKE_dsyevd(

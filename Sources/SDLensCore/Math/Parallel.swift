@@ -3,13 +3,13 @@ import Synchronization
 
 /// The one way to use several cores: disjoint pieces of work, run side by side.
 public enum Parallel {
-  /// How many threads work side by side; set once by `--threads`.
+  /// How many threads work side by side: as many as the machine lets compute, or what `--threads` says once.
   public static var threads: Int {
     get { chosenThreads.load(ordering: .relaxed) }
     set { chosenThreads.store(max(1, newValue), ordering: .relaxed) }
   }
 
-  private static let chosenThreads = Atomic(ProcessInfo.processInfo.activeProcessorCount)
+  private static let chosenThreads = Atomic(Processor.threads)
 
   /// Calls `body` once for each index in `0..<count`, on all threads; the calls must touch disjoint data.
   public static func forEach(_ count: Int, _ body: (Int) -> Void) {

@@ -53,10 +53,11 @@ private final class BufferPool: Sendable {
       return pointer
     }
     if let kept { return kept }
+    OutOfMemory.check(capacity)
     let isHuge = capacity >= 2 * Self.hugePage
     var pointer: UnsafeMutableRawPointer?
     guard posix_memalign(&pointer, isHuge ? Self.hugePage : 64, capacity) == 0, let pointer else {
-      fatalError("out of memory: \(capacity >> 20) MiB could not be allocated")
+      OutOfMemory(needed: capacity).stop()
     }
     // One fault for 2 MiB, not for 4 KiB, and fewer misses in the address cache.
     if isHuge { madvise(pointer, capacity, Int32(MADV_HUGEPAGE)) }

@@ -94,6 +94,13 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   /// - Throws: `FileError`, `MalformedFile`.
   init(contentsOf path: String) throws {
     self = try JSON.read(Self.self, from: path)
+    try check(at: path)
+  }
+
+  /// Refuses sizes that no store can have; all that is computed from others is small enough.
+  ///
+  /// - Throws: `MalformedFile`.
+  public func check(at path: String) throws {
     if let problem { throw MalformedFile(path: path, reason: problem) }
   }
 
@@ -111,8 +118,30 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
     }
     guard seed.reaches(pictures) else { return "has seed \(seed), from which \(pictures) pictures have none" }
     guard places.map({ 1...1 << 16 ~= $0 }) ?? true else { return "keeps \(places ?? 0) places of a map" }
+    guard shards <= Self.mostShards else {
+      return
+        "has \(pictures) pictures in shards of \(picturesPerShard), which are \(shards) files, but at most "
+        + "\(Self.mostShards) are read; collect with a larger --shard-size"
+    }
+    guard 0...1 << 20 ~= height, 0...1 << 20 ~= width else {
+      return "has pictures of \(width) × \(height) pixels"
+    }
+    if let block = blocks.first(where: { rows(of: $0) > 1 << 30 }) {
+      return
+        "has \(rows(of: block)) vectors of \(block.name) in each picture, but at most \(1 << 30) are read"
+    }
+    // In floating point, where nothing overflows.
+    let picture = blocks.reduce(Double(height * width * 3)) {
+      $0 + Double(rows(of: $1)) * Double($1.width * numberSize + 4)
+    }
+    guard Double(pictures) * picture < 0x1p62 else {
+      return "has \(pictures) pictures of \(Int(picture)) bytes each, which is more than any disk holds"
+    }
     return nil
   }
+
+  /// The most files of a store; so many names of a folder are still read in seconds.
+  private static let mostShards = 1 << 24
 
   /// A number that two stores share only if they are parts of the same job.
   public var fingerprint: String {

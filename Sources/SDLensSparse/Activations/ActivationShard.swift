@@ -18,13 +18,20 @@ public struct ActivationShard: Sendable {
     public init(vectors: Tensor, places: [Int32]?) { (self.vectors, self.places) = (vectors, places) }
   }
 
+  /// Its number.
+  let index: Int
   /// The pictures, counted over the whole store.
   public let pictures: Range<Int>
-  let file: Safetensors
-  private let path: String
 
   /// The name of a shard's file.
   static func fileName(_ index: Int) -> String { "shard-\(number(index)).safetensors" }
+  /// The number of the shard in a file of that name; nil for other files.
+  static func index(ofFile name: String) -> Int? {
+    guard name.hasPrefix("shard-"), let index = Int(name.dropFirst(6).prefix { $0 != "." }), index >= 0,
+      fileName(index) == name
+    else { return nil }
+    return index
+  }
   /// The name of the file of a shard's pictures.
   static func pictureFileName(_ index: Int) -> String { "pictures-\(number(index)).safetensors" }
   private static func number(_ index: Int) -> String {
@@ -58,67 +65,6 @@ public struct ActivationShard: Sendable {
       "crc32": String(try Safetensors.checksum(of: items), radix: 16),
     ]
     try Safetensors.write(items, metadata: metadata, to: "\(folder)/\(fileName(index))")
-  }
-
-  /// Opens a shard and checks what its header says.
-  ///
-  /// - Throws: `FileError`, `SafetensorsError`, `DamagedShard`.
-  init(_ index: Int, of manifest: ActivationManifest, in folder: String) throws {
-    path = "\(folder)/\(Self.fileName(index))"
-    pictures = manifest.pictures(ofShard: index)
-    file = try Safetensors(contentsOf: path)
-    let fingerprint = try manifest.fingerprint
-    guard file.metadata["store"] == fingerprint else {
-      throw DamagedShard(
-        path: path,
-        reason: "belongs to the store \(file.metadata["store"] ?? "?"), not to this one, \(fingerprint)")
-    }
-    guard file.metadata["first"] == "\(pictures.lowerBound)" else {
-      throw DamagedShard(
-        path: path, reason: "begins with picture \(file.metadata["first"] ?? "?"), not \(pictures.lowerBound)"
-      )
-    }
-    for block in manifest.blocks {
-      let places = manifest.placesKept(of: block)
-      let type: ElementType = manifest.dtype == .float16 ? .f16 : .f32
-      try check(block.name, type, [pictures.count, manifest.steps, places, block.width])
-      if manifest.places != nil {
-        try check("\(block.name).places", .i32, [pictures.count, manifest.steps, places])
-      }
-    }
-  }
-
-  private func check(_ name: String, _ type: ElementType, _ shape: Shape) throws {
-    let entry = file.entry(name)
-    guard entry?.shape == shape, entry?.type == type else {
-      let found = entry.map { "\($0.type.rawValue) \($0.shape)" } ?? "missing"
-      throw DamagedShard(
-        path: path, reason: "has '\(name)' \(found), but it must be \(type.rawValue) \(shape)")
-    }
-  }
-
-  /// The prompts, in the order of the pictures.
-  ///
-  /// - Throws: `DamagedShard`.
-  public func prompts() throws -> [String] {
-    let text = file.metadata["prompts"] ?? ""
-    guard let prompts = try? JSON.decode([String].self, from: Data(text.utf8)),
-      prompts.count == pictures.count
-    else { throw DamagedShard(path: path, reason: "does not tell its \(pictures.count) prompts") }
-    return prompts
-  }
-
-  /// Reads all of the shard and compares it with its checksum.
-  ///
-  /// - Throws: `DamagedShard`.
-  func verify() throws {
-    let sum = String(file.checksum(), radix: 16)
-    guard sum == file.metadata["crc32"] else {
-      throw DamagedShard(
-        path: path,
-        reason: "has the checksum \(sum), but was written with \(file.metadata["crc32"] ?? "none")")
-    }
-    _ = try prompts()
   }
 }
 

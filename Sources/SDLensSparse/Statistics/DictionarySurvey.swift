@@ -38,7 +38,7 @@ public struct DictionarySurvey {
     let atOnce = max(1, 1024 / rows)
     for start in stride(from: 0, to: activations.pictures, by: atOnce) {
       let pictures = start..<min(activations.pictures, start + atOnce)
-      let vectors = Tensor.stacked(pictures.map(activations.rows(ofPicture:)))
+      let vectors = try Tensor.stacked(pictures.map(activations.rows(ofPicture:)))
       let codes = autoencoder.encode(vectors)
       counts.add(codes)
       variance.add(vectors, autoencoder.decode(codes))

@@ -3,10 +3,12 @@ import SDLensCore
 
 /// The reports of a training, a line of JSON each, appended to a file.
 ///
-/// No line stands there twice: when a training is resumed, what was written after its checkpoint is cut off first.
+/// No line stands there twice: when a training is resumed, what was written after its checkpoint is cut off first, and of
+/// two processes that train the same at once, each writes its lines, which are the same, to their own place.
 public final class TrainingLog {
   private let path: String
-  private let descriptor: Int32
+  /// All of the file.
+  private var text: Data
 
   /// Opens or makes the file and keeps its lines up to a step, 0 for a new training.
   ///
@@ -15,25 +17,33 @@ public final class TrainingLog {
   /// - Throws: `FileError` when the file cannot be written, `MalformedFile` for a line that is no report.
   public init(path: String, keepingUpTo step: Int) throws {
     self.path = path
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0o666)
-    guard descriptor >= 0 else { throw FileError.cannotWrite(path: path, code: errno) }
-    let kept = try Self.lengthOfLines(path, upTo: step)
-    guard ftruncate(descriptor, off_t(kept)) == 0 else {
-      throw FileError.cannotWrite(path: path, code: errno)
+    text = Data()
+    text = try withFile { descriptor in
+      guard let found = FileManager.default.contents(atPath: path) else {
+        throw FileError.cannotRead(path: path, code: errno)
+      }
+      let kept = try Self.lines(of: found, upTo: step, path)
+      guard kept.count == found.count || ftruncate(descriptor, off_t(kept.count)) == 0 else {
+        throw FileError.cannotWrite(path: path, code: errno)
+      }
+      return kept
     }
   }
 
-  deinit { close(descriptor) }
+  private func withFile<Result>(_ body: (Int32) throws -> Result) throws -> Result {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw FileError.writing(path, code: errno) }
+    defer { close(descriptor) }
+    return try body(descriptor)
+  }
 
-  /// The bytes of all lines up to a step.
-  private static func lengthOfLines(_ path: String, upTo step: Int) throws -> Int {
+  /// All lines up to a step.
+  private static func lines(of data: Data, upTo step: Int, _ path: String) throws -> Data {
     struct Line: Decodable { let step: Int }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw FileError.cannotRead(path: path, code: errno)
-    }
     var length = 0
     var number = 0
-    while let end = data[length...].firstIndex(of: UInt8(ascii: "\n")) {
+    // A zero is what another process, which cut the file meanwhile, has not written anew.
+    while let end = data[length...].firstIndex(of: UInt8(ascii: "\n")), data[length] != 0 {
       number += 1
       guard let line = try? JSONDecoder().decode(Line.self, from: data[length..<end]) else {
         throw MalformedFile(path: path, reason: "is not a log of training: line \(number) is no report")
@@ -41,7 +51,7 @@ public final class TrainingLog {
       if line.step > step { break }
       length = end + 1
     }
-    return length
+    return data[..<length]
   }
 
   /// Appends a line for each report.
@@ -50,16 +60,29 @@ public final class TrainingLog {
   public func append(_ reports: [StepReport]) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
-    var text = Data()
+    let start = text.count
     for report in reports { text += try encoder.encode(report) + [UInt8(ascii: "\n")] }
-    try text.withUnsafeBytes { bytes in
-      var rest = bytes[...]
-      while let start = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
-        let count = write(descriptor, start, rest.count)
-        if count < 0 && errno == EINTR { continue }
-        guard count >= 0 else { throw FileError.cannotWrite(path: path, code: errno) }
-        rest = rest.dropFirst(count)
+    try withFile { descriptor in
+      try text[start...].withUnsafeBytes { bytes in
+        var done = 0
+        while done < bytes.count {
+          let count = pwrite(
+            descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(start + done))
+          if count < 0 && errno == EINTR { continue }
+          guard count >= 0 else { throw FileError.cannotWrite(path: path, code: errno) }
+          done += count
+        }
       }
+    }
+  }
+
+  /// Makes the file whole, where another process has cut it or left it longer.
+  ///
+  /// - Throws: `FileError` when the disk does not take it.
+  public func save() throws {
+    guard FileManager.default.contents(atPath: path) != text else { return }
+    try AtomicFile.write(to: path, byteCount: text.count) { file in
+      try text.withUnsafeBytes { try file.append($0) }
     }
   }
 

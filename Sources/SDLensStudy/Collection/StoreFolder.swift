@@ -9,34 +9,47 @@ struct StoreFolder {
 
   /// Prepares the folder: writes the manifest, or checks that the one there is of the same job.
   ///
+  /// Of processes that begin a store at once the first one writes it, and the others find it.
+  ///
   /// - Parameters:
   ///   - bytes: what `count` pictures will take.
   ///   - advice: how the store could be smaller.
-  /// - Throws: `FileError`, `OtherStore` with the setting that differs, `FolderInUse`, `StoreTooLarge`.
+  /// - Throws: `FileError`, `OtherStore` with the setting that differs, `FolderInUse`, `StoreTooLarge`, and
+  ///   `MalformedFile` for sizes that no store can have.
   func open(_ part: ShardSelection, bytes: (_ count: Int) -> Int, advice: String) throws {
     let file = "\(path)/manifest.json"
-    AtomicFile.removeAbandoned(in: path)
-    let isBegun = FileManager.default.fileExists(atPath: file)
-    if isBegun {
-      let present = try ActivationManifest(storeAt: path)
-      if let difference = present.difference(from: manifest) { throw OtherStore(path: path, difference) }
-    } else {
-      let contents = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-      guard contents.isEmpty else { throw FolderInUse(path: path) }
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
+    try manifest.check(at: file)
+    let isBegun = try isBegun(file)
+    if !isBegun { try AtomicFolder.makeAll(path) }
     let needed = todo(part).reduce(0) { $0 + bytes(manifest.pictures(ofShard: $1).count) }
     let free = Disk.free(at: path)
     guard needed <= free else { throw StoreTooLarge(needed: needed, free: free, advice: advice) }
-    if !isBegun { try JSON.write(manifest, to: file) }
+    if !isBegun {
+      let text = try JSON.text(manifest)
+      if try !AtomicFile.create(file, { try $0.append(Array(text)) }) { _ = try self.isBegun(file) }
+    }
+  }
+
+  /// Whether the manifest is there; it must be this one, and without it nobody's files may be.
+  private func isBegun(_ file: String) throws -> Bool {
+    if !FileManager.default.fileExists(atPath: file) {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      let isEmpty = names.allSatisfy(AtomicFile.isUnfinished)
+      // Another process may have written it since the first look.
+      guard FileManager.default.fileExists(atPath: file) else {
+        guard isEmpty else { throw FolderInUse(path: path) }
+        return false
+      }
+    }
+    let present = try ActivationManifest(storeAt: path)
+    if let difference = present.difference(from: manifest) { throw OtherStore(path: path, difference) }
+    return true
   }
 
   /// The shards of a part that are not there yet.
   func todo(_ part: ShardSelection) -> [Int] {
-    (0..<manifest.shards).filter {
-      part.contains($0)
-        && !FileManager.default.fileExists(atPath: ActivationStore.path(ofShard: $0, in: path))
-    }
+    let present = ActivationStore.presentShards(of: manifest, in: path)
+    return (0..<manifest.shards).filter { part.contains($0) && !present.contains($0) }
   }
 
   /// As many pictures as fill about 128 MB, so that a stop loses little and a million pictures are not a

@@ -90,9 +90,7 @@ public struct Gallery {
     var outcome = Outcome()
     var cards: [Card] = []
     var isHeld = false
-    try FileManager.default.createDirectory(
-      atPath: "\(folder)/features", withIntermediateDirectories: true)
-    AtomicFile.removeAbandoned(in: folder)
+    try AtomicFolder.makeAll("\(folder)/features")
     for start in stride(from: 0, to: features.count, by: Self.atOnce) {
       let some = try features[start..<min(features.count, start + Self.atOnce)].map { feature in
         let contents = try contents(of: feature)
@@ -178,8 +176,7 @@ public struct Gallery {
 
   private func make(_ feature: Int, _ contents: Contents, _ key: String, in folder: String) throws {
     let card = "\(folder)/card.json"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    AtomicFile.removeAbandoned(in: folder)
+    try AtomicFolder.makeAll(folder)
     if FileManager.default.fileExists(atPath: card) { try FileManager.default.removeItem(atPath: card) }
     let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".png") }
     for name in Set(names).subtracting(contents.map(\.item.file)) {

@@ -61,7 +61,7 @@ public struct FactorStudy: Sendable {
     let (count, width, places) = (updates.count, updates.width, updates.side * updates.side)
     var moments = VectorMoments(width: width)
     for picture in 0..<count {
-      moments.add(updates.vectors(picture))
+      moments.add(try updates.vectors(picture))
       progress(1)
     }
     let components = try PrincipalComponents(moments)
@@ -81,7 +81,7 @@ public struct FactorStudy: Sendable {
     }
     var probe = FactorProbe(width: width, placePictures: 2 * Self.probedPictures)
     for picture in 0..<count {
-      let (truth, rows) = (updates.truth(picture), updates.vectors(picture))
+      let (truth, rows) = (updates.truth(picture), try updates.vectors(picture))
       for (index, coder) in coders.enumerated() { sparse[index].add(coder.encode(rows), truth) }
       let centered = coders[coders.count - 1].centered(rows)
       dense[0].add(projection(centered), truth)

@@ -31,10 +31,12 @@ struct LabelledUpdates {
   }
 
   /// The vectors of a picture, [places, width].
-  func vectors(_ picture: Int) -> Tensor {
+  ///
+  /// - Throws: `DamagedShard`, and what is wrong with its file.
+  func vectors(_ picture: Int) throws -> Tensor {
     // Steps stand one behind the other; the last shows the picture that is scored.
     let rows = activations.rowsPerPicture
-    return activations.rows(ofPicture: picture).rows(rows - side * side..<rows)
+    return try activations.rows(ofPicture: picture).rows(rows - side * side..<rows)
   }
 
   /// What a picture shows, and where.

@@ -93,7 +93,7 @@ public struct Steering: Sendable {
     try updates.check(autoencoder)
     var scorer = FactorScorer(features: autoencoder.features)
     for picture in 0..<updates.count {
-      scorer.add(autoencoder.encode(updates.vectors(picture)), updates.truth(picture))
+      scorer.add(try autoencoder.encode(updates.vectors(picture)), updates.truth(picture))
       progress()
     }
     let ranking = zip(ShapesTruth.labels, scorer.bestOfPlaces(count)).filter { $0.0.factor == factor }

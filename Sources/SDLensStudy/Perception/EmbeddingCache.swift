@@ -210,11 +210,10 @@ public final class EmbeddingCache: Sendable {
     bytes.withUnsafeBytes { $0.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 } }
   }
 
-  /// Runs `body` while no other process writes.
-  private func locked<R>(_ body: () throws -> R) throws -> R {
-    while flock(descriptor, LOCK_EX) != 0 {
-      guard errno == EINTR else { throw FileError.cannotWrite(path: path, code: errno) }
-    }
+  /// Runs `body` while no other process writes, as far as the disk has locks. Without them one may write over the
+  /// entries of another, which are then made again: each has a checksum.
+  private func locked<R>(_ body: () throws -> R) rethrows -> R {
+    while flock(descriptor, LOCK_EX) != 0 && errno == EINTR {}
     defer { flock(descriptor, LOCK_UN) }
     return try body()
   }

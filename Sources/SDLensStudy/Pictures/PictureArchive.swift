@@ -43,10 +43,7 @@ public final class PictureArchive {
     (self.model, self.dictionaries, self.folder) = (model, dictionaries, folder)
     modelFingerprint = try model.fingerprint().description
     fingerprints = dictionaries.mapValues(\.fingerprint)
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch { throw FileError.cannotWrite(path: folder, code: EACCES) }
-    AtomicFile.removeAbandoned(in: folder)
+    try AtomicFolder.makeAll(folder)
   }
 
   /// The denoising part of the model.

@@ -34,11 +34,10 @@ public struct StoreLookup {
   public func best(of blocks: [BlockName]) throws -> ActivationStore? {
     let fingerprint = try model.fingerprint().description
     let wanted = Set(blocks.map(\.description))
-    let fitting = open().filter { store in
-      let manifest = store.manifest
-      return manifest.modelFingerprint == fingerprint && manifest.site == "update" && store.pictures > 0
+    let fitting = open { manifest in
+      manifest.modelFingerprint == fingerprint && manifest.site == "update"
         && wanted.isSubset(of: manifest.blocks.map(\.name))
-    }
+    }.filter { $0.pictures > 0 }
     guard let best = fitting.max(by: { Self.size($0, wanted) < Self.size($1, wanted) }) else { return nil }
     if fitting.count > 1 {
       let others = fitting.filter { $0.folder != best.folder }.map(Self.describe)
@@ -65,7 +64,8 @@ public struct StoreLookup {
 
   /// The store in which some pictures were recorded; nil when it is no longer there.
   public func store(of pictures: RecordedPictures) throws -> ActivationStore? {
-    try open().first { try $0.manifest.fingerprint == pictures.manifest.fingerprint }
+    let fingerprint = try pictures.manifest.fingerprint
+    return open { (try? $0.fingerprint) == fingerprint }.first
   }
 
   /// Checks that the model recorded a store.
@@ -80,11 +80,15 @@ public struct StoreLookup {
     }
   }
 
-  /// All stores of the workspace that can be opened; one that cannot stops nothing, but is said.
-  private func open() -> [ActivationStore] {
+  /// The stores of the workspace that fit by their manifests; one that cannot be read stops nothing, but is said.
+  private func open(where fits: (ActivationManifest) -> Bool) -> [ActivationStore] {
     Workspace.names(in: workspace.activations).compactMap { name in
       let folder = "\(workspace.activations)/\(name)"
-      do { return try ActivationStore(folder) } catch is NoActivationStore { return nil } catch {
+      do {
+        return fits(try ActivationManifest(storeAt: folder)) ? try ActivationStore(folder) : nil
+      } catch is NoActivationStore {
+        return nil
+      } catch {
         note("Passed over: \(error)")
         return nil
       }

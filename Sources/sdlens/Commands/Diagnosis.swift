@@ -23,6 +23,8 @@ struct Diagnosis: Encodable {
   let vectorExtensions: [String]
   let cores: Int
   let threads: Int
+  /// The processors whose time a container allows; nil for all.
+  let quota: Double?
   let openblas: String
   let libpng: String
   let coreType: String?
@@ -46,6 +48,7 @@ struct Diagnosis: Encodable {
     vectorExtensions = processor.vectorExtensions
     cores = processor.cores
     threads = Parallel.threads
+    quota = Processor.quota
     openblas = BLAS.configuration
     libpng = PNG.libraryVersion
     coreType = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"].flatMap { $0.isEmpty ? nil : $0 }
@@ -73,7 +76,13 @@ struct Diagnosis: Encodable {
   }
 
   private var threadAdvice: String? {
-    threads < cores ? "Only \(threads) of \(cores) cores compute; leave --threads out" : nil
+    if let quota, Double(threads) > quota.rounded(.up) {
+      return
+        "\(threads) threads share a quota of \(Units.rounded(quota)) processors and wait for each other; leave "
+        + "--threads out"
+    }
+    let best = Processor.threads(cores: cores, quota: quota)
+    return threads < best ? "Only \(threads) of \(best) cores compute; leave --threads out" : nil
   }
 
   private var memoryAdvice: String? {
@@ -100,6 +109,10 @@ struct Diagnosis: Encodable {
 }
 
 extension Diagnosis {
+  private var quotaText: String {
+    quota.map { ", under a quota of \(Units.rounded($0)) processors" } ?? ""
+  }
+
   /// The findings, for people.
   var text: String {
     let facts = Table(
@@ -108,7 +121,7 @@ extension Diagnosis {
         ["sdlens", "\(version), \(build) build"],
         ["Processor", processor],
         ["Extensions", vectorExtensions.joined(separator: " ")],
-        ["Threads", "\(threads) of \(cores) cores"],
+        ["Threads", "\(threads) of \(cores) cores\(quotaText)"],
         ["Products", "\(Units.rounded(rate.gigaflops)) GFLOP/s in float32"],
         ["BLAS core", rate.core],
         ["OpenBLAS", openblas],

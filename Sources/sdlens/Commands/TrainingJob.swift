@@ -53,8 +53,11 @@ final class TrainingJob {
     if restart, FileManager.default.fileExists(atPath: folder) {
       try FileManager.default.removeItem(atPath: folder)
     }
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    AtomicFile.removeAbandoned(in: folder)
+    try AtomicFolder.makeAll(folder)
+    // The same command beside this one writes its checkpoint before its dictionaries: in the other order they would
+    // seem to be another training's.
+    let present = names.map { "\(workspace.dictionaries(of: source.block))/\($0)" }
+      .first { FileManager.default.fileExists(atPath: $0) }
     var checkpoint: TrainingCheckpoint?
     let path = "\(folder)/checkpoint.safetensors"
     if FileManager.default.fileExists(atPath: path) {
@@ -65,13 +68,9 @@ final class TrainingJob {
       }
       checkpoint = found
     }
+    if let present, checkpoint == nil, !restart { throw DictionaryExists(path: present) }
     trainer = try Trainer(source: source.rows, settings: settings, resuming: checkpoint)
     log = try TrainingLog(path: "\(folder)/log.jsonl", keepingUpTo: trainer.position)
-    let dictionaries = workspace.dictionaries(of: source.block)
-    for name in names
-    where checkpoint == nil && !restart && FileManager.default.fileExists(atPath: "\(dictionaries)/\(name)") {
-      throw DictionaryExists(path: "\(dictionaries)/\(name)")
-    }
   }
 
   /// The names of the trainings of a block.
@@ -119,6 +118,7 @@ final class TrainingJob {
     if trainer.position % saveEvery == 0 || isLast {
       var checkpoint = trainer.checkpoint()
       checkpoint.notes = try Self.notes(source)
+      try log.save()
       try checkpoint.write(to: "\(folder)/checkpoint.safetensors")
     }
   }
@@ -168,8 +168,13 @@ final class TrainingJob {
       statistics.append(survey?.statistics)
       return report(index, folder, saved, survey, progress)
     }
-    try TrainingCurves.write(
-      log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: "\(folder)/curves.png")
+    do {
+      try log.save()
+      try TrainingCurves.write(
+        log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: "\(folder)/curves.png")
+    } catch let problem as any UserError {
+      progress.note("The curves of the training were not drawn: \(problem)")
+    }
     return results
   }
 
@@ -181,10 +186,8 @@ final class TrainingJob {
       try saved.write(into: folder)
     }
     let parent = workspace.dictionaries(of: source.block)
-    try FileManager.default.createDirectory(
-      atPath: isRestart ? parent : folder, withIntermediateDirectories: true)
+    try AtomicFolder.makeAll(isRestart ? parent : folder)
     guard !isRestart else { return try AtomicFolder.write(to: folder, replacing: true, fill) }
-    AtomicFile.removeAbandoned(in: folder)
     try fill(folder)
   }
 

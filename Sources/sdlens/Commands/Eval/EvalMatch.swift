@@ -106,7 +106,7 @@ struct EvalMatch: ParsableCommand {
     let ordered = both.sorted { $0.features < $1.features }
     var codes = ordered.map { _ in (indices: [Int32](), values: [Float](), rows: 0) }
     for picture in 0..<count {
-      let rows = activations.rows(ofPicture: picture)
+      let rows = try activations.rows(ofPicture: picture)
       for (index, autoencoder) in ordered.enumerated() {
         let found = autoencoder.encode(rows)
         codes[index].indices += found.indices

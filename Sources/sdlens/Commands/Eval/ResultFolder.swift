@@ -19,10 +19,7 @@ struct ResultFolder {
       fingerprint.add("\(setting.utf8.count) \(setting)\n".utf8)
     }
     path = "\(workspace.folder)/results/\(metric)-\(fingerprint.description.prefix(8))"
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch { throw FileError.cannotWrite(path: path, code: EACCES) }
-    AtomicFile.removeAbandoned(in: path)
+    try AtomicFolder.makeAll(path)
   }
 
   func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
