@@ -30,6 +30,7 @@ SECTIONS = [
     "judge",
     "metrics",
     "perception",
+    "saved_tokenizers",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 
