@@ -10,7 +10,7 @@ What transformers 5.23 does with added tokens:
  * They are those of `added_tokens_decoder` in `tokenizer_config.json` and no others; where that is absent, those of
    `added_tokens.json` and of `tokenizer.json`. Then come the tokens with a role, then the additional special ones.
  * Numbers in files are not looked at, but for the order: a token of the vocabulary keeps its number, the others
-   count on from the vocabulary.
+   count on from the vocabulary. Files here have these numbers.
  * `normalized` is by default what `special` is not; a token with a role is special.
  * Raw tokens are cut out of the text as typed, normalized ones (cleaned like text) out of the cleaned rest, the
    longest of the leftmost; `single_word` ones only where no letter, digit, mark or "_" touches them, but what they
@@ -50,18 +50,17 @@ BARE = [{"content": "<m>"}, {"content": "<N>", "special": True}, {"content": "*"
 def make() -> None:
     from transformers import BertTokenizer, CLIPTokenizer
 
-    write(DIFFUSION, CLIPTokenizer, TINY / "tokenizer_2", ["vocab.json", "merges.txt"], 1000, [START, END, "a"])
-    write(STUDY, BertTokenizer, STUDY / "sentences", ["vocab.txt"], None, ["[CLS]", "[MASK]", "cat"])
+    write(DIFFUSION, CLIPTokenizer, TINY / "tokenizer_2", ["vocab.json", "merges.txt"], [START, END, "a"])
+    write(STUDY, BertTokenizer, STUDY / "sentences", ["vocab.txt"], ["[CLS]", "[MASK]", "cat"])
 
 
-def write(out: Path, kind, source: Path, vocabulary: list[str], count: int | None, known: list[str]) -> None:
+def write(out: Path, kind, source: Path, vocabulary: list[str], known: list[str]) -> None:
     base = kind.from_pretrained(source)
     with tempfile.TemporaryDirectory() as folder:
         base.save_pretrained(folder)
         whole = json.loads((Path(folder) / "tokenizer.json").read_text())
-    count = count or len(whole["model"]["vocab"])
     cases = []
-    for name, files, saved in folders(source, count, known):
+    for name, files, saved in folders(source, whole["model"]["vocab"], known):
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
             for file in vocabulary:
@@ -81,15 +80,22 @@ def write(out: Path, kind, source: Path, vocabulary: list[str], count: int | Non
     save_json(out / "saved-tokenizers.json", {"whole": whole, "cases": cases}, compact=True)
 
 
-def folders(source: Path, count: int, known: list[str]):
+def numbered(tokens: list[dict], vocabulary: dict[str, int]) -> dict[int, dict]:
+    """Tokens by the numbers that transformers gives them: those of the vocabulary, or on from it."""
+    new = (value for value in tokens if value["content"] not in vocabulary)
+    result = {len(vocabulary) + index: value for index, value in enumerate(new)}
+    return result | {vocabulary[value["content"]]: value for value in tokens if value["content"] in vocabulary}
+
+
+def folders(source: Path, vocabulary: dict[str, int], known: list[str]):
     """Name, small files (and the tokens of `tokenizer.json`), whether transformers 5 saves it before."""
     config = json.loads((source / "tokenizer_config.json").read_text())
     special = json.loads((source / "special_tokens_map.json").read_text())
     bare = {key: value for key, value in config.items() if key != "added_tokens_decoder"}
     decoder = config.get("added_tokens_decoder", {})
 
-    def with_decoder(tokens: list[dict], first: int = count) -> dict:
-        added = {str(first + index): value for index, value in enumerate(tokens)}
+    def with_decoder(tokens: list[dict]) -> dict:
+        added = {str(number): value for number, value in numbered(tokens, vocabulary).items()}
         return {**config, "added_tokens_decoder": {**decoder, **added}}
 
     small = {"tokenizer_config.json": config, "special_tokens_map.json": special}
@@ -100,15 +106,15 @@ def folders(source: Path, count: int, known: list[str]):
         yield name, files, False
         yield name + ", saved", files, True
     older = {"tokenizer_config.json": bare, "special_tokens_map.json": special}
-    added = {value["content"]: count + index for index, value in enumerate(INVERSION)}
+    added = {value["content"]: number for number, value in numbered(INVERSION, vocabulary).items()}
     yield "added_tokens.json", {**older, "added_tokens.json": dict(reversed(added.items()))}, False
     listed = {**special, "additional_special_tokens": [known[2], INVERSION[0]["content"]]}
     yield "additional in the map", {**older, "special_tokens_map.json": listed, "added_tokens.json": added}, False
     extra = {**bare, "additional_special_tokens": [known[2], INVERSION[1]["content"]]}
     yield "additional in the configuration", {**older, "tokenizer_config.json": extra, "added_tokens.json": added}, False
-    numbered = [{"id": count + index, **value} for index, value in enumerate(FLAGS)]
-    yield "tokenizer.json of before", {**older, "tokenizer.json": numbered}, False
-    both = {"tokenizer_config.json": with_decoder(INVERSION), "special_tokens_map.json": special, "tokenizer.json": numbered}
+    listed = [{"id": number, **value} for number, value in numbered(FLAGS, vocabulary).items()]
+    yield "tokenizer.json of before", {**older, "tokenizer.json": listed}, False
+    both = {"tokenizer_config.json": with_decoder(INVERSION), "special_tokens_map.json": special, "tokenizer.json": listed}
     yield "tokenizer.json beside a decoder", both, False
 
 

@@ -72,7 +72,8 @@ import Testing
     #expect(try open().root.tensor("a", [1]).elements == [16])
     try FileManager.default.removeItem(atPath: folder("model.fp16.safetensors"))
     // What is said is of the first.
-    #expect(message.hasPrefix("'\(folder("model.safetensors"))' is not a whole safetensors file: it has 3 bytes"))
+    #expect(
+      message.hasPrefix("'\(folder("model.safetensors"))' is not a whole safetensors file: it has 3 bytes"))
     try write(8, to: "model.safetensors")
     #expect(try open().root.tensor("a", [1]).elements == [8])
   }
@@ -103,7 +104,8 @@ import Testing
         + "download the safetensors files, or save the model in Python with safe_serialization=True")
     try folder.write([1], to: "model.non_ema.safetensors")
     #expect(
-      message == looked + "found 'model.non_ema.safetensors', which may be other weights; to use it, rename it to "
+      message == looked
+        + "found 'model.non_ema.safetensors', which may be other weights; to use it, rename it to "
         + "'model.safetensors'")
   }
 

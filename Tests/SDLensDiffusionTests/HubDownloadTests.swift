@@ -22,7 +22,8 @@ import Testing
   /// Whether a pattern stands for a path, as Python's `fnmatch` sees it; only `*` is special.
   private func matches(_ pattern: String, _ path: String) -> Bool { fnmatch(pattern, path, 0) == 0 }
 
-  @Test(arguments: HubDownload.allCases) func everyPatternHasAnOptionOfItsOwn(_ download: HubDownload) throws {
+  @Test(arguments: HubDownload.allCases) func everyPatternHasAnOptionOfItsOwn(_ download: HubDownload) throws
+  {
     let name = try #require(HubName("owner/name"))
     let command = download.command(for: name)
     #expect(command.hasPrefix("hf download owner/name --include '"))
@@ -58,7 +59,8 @@ import Testing
   @Test func theFilesOfAnEncoderAreFetched() {
     let files =
       TokenizerFiles.names + [
-        "config.json", "preprocessor_config.json", "processor_config.json", "modules.json", "1_Pooling/config.json",
+        "config.json", "preprocessor_config.json", "processor_config.json", "modules.json",
+        "1_Pooling/config.json",
         "sentence_bert_config.json", "model.safetensors", "model.safetensors.index.json",
         "model-00001-of-00002.safetensors",
       ]

@@ -51,10 +51,12 @@ import Testing
   @Test(arguments: [
     (["HF_HOME": "~/hf"], "/home/x/hf/hub"), (["HF_HOME": "$HOME/hf"], "/home/x/hf/hub"),
     (["HF_HUB_CACHE": "${HOME}/$USER/c"], "/home/x/x/c"), (["HF_HUB_CACHE": "~"], "/home/x"),
-    (["HUGGINGFACE_HUB_CACHE": "~/a b"], "/home/x/a b"), (["HF_HUB_CACHE": "/c/$NONE/${NONE}/$"], "/c/$NONE/${NONE}/$"),
+    (["HUGGINGFACE_HUB_CACHE": "~/a b"], "/home/x/a b"),
+    (["HF_HUB_CACHE": "/c/$NONE/${NONE}/$"], "/c/$NONE/${NONE}/$"),
     (["XDG_CACHE_HOME": "$HOME/xdg"], "/home/x/xdg/huggingface/hub"),
     (["HF_HOME": "/h/~"], "/h/~/hub"), (["HF_HOME": "/$USERé", "USER": "u"], "/ué/hub"),
-    (["HF_HUB_CACHE": "~no-such-user/c"], "~no-such-user/c"), (["HF_HUB_CACHE": "/$A/c", "A": "$HOME"], "/$HOME/c"),
+    (["HF_HUB_CACHE": "~no-such-user/c"], "~no-such-user/c"),
+    (["HF_HUB_CACHE": "/$A/c", "A": "$HOME"], "/$HOME/c"),
     (["HF_HUB_CACHE": "relative", "HF_HOME": "/h"], "relative"), ([:], "/home/x/.cache/huggingface/hub"),
   ])
   func namesInTheEnvironmentAreExpandedAsPythonDoes(_ environment: [String: String], _ path: String) {
@@ -105,7 +107,9 @@ import Testing
         .contains("there are abc123, abc199: name one"))
   }
 
-  @Test(arguments: ["owner/x@", "owner/x@../y", "owner/x@a//b", "owner/x@.git", "owner/x@a b", "@owner/x", "owner@x/y"])
+  @Test(arguments: [
+    "owner/x@", "owner/x@../y", "owner/x@a//b", "owner/x@.git", "owner/x@a b", "@owner/x", "owner@x/y",
+  ])
   func whatCannotBeARevisionIsNoName(_ name: String) {
     #expect(!HubCache.isName(name))
     #expect(errorMessage { try path(of: name, [:]) }.hasPrefix("there is no folder '\(name)'"))

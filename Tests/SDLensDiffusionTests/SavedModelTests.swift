@@ -15,10 +15,13 @@ import Testing
 
   /// Writes the weights of a part of the copy anew.
   private func rewrite(
-    _ part: String, _ file: String, _ change: ([(name: String, tensor: Tensor)]) -> [(name: String, tensor: Tensor)]
+    _ part: String, _ file: String,
+    _ change: ([(name: String, tensor: Tensor)]) -> [(name: String, tensor: Tensor)]
   ) throws {
     let source = try Safetensors(contentsOf: "\(TinyModel.path)/\(part)/\(file).safetensors")
-    let tensors = try source.names.filter { source.entry($0)?.type == .f32 }.map { ($0, try source.tensor($0)) }
+    let tensors = try source.names.filter { source.entry($0)?.type == .f32 }.map {
+      ($0, try source.tensor($0))
+    }
     let path = folder("\(part)/\(file).safetensors")
     try FileManager.default.removeItem(atPath: path)
     try Safetensors.write(change(tensors), to: path)
@@ -36,7 +39,8 @@ import Testing
     let decoder = try Pipeline(ModelFolder(folder.path)).decoder
     let goldens = try TinyModel.goldens("vae")
     let name = try #require(goldens.names.first { $0.hasSuffix(".latents") }).dropLast(".latents".count)
-    try goldens.expect(decoder(goldens.channelsLast("\(name).latents")), equals: "\(name).image", within: 6e-6)
+    try goldens.expect(
+      decoder(goldens.channelsLast("\(name).latents")), equals: "\(name).image", within: 6e-6)
   }
 
   // diffusers refuses these too: "expected shape torch.Size([32, 32]), but got torch.Size([32, 32, 1, 1])".
@@ -50,7 +54,8 @@ import Testing
     }
     #expect(
       errorMessage { try Pipeline(ModelFolder(folder.path)) }.hasPrefix(
-        "'decoder.mid_block.attentions.0.query.weight' has shape [32, 32, 1, 1], but the model needs [32, 32]"))
+        "'decoder.mid_block.attentions.0.query.weight' has shape [32, 32, 1, 1], but the model needs [32, 32]"
+      ))
   }
 
   private static let beside: [(name: String, tensor: Tensor)] = [
@@ -95,7 +100,8 @@ import Testing
     for (value, found) in [(Float.nan, "nan"), (-.infinity, "-inf")] {
       var latents = Tensor(repeating: 0.5, [1, 4, 4, 4])
       latents[7] = value
-      #expect(errorMessage { try pipeline.picture(latents) } == "no picture: the latents hold \(found), \(advice)")
+      #expect(
+        errorMessage { try pipeline.picture(latents) } == "no picture: the latents hold \(found), \(advice)")
     }
     // Finite, but not behind the decoder.
     let message = errorMessage { try pipeline.picture(Tensor(repeating: 3e38, [1, 4, 4, 4])) }

@@ -30,7 +30,8 @@ import Testing
   // tokenizer.decode of what does not fit
   @Test func whatDoesNotFitNamesAddedTokens() throws {
     let folder = try #require(saved.cases().first { $0.name == "inversion, saved" }).folder
-    let tokens = try Tokenizer(folder: folder.path)(String(repeating: "<cat-toy>", count: 75) + " a <cat-toy>_1")
+    let tokens = try Tokenizer(folder: folder.path)(
+      String(repeating: "<cat-toy>", count: 75) + " a <cat-toy>_1")
     #expect(tokens.removed == "a <cat-toy>_1")
   }
 

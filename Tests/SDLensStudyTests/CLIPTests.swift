@@ -136,7 +136,8 @@ import Testing
     // A section of the tokenizer alone says nothing of pictures.
     try folder.write(#"{"processor_class": "CLIPProcessor"}"#.utf8, to: "processor_config.json")
     try FileManager.default.removeItem(atPath: folder("preprocessor_config.json"))
-    #expect(errorMessage { try CLIP(folder: folder.path) }.contains("preprocessor_config.json' does not exist"))
+    #expect(
+      errorMessage { try CLIP(folder: folder.path) }.contains("preprocessor_config.json' does not exist"))
   }
 
   // Files made before 2022 have the settings that count under another name too.

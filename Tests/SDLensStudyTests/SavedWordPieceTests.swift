@@ -35,7 +35,8 @@ import Testing
     let text = String(decoding: try JSONSerialization.data(withJSONObject: whole), as: UTF8.self)
     let vocabulary =
       #"{"[PAD]":0,"[UNK]":1,"[CLS]":2,"[SEP]":3,"[MASK]":4,"\u00e9":5,"e\u0301":6,"e":7}"#
-    try folder.write(text.replacing(#""vocab":{}"#, with: "\"vocab\":\(vocabulary)").utf8, to: "tokenizer.json")
+    try folder.write(
+      text.replacing(#""vocab":{}"#, with: "\"vocab\":\(vocabulary)").utf8, to: "tokenizer.json")
     let config = try String(contentsOfFile: folder("tokenizer_config.json"), encoding: .utf8)
     let cased = config.replacing(/"do_lower_case" ?: ?true/, with: "\"do_lower_case\":false")
     try folder.write(cased.utf8, to: "tokenizer_config.json")

@@ -180,7 +180,7 @@ import Testing
     (
       "tokenizer_config.json", "{", "{\"added_tokens_decoder\": {\"9\": {\"content\": \"zzz\"}}, ",
       "'FOLDER/tokenizer_config.json' gives the added token 'zzz' the number 9, but with 'FOLDER/vocab.txt' "
-        + "transformers gives it 454; save the tokenizer again with transformers"
+        + "transformers gives it 312; save the tokenizer again with transformers"
     ),
   ])
   func whatIsNoSuchModelIsRefused(_ file: String, _ old: String, _ new: String, _ message: String) throws {

@@ -51,7 +51,8 @@ public struct SavedTokenizers {
   public func whole(_ tokens: Any, mergesAsText: Bool = false) -> [String: Any] {
     var whole = golden["whole"] as? [String: Any] ?? [:]
     whole["added_tokens"] = tokens
-    if mergesAsText, var model = whole["model"] as? [String: Any], let merges = model["merges"] as? [[String]] {
+    if mergesAsText, var model = whole["model"] as? [String: Any], let merges = model["merges"] as? [[String]]
+    {
       model["merges"] = merges.map { $0.joined(separator: " ") }
       whole["model"] = model
     }

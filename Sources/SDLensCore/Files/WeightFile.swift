@@ -25,7 +25,8 @@ public final class WeightFile: Sendable {
   }
 
   /// The first of the files, or sets of shards, that is whole; what is wrong with the first when none is.
-  private static func whole(_ path: String, else others: ArraySlice<String>) throws -> (String, [Safetensors]) {
+  private static func whole(_ path: String, else others: ArraySlice<String>) throws -> (String, [Safetensors])
+  {
     do {
       guard path.hasSuffix(".json") else { return (path, [try Safetensors(contentsOf: path)]) }
       let index = try ShardIndex(contentsOf: path)

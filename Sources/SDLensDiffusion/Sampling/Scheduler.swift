@@ -150,6 +150,6 @@ struct UnusableNoise: UserError {
     }
     description =
       "'\(config.path)': with \(fields.isEmpty ? "its numbers" : fields.joined(separator: ", ")) the noise at training "
-      + "step \(timestep) is \(sigma), but it must be above 0 and finite; take the file that belongs to the model"
+      + "step \(Int(timestep)) is \(sigma.isNaN ? "no number" : "\(sigma)"), but it must be above 0 and finite; take the file that belongs to the model"
   }
 }

@@ -84,6 +84,15 @@ extension ConfigFile {
     }
   }
 
+  /// The special tokens of a list.
+  func specialTokens(_ key: String) throws -> [AddedToken] {
+    switch self[key] {
+    case nil: return []
+    case .array(let values)?: return try values.map { try AddedToken(special: $0, self, key) }
+    case let found?: throw BadConfigValue(path: path, key: key, found: found, needed: "a list of tokens")
+    }
+  }
+
   /// The tokens of a list, each with its `id`.
   func listedTokens(_ key: String) throws -> [AddedToken] {
     let needed = "a list of tokens with 'id' and 'content'"

@@ -134,16 +134,17 @@ extension TokenizerFiles {
       named.append((key, try AddedToken(special: found, file, key)))
     }
     var extra: [AddedToken] = []
-    for key in ["extra_special_tokens", "additional_special_tokens"] {
-      guard let (found, file) = value(key), extra.isEmpty else { continue }
-      guard case .array(let values) = found else {
-        throw BadConfigValue(path: file.path, key: key, found: found, needed: "a list of tokens")
+    // Those under the older name in special_tokens_map.json are not known when added_tokens.json is read.
+    var known = Set(named.map(\.token.bytes))
+    for file in files {
+      for key in ["extra_special_tokens", "additional_special_tokens"] {
+        let tokens = try file.specialTokens(key)
+        extra += tokens
+        if file.path == config.path || key == "extra_special_tokens" { known.formUnion(tokens.map(\.bytes)) }
       }
-      extra = try values.map { try AddedToken(special: $0, file, key) }
     }
     if !hasDecoder {
-      let special = Set((named.map(\.token) + extra).map(\.bytes))
-      added = try legacyTokens(special: special) + (whole?.listedTokens("added_tokens") ?? [])
+      added = try legacyTokens(special: known) + (whole?.listedTokens("added_tokens") ?? [])
     }
     added.sort { ($0.number ?? 0) < ($1.number ?? 0) }
     let special = Set(named.map(\.token.bytes))

@@ -22,7 +22,8 @@ struct Vocabulary: Sendable {
   /// - Throws: `FileError`, `MalformedFile`, and `VocabularyError` for a number that is out of range or given
   ///   twice and for a byte without a token.
   init(_ files: TokenizerFiles) throws {
-    let (path, entries) = try files.vocabulary(ofKind: "BPE") ?? Self.entries(of: files.folder + "/vocab.json")
+    let (path, entries) =
+      try files.vocabulary(ofKind: "BPE") ?? Self.entries(of: files.folder + "/vocab.json")
     var ids = [String: Int](minimumCapacity: entries.count)
     var tokens = [String](repeating: "", count: entries.count)
     for (token, value) in entries {

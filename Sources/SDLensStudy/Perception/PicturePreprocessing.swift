@@ -52,7 +52,8 @@ package struct PicturePreprocessing: Sendable {
     let deviation = try Self.channels(file, "image_std", default: [0.26862954, 0.26130258, 0.27577711])
     guard deviation.allSatisfy({ $0 > 0 }) else {
       throw BadConfigValue(
-        path: file.path, key: file.label("image_std"), found: file["image_std"], needed: "three numbers above 0")
+        path: file.path, key: file.label("image_std"), found: file["image_std"],
+        needed: "three numbers above 0")
     }
     values = (0..<3).map { channel in samples.map { ($0 - mean[channel]) / deviation[channel] } }
   }
@@ -97,7 +98,8 @@ package struct PicturePreprocessing: Sendable {
       return values.compactMap(number)
     case let value?:
       guard let number = number(value) else {
-        throw BadConfigValue(path: file.path, key: file.label(key), found: value, needed: "a number or three of them")
+        throw BadConfigValue(
+          path: file.path, key: file.label(key), found: value, needed: "a number or three of them")
       }
       return [number, number, number]
     }
