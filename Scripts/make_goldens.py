@@ -32,6 +32,7 @@ SECTIONS = [
     "perception",
     "prompt_lists",
     "seeds",
+    "saved_tokenizers",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 

@@ -22,7 +22,7 @@ extension ModelFolder {
         if part == "scheduler" {
           names = ["scheduler_config.json"]
         } else if part.hasPrefix("tokenizer") {
-          names = ["merges.txt", "special_tokens_map.json", "tokenizer_config.json", "vocab.json"]
+          names = TokenizerFiles.names
         } else {
           names = ["config.json"] + (try weights(part).files).map { ($0 as NSString).lastPathComponent }
         }

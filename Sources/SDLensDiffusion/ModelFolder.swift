@@ -27,7 +27,10 @@ public struct ModelFolder: Sendable {
     let missing = (["model_index.json"] + Self.parts).filter {
       !FileManager.default.fileExists(atPath: "\(path)/\($0)")
     }
-    guard missing.isEmpty else { throw IncompleteModel(path: path, missing: missing) }
+    guard missing.isEmpty else {
+      let command = path == name ? nil : HubName(name).map(HubDownload.pipeline.command)
+      throw IncompleteModel(path: path, missing: missing, command: command)
+    }
     index = try ConfigFile("\(path)/model_index.json")
     try index.require("_class_name", "StableDiffusionXLPipeline", default: .null)
   }
@@ -66,11 +69,9 @@ public struct ModelFolder: Sendable {
       return name
     }
     if name == embedded { return try embeddedPath() }
-    guard HubCache.isName(name) else { throw ModelNotFound.noSuchFolder(name) }
+    guard let hub = HubName(name) else { throw ModelNotFound.noSuchFolder(name) }
     let cache = HubCache(environment)
-    guard let snapshot = cache.snapshot(of: name) else {
-      throw ModelNotFound.notCached(name, cache: cache.path)
-    }
+    guard case .snapshot(let snapshot) = cache.find(hub) else { throw ModelNotFound.notCached(hub, cache) }
     return snapshot
   }
 
@@ -90,7 +91,7 @@ public struct ModelFolder: Sendable {
 public enum ModelNotFound: UserError {
   case noSuchFolder(String)
   case notAFolder(String)
-  case notCached(String, cache: String)
+  case notCached(HubName, HubCache)
   case noEmbedded(String)
 
   /// What was looked for and what to do.
@@ -101,9 +102,7 @@ public enum ModelNotFound: UserError {
         + "stabilityai/sdxl-turbo, or '\(ModelFolder.embedded)'"
     case .notAFolder(let name):
       "'\(name)' is a file; a model is a folder in diffusers layout (model_index.json, unet/, vae/, …)"
-    case .notCached(let name, let cache):
-      "'\(name)' is neither a folder nor in the local cache '\(cache)'; download it with: "
-        + "hf download \(name) --include '*.json' '*.txt' '*.fp16.safetensors'"
+    case .notCached(let name, let cache): HubDownload.pipeline.missing(name, in: cache)
     case .noEmbedded(let path):
       "the embedded model is not at '\(path)'; it lies beside the program: keep both together, or name "
         + "another model with --model"
@@ -115,9 +114,12 @@ public enum ModelNotFound: UserError {
 public struct IncompleteModel: UserError {
   let path: String
   let missing: [String]
+  /// What downloads it, when it lies in Hugging Face's cache.
+  let command: String?
   /// The folder and what it lacks.
   public var description: String {
-    "'\(path)' is no complete model: it lacks \(missing.joined(separator: ", ")); needed is a folder in "
-      + "diffusers layout, as made by save_pretrained or `hf download`"
+    "'\(path)' is no complete model: it lacks \(missing.joined(separator: ", ")); "
+      + (command.map { "download it with: \($0)" }
+        ?? "needed is a folder in diffusers layout, as made by save_pretrained or `hf download`")
   }
 }

@@ -69,7 +69,8 @@ public struct ModelSummary: Sendable, Encodable {
     tokens = try TextEncoderConfig(folder.config("text_encoder")).positions
     contextWidth = unet.contextWidth
     parts = try [
-      ("text_encoder", TextEncoder.unusedWeights), ("text_encoder_2", TextEncoder.unusedWeights),
+      ("text_encoder", TextEncoder.unusedWeights(projected: false)),
+      ("text_encoder_2", TextEncoder.unusedWeights(projected: true)),
       ("unet", []),
       ("vae", Decoder.unusedWeights),
     ].map { try Part(name: $0, folder.weights($0).entries(ignoring: $1)) }

@@ -25,8 +25,8 @@ public struct RunSettings: Sendable, Hashable {
       throw BadSetting(name: name, found: "\(size)", needed: "a multiple of 8 from 8 to 4096")
     }
     guard steps >= 1 else { throw BadSetting(name: "steps", found: "\(steps)", needed: "at least 1") }
-    guard guidance >= 0, guidance.isFinite else {
-      throw BadSetting(name: "guidance", found: "\(guidance)", needed: "0 or more (above 1 it acts)")
+    guard 0...1000 ~= guidance else {
+      throw BadSetting(name: "guidance", found: "\(guidance)", needed: "from 0 to 1000 (above 1 it acts)")
     }
     (self.seed, self.steps, self.guidance) = (seed, steps, guidance)
     (self.height, self.width) = (height, width)
@@ -167,13 +167,35 @@ public struct Pipeline: Sendable {
   }
 
   /// Latents [batch, h, w, 4] → pictures [batch, height, width, 3] in 0…1.
-  public func picture(_ latents: Tensor) -> Tensor {
+  ///
+  /// - Throws: `NoPicture` where numbers are not finite.
+  public func picture(_ latents: Tensor) throws -> Tensor {
+    try NoPicture.check(latents, "the latents")
     // The U-net's weights can be read again; its memory is what the decoder's large feature maps need.
     unetWeights.releasePages()
     var picture = decoder(latents).scaled(by: 0.5, plus: 0.5)
+    try NoPicture.check(picture, "the decoded picture")
     picture.withMutableElements { x in
       for index in x.indices { x[index] = min(max(x[index], 0), 1) }
     }
     return picture
+  }
+}
+
+/// A run whose numbers left the range of float32, so that there is nothing to be seen.
+public struct NoPicture: UserError {
+  let place: String
+  let value: Float
+
+  static func check(_ tensor: Tensor, _ place: String) throws {
+    guard let value = tensor.withElements({ $0.first { !$0.isFinite } }) else { return }
+    throw NoPicture(place: place, value: value)
+  }
+
+  /// What was found where, and the likely causes.
+  public var description: String {
+    "no picture: \(place) hold\(place.hasSuffix("s") ? "" : "s") \(value), but every number must be finite; likely "
+      + "the guidance or an edit is too strong, or the weights are damaged: try a smaller --guidance, weaker edits, "
+      + "or the model alone"
   }
 }

@@ -27,9 +27,8 @@ import Testing
     Damage(
       "a missing file", { try $0.remove(unet) },
       says: "'model/unet' has no weights: looked for diffusion_pytorch_model.safetensors, "
-        + "diffusion_pytorch_model.safetensors.index.json, diffusion_pytorch_model.fp16.safetensors, "
-        + "diffusion_pytorch_model.fp16.safetensors.index.json, "
-        + "diffusion_pytorch_model.safetensors.index.fp16.json; found 'config.json'; download the model again"
+        + "diffusion_pytorch_model.safetensors.index.json and their variants fp16, fp32, bf16; found 'config.json'; "
+        + "download the model again"
     ),
     Damage(
       "a missing config", { try $0.remove("vae/config.json") },
@@ -136,7 +135,7 @@ import Testing
       + "stabilityai/sdxl-turbo, or 'shapes'",
     "stabilityai/sdxl-turbo": "'stabilityai/sdxl-turbo' is neither a folder nor in the local cache "
       + "'FOLDER/.cache/huggingface/hub'; download it with: hf download stabilityai/sdxl-turbo "
-      + "--include '*.json' '*.txt' '*.fp16.safetensors'",
+      + "--include '*.json' --include '*.txt' --include '*.fp16.safetensors'",
     "file": "'file' is a file; a model is a folder in diffusers layout (model_index.json, unet/, vae/, …)",
     "empty":
       "'empty' is no complete model: it lacks model_index.json, scheduler, text_encoder, text_encoder_2, "

@@ -30,9 +30,9 @@ import Testing
       says: "--size stands for --width and --height; give it, or both of them"),
     Refusal("--steps", "0", says: "steps is 0, but it must be at least 1"),
     Refusal("--steps", "-1", says: "steps is -1, but it must be at least 1"),
-    Refusal("--guidance", "-1", says: "guidance is -1.0, but it must be 0 or more (above 1 it acts)"),
-    Refusal("--guidance", "nan", says: "guidance is nan, but it must be 0 or more (above 1 it acts)"),
-    Refusal("--guidance", "inf", says: "guidance is inf, but it must be 0 or more (above 1 it acts)"),
+    Refusal("--guidance", "-1", says: "guidance is -1.0, but it must be from 0 to 1000 (above 1 it acts)"),
+    Refusal("--guidance", "nan", says: "guidance is nan, but it must be from 0 to 1000 (above 1 it acts)"),
+    Refusal("--guidance", "inf", says: "guidance is inf, but it must be from 0 to 1000 (above 1 it acts)"),
     Refusal("--count", "0", says: "count is 0, but it must be from 1 to 1000000"),
     Refusal("--threads", "0", says: "threads is 0, but it must be from 1 to 1024"),
     Refusal(

@@ -62,8 +62,8 @@ import Testing
   @Test(arguments: [
     (
       "F31", "[2]", "[0,8]",
-      "'a' has dtype 'F31', but only BOOL, U8, I8, F8_E5M2, F8_E4M3, U16, I16, F16, BF16, U32, I32, F32, U64, "
-        + "I64, F64 are known"
+      "'a' has dtype 'F31', but only BOOL, U8, I8, F8_E5M2, F8_E4M3, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ, U16, I16, "
+        + "F16, BF16, U32, I32, F32, U64, I64, F64, C64 are known"
     ),
     (
       "F32", "[-2]", "[0,8]",

@@ -53,6 +53,36 @@ import Testing
     }
   }
 
+  // safetensors 0.8.0 reads all of these.
+  @Test(arguments: [
+    #"{"__metadata__":null,ENTRY}"#, #"{"__metadata__":{},ENTRY}"#, #"{ENTRY,"__metadata__":{"x":"y"}}"#,
+    " \n\t\r{ENTRY}\n\n", #"{"\u005f_metadata__":{"x":"y"},ENTRY}"#,
+    #"{ENTRY,"b":{"dtype":"C64","shape":[0],"data_offsets":[8,8]}}"#,
+    #"{ENTRY,"":{"dtype":"F8_E8M0","shape":[0],"data_offsets":[8,8],"more":1}}"#,
+    #"{ENTRY,"b":{"data_offsets":[0,0],"dtype":"F8_E4M3FNUZ","shape":[0]}}"#,
+  ])
+  func headersAreReadAsThePythonPackageDoes(_ header: String) throws {
+    let entry = #""a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#
+    let header = header.replacing("ENTRY", with: entry)
+    let file = try Safetensors(
+      contentsOf: folder.write(safetensorsBytes(header, data: bytes(of: [1, 2] as [Float])), to: "x"))
+    #expect(try file.tensor("a").elements == [1, 2])
+    #expect(file.metadata == (header.contains("\"y\"") ? ["x": "y"] : [:]))
+  }
+
+  // And none of these.
+  @Test(arguments: [
+    #"{"__metadata__":{"x":1},ENTRY}"#, #"{"__metadata__":{"x":null},ENTRY}"#, #"{"__metadata__":[],ENTRY}"#,
+    "{ENTRY}\0\0", "\u{FEFF}{ENTRY}", #"{"b":null,ENTRY}"#,
+    #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,9]}}"#,
+  ])
+  func headersThatThePythonPackageRefusesAreRefused(_ header: String) throws {
+    let entry = #""a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#
+    let path = try folder.write(
+      safetensorsBytes(header.replacing("ENTRY", with: entry), data: bytes(of: [1, 2] as [Float])), to: "x")
+    #expect(errorMessage { try Safetensors(contentsOf: path) }.contains("is not a whole safetensors file"))
+  }
+
   @Test func everyHalfAndEveryBfloatIsReadExactly() throws {
     let patterns = (0...UInt16.max).map { $0 }
     let header =

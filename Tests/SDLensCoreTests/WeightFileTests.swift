@@ -50,10 +50,49 @@ import Testing
     #expect(try open().root.tensor("a", [1]).elements == [32])
   }
 
+  @Test(arguments: ["fp16", "fp32", "bf16"]) func variantsInOtherFormatsAreRead(_ variant: String) throws {
+    try write(2, to: "model.non_ema.safetensors")
+    try write(3, to: "model.\(variant).safetensors")
+    #expect(try open().root.tensor("a", [1]).elements == [3])
+    try FileManager.default.removeItem(atPath: folder("model.\(variant).safetensors"))
+    try write(4, to: "part.safetensors")
+    try writeIndex(["a": "part.safetensors"], to: "model.safetensors.index.\(variant).json")
+    #expect(try open().root.tensor("a", [1]).elements == [4])
+  }
+
+  // What lies around in folders of models: an index of shards that were not downloaded, pointers of Git, cut files.
+  @Test func theFirstThatIsWholeIsTaken() throws {
+    try write(16, to: "model.fp16.safetensors")
+    try write(32, to: "1.safetensors")
+    try writeIndex(["a": "1.safetensors", "b": "2.safetensors"])
+    #expect(try open().files == [folder("model.fp16.safetensors")])
+    try folder.write("version https://git-lfs.github.com/spec/v1\noid sha256:0".utf8, to: "model.safetensors")
+    #expect(try open().root.tensor("a", [1]).elements == [16])
+    try folder.write([1, 0, 0], to: "model.safetensors")
+    #expect(try open().root.tensor("a", [1]).elements == [16])
+    try FileManager.default.removeItem(atPath: folder("model.fp16.safetensors"))
+    // What is said is of the first.
+    #expect(
+      message.hasPrefix("'\(folder("model.safetensors"))' is not a whole safetensors file: it has 3 bytes"))
+    try write(8, to: "model.safetensors")
+    #expect(try open().root.tensor("a", [1]).elements == [8])
+  }
+
+  @Test func aPartMayHaveANameOfBefore() throws {
+    try Safetensors.write(
+      [("a.query.b", Tensor([1], [1])), ("a.to_k.b", Tensor([2], [1])), ("a.key.b", Tensor([3], [1]))],
+      to: folder("model.safetensors"))
+    let file = try open()
+    #expect(try file.root["a"]["to_q", formerly: "query"].tensor("b", [1]).elements == [1])
+    #expect(try file.root["a"]["to_k", formerly: "key"].tensor("b", [1]).elements == [2])
+    #expect(file.root["a"]["to_v", formerly: "value"].path == "a.to_v")
+    #expect(errorMessage { try file.finish() }.contains("1 tensor that the model does not have: 'a.key.b'"))
+  }
+
   @Test func aFolderWithoutWeights() throws {
     let looked =
-      "'\(folder.path)' has no weights: looked for model.safetensors, model.safetensors.index.json, "
-      + "model.fp16.safetensors, model.fp16.safetensors.index.json, model.safetensors.index.fp16.json; "
+      "'\(folder.path)' has no weights: looked for model.safetensors, model.safetensors.index.json and their "
+      + "variants fp16, fp32, bf16; "
     #expect(message == looked + "found nothing; download the model again")
     for name in ["config.json", "c1", "c2"] { try folder.write([1], to: name) }
     #expect(message == looked + "found 'c1', 'c2', 'config.json'; download the model again")
@@ -63,6 +102,11 @@ import Testing
     #expect(
       message == looked + "found only 'pytorch_model.bin', a pickle, which can run code when it is opened; "
         + "download the safetensors files, or save the model in Python with safe_serialization=True")
+    try folder.write([1], to: "model.non_ema.safetensors")
+    #expect(
+      message == looked
+        + "found 'model.non_ema.safetensors', which may be other weights; to use it, rename it to "
+        + "'model.safetensors'")
   }
 
   @Test func aFolderThatIsNone() throws {

@@ -234,9 +234,9 @@ import Testing
     (4104, 512, 1, 0, "height is 4104, but it must be a multiple of 8 from 8 to 4096"),
     (8, 8, 0, 0, "steps is 0, but it must be at least 1"),
     (8, 8, -1, 0, "steps is -1, but it must be at least 1"),
-    (8, 8, 1, -0.5, "guidance is -0.5, but it must be 0 or more (above 1 it acts)"),
-    (8, 8, 1, .nan, "guidance is nan, but it must be 0 or more (above 1 it acts)"),
-    (8, 8, 1, .infinity, "guidance is inf, but it must be 0 or more (above 1 it acts)"),
+    (8, 8, 1, -0.5, "guidance is -0.5, but it must be from 0 to 1000 (above 1 it acts)"),
+    (8, 8, 1, .nan, "guidance is nan, but it must be from 0 to 1000 (above 1 it acts)"),
+    (8, 8, 1, .infinity, "guidance is inf, but it must be from 0 to 1000 (above 1 it acts)"),
     (4096, 8, 1000, 1.5, ""),
   ])
   func settingsThatNoRunCanHave(height: Int, width: Int, steps: Int, guidance: Double, message: String) {

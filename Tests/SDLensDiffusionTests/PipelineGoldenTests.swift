@@ -96,7 +96,7 @@ import Testing
         let name = "\(key.block).\(key.site.rawValue).\(key.step)"
         check(tensor, run.rows(of: try golden(name), picture), name, within: 1e-5)
       }
-      let image = pipeline.picture(trace.latents)
+      let image = try pipeline.picture(trace.latents)
       let wanted = try golden("image").picture(picture)
       check(image, wanted, "image", within: 3e-5)
       let distance = zip(greyLevels(image), greyLevels(wanted)).map { abs($0 - $1) }.max() ?? 0
@@ -128,7 +128,7 @@ import Testing
     let settings = try RunSettings(seed: 3, steps: 2, height: 72, width: 56)
     let pipeline = try TinyModel.pipeline
     let pictures = try withThreads(threads) {
-      try (0..<3).map { _ in pipeline.picture(try pipeline.sample(prompt, settings).latents) }
+      try (0..<3).map { _ in try pipeline.picture(pipeline.sample(prompt, settings).latents) }
     }
     expectSame(pictures[1], pictures[0], "the second run")
     expectSame(pictures[2], pictures[0], "the third run")
@@ -137,9 +137,9 @@ import Testing
   @Test func aBatchIsDecodedLikeItsPicturesAlone() throws {
     let latents = try goldens.channelsLast("pair.latents")
     let pipeline = try TinyModel.pipeline
-    let both = pipeline.picture(latents)
+    let both = try pipeline.picture(latents)
     for picture in 0..<2 {
-      let alone = pipeline.picture(latents.picture(picture))
+      let alone = try pipeline.picture(latents.picture(picture))
       expectClose(both.picture(picture), alone, within: 1e-6, "picture \(picture)")
     }
   }

@@ -159,6 +159,29 @@ import Testing
         + "supported: \(supported)")
   }
 
+  @Test(arguments: [
+    (#""beta_start": 0, "beta_end": 0"#, "'beta_start' 0, 'beta_end' 0", "999 is 0.0"),
+    (
+      #""beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000000"#,
+      "'beta_start' 0.00085, 'beta_end' 0.012, 'num_train_timesteps' 1000000", "999999 is no number"
+    ),
+    (#""beta_start": 0.9, "beta_end": 0.9"#, "'beta_start' 0.9, 'beta_end' 0.9", "999 is no number"),
+    (
+      #""beta_start": 0, "beta_end": 0, "rescale_betas_zero_snr": true"#, "'beta_start' 0, 'beta_end' 0",
+      "999 is no number"
+    ),
+  ])
+  func noiseThatAllowsNoStepIsRefused(_ entries: String, _ fields: String, _ noise: String) throws {
+    for method in ["EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler"] {
+      let config = try config(
+        "{\"_class_name\": \"\(method)\", \"timestep_spacing\": \"trailing\", \(entries)}")
+      #expect(
+        errorMessage { try Scheduler(config, steps: 1) }
+          == "'\(config.path)': with \(fields) the noise at training step \(noise), but it must be above 0 and "
+          + "finite; take the file that belongs to the model")
+    }
+  }
+
   @Test func whatDiffusersIgnoresIsIgnored() throws {
     let turbo = try config(
       #"""

@@ -40,7 +40,7 @@ import Testing
     let folder = try TemporaryFolder()
     let config = try TextEncoderConfig(ConfigFile(folder.write(text.utf8, to: "config.json")))
     let encoder = try TextEncoder(file.root, config: config, projected: name == "text_encoder_2")
-    try file.finish(ignoring: TextEncoder.unusedWeights)
+    try file.finish(ignoring: TextEncoder.unusedWeights(projected: name == "text_encoder_2"))
     return encoder
   }
 

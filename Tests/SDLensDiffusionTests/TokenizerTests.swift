@@ -112,8 +112,8 @@ import Testing
     ),
     (
       #"{"added_tokens_decoder": {"5": {"content": "%", "single_word": true}}}"#,
-      "'FOLDER/tokenizer_config.json': 'added_tokens_decoder.single_word' is true, which is not supported; "
-        + "supported: false"
+      "'FOLDER/tokenizer_config.json' gives the added token '%' the number 5, but with 'FOLDER/vocab.json' "
+        + "transformers gives it 4; save the tokenizer again with transformers"
     ),
     (
       #"{"added_tokens_decoder": [1]}"#,

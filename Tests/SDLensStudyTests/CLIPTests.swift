@@ -111,6 +111,35 @@ import Testing
     }
   }
 
+  // CLIPModel.save_pretrained and CLIPProcessor.save_pretrained of transformers 5: the settings of the pictures are a
+  // section of processor_config.json, the tokenizer is one file.
+  @Test func filesOfTransformers5AreRead() throws {
+    let settings = try JSONSerialization.jsonObject(
+      with: Data(contentsOf: URL(fileURLWithPath: goldens("clip/preprocessor_config.json"))))
+    let folder = try copy()
+    let processor: [String: Any] = ["processor_class": "CLIPProcessor", "image_processor": settings]
+    try folder.write(JSONSerialization.data(withJSONObject: processor), to: "processor_config.json")
+    try FileManager.default.removeItem(atPath: folder("preprocessor_config.json"))
+    let clip = try CLIP(folder: folder.path)
+    try tensors.expect(
+      clip.embeddings(of: golden.pictures.map(\.picture)), equals: "as made.picture", within: 4e-6)
+    // The section counts, where there are both.
+    try folder.write("{}".utf8, to: "preprocessor_config.json")
+    #expect(try CLIP(folder: folder.path).width == 18)
+    let text = try String(contentsOfFile: folder("processor_config.json"), encoding: .utf8)
+    let other = text.replacing(/"resample" ?: ?3/, with: "\"resample\": 0")
+    try folder.write(other.utf8, to: "processor_config.json")
+    #expect(
+      errorMessage { try CLIP(folder: folder.path) }
+        == "'\(folder("processor_config.json"))': 'image_processor.resample' is 0, which is not supported; "
+        + "supported: 1, 2, 3, 4")
+    // A section of the tokenizer alone says nothing of pictures.
+    try folder.write(#"{"processor_class": "CLIPProcessor"}"#.utf8, to: "processor_config.json")
+    try FileManager.default.removeItem(atPath: folder("preprocessor_config.json"))
+    #expect(
+      errorMessage { try CLIP(folder: folder.path) }.contains("preprocessor_config.json' does not exist"))
+  }
+
   // Files made before 2022 have the settings that count under another name too.
   @Test func oldFilesHaveASecondSection() throws {
     let folder = try copy([

@@ -23,7 +23,7 @@ import Testing
     (
       PerceptionModel.clip, "owner/other",
       "'owner/other' is neither a folder nor in the local cache 'HOME'; download it with: hf download owner/other "
-        + "--include '*.json' '*.txt' 'model.safetensors'"
+        + "--include '*.json' --include '*.txt' --include 'model*.safetensors'"
     ),
     (
       .lpips, "owner/other",
@@ -38,7 +38,7 @@ import Testing
     (
       .clip, "HOME/file",
       "'HOME/file' is a file; --clip takes a folder in transformers layout or a Hugging Face id such as "
-        + "openai/clip-vit-base-patch32"
+        + "openai/clip-vit-large-patch14"
     ),
   ])
   func whatIsNotThereSaysHowToGetIt(_ model: PerceptionModel, _ name: String, _ message: String) throws {

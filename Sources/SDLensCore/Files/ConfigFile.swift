@@ -20,6 +20,9 @@ public struct ConfigFile: Sendable {
     self.values = values
   }
 
+  /// What was read of a file, to be asked in the same way.
+  package init(_ path: String, _ values: [String: JSONValue]) { self.init(path, values, prefix: "") }
+
   /// The value of a key as it stands, nil when absent or null.
   public subscript(key: String) -> JSONValue? {
     values[key].flatMap { $0 == .null ? nil : $0 }

@@ -5,6 +5,9 @@ public enum ElementType: String, Sendable, CaseIterable {
   case i8 = "I8"
   case f8e5m2 = "F8_E5M2"
   case f8e4m3 = "F8_E4M3"
+  case f8e8m0 = "F8_E8M0"
+  case f8e4m3fnuz = "F8_E4M3FNUZ"
+  case f8e5m2fnuz = "F8_E5M2FNUZ"
   case u16 = "U16"
   case i16 = "I16"
   case f16 = "F16"
@@ -15,14 +18,15 @@ public enum ElementType: String, Sendable, CaseIterable {
   case u64 = "U64"
   case i64 = "I64"
   case f64 = "F64"
+  case c64 = "C64"
 
   /// Bytes of one element.
   public var size: Int {
     switch self {
-    case .bool, .u8, .i8, .f8e5m2, .f8e4m3: 1
+    case .bool, .u8, .i8, .f8e5m2, .f8e4m3, .f8e8m0, .f8e4m3fnuz, .f8e5m2fnuz: 1
     case .u16, .i16, .f16, .bf16: 2
     case .u32, .i32, .f32: 4
-    case .u64, .i64, .f64: 8
+    case .u64, .i64, .f64, .c64: 8
     }
   }
 

@@ -18,6 +18,11 @@ package struct JSONParser {
   private let dialect: Dialect
   private var index = 0
   private var depth = 0
+  /// The keys of the objects that are open.
+  private var open: [String] = []
+  /// Where an object stands whose members are kept in `members` instead, and what they are.
+  private var apart: [String]?
+  private var members: [(key: String, value: JSONValue)]?
 
   /// A mistake in the text, and where it is.
   package struct Mistake: Error, CustomStringConvertible {
@@ -32,18 +37,38 @@ package struct JSONParser {
   /// - Throws: `Mistake`.
   static func value(_ text: String, _ dialect: Dialect) throws -> JSONValue {
     var parser = JSONParser(bytes: Array(text.utf8), dialect: dialect)
-    let value = try parser.value()
-    parser.skipSpace()
-    guard parser.index == parser.bytes.count else { throw parser.mistake("nothing may follow the value") }
-    return value
+    return try parser.whole()
+  }
+
+  /// Reads a text with an object at `path`, of members too many or too alike for a dictionary of Swift's strings:
+  /// they come in their order, and null stands in their place.
+  ///
+  /// - Returns: the value, and the members; nil when there is no object at that place.
+  /// - Throws: `Mistake`.
+  package static func value(
+    _ text: String, membersAt path: [String]
+  ) throws -> (rest: JSONValue, members: [(key: String, value: JSONValue)]?) {
+    var parser = JSONParser(bytes: Array(text.utf8), dialect: .standard)
+    parser.apart = path
+    return (try parser.whole(), parser.members)
   }
 
   private init(bytes: [UInt8], dialect: Dialect) { (self.bytes, self.dialect) = (bytes, dialect) }
 
+  private mutating func whole() throws -> JSONValue {
+    let value = try value()
+    skipSpace()
+    guard index == bytes.count else { throw mistake("nothing may follow the value") }
+    return value
+  }
+
   private mutating func value() throws -> JSONValue {
     skipSpace()
     switch next {
-    case UInt8(ascii: "{"): return .object(try object())
+    case UInt8(ascii: "{"):
+      guard open == apart, members == nil else { return .object(try object()) }
+      members = try orderedMembers()
+      return .null
     case UInt8(ascii: "["): return .array(try array())
     case UInt8(ascii: "\""): return .string(try string())
     case let byte? where byte == UInt8(ascii: "-") || Self.digit ~= byte: return try number()
@@ -65,16 +90,37 @@ package struct JSONParser {
   private mutating func object() throws -> [String: JSONValue] {
     var members: [String: JSONValue] = [:]
     try list(until: "}") { parser in
-      guard parser.next == UInt8(ascii: "\"") else { throw parser.missing("a key in quotes") }
-      let key = try parser.string()
-      parser.skipSpace()
-      guard parser.take(":") else { throw parser.missing("a colon") }
-      guard members.updateValue(try parser.value(), forKey: key) == nil || parser.dialect == .python else {
-        throw parser.mistake("the key '\(key)' is there twice")
+      let (key, value) = try parser.member()
+      guard members.updateValue(value, forKey: key) == nil || parser.dialect == .python else {
+        throw parser.twice(key)
       }
     }
     return members
   }
+
+  /// The members of an object whose keys may be equal to Swift, which composes characters.
+  private mutating func orderedMembers() throws -> [(key: String, value: JSONValue)] {
+    var members: [(key: String, value: JSONValue)] = []
+    var keys: Set<[UInt8]> = []
+    try list(until: "}") { parser in
+      members.append(try parser.member())
+      let key = members[members.count - 1].key
+      guard keys.insert(Array(key.utf8)).inserted else { throw parser.twice(key) }
+    }
+    return members
+  }
+
+  private mutating func member() throws -> (key: String, value: JSONValue) {
+    guard next == UInt8(ascii: "\"") else { throw missing("a key in quotes") }
+    let key = try string()
+    skipSpace()
+    guard take(":") else { throw missing("a colon") }
+    open.append(key)
+    defer { open.removeLast() }
+    return (key, try value())
+  }
+
+  private func twice(_ key: String) -> Mistake { mistake("the key '\(key)' is there twice") }
 
   private mutating func array() throws -> [JSONValue] {
     var elements: [JSONValue] = []

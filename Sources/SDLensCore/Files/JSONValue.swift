@@ -21,11 +21,24 @@ public enum JSONValue: Hashable, Sendable {
   ///
   /// - Throws: `FileError` when it cannot be read, `MalformedFile` when it is not UTF-8 or not JSON.
   public init(contentsOf path: String) throws {
+    self = try Self.parsing(path) { try JSONValue(parsing: $0) }
+  }
+
+  /// Reads a whole file of UTF-8 JSON in which the object at `path` comes as a list: `JSONParser.value(_:membersAt:)`.
+  ///
+  /// - Throws: as `init(contentsOf:)`.
+  package static func contents(
+    of file: String, membersAt path: [String]
+  ) throws -> (rest: JSONValue, members: [(key: String, value: JSONValue)]?) {
+    try parsing(file) { try JSONParser.value($0, membersAt: path) }
+  }
+
+  private static func parsing<Value>(_ path: String, _ read: (String) throws -> Value) throws -> Value {
     guard let text = try MappedFile(path: path).text else {
       throw MalformedFile(path: path, reason: "is not UTF-8 text")
     }
     do {
-      try self.init(parsing: text)
+      return try read(text)
     } catch let mistake as JSONParser.Mistake {
       throw MalformedFile(path: path, reason: "is not valid JSON: \(mistake)")
     }

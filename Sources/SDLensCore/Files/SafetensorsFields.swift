@@ -32,7 +32,7 @@ struct SafetensorsFields: Decodable {
     let object = try decoder.container(keyedBy: Name.self)
     for name in object.allKeys {
       if name.stringValue == "__metadata__" {
-        metadata = try object.decode([String: String].self, forKey: name)
+        metadata = try object.decodeIfPresent([String: String].self, forKey: name) ?? [:]
       } else {
         tensors[name.stringValue] = try object.decode(Field.self, forKey: name)
       }

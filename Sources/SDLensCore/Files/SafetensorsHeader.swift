@@ -38,7 +38,9 @@ struct SafetensorsHeader {
     }
     let text = bytes[8..<8 + Int(length)]
     guard String(validating: text, as: UTF8.self) != nil else { throw Problem.headerNotText }
-    guard text.first == UInt8(ascii: "{") else { throw Problem.headerNotObject }
+    // JSON's white space may stand before; a byte-order mark may not.
+    let first = text.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
+    guard first == UInt8(ascii: "{") else { throw Problem.headerNotObject }
     return Data(text)
   }
 

@@ -1,7 +1,7 @@
 /// Weights that do not fit the model, or that are not where they should be.
 public enum WeightError: UserError {
   case notFolder(path: String)
-  case noFile(folder: String, wanted: [String], present: [String])
+  case noFile(folder: String, wanted: [String], variants: [String], present: [String])
   case badIndex(path: String, reason: String)
   case shardOutside(path: String, file: String)
   case noShard(path: String, file: String)
@@ -17,7 +17,8 @@ public enum WeightError: UserError {
     switch self {
     case .notFolder(let path):
       "'\(path)' is a file, but a folder with weights is needed; give the path of a folder"
-    case .noFile(let folder, let wanted, let present): Self.noFile(folder, wanted, present)
+    case .noFile(let folder, let wanted, let variants, let present):
+      Self.noFile(folder, wanted, variants, present)
     case .badIndex(let path, let reason): "'\(path)' is not an index of shards: \(reason); download it again"
     case .shardOutside(let path, let file):
       "'\(path)' names the file '\(file)', but only files in its own folder are read; correct the index"
@@ -42,10 +43,15 @@ public enum WeightError: UserError {
     }
   }
 
-  private static func noFile(_ folder: String, _ wanted: [String], _ present: [String]) -> String {
+  private static func noFile(
+    _ folder: String, _ wanted: [String], _ variants: [String], _ present: [String]
+  ) -> String {
     let pickles = present.filter { name in [".bin", ".ckpt", ".pt", ".pth"].contains { name.hasSuffix($0) } }
+    let others = present.filter { $0.hasSuffix(".safetensors") }
     let found =
-      if let pickle = pickles.first {
+      if let other = others.first {
+        "'\(other)', which may be other weights"
+      } else if let pickle = pickles.first {
         "only '\(pickle)', a pickle, which can run code when it is opened"
       } else if present.isEmpty {
         "nothing"
@@ -53,10 +59,14 @@ public enum WeightError: UserError {
         present.prefix(5).map { "'\($0)'" }.joined(separator: ", ") + (present.count > 5 ? ", …" : "")
       }
     let step =
-      pickles.isEmpty
-      ? "download the model again"
-      : "download the safetensors files, or save the model in Python with safe_serialization=True"
+      if !others.isEmpty {
+        "to use it, rename it to '\(wanted[0])'"
+      } else if pickles.isEmpty {
+        "download the model again"
+      } else {
+        "download the safetensors files, or save the model in Python with safe_serialization=True"
+      }
     return "'\(folder)' has no weights: looked for " + wanted.joined(separator: ", ")
-      + "; found \(found); \(step)"
+      + " and their variants " + variants.joined(separator: ", ") + "; found \(found); \(step)"
   }
 }

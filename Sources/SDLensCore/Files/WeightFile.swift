@@ -11,23 +11,35 @@ public final class WeightFile: Sendable {
   private let shardOf: [String: Int]
   private let taken = Mutex(Set<String>())
 
-  /// Opens `name.safetensors` in a folder, or its fp16 variant, or the shards of either.
+  /// Opens `name.safetensors` in a folder, its shards, or its variants in other formats: the first that is whole.
   ///
   /// - Parameter name: `diffusion_pytorch_model` in a U-net or VAE, `model` in a text encoder.
-  /// - Throws: `WeightError` when none is there or the shards do not fit their index, and the errors of
-  ///   `Safetensors`.
+  /// - Throws: `WeightError` when none is there; of the first, when none is whole: `WeightError` for shards that do
+  ///   not fit their index, and the errors of `Safetensors`.
   public init(folder: String, name: String) throws {
-    path = try WeightFolder(path: folder).find(name)
-    if path.hasSuffix(".json") {
-      let index = try ShardIndex(contentsOf: path)
-      shards = try index.files.map { try Safetensors(contentsOf: folder + "/" + $0) }
-      try index.check(against: shards)
-    } else {
-      shards = [try Safetensors(contentsOf: path)]
-    }
+    let candidates = try WeightFolder(path: folder, name: name).candidates()
+    (path, shards) = try Self.whole(candidates[0], else: candidates.dropFirst())
     // Once each: the index has one shard for a name, and the shards agree with it.
     shardOf = Dictionary(
       uniqueKeysWithValues: shards.enumerated().flatMap { shard, file in file.names.map { ($0, shard) } })
+  }
+
+  /// The first of the files, or sets of shards, that is whole; what is wrong with the first when none is.
+  private static func whole(_ path: String, else others: ArraySlice<String>) throws -> (String, [Safetensors])
+  {
+    do {
+      guard path.hasSuffix(".json") else { return (path, [try Safetensors(contentsOf: path)]) }
+      let index = try ShardIndex(contentsOf: path)
+      let folder = (path as NSString).deletingLastPathComponent
+      let shards = try index.files.map { try Safetensors(contentsOf: folder + "/" + $0) }
+      try index.check(against: shards)
+      return (path, shards)
+    } catch let problem {
+      guard let next = others.first, let found = try? whole(next, else: others.dropFirst()) else {
+        throw problem
+      }
+      return found
+    }
   }
 
   /// The paths of all files that the weights lie in, the index of shards included.

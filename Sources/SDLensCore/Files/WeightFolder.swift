@@ -3,16 +3,25 @@ import Foundation
 /// The folder of one part of a model, where its weights lie under one of the names diffusers gives them.
 struct WeightFolder {
   let path: String
+  /// `model`, in `model.safetensors`.
+  let name: String
 
-  /// The path of the file, or of the index of the shards; the plain one before the fp16 variant.
+  /// The same weights in other formats, as diffusers names them, after the plain file.
+  private static let variants = ["fp16", "fp32", "bf16"]
+
+  /// The paths of the files, or of the indices of shards, that are there: the plain one before its variants.
   ///
   /// - Throws: `WeightError` that lists what was looked for and what is there.
-  func find(_ name: String) throws -> String {
-    let candidates = [
-      "\(name).safetensors", "\(name).safetensors.index.json",
-      "\(name).fp16.safetensors", "\(name).fp16.safetensors.index.json",
-      "\(name).safetensors.index.fp16.json",
-    ]
+  func candidates() throws -> [String] {
+    let plain = ["\(name).safetensors", "\(name).safetensors.index.json"]
+    let names =
+      plain
+      + Self.variants.flatMap { variant in
+        [
+          "\(name).\(variant).safetensors", "\(name).\(variant).safetensors.index.json",
+          "\(name).safetensors.index.\(variant).json",
+        ]
+      }
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw FileError.missing(path: path)
@@ -24,10 +33,11 @@ struct WeightFolder {
     } catch {
       throw FileError.cannotRead(path: path, code: EACCES)
     }
-    guard let file = candidates.first(where: present.contains) else {
-      throw WeightError.noFile(folder: path, wanted: candidates, present: present)
+    let found = names.filter(present.contains)
+    guard !found.isEmpty else {
+      throw WeightError.noFile(folder: path, wanted: plain, variants: Self.variants, present: present)
     }
-    return path + "/" + file
+    return found.map { path + "/" + $0 }
   }
 }
 

@@ -15,6 +15,11 @@ public struct WeightScope: Sendable {
   /// The part of that number in a list.
   public subscript(index: Int) -> WeightScope { self[String(index)] }
 
+  /// The part of that name or, in a file without it, of the name that it had before.
+  public subscript(name: String, formerly old: String) -> WeightScope {
+    !contains(name) && contains(old) ? self[old] : self[name]
+  }
+
   /// Whether there are weights in the part of that name.
   public func contains(_ name: String) -> Bool { file.hasNames(beginningWith: full(name) + ".") }
 

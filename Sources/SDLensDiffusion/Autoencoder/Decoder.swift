@@ -95,10 +95,11 @@ struct PixelAttention: Sendable {
 
   init(_ w: WeightScope, width: Int, groups: Int, epsilon: Float) throws {
     norm = try GroupNorm(w["group_norm"], channels: width, groups: groups, epsilon: epsilon)
-    toQuery = try Linear(w["to_q"], inputs: width, outputs: width)
-    toKey = try Linear(w["to_k"], inputs: width, outputs: width)
-    toValue = try Linear(w["to_v"], inputs: width, outputs: width)
-    toOut = try Linear(w["to_out"][0], inputs: width, outputs: width)
+    // The older names are those of files written before diffusers 0.18.
+    toQuery = try Linear(w["to_q", formerly: "query"], inputs: width, outputs: width)
+    toKey = try Linear(w["to_k", formerly: "key"], inputs: width, outputs: width)
+    toValue = try Linear(w["to_v", formerly: "value"], inputs: width, outputs: width)
+    toOut = try Linear(w["to_out.0", formerly: "proj_attn"], inputs: width, outputs: width)
   }
 
   /// [batch, height, width, channels] → the same shape.

@@ -29,7 +29,7 @@ public struct Scheduler: Sendable {
 
   /// Plans a run of `steps` steps after a `scheduler_config.json`.
   ///
-  /// - Throws: `BadStepCount`, and the errors of `ConfigFile` for values that are not supported.
+  /// - Throws: `BadStepCount`, `UnusableNoise`, and the errors of `ConfigFile` for values that are not supported.
   public init(_ config: ConfigFile, steps: Int) throws {
     method = try config.choice("_class_name")
     prediction = try config.choice("prediction_type", default: .noise)
@@ -51,6 +51,9 @@ public struct Scheduler: Sendable {
 
     timesteps = Self.timesteps(steps, of: trained, spacing, offset: offset)
     sigmas = timesteps.map(levels.sigma) + [last]
+    for (sigma, timestep) in zip(sigmas, timesteps) where !(sigma > 0 && (sigma * sigma).isFinite) {
+      throw UnusableNoise(config, sigma: sigma, timestep: timestep)
+    }
     let largest = sigmas.max() ?? 0
     initialNoiseScale = spacing == .leading ? (largest * largest + 1).squareRoot() : largest
   }
@@ -135,4 +138,18 @@ struct BadStepCount: UserError {
   let steps: Int
   let most: Int
   var description: String { "\(steps) steps cannot be taken; choose 1 to \(most)" }
+}
+
+/// Noise levels of a model between which no step can be taken.
+struct UnusableNoise: UserError {
+  let description: String
+
+  init(_ config: ConfigFile, sigma: Float, timestep: Float) {
+    let fields = ["beta_start", "beta_end", "num_train_timesteps"].compactMap { key in
+      config[key].map { "'\(key)' \($0)" }
+    }
+    description =
+      "'\(config.path)': with \(fields.isEmpty ? "its numbers" : fields.joined(separator: ", ")) the noise at training "
+      + "step \(Int(timestep)) is \(sigma.isNaN ? "no number" : "\(sigma)"), but it must be above 0 and finite; take the file that belongs to the model"
+  }
 }

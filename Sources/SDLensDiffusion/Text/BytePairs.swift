@@ -13,33 +13,21 @@ struct BytePairs: Sendable {
     let right: Int
   }
 
-  /// Reads `merges.txt`: a pair of tokens a line, most frequent first, after a line with the version.
+  /// Reads the merges of a tokenizer: pairs of tokens, most frequent first.
   ///
-  /// - Throws: `FileError`, `MalformedFile`, and `VocabularyError` for a line that is not a pair or whose parts
-  ///   or result the vocabulary does not have.
-  init(_ path: String, _ vocabulary: Vocabulary) throws {
-    guard let text = try MappedFile(path: path).text else {
-      throw MalformedFile(path: path, reason: "is not UTF-8 text")
-    }
-    var merges = [Pair: Merge](minimumCapacity: vocabulary.count)
-    let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    for (index, bytes) in lines.enumerated() {
-      let line = String(Substring(bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes))
-      if line.isEmpty || line.hasPrefix("#version") { continue }
-      guard let space = line.utf8.firstIndex(of: UInt8(ascii: " ")), space > line.startIndex,
-        case let right = line[line.utf8.index(after: space)...], !right.isEmpty,
-        !right.utf8.contains(UInt8(ascii: " "))
-      else {
-        throw VocabularyError.badMerge(path: path, line: index + 1, text: line)
-      }
-      func id(_ token: Substring) throws -> Int {
-        guard let id = vocabulary[String(token)] else {
+  /// - Throws: as `TokenizerFiles.merges`, and `VocabularyError` for a pair whose parts or result the vocabulary
+  ///   does not have.
+  init(_ files: TokenizerFiles, _ vocabulary: Vocabulary) throws {
+    let (path, pairs) = try files.merges()
+    var merges = [Pair: Merge](minimumCapacity: pairs.count)
+    for (index, (left, right, place)) in pairs.enumerated() {
+      func id(_ token: String) throws -> Int {
+        guard let id = vocabulary[token] else {
           throw VocabularyError.unknownMerge(
-            path: path, line: index + 1, text: line, token: String(token), vocabulary: vocabulary.path)
+            path: path, place: place, text: "\(left) \(right)", token: token, vocabulary: vocabulary.path)
         }
         return id
       }
-      let left = line[..<space]
       merges[Pair(left: try id(left), right: try id(right))] = Merge(
         rank: index, result: try id(left + right))
     }

@@ -16,8 +16,9 @@ public struct PromptEncoder: Sendable {
     encoders = try suffixes.map { suffix in
       let file = try folder.weights("text_encoder\(suffix)")
       let config = try TextEncoderConfig(folder.config("text_encoder\(suffix)"))
-      let encoder = try TextEncoder(file.root, config: config, projected: suffix == "_2")
-      try file.finish(ignoring: TextEncoder.unusedWeights)
+      let projected = suffix == "_2"
+      let encoder = try TextEncoder(file.root, config: config, projected: projected)
+      try file.finish(ignoring: TextEncoder.unusedWeights(projected: projected))
       return encoder
     }
     try TextSizeMismatch.check(folder.path, tokenizers, encoders.map(\.config))

@@ -3,7 +3,7 @@
 
 /// What happens to a text before it is cut into tokens, as in `CLIPTokenizer` of transformers 5.
 enum TextCleaning {
-  /// Composes (NFC), makes white space plain spaces and lowers the case.
+  /// Composes (NFC), makes every run of white space one plain space and lowers the case.
   ///
   /// Every scalar is lowered by itself, as Rust does: Σ is σ at the end of a word too, İ is i̇.
   static func clean(_ text: some Sequence<Unicode.Scalar>) -> [Unicode.Scalar] {
@@ -14,14 +14,17 @@ enum TextCleaning {
       string.append(contentsOf: scalars)
       scalars = Array(String(string)._nfc)
     }
-    return scalars.flatMap { scalar -> [Unicode.Scalar] in
+    var cleaned: [Unicode.Scalar] = []
+    cleaned.reserveCapacity(scalars.count)
+    for scalar in scalars {
       switch scalar {
-      case "A"..."Z": [Unicode.Scalar(UInt8(scalar.value + 32))]
-      case _ where scalar.isASCII: [scalar.kind == .space ? " " : scalar]
-      case _ where scalar.kind == .space: [" "]
-      default: Array(scalar.properties.lowercaseMapping.unicodeScalars)
+      case "A"..."Z": cleaned.append(Unicode.Scalar(UInt8(scalar.value + 32)))
+      case _ where scalar.kind == .space: if cleaned.last != " " { cleaned.append(" ") }
+      case _ where scalar.isASCII: cleaned.append(scalar)
+      default: cleaned += scalar.properties.lowercaseMapping.unicodeScalars
       }
     }
+    return cleaned
   }
 
   /// Cuts a cleaned text into words: a contraction (`'s`), a run of letters, one digit, or a run of anything

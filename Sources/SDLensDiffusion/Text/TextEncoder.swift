@@ -11,8 +11,16 @@ public struct TextEncoder: Sendable {
   private let finalNorm: LayerNorm
   private let projection: Linear?
 
-  /// What the encoder leaves in the file: the positions 0, 1, 2, …
-  public static let unusedWeights = [".position_ids"]
+  /// What is left in the file of a whole CLIP: the positions 0, 1, 2, … and the scale that is for training.
+  public static let unusedWeights = [".position_ids", "logit_scale"]
+
+  /// What is left in the file of a text encoder by itself: what other programs put beside it.
+  ///
+  /// Without a projection of its own, that of a whole CLIP; and all that encodes pictures.
+  public static func unusedWeights(projected: Bool) -> [String] {
+    unusedWeights + ["vision_model.", "visual_projection.weight"]
+      + (projected ? [] : ["text_projection.weight"])
+  }
 
   /// What a batch of texts becomes.
   public struct Output: Sendable {

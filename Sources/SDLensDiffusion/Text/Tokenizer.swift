@@ -7,7 +7,8 @@ public struct Tokenizer: Sendable {
   public let length: Int
   private let vocabulary: Vocabulary
   private let pairs: BytePairs
-  private let special: SpecialTokens
+  private let added: AddedTokens
+  private let (start, end, padding): (Int, Int, Int)
   private let known = WordCache()
 
   /// What a text becomes.
@@ -18,38 +19,49 @@ public struct Tokenizer: Sendable {
     public let removed: String?
   }
 
-  /// Reads `vocab.json`, `merges.txt`, `tokenizer_config.json` and `special_tokens_map.json` in a folder.
+  /// What the special tokens are when no file says so.
+  private static let roles = [
+    "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
+    "pad_token": "<|endoftext|>",
+  ]
+
+  /// Reads the files of a folder: `TokenizerFiles` says which.
   ///
   /// - Throws: `FileError`, `MalformedFile`, `VocabularyError`, and the errors of `ConfigFile`.
   public init(folder: String) throws {
-    let config = try ConfigFile(folder + "/tokenizer_config.json")
-    length = try config.int("model_max_length", in: 3...1 << 16, default: 77)
-    vocabulary = try Vocabulary(folder + "/vocab.json")
-    pairs = try BytePairs(folder + "/merges.txt", vocabulary)
-    special = try SpecialTokens(folder: folder, config, vocabulary)
+    let files = try TokenizerFiles(folder: folder)
+    length = try files.config.int("model_max_length", in: 3...1 << 16, default: 77)
+    let vocabulary = try Vocabulary(files)
+    pairs = try BytePairs(files, vocabulary)
+    added = try AddedTokens(
+      files, roles: Self.roles,
+      vocabulary: (vocabulary.path, vocabulary.count, { vocabulary[String(decoding: $0, as: UTF8.self)] }),
+      clean: TextCleaning.clean)
+    self.vocabulary = vocabulary
+    (start, end) = (added.roles["bos_token"] ?? 0, added.roles["eos_token"] ?? 0)
+    padding = added.roles["pad_token"] ?? 0
   }
 
   /// One more than the largest token number.
-  public var vocabularySize: Int { vocabulary.count }
+  public var vocabularySize: Int { max(vocabulary.end, added.end) }
+
+  /// The file that the vocabulary was read from.
+  package var vocabularyPath: String { vocabulary.path }
 
   /// The tokens of a text.
   public func callAsFunction(_ text: String) -> Tokens {
     let all = tokens(text)
     let kept = all.prefix(length - 2)
-    let ids = [special.start] + kept + [special.end]
+    let ids = [start] + kept + [end]
     return Tokens(
-      ids: ids + Array(repeating: special.padding, count: length - ids.count),
-      removed: kept.count < all.count ? vocabulary.text(all.dropFirst(kept.count)) : nil)
+      ids: ids + Array(repeating: padding, count: length - ids.count),
+      removed: kept.count < all.count
+        ? vocabulary.text(all.dropFirst(kept.count), added: added.contents) : nil)
   }
 
   /// The tokens of a text of any length, without start and end.
   private func tokens(_ text: String) -> [Int] {
-    split(Array(text.unicodeScalars)[...], at: special.raw).flatMap { part in
-      part.marker.map { [$0] }
-        ?? split(TextCleaning.clean(part.text)[...], at: special.cleaned).flatMap { part in
-          part.marker.map { [$0] } ?? TextCleaning.words(part.text).flatMap(tokens(ofWord:))
-        }
-    }
+    added.ids(of: text, clean: TextCleaning.clean) { TextCleaning.words($0).flatMap(tokens(ofWord:)) }
   }
 
   private func tokens(ofWord word: ArraySlice<Unicode.Scalar>) -> [Int] {
@@ -58,31 +70,6 @@ public struct Tokenizer: Sendable {
       let ending = vocabulary.bytes.ending[Int(bytes[bytes.count - 1])]
       return pairs.merged(bytes.dropLast().map { vocabulary.bytes.inside[Int($0)] } + [ending])
     }
-  }
-
-  /// Cuts a text before and after every special token in it, the longest where several begin.
-  private func split(
-    _ text: ArraySlice<Unicode.Scalar>, at patterns: [SpecialTokens.Pattern]
-  ) -> [(text: ArraySlice<Unicode.Scalar>, marker: Int?)] {
-    let firsts = Set(patterns.map(\.scalars[0]))
-    var parts: [(text: ArraySlice<Unicode.Scalar>, marker: Int?)] = []
-    var begin = text.startIndex
-    var index = begin
-    while index < text.endIndex {
-      guard firsts.contains(text[index]),
-        let found = patterns.filter({ text[index...].starts(with: $0.scalars) }).max(by: {
-          $0.scalars.count < $1.scalars.count
-        })
-      else {
-        index += 1
-        continue
-      }
-      parts.append((text[begin..<index], nil))
-      index += found.scalars.count
-      parts.append(([], found.id))
-      begin = index
-    }
-    return parts + [(text[begin...], nil)]
   }
 }
 

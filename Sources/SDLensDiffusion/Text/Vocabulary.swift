@@ -1,13 +1,15 @@
 import Foundation
 import SDLensCore
 
-/// The tokens of `vocab.json` and their numbers.
+/// The tokens of `vocab.json`, or of `tokenizer.json`, and their numbers.
 ///
 /// A token is written in letters that stand for bytes (`ByteAlphabet`), with `</w>` where a word ends.
 struct Vocabulary: Sendable {
   /// Where the file lies.
   let path: String
   private let ids: [String: Int]
+  /// The numbers that a token may have.
+  static let numbers = 0..<1 << 20
   /// The token of each number; empty where there is none.
   private let tokens: [String]
   /// The number of the token of each single byte inside a word, and at its end.
@@ -15,18 +17,17 @@ struct Vocabulary: Sendable {
 
   private static let wordEnd = "</w>"
 
-  /// Reads the file, one JSON object from token to number.
+  /// Reads a JSON object from token to number.
   ///
   /// - Throws: `FileError`, `MalformedFile`, and `VocabularyError` for a number that is out of range or given
   ///   twice and for a byte without a token.
-  init(_ path: String) throws {
-    guard case .object(let entries) = try JSONValue(contentsOf: path), !entries.isEmpty else {
-      throw MalformedFile(path: path, reason: "does not hold a JSON object of tokens and their numbers")
-    }
+  init(_ files: TokenizerFiles) throws {
+    let (path, entries) =
+      try files.vocabulary(ofKind: "BPE") ?? Self.entries(of: files.folder + "/vocab.json")
     var ids = [String: Int](minimumCapacity: entries.count)
     var tokens = [String](repeating: "", count: entries.count)
     for (token, value) in entries {
-      guard case .int(let id) = value, 0..<1 << 20 ~= id else {
+      guard case .int(let id) = value, Self.numbers ~= id else {
         throw VocabularyError.badNumber(path: path, token: token, found: value)
       }
       while tokens.count <= id { tokens.append("") }
@@ -50,18 +51,30 @@ struct Vocabulary: Sendable {
     self.tokens = tokens
   }
 
+  private static func entries(of path: String) throws -> TokenizerFiles.Entries {
+    guard let entries = try JSONValue.contents(of: path, membersAt: []).members, !entries.isEmpty else {
+      throw MalformedFile(path: path, reason: "does not hold a JSON object of tokens and their numbers")
+    }
+    return (path, entries)
+  }
+
+  /// How many tokens there are.
+  var count: Int { ids.count }
+
   /// One more than the largest number.
-  var count: Int { tokens.count }
+  var end: Int { tokens.count }
 
   /// The number of a token, nil when there is no such token.
   subscript(token: String) -> Int? { ids[token] }
 
-  /// The text of a row of tokens, words apart by one space, without space at its ends.
-  func text(_ ids: some Sequence<Int>) -> String {
+  /// The text of a row of tokens, words apart by one space, without space at its ends; `added` has the tokens that
+  /// the vocabulary does not have.
+  func text(_ ids: some Sequence<Int>, added: [Int: String]) -> String {
     let bytes = ids.flatMap { id in
-      let letters = tokens[id].unicodeScalars.map { ByteAlphabet.bytes[$0] }
+      let token = added[id] ?? tokens[id]
+      let letters = token.unicodeScalars.map { ByteAlphabet.bytes[$0] }
       // A token that is not in the alphabet, as a special one may be, stands for itself.
-      return letters.contains(nil) ? Array(tokens[id].utf8) : letters.compactMap(\.self)
+      return letters.contains(nil) ? Array(token.utf8) : letters.compactMap(\.self)
     }
     return String(decoding: bytes, as: UTF8.self)
       .replacingOccurrences(of: Self.wordEnd, with: " ", options: .literal)
@@ -91,9 +104,10 @@ enum VocabularyError: UserError {
   case badNumber(path: String, token: String, found: JSONValue)
   case sameNumber(path: String, id: Int, tokens: [String])
   case noByte(path: String, byte: Int, token: String)
-  case badMerge(path: String, line: Int, text: String)
-  case unknownMerge(path: String, line: Int, text: String, token: String, vocabulary: String)
+  case badMerge(path: String, place: String, text: String)
+  case unknownMerge(path: String, place: String, text: String, token: String, vocabulary: String)
   case noSpecial(path: String, token: String, vocabulary: String)
+  case otherNumber(path: String, token: String, found: Int, needed: Int, vocabulary: String)
 
   var description: String {
     switch self {
@@ -103,13 +117,16 @@ enum VocabularyError: UserError {
       "'\(path)' gives the number \(id) to '\(tokens[0])' and to '\(tokens[1])'; every token needs its own"
     case .noByte(let path, let byte, let token):
       "'\(path)' has no '\(token)', the token of the byte \(byte); all 256 bytes need one, alone and with '</w>'"
-    case .badMerge(let path, let line, let text):
-      "'\(path)', line \(line): '\(text)' is not two tokens with a space between"
-    case .unknownMerge(let path, let line, let text, let token, let vocabulary):
-      "'\(path)', line \(line): '\(text)' needs the token '\(token)', which '\(vocabulary)' does not have; "
+    case .badMerge(let path, let place, let text):
+      "'\(path)', \(place): '\(text)' is not two tokens with a space between"
+    case .unknownMerge(let path, let place, let text, let token, let vocabulary):
+      "'\(path)', \(place): '\(text)' needs the token '\(token)', which '\(vocabulary)' does not have; "
         + "the two files must come from the same model"
     case .noSpecial(let path, let token, let vocabulary):
       "'\(path)' names the special token '\(token)', which '\(vocabulary)' does not have"
+    case .otherNumber(let path, let token, let found, let needed, let vocabulary):
+      "'\(path)' gives the added token '\(token)' the number \(found), but with '\(vocabulary)' transformers gives "
+        + "it \(needed); save the tokenizer again with transformers"
     }
   }
 }

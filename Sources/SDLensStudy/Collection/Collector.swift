@@ -144,8 +144,8 @@ public struct Collector {
       let shape: Shape = [pictures.count, 1, block.mapHeight * block.mapWidth, block.width]
       return Self.interleaved((recording.steps[name] ?? []).map { $0.reshaped(shape) })
     }
-    let images = recording.latents.map { latents in
-      (0..<pictures.count).flatMap { Picture(pipeline.picture(latents.picture($0))).samples }
+    let images = try recording.latents.map { latents in
+      try (0..<pictures.count).flatMap { Picture(try pipeline.picture(latents.picture($0))).samples }
     }
     return (vectors, images ?? [])
   }

@@ -92,7 +92,7 @@ public final class Darkroom {
     for panel in wanted { try expose(panel.scene) }
     for shot in wanted.flatMap(\.shots) where pictures[shot] == nil {
       guard let latents = latents.removeValue(forKey: shot) else { preconditionFailure("not announced") }
-      pictures[shot] = Picture(pipeline.picture(latents))
+      pictures[shot] = Picture(try pipeline.picture(latents))
       advance()
     }
     let made = panels.map { $0.map(picture) }

@@ -35,7 +35,7 @@ public enum BlockAblation {
   {
     let run = try prompts.run(index, watching: blocks)
     let traces = try blocks.map { try run.run(EditList([Edit(.ablate, at: $0)])) }
-    let pictures = ([run.trace] + traces).map { prompts.pipeline.picture($0.latents) }
+    let pictures = try ([run.trace] + traces).map { try prompts.pipeline.picture($0.latents) }
     let findings = pictures.map { picture in
       Finding(
         prompts.judge(picture)[0], prompts.scenes[index], change: PixelChange.mean(pictures[0], picture))

@@ -130,9 +130,9 @@ public struct Steering: Sendable {
     guard !active.isEmpty else { return [] }
     // Decoding lets go of the U-net's weights: first all runs, then all pictures.
     let traces = active.map { number, _ in interventions[number].map { run.run($0) } }
-    let before = prompts.pipeline.picture(run.trace.latents)
+    let before = try prompts.pipeline.picture(run.trace.latents)
     let unedited = prompts.judge(before)[0]
-    return zip(active, traces).map { active, traces in
+    return try zip(active, traces).map { active, traces in
       let (number, area) = active
       func effect(_ picture: Tensor, _ verdict: ShapesVerdict) -> Effect {
         let change = PixelChange.means(before, picture, mask: area.mask)
@@ -140,8 +140,8 @@ public struct Steering: Sendable {
         return Effect(
           probability: probability, presence: presence, inside: change.inside, outside: change.outside)
       }
-      let edited = traces.map { trace in
-        let picture = prompts.pipeline.picture(trace.latents)
+      let edited = try traces.map { trace in
+        let picture = try prompts.pipeline.picture(trace.latents)
         return effect(picture, prompts.judge(picture)[0])
       }
       return PictureResult(

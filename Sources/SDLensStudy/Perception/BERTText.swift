@@ -20,10 +20,10 @@ package struct BERTText: Sendable {
     self.separatesIdeographs = separatesIdeographs
   }
 
-  /// The words of a text: between white space, and each punctuation mark by itself.
-  package func words(_ text: ArraySlice<Unicode.Scalar>) -> [ArraySlice<Unicode.Scalar>] {
+  /// The words of a cleaned text: between white space, and each punctuation mark by itself.
+  package static func words(_ text: ArraySlice<Unicode.Scalar>) -> [ArraySlice<Unicode.Scalar>] {
     var words: [ArraySlice<Unicode.Scalar>] = []
-    for part in cleaned(text)[...].split(separator: " ") {
+    for part in text.split(separator: " ") {
       var rest = part
       while !rest.isEmpty {
         let word = rest.prefix { !$0.isMark }
@@ -39,7 +39,7 @@ package struct BERTText: Sendable {
   }
 
   /// The text without control characters, with plain spaces, accents and case as told.
-  private func cleaned(_ text: ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
+  package func cleaned(_ text: ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
     var scalars: [Unicode.Scalar] = []
     scalars.reserveCapacity(text.count)
     for scalar in text {

@@ -17,8 +17,8 @@ public struct CLIP: Sendable {
   /// Pictures and texts that are encoded at a time.
   private static let batch = (pictures: 16, texts: 64)
 
-  /// Reads a folder in transformers layout: `config.json`, `preprocessor_config.json`, `model.safetensors`,
-  /// `vocab.json`, `merges.txt`, `tokenizer_config.json`.
+  /// Reads a folder in transformers layout: `config.json`, `processor_config.json` or `preprocessor_config.json`,
+  /// `model.safetensors`, and the files of the tokenizer.
   ///
   /// - Throws: the errors of configuration, tokenizer and weights, `UnsupportedConfigValue` for another kind of
   ///   model, and `CLIPMismatch` for parts that do not belong together.
@@ -35,20 +35,29 @@ public struct CLIP: Sendable {
       Self.section("text_config", config), projectionWidth: width)
     text = try TextEncoder(weights.root, config: textConfig, projected: true)
     vision = try VisionEncoder(weights.root, Self.section("vision_config", config), projectionWidth: width)
-    // The scale is for training, and the position numbers are 0, 1, 2, ….
-    try weights.finish(ignoring: TextEncoder.unusedWeights + ["logit_scale"])
-    let preprocessing = try PicturePreprocessing(ConfigFile(folder + "/preprocessor_config.json"))
+    try weights.finish(ignoring: TextEncoder.unusedWeights)
+    let settings = try Self.processor(folder)
+    let preprocessing = try PicturePreprocessing(settings)
     let tokenizer = try Tokenizer(folder: folder)
-    try CLIPMismatch.check(folder, preprocessing, pictureSize: vision.pictureSize, tokenizer, textConfig)
+    try CLIPMismatch.check(
+      folder, settings.path, preprocessing, pictureSize: vision.pictureSize, tokenizer, textConfig)
     fingerprint = try Fingerprint(
-      of: ["config.json", "preprocessor_config.json"] + Self.tokenizerFiles, and: weights, in: folder)
+      of: ["config.json", "preprocessor_config.json", "processor_config.json"] + TokenizerFiles.names,
+      and: weights, in: folder)
     (self.width, self.preprocessing, self.tokenizer) = (width, preprocessing, tokenizer)
   }
 
-  /// The files of the tokenizer.
-  private static let tokenizerFiles = [
-    "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json",
-  ]
+  /// The settings of the pictures: `image_processor` in `processor_config.json`, as transformers 5 saves them, else
+  /// `preprocessor_config.json`.
+  private static func processor(_ folder: String) throws -> ConfigFile {
+    let path = folder + "/processor_config.json"
+    if FileManager.default.fileExists(atPath: path),
+      let section = try ConfigFile(path).section("image_processor")
+    {
+      return section
+    }
+    return try ConfigFile(folder + "/preprocessor_config.json")
+  }
 
   /// `text_config` or `vision_config`; in old files `text_config_dict` stands above it.
   private static func section(_ key: String, _ config: ConfigFile) throws -> ConfigFile {
@@ -92,19 +101,19 @@ public struct CLIPMismatch: UserError {
   public let description: String
 
   static func check(
-    _ folder: String, _ preprocessing: PicturePreprocessing, pictureSize: Int, _ tokenizer: Tokenizer,
-    _ text: TextEncoderConfig
+    _ folder: String, _ settings: String, _ preprocessing: PicturePreprocessing, pictureSize: Int,
+    _ tokenizer: Tokenizer, _ text: TextEncoderConfig
   ) throws {
     let found = preprocessing.output.map { "\($0.height) × \($0.width) pixels" } ?? "pictures of any shape"
     if preprocessing.output?.height != pictureSize || preprocessing.output?.width != pictureSize {
       throw CLIPMismatch(
-        description: "'\(folder)/preprocessor_config.json' makes \(found), but 'image_size' in "
+        description: "'\(settings)' makes \(found), but 'image_size' in "
           + "'\(folder)/config.json' is \(pictureSize); both must come from the same model")
     }
     if tokenizer.vocabularySize > text.vocabularySize {
       throw CLIPMismatch(
         description:
-          "'\(folder)/vocab.json' has tokens up to \(tokenizer.vocabularySize - 1), but 'vocab_size' "
+          "'\(tokenizer.vocabularyPath)' has tokens up to \(tokenizer.vocabularySize - 1), but 'vocab_size' "
           + "in '\(folder)/config.json' is \(text.vocabularySize); both must come from the same model")
     }
     if tokenizer.length > text.positions {

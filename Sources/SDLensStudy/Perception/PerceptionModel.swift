@@ -19,12 +19,12 @@ public enum PerceptionModel: String, Sendable {
       guard isFolder.boolValue else { throw PerceptionModelNotFound(name: name, model: self, place: .file) }
       return name
     }
-    guard HubCache.isName(name) else {
+    guard let hub = HubName(name) else {
       throw PerceptionModelNotFound(name: name, model: self, place: .nowhere)
     }
     let cache = HubCache(environment)
     guard let snapshot = cache.snapshot(of: name) else {
-      throw PerceptionModelNotFound(name: name, model: self, place: .notIn(cache: cache.path))
+      throw PerceptionModelNotFound(name: name, model: self, place: .notIn(cache, hub))
     }
     return snapshot
   }
@@ -32,7 +32,7 @@ public enum PerceptionModel: String, Sendable {
   /// What the folder is and where one comes from.
   fileprivate var needed: String {
     switch self {
-    case .clip: "a folder in transformers layout or a Hugging Face id such as openai/clip-vit-base-patch32"
+    case .clip: "a folder in transformers layout or a Hugging Face id such as openai/clip-vit-large-patch14"
     case .lpips: "a folder made by Scripts/export_lpips.py"
     case .sentences:
       "a folder in transformers layout or a Hugging Face id such as sentence-transformers/all-MiniLM-L6-v2"
@@ -45,7 +45,7 @@ public struct PerceptionModelNotFound: UserError {
   enum Place {
     case file
     case nowhere
-    case notIn(cache: String)
+    case notIn(HubCache, HubName)
   }
   let name: String
   let model: PerceptionModel
@@ -57,10 +57,10 @@ public struct PerceptionModelNotFound: UserError {
     return switch place {
     case .file: "'\(name)' is a file; \(needed)"
     case .nowhere: "there is no folder '\(name)'; \(needed)"
-    case .notIn(let cache):
-      "'\(name)' is neither a folder nor in the local cache '\(cache)'; "
-        + (model == .lpips
-          ? needed : "download it with: hf download \(name) --include '*.json' '*.txt' 'model.safetensors'")
+    case .notIn(let cache, let hub):
+      model == .lpips
+        ? "'\(name)' is neither a folder nor in the local cache '\(cache.path)'; \(needed)"
+        : HubDownload.encoder.missing(hub, in: cache)
     }
   }
 }

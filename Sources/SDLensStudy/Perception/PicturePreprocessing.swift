@@ -36,7 +36,7 @@ package struct PicturePreprocessing: Sendable {
     let supported = Resampling.allCases.map { JSONValue.int($0.rawValue) }
     guard case .int(let number) = file["resample"] ?? 3, let resampling = Resampling(rawValue: number) else {
       throw UnsupportedConfigValue(
-        path: file.path, key: "resample", found: file["resample"] ?? .null, supported: supported)
+        path: file.path, key: file.label("resample"), found: file["resample"] ?? .null, supported: supported)
     }
     self.resampling = resampling
     crop = try file.bool("do_center_crop", default: true) ? Self.cropSize(file) : nil
@@ -52,7 +52,8 @@ package struct PicturePreprocessing: Sendable {
     let deviation = try Self.channels(file, "image_std", default: [0.26862954, 0.26130258, 0.27577711])
     guard deviation.allSatisfy({ $0 > 0 }) else {
       throw BadConfigValue(
-        path: file.path, key: "image_std", found: file["image_std"], needed: "three numbers above 0")
+        path: file.path, key: file.label("image_std"), found: file["image_std"],
+        needed: "three numbers above 0")
     }
     values = (0..<3).map { channel in samples.map { ($0 - mean[channel]) / deviation[channel] } }
   }
@@ -97,7 +98,8 @@ package struct PicturePreprocessing: Sendable {
       return values.compactMap(number)
     case let value?:
       guard let number = number(value) else {
-        throw BadConfigValue(path: file.path, key: key, found: value, needed: "a number or three of them")
+        throw BadConfigValue(
+          path: file.path, key: file.label(key), found: value, needed: "a number or three of them")
       }
       return [number, number, number]
     }

@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensDiffusion
 
 /// Sentences as vectors of length one, close together where they mean alike: all-MiniLM-L6-v2 and other models of
 /// sentence-transformers that are a BERT, the mean over its tokens, and a normalisation.
@@ -15,7 +16,7 @@ public struct SentenceEncoder: Sendable {
   private static let batch = 64
 
   /// Reads a folder in the layout of transformers or sentence-transformers: `config.json`, `model.safetensors`,
-  /// `vocab.txt`, `tokenizer_config.json` and, where they are, `modules.json`, `1_Pooling/config.json` and
+  /// the files of its tokenizer and, where they are, `modules.json`, `1_Pooling/config.json` and
   /// `sentence_bert_config.json`, which says how many tokens a sentence may have.
   ///
   /// - Throws: the errors of configuration, tokenizer and weights; `UnsupportedConfigValue` and
@@ -40,13 +41,10 @@ public struct SentenceEncoder: Sendable {
     guard tokenizer.vocabularySize <= encoder.vocabularySize else {
       throw BadConfigValue(
         path: folder + "/config.json", key: "vocab_size", found: .int(encoder.vocabularySize),
-        needed: "at least the number of lines in vocab.txt, which is \(tokenizer.vocabularySize)")
+        needed: "at least \(tokenizer.vocabularySize), as many as '\(tokenizer.vocabularyPath)' has tokens")
     }
     fingerprint = try Fingerprint(
-      of: [
-        "config.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json",
-        "sentence_bert_config.json",
-      ], and: weights, in: folder)
+      of: ["config.json", "sentence_bert_config.json"] + TokenizerFiles.names, and: weights, in: folder)
     self.encoder = encoder
     width = encoder.width
   }
@@ -62,6 +60,8 @@ public struct SentenceEncoder: Sendable {
       try config.require("pooling_mode_" + mode, false)
     }
     try config.require("pooling_mode_mean_tokens", true)
+    // So since sentence-transformers 6.
+    try config.require("pooling_mode", "mean", ["mean"])
   }
 
   /// The embeddings of sentences, [sentences, width], each of length 1; a sentence that is too long is cut.

@@ -85,7 +85,7 @@ public final class PictureArchive {
     // Decoding lets go of the U-net's weights: first all runs, then all pictures.
     let traces = interventions.map { base.run($0) }
     for (index, trace) in zip(missing, traces) {
-      let picture = Picture(pipeline.picture(trace.latents))
+      let picture = Picture(try pipeline.picture(trace.latents))
       try PNG.write(picture, text: texts(prompt, settings, edits[index]), to: paths[index])
       found[index] = picture
       made += 1

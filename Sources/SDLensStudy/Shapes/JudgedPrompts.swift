@@ -73,7 +73,7 @@ public struct JudgedPrompts: Sendable {
 
   /// The picture of the empty prompt with the noise of a prompt's run, [1, height, width, 3] in 0…1.
   public func emptyPicture(_ index: Int) throws -> Tensor {
-    pipeline.picture(try pipeline.sample(encoder([""]), settings(of: index)).latents)
+    try pipeline.picture(pipeline.sample(encoder([""]), settings(of: index)).latents)
   }
 }
 

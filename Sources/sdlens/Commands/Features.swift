@@ -93,7 +93,7 @@ struct Features: ParsableCommand {
     let features = zip(blocks, codes).map { block, codes in
       FeatureSighting.strongest(top, in: codes, of: block, found[block]!)
     }
-    try draw(study.picture(run.trace), blocks, codes, features, settings, study, texts, to: output)
+    try draw(try study.picture(run.trace), blocks, codes, features, settings, study, texts, to: output)
     progress.clear()
     let result = Result(
       prompt: prompt, seed: settings.seed, picture: output,

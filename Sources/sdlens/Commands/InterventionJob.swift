@@ -61,11 +61,11 @@ struct InterventionJob {
       defer { progress.advance("running") }
       return base.run(intervention)
     }
-    let before = study.picture(base.trace)
+    let before = try study.picture(base.trace)
     progress.advance("decoding")
-    let after = traces.map { trace in
+    let after = try traces.map { trace in
       defer { progress.advance("decoding") }
-      return study.picture(trace)
+      return try study.picture(trace)
     }
     progress.clear()
     let area = try activeArea(base, progress)

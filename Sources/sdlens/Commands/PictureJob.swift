@@ -95,7 +95,7 @@ struct PictureJob {
         progress.advance(label + (step < steps ? "step \(step + 1) of \(steps)" : "decoding"))
       }
     }
-    let image = session.watch.time("decode") { pipeline.picture(trace.latents) }
+    let image = try session.watch.time("decode") { try pipeline.picture(trace.latents) }
     progress.advance(label + "writing")
     try session.watch.time("write") {
       if let path = tensors?[seed] {

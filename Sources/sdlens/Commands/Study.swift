@@ -30,7 +30,7 @@ final class Study {
   }
 
   /// The picture of a run.
-  func picture(_ trace: Pipeline.Trace) -> Picture { Picture(pipeline.picture(trace.latents)) }
+  func picture(_ trace: Pipeline.Trace) throws -> Picture { Picture(try pipeline.picture(trace.latents)) }
 
   /// The codes of a block's update in a run, in one step.
   func codes(_ run: BaseRun, _ block: BlockName, step: Int = 0) throws -> Codes {

@@ -52,9 +52,9 @@ import Testing
       let base = try BaseRun(pipeline, EditedModel.prompt("dog"), scene.settings, watching: [Self.block])
       let (feature, map) = try feature(of: base)
       let edits = [Edit(.modulate(feature: feature, beta: -6), at: Self.block)]
-      let before = Picture(pipeline.picture(base.trace.latents))
+      let before = Picture(try pipeline.picture(base.trace.latents))
       let after = Picture(
-        pipeline.picture(try base.run(EditList(edits), EditedModel.dictionaries).latents))
+        try pipeline.picture(base.run(EditList(edits), EditedModel.dictionaries).latents))
       #expect(before != after)
       let mask = Mask.region(try Region("left"))
       let panels: [Panel?] = [

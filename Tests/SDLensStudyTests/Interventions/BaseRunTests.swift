@@ -62,7 +62,7 @@ import Testing
         let found = try base.run(run.edits, EditedModel.dictionaries)
         expectSame(found, wanted, "\(blocks.count) blocks at \(steps.count) steps")
         expectSame(base.trace, try pipeline.sample(prompt, settings), "without edits")
-        let pictures = [found, wanted].map { Picture(pipeline.picture($0.latents)) }
+        let pictures = try [found, wanted].map { Picture(try pipeline.picture($0.latents)) }
         #expect(pictures[0] == pictures[1])
       }
     }

@@ -30,7 +30,7 @@ import Testing
     for (step, prediction) in trace.predictions.enumerated() {
       try goldens.expect(prediction, equals: "\(run.name).noise_pred.\(step)", within: 2e-5)
     }
-    let picture = Picture(pipeline.picture(trace.latents))
+    let picture = Picture(try pipeline.picture(trace.latents))
     let wanted = try PNG.read(EditedModel.goldens("interventions/\(run.name).png"))
     #expect(picture.width == wanted.width && picture.height == wanted.height)
     let distance = zip(picture.samples, wanted.samples).map { abs(Int($0) - Int($1)) }.max() ?? 0
