@@ -15,7 +15,7 @@ public enum AtomicFolder {
     to path: String, replacing: Bool = false, _ body: (_ folder: String) throws -> Void
   ) throws {
     let path = try target(path, replacing: replacing)
-    let temporary = AtomicFile.temporaryName(beside: path)
+    let temporary = TemporaryName.make(beside: path)
     try AtomicFile.unfinished.withLock {
       guard mkdir(temporary, 0o777) == 0 else { throw FileError.writing(path, code: errno) }
       $0.insert(temporary)

@@ -106,7 +106,7 @@ struct Encode: ParsableCommand {
     }
     var (indices, values): ([Int32], [Float]) = ([], [])
     for picture in 0..<activations.pictures {
-      let codes = autoencoder.encode(activations.rows(ofPicture: picture))
+      let codes = autoencoder.encode(try activations.rows(ofPicture: picture))
       indices += codes.indices
       values += codes.values
     }
