@@ -113,7 +113,7 @@ struct InterventionJob {
     var shown: [(title: String, picture: Picture)] = [("before", before)]
     if let active, !active.map.isEmpty {
       let map = Tensor(active.map, [active.area.height, active.area.width])
-      let heat = HeatMap()(map, over: before)
+      let heat = HeatMap.ofFigures(map, over: before)
       try save(heat, "heatmap.png")
       shown.append(("where it is active", heat))
     }
@@ -121,11 +121,11 @@ struct InterventionJob {
     for (index, (item, picture)) in zip(lists, after).enumerated() {
       let number = lists.count == 1 ? "" : "-\(index + 1)"
       try save(picture, "after\(number).png")
-      let difference = Difference.absolute(before, picture)
-      try save(difference, "difference\(number).png")
+      let difference = Difference(before, picture)
+      try save(difference.picture, "difference\(number).png")
       try item.list.write(to: "\(output)/edit\(number).json")
       shown.append((item.title, picture))
-      if lists.count == 1 { shown.append(("difference", difference)) }
+      if lists.count == 1 { shown.append((difference.title, difference.picture)) }
       outcomes.append(
         Outcome(
           title: item.title, picture: "after\(number).png",

@@ -150,8 +150,15 @@ final class TrainingJob {
       statistics.append(survey?.statistics)
       return report(index, folder, survey, progress)
     }
-    try TrainingCurves.write(
-      log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: "\(folder)/curves.png")
+    do {
+      try TrainingCurves.write(
+        log: "\(folder)/log.jsonl", statistics: statistics, names: names, of: "\(source.block)",
+        to: "\(folder)/curves.png")
+    } catch let problem as any UserError {
+      // The dictionaries are there; their curves can be drawn at any time.
+      progress.note(
+        "The curves were not drawn: \(problem.description); later: sdlens visualize training \(folder)")
+    }
     return results
   }
 

@@ -25,8 +25,10 @@ struct FigureOptions: ParsableArguments {
     }
   }
 
-  /// The path of a figure, in the workspace's pictures unless another is given; checks that it can be written.
+  /// The path of a figure, in the workspace's pictures unless another is given; checks that it can be drawn and
+  /// written.
   static func path(_ output: String?, _ name: String, _ workspace: WorkspaceOptions) throws -> String {
+    try Canvas.checkFonts()
     let path = output ?? "\(workspace.folder)/pictures/\(name).png"
     if output == nil {
       try FileManager.default.createDirectory(

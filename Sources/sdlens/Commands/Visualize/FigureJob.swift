@@ -62,14 +62,26 @@ struct FigureJob {
     }
   }
 
+  /// Shows how far so many trials of what features do are.
+  func trying(_ count: Int) {
+    progress.count(to: count, unit: "features")
+    darkroom.advance = { progress.advance("trying what features do") }
+  }
+
   /// Draws a figure, and reports it.
   func draw(_ figure: Figure) throws {
+    var figure = figure
+    figure.origin = try study.origin(settings)
     progress.count(to: figure.work, unit: "passes")
     darkroom.advance = { progress.advance("drawing") }
-    let texts = [
-      PNGText("Software", "sdlens \(Version.current)"), PNGText("figure", figure.title),
-      PNGText("model", "\(folder.title) \(try folder.fingerprint())"), PNGText("seed", "\(settings.seed)"),
-    ]
+    let texts =
+      [
+        PNGText("Software", "sdlens \(Version.current)"), PNGText("figure", figure.title),
+        PNGText("model", "\(folder.title) \(try folder.fingerprint())"), PNGText("seed", "\(settings.seed)"),
+      ]
+      + darkroom.dictionaries.sorted { $0.key < $1.key }.map {
+        PNGText("dictionary", "\($0.key) \($0.value.label)")
+      }
     try figure.write(to: path, darkroom, text: texts)
     let table = (path as NSString).deletingPathExtension + ".txt"
     let bytes = Array(figure.promptTable.utf8)

@@ -12,7 +12,7 @@ struct VisualizeGallery: ParsableCommand {
     discussion: """
       A folder with index.html, which opens from disk and needs no network: for each feature its strongest recorded \
       pictures with heat maps, the first of them modulated, the feature alone on the empty prompt, statistics and \
-      caption. Cards can be searched by number and caption. Stopped at any moment, the same command goes on; a card \
+      caption. Cards can be searched by number, caption and prompts. Stopped at any moment, the same command goes on; a card \
       is made again only when something of it changed.
       """)
 
