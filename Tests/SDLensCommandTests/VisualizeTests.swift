@@ -90,12 +90,12 @@ import Testing
       text(pictures).replacingOccurrences(of: " windows", with: " windows & <b>doors</b>").utf8, to: pictures)
     #expect(try gallery("--features", "all") == "Cards made: 32, there already: 0")
     let page = try text("g/index.html")
-    #expect(page.components(separatedBy: "<article").count == 33)
-    #expect(page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;more&quot;"))
-    #expect(page.contains("windows &amp; &lt;b&gt;doors&lt;/b&gt;"))
-    #expect(!page.contains("alert('x')") && !page.contains("<b>"))
+    let (cards, sources) = try self.cards(of: "g")
+    #expect(cards.count == 32)
+    #expect(cards[3]["caption"] as? String == "<script>alert('x')</script> & \"more\"")
+    #expect(page.contains("windows & \\u003cb>doors\\u003c/b>"))
+    #expect(!page.contains("<script>alert") && !page.contains("<b>"))
     // Every picture is there, and nothing from elsewhere.
-    let sources = page.matches(of: /src="([^"]*)"/).map { String($0.1) }
     #expect(sources.count > 50)
     for source in sources {
       #expect(throws: Never.self) { _ = try PNG.read(folder("g/\(source)")) }
@@ -111,9 +111,73 @@ import Testing
     #expect(FileManager.default.contents(atPath: folder("g/\(first)")) == bytes)
     try FileManager.default.removeItem(atPath: folder("w/saes/down.2.1/k4-n32/captions.jsonl"))
     #expect(try gallery("--features", "2-4,9") == "Cards made: 0, there already: 4")
-    #expect(try text("g/index.html").components(separatedBy: "<article").count == 5)
+    #expect(try cards(of: "g").cards.compactMap { $0["feature"] as? Int } == [2, 3, 4, 9])
     // Other strengths are other pictures, but not for features without any.
     #expect(try gallery("--beta", "-3").hasSuffix(", there already: 0"))
+  }
+
+  /// What the script of a gallery's page makes cards of, and the pictures that these show.
+  private func cards(of gallery: String) throws -> (cards: [[String: Any]], sources: [String]) {
+    let page = try text("\(gallery)/index.html")
+    let data = try #require(page.firstMatch(of: /<script id="data" type="application\/json">(.*?)<\/script>/))
+      .1
+    let cards = try #require(
+      try JSONSerialization.jsonObject(with: Data(data.utf8)) as? [[String: Any]])
+    let sources = cards.flatMap { card in
+      (card["items"] as? [[String: Any]] ?? []).compactMap { item in
+        item["file"].map { "features/\(card["feature"] ?? "")/\($0)" }
+      }
+    }
+    return (cards, sources)
+  }
+
+  /// The first examples have heat maps beside them, on a scale whose end is told.
+  @Test func cardsTellScalesAndPrompts() throws {
+    _ = try draw("gallery", "--output", "g")
+    for card in try cards(of: "g").cards {
+      let items = try #require(card["items"] as? [[String: Any]])
+      let kinds = items.compactMap { $0["kind"] as? String }
+      #expect(kinds.count { $0 == "example" } == kinds.count { $0 == "overlay" })
+      let prompts = items.filter { $0["kind"] as? String == "example" }.compactMap { $0["prompt"] as? String }
+      #expect(!prompts.isEmpty && prompts.allSatisfy { $0.contains(" windows") })
+      #expect(Double(card["highest"] as? String ?? "") ?? 0 > 0, "\(card["feature"] ?? "")")
+    }
+  }
+
+  /// Without any font a figure is refused before anything is computed or written; a training keeps its dictionaries.
+  @Test func withoutFonts() throws {
+    try folder.write(#"<?xml version="1.0"?><fontconfig></fontconfig>"#.utf8, to: "fonts.conf")
+    let none = ["FONTCONFIG_FILE": folder("fonts.conf")]
+    let before = try FileManager.default.subpathsOfDirectory(atPath: folder("w")).sorted()
+    let model = ["--model", Command.tinyModel, "--workspace", "w"]
+    let calls =
+      Self.figures.map { ["visualize"] + $0.arguments + model }
+      + [
+        ["visualize", "training", "--workspace", "w"],
+        ["features", "--prompt", "x", "--output", "f.png"] + model,
+      ]
+    for call in calls {
+      let outcome = try Command.run(call, in: folder, environment: none)
+      #expect(outcome.status == 1)
+      #expect(
+        outcome.err.hasSuffix(
+          "Error: there are no fonts, so that no text can be drawn; install some, e.g. with: "
+            + "apt-get install fonts-dejavu-core\n"), "\(outcome.err)")
+    }
+    let after = try FileManager.default.subpathsOfDirectory(atPath: folder("w")).sorted()
+    #expect(after == before)
+    try folder.write("a house\na tree\n".utf8, to: "prompts.txt")
+    let trained = try Command.run(
+      [
+        "train-sae", "--prompts", "prompts.txt", "--block", "mid.0", "up.0.0", "--features", "16", "--k", "4",
+        "--steps", "2", "--batch", "8",
+      ] + model, in: folder, environment: none)
+    #expect(trained.status == 0, "\(trained.err)")
+    #expect(trained.err.contains("The curves were not drawn: there are no fonts"))
+    #expect(trained.err.contains("later: sdlens visualize training w/training/mid.0/"))
+    for block in ["mid.0", "up.0.0"] {
+      #expect(FileManager.default.fileExists(atPath: folder("w/saes/\(block)/k4-n16/sae.json")))
+    }
   }
 
   @Test func aStoppedGalleryGoesOn() throws {

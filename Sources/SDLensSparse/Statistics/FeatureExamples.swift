@@ -87,6 +87,7 @@ public struct FeatureExamples: Sendable {
     try check(
       offsets.first == 0 && offsets.last == pictures.count && pictures.count == strengths.count
         && zip(offsets, offsets.dropFirst()).allSatisfy { $0 <= $1 }, "has lists that do not fit together")
+    try check(strengths.allSatisfy { $0.isFinite && $0 >= 0 }, "has strengths that are no activations")
     try check(pictures.allSatisfy { 0...Int64(Int32.max) ~= $0 }, "names pictures that cannot be")
     let extents = (file.metadata["map"] ?? "").split(separator: " ").compactMap { Int($0) }
     try check(

@@ -27,7 +27,8 @@ public struct AnnotationFigure: Sendable {
     let recorded = try RecordedScenes(dictionary)
     var figure = Figure(
       title: "Features of \(block), as an annotator sees them",
-      note: "cold maps fade to white where the feature is weak or not active", cellWidth: cellWidth)
+      note: "cold maps, each by itself, fade to white where the feature is weak or not active",
+      cellWidth: cellWidth)
     for feature in features {
       let title = dictionary.title(of: feature, at: block)
       func row(_ name: String, _ cells: [Figure.Cell]) {

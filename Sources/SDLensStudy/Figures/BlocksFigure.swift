@@ -15,7 +15,7 @@ public struct BlocksFigure: Sendable {
   /// What is drawn.
   public func figure() -> Figure {
     var figure = Figure(
-      title: "Each block ablated", note: scenes.first.map { "seed \($0.settings.seed)" } ?? "",
+      title: "Each block ablated",
       columns: ["baseline"] + blocks.map(\.description), cellWidth: cellWidth)
     for scene in scenes {
       let ablated = blocks.map { Figure.Cell(Panel(scene, [Edit(.ablate, at: $0)])) }

@@ -8,14 +8,15 @@ import SDLensSparse
 /// begin where their first edit is; of them the latents are kept, which are small, until their last panel is made.
 /// Pictures are decoded after all U-net runs that the panels asked for together need.
 ///
-/// Maps are those of the first denoising step.
+/// Maps are those of the first denoising step. The maps of a feature that are exposed together are drawn on one scale,
+/// from 0 to the highest activation in any of them; so are the differences that are developed together.
 public final class Darkroom {
   /// The model.
   public let pipeline: Pipeline
   /// The dictionaries that edits and maps may need.
   public let dictionaries: [BlockName: DictionaryFolder]
   /// How maps are drawn over pictures.
-  public var heatMap = HeatMap()
+  public var heatMap = HeatMap.ofFigures
   /// How pictures are faded.
   public var coldMap = ColdMap()
   /// Called after every run and every decoded picture.
@@ -30,6 +31,7 @@ public final class Darkroom {
   private var uses: [Shot: Int] = [:]
   private var maps: [MapKey: Codes] = [:]
   private var mapUses: [MapKey: Int] = [:]
+  private var highest: [FeatureKey: Float] = [:]
 
   /// What a scene has not run yet.
   private struct Pending {
@@ -40,6 +42,10 @@ public final class Darkroom {
   private struct MapKey: Hashable {
     let scene: Scene
     let block: BlockName
+  }
+  private struct FeatureKey: Hashable {
+    let block: BlockName
+    let feature: Int
   }
 
   /// - Parameter encode: from a prompt to its embeddings; with guidance the negative prompt first.
@@ -59,6 +65,29 @@ public final class Darkroom {
     let run = try BaseRun(pipeline, encode(scene.prompt, scene.settings), scene.settings, watching: blocks)
     held[scene] = run
     return try Dictionary(uniqueKeysWithValues: blocks.map { ($0, try codes(of: $0, in: run)) })
+  }
+
+  /// How much lists of edits change the latents of a scene: the root mean square of the difference, and 0 where it
+  /// is no finite number.
+  ///
+  /// - Throws: as `Pipeline.sample`; `EditError`.
+  public func changes(of scene: Scene, by lists: [[Edit]]) throws -> [Double] {
+    let interventions = try lists.map {
+      try Intervention(EditList($0), blockDictionaries, for: pipeline, scene.settings)
+    }
+    let base =
+      try held[scene]
+      ?? BaseRun(pipeline, encode(scene.prompt, scene.settings), scene.settings, for: interventions)
+    return interventions.map { intervention in
+      defer { advance() }
+      let edited = base.run(intervention).latents
+      let squares = zip(edited.elements, base.trace.latents.elements).reduce(0.0) { sum, pair in
+        let change = Double(pair.0) - Double(pair.1)
+        return sum + change * change
+      }
+      let change = (squares / Double(edited.shape.count)).squareRoot()
+      return change.isFinite ? change : 0
+    }
   }
 
   /// Announces panels, each as often as it will be asked for.
@@ -84,18 +113,38 @@ public final class Darkroom {
     }
   }
 
+  /// Does the runs of announced panels, of which latents and maps are kept, and finds the scales of their maps.
+  ///
+  /// - Throws: as `Pipeline.sample`; `WidthMismatch`.
+  public func expose(_ panels: [Panel]) throws {
+    for panel in panels { try expose(panel.scene) }
+    for panel in panels {
+      guard let (block, feature) = panel.look.scaled else { continue }
+      let (key, found) = (
+        FeatureKey(block: block, feature: feature), map(panel.scene, block, feature).finiteRange.upperBound
+      )
+      highest[key] = max(highest[key] ?? 0, found)
+    }
+  }
+
   /// Makes announced panels; an empty one stays empty.
   ///
   /// - Throws: as `Pipeline.sample`; `WidthMismatch`.
-  public func develop(_ panels: [Panel?]) throws -> [Picture?] {
+  public func develop(_ panels: [Panel?]) throws -> [Grid.Drawing?] {
     let wanted = panels.compactMap(\.self)
-    for panel in wanted { try expose(panel.scene) }
+    try expose(wanted)
     for shot in wanted.flatMap(\.shots) where pictures[shot] == nil {
       guard let latents = latents.removeValue(forKey: shot) else { preconditionFailure("not announced") }
       pictures[shot] = Picture(try pipeline.picture(latents))
       advance()
     }
-    let made = panels.map { $0.map(picture) }
+    var differences = panels.map { $0.flatMap(difference) }
+    if let gain = differences.compactMap({ $0 }).filter({ !$0.isNone }).map(\.gain).min() {
+      for index in differences.indices { differences[index]?.gain = gain }
+    }
+    let made = zip(panels, differences).map { panel, difference in
+      difference.map { Grid.Drawing($0.picture, scale: $0.scale) } ?? panel.map(drawing)
+    }
     for panel in wanted { release(panel) }
     return made
   }
@@ -132,24 +181,47 @@ public final class Darkroom {
     return autoencoder.encode(update)
   }
 
-  private func picture(_ panel: Panel) -> Picture {
-    let shots = panel.shots.map { shot in
+  private func pictures(of panel: Panel) -> [Picture] {
+    panel.shots.map { shot in
       guard let picture = pictures[shot] else { preconditionFailure("every shot was decoded") }
       return picture
     }
+  }
+
+  private func difference(_ panel: Panel) -> Difference? {
+    guard panel.look == .difference else { return nil }
+    let shots = pictures(of: panel)
+    return Difference(shots[0], shots[1])
+  }
+
+  private func drawing(_ panel: Panel) -> Grid.Drawing {
+    let picture = pictures(of: panel)[0]
     switch panel.look {
-    case .plain: return shots[0]
-    case .heat(let block, let feature): return heatMap(map(panel.scene, block, feature), over: shots[0])
-    case .overlay(let block, let feature): return heatMap.overlay(map(panel.scene, block, feature))
-    case .cold(let block, let feature): return coldMap(map(panel.scene, block, feature), over: shots[0])
-    case .difference: return Difference.absolute(shots[0], shots[1])
+    case .plain, .difference: return Grid.Drawing(picture)
+    case .heat(let block, let feature):
+      let (heat, highest) = heat(block, feature)
+      return Grid.Drawing(
+        heat(map(panel.scene, block, feature), over: picture), scale: heat.scale(to: highest))
+    case .overlay(let block, let feature):
+      let (heat, highest) = heat(block, feature)
+      return Grid.Drawing(heat.overlay(map(panel.scene, block, feature)), scale: heat.scale(to: highest))
+    case .cold(let block, let feature):
+      return Grid.Drawing(coldMap(map(panel.scene, block, feature), over: picture))
     case .area(let mask, let block):
       let size = pipeline.mapSize(of: block, panel.scene.settings)
       guard let values = mask.values(height: size.height, width: size.width) else {
         preconditionFailure("an edit with this mask would have been refused")
       }
-      return MaskOverlay()(Tensor(values, [size.height, size.width]), over: shots[0])
+      return Grid.Drawing(MaskOverlay()(Tensor(values, [size.height, size.width]), over: picture))
     }
+  }
+
+  /// The way to draw the maps of a feature on their common scale, and its upper end.
+  private func heat(_ block: BlockName, _ feature: Int) -> (HeatMap, highest: Float) {
+    let highest = highest[FeatureKey(block: block, feature: feature)] ?? 0
+    var heat = heatMap
+    heat.range = 0...highest
+    return (heat, highest)
   }
 
   private func map(_ scene: Scene, _ block: BlockName, _ feature: Int) -> Tensor {

@@ -41,7 +41,7 @@ public struct FeatureFigure: Sendable {
       title: "Features of \(block)",
       note:
         "pictures of the top 5 % of those with the feature, modulated by β; the feature alone on the empty "
-        + "prompt, by γ, seed \(settings.seed)",
+        + "prompt, by γ",
       columns: lower.map { "β = \($0.label)" } + ["as it is", "heat map"] + upper.map { "β = \($0.label)" },
       cellWidth: cellWidth)
     if gammas.isEmpty { figure.note = "pictures of the top 5 % of those with the feature, modulated by β" }
@@ -62,15 +62,9 @@ public struct FeatureFigure: Sendable {
           Panel(empty, [Edit(.emptyContext(feature: feature, gamma: gamma), at: block)]),
           title: "γ = \(gamma.label)")
       }
-      figure.rows.append(Figure.Row(title, [Figure.Cell(Panel(empty), title: "empty prompt")] + alone))
+      figure.rows.append(
+        Figure.Row("\(title)\nalone", [Figure.Cell(Panel(empty), title: "empty prompt")] + alone))
     }
     return figure
-  }
-}
-
-extension DictionaryFolder {
-  /// As in `down.2.1 #4539`, with the caption where there is one.
-  func title(of feature: Int, at block: BlockName) -> String {
-    "\(block) #\(feature)" + (captions[feature].map { "\n\($0)" } ?? "")
   }
 }

@@ -45,6 +45,8 @@ public struct Figure: Sendable {
   public var title: String
   /// Below the title.
   public var note: String
+  /// What the pictures were made of, below the note: model, dictionaries, seed.
+  public var origin = ""
   /// Above the columns.
   public var columns: [String]
   /// The rows; short ones are filled up.
@@ -93,24 +95,45 @@ public struct Figure: Sendable {
   /// - Parameter text: texts that the file keeps.
   /// - Throws: as `Darkroom.prepare`, `Darkroom.develop` and `Grid.write`.
   public func write(to path: String, _ darkroom: Darkroom, text: [PNGText] = []) throws {
+    try Canvas.checkFonts()
     try darkroom.prepare(panels)
+    try darkroom.expose(panels)
     let width = max(columns.count, rows.map(\.cells.count).max() ?? 0)
     let rows = rows.map { row in
       Row(row.title, row.cells + Array(repeating: Cell(), count: width - row.cells.count))
     }
-    let hasHeat = panels.contains { if case .heat = $0.look { true } else { false } }
+    let looks = Set(panels.map(\.look))
     var grid = Grid(
-      title: title, note: note, columns: columns,
+      title: title, note: notes(looks).joined(separator: "\n"), columns: columns,
       rows: rows.map { row in
-        Grid.Row(row.title, cells: row.cells.map { Grid.Cell(title: $0.title, caption: $0.caption) })
+        Grid.Row(
+          row.title,
+          cells: row.cells.map { cell in
+            let hasScale = cell.panel.map { $0.look == .difference || $0.look.scaled != nil } ?? false
+            return Grid.Cell(title: cell.title, caption: cell.caption, hasScale: hasScale)
+          })
       },
-      cellWidth: cellWidth, enlargement: .smooth,
-      colorBar: hasHeat
-        ? Grid.ColorBar(
-          darkroom.heatMap.colors, label: "activation in heat maps, each by itself", low: "lowest",
-          high: "highest") : nil)
-    grid.isFramed = panels.contains { if case .cold = $0.look { true } else { false } }
-    try grid.write(to: path, text: text) { try darkroom.develop(rows[$0].cells.map(\.panel)) }
+      cellWidth: cellWidth, enlargement: .smooth)
+    grid.isFramed = looks.contains { look in
+      switch look {
+      case .cold, .difference: true
+      case .plain, .heat, .overlay, .area: false
+      }
+    }
+    try grid.draw(to: path, text: text) { try darkroom.develop(rows[$0].cells.map(\.panel)) }
+  }
+
+  /// The texts below the title: the note, what colours mean, and what the pictures were made of.
+  private func notes(_ looks: Set<Panel.Look>) -> [String] {
+    var notes = [note]
+    if looks.contains(where: { $0.scaled != nil }) {
+      notes.append("Heat maps: activation at each place, on one scale for each feature.")
+    }
+    if looks.contains(.difference) {
+      notes.append(
+        "Differences: |Δred| + |Δgreen| + |Δblue| of each pixel, 0 to 765, multiplied as said below.")
+    }
+    return (notes + [origin]).filter { !$0.isEmpty }
   }
 }
 

@@ -30,7 +30,7 @@ public struct Gallery {
   /// Cards that are made together, so that pictures which several of them show are made once.
   private static let atOnce = 16
   /// After so many cards the page is written, for those who do not wait for the end.
-  private static let pageEvery = 128
+  private static let pageEvery = 32
 
   /// - Parameter model: the fingerprint of the model.
   /// - Throws: `NoExamples`.
@@ -60,13 +60,19 @@ public struct Gallery {
   private struct Made: Codable {
     let key: String
     let items: [Item]
+    /// The upper end of the scale of its heat maps.
+    let highest: String
   }
 
   /// A card, with the pictures that are there.
   struct Card {
     let feature: Int
     let items: [Item]
+    let highest: String
   }
+
+  /// The colours of its heat maps.
+  var colors: ColorMap { darkroom.heatMap.colors }
 
   /// How many cards were made and how many were there already.
   public struct Outcome: Sendable {
@@ -96,20 +102,24 @@ public struct Gallery {
         let contents = try contents(of: feature)
         return (feature, contents, key(feature, contents))
       }
-      let missing = some.filter { !isThere($0.0, key: $0.2, $0.1.map(\.item), in: folder) }
+      var done = some.map { made($0.0, key: $0.2, $0.1.map(\.item), in: folder) }
+      let missing = some.indices.filter { done[$0] == nil }
       if !missing.isEmpty && !gammas.isEmpty && !isHeld {
         try darkroom.hold(Scene("", settings), watching: [block])
         isHeld = true
       }
-      try darkroom.prepare(missing.flatMap { $0.1.map(\.panel) })
-      for (feature, contents, key) in missing {
-        try make(feature, contents, key, in: "\(folder)/features/\(feature)")
+      try darkroom.prepare(missing.flatMap { some[$0].1.map(\.panel) })
+      for index in missing {
+        let (feature, contents, key) = some[index]
+        done[index] = try make(contents, key, in: "\(folder)/features/\(feature)")
         progress(1)
       }
       progress(some.count - missing.count)
       outcome.made += missing.count
       outcome.kept += some.count - missing.count
-      cards += some.map { Card(feature: $0.0, items: $0.1.map(\.item)) }
+      cards += zip(some, done).map { some, made in
+        Card(feature: some.0, items: some.1.map(\.item), highest: made?.highest ?? "")
+      }
       if !missing.isEmpty && cards.count % Self.pageEvery == 0 { try write(cards, to: folder) }
     }
     try write(cards, to: folder)
@@ -117,7 +127,7 @@ public struct Gallery {
   }
 
   private func write(_ cards: [Card], to folder: String) throws {
-    let page = Array(GalleryPage(self, cards).html.utf8)
+    let page = Array(try GalleryPage(self, cards).html.utf8)
     try AtomicFile.write(to: "\(folder)/index.html", byteCount: page.count) { try $0.append(page) }
   }
 
@@ -162,19 +172,21 @@ public struct Gallery {
   private func key(_ feature: Int, _ contents: Contents) -> String {
     var key = Fingerprint()
     let mean = dictionary.means.map { "\($0[feature])" } ?? ""
-    key.add("card 1 \(origin) \(block) \(feature) \(mean) \(cellWidth) \(darkroom.heatMap)\n".utf8)
+    key.add("card 2 \(origin) \(block) \(feature) \(mean) \(cellWidth) \(darkroom.heatMap)\n".utf8)
     for (item, panel) in contents { key.add("\(item.file) \(panel)\n".utf8) }
     return key.description
   }
 
-  private func isThere(_ feature: Int, key: String, _ items: [Item], in folder: String) -> Bool {
+  /// What is there of a card, if that is all of it.
+  private func made(_ feature: Int, key: String, _ items: [Item], in folder: String) -> Made? {
     let folder = "\(folder)/features/\(feature)"
-    guard let made = try? JSON.read(Made.self, from: "\(folder)/card.json") else { return false }
-    return made.key == key
-      && items.allSatisfy { FileManager.default.fileExists(atPath: "\(folder)/\($0.file)") }
+    guard let made = try? JSON.read(Made.self, from: "\(folder)/card.json"), made.key == key,
+      items.allSatisfy({ FileManager.default.fileExists(atPath: "\(folder)/\($0.file)") })
+    else { return nil }
+    return made
   }
 
-  private func make(_ feature: Int, _ contents: Contents, _ key: String, in folder: String) throws {
+  private func make(_ contents: Contents, _ key: String, in folder: String) throws -> Made {
     let card = "\(folder)/card.json"
     try AtomicFolder.makeAll(folder)
     if FileManager.default.fileExists(atPath: card) { try FileManager.default.removeItem(atPath: card) }
@@ -182,13 +194,16 @@ public struct Gallery {
     for name in Set(names).subtracting(contents.map(\.item.file)) {
       try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
     }
-    let pictures = try darkroom.develop(contents.map(\.panel))
-    for ((item, _), picture) in zip(contents, pictures) {
-      guard let picture else { continue }
+    let drawings = try darkroom.develop(contents.map(\.panel))
+    for ((item, _), drawing) in zip(contents, drawings) {
+      guard let picture = drawing?.picture else { continue }
       let small = try item.kind == .overlay ? picture : picture.shrunk(to: cellWidth)
       try PNG.write(small, to: "\(folder)/\(item.file)")
     }
-    try JSON.write(Made(key: key, items: contents.map(\.item)), to: card)
+    let highest = drawings.compactMap { $0?.scale?.high }.first ?? ""
+    let made = Made(key: key, items: contents.map(\.item), highest: highest)
+    try JSON.write(made, to: card)
+    return made
   }
 }
 

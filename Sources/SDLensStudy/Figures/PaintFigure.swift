@@ -40,8 +40,8 @@ public struct PaintFigure: Sendable {
     }
     var figure = Figure(
       title: scene.label,
-      note: "features of \(block) painted on areas, \(strength.label) times their mean activation, seed "
-        + "\(scene.settings.seed)", columns: ["area", "painted", "difference"], cellWidth: cellWidth)
+      note: "features of \(block) painted on areas, \(strength.label) times their mean activation",
+      columns: ["area", "painted", "difference"], cellWidth: cellWidth)
     figure.cite(scene)
     let edits = strokes.map { stroke in
       Edit(.add(feature: stroke.feature, strength: strength, mask: stroke.mask), at: block)

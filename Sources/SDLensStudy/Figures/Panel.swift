@@ -27,8 +27,16 @@ public struct Panel: Hashable, Sendable {
     case cold(BlockName, feature: Int)
     /// With an area of a block's map drawn in.
     case area(Mask, BlockName)
-    /// What differs from the run without edits.
+    /// How much differs from the run without edits.
     case difference
+
+    /// The feature whose activations are shown as colours on a scale.
+    var scaled: (BlockName, feature: Int)? {
+      switch self {
+      case .heat(let block, let feature), .overlay(let block, let feature): (block, feature)
+      case .plain, .cold, .area, .difference: nil
+      }
+    }
   }
 
   /// The run.

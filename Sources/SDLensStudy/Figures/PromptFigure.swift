@@ -30,7 +30,7 @@ public struct PromptFigure: Sendable {
     var figure = Figure(
       title: scene.label,
       note:
-        "strongest features, seed \(scene.settings.seed). A: modulated by β. B: alone on the empty prompt, by γ. "
+        "strongest features. A: modulated by β. B: alone on the empty prompt, by γ. "
         + "C: strongest recorded pictures",
       columns: ["heat map"] + betas.map { "A. β = \($0.label)" } + gammas.map { "B. γ = \($0.label)" }
         + (0..<examples).map { "C.\($0)" },

@@ -16,8 +16,7 @@ public struct ReconstructionFigure: Sendable {
   /// What is drawn.
   public func figure() -> Figure {
     var figure = Figure(
-      title: "Updates replaced by their reconstructions",
-      note: scenes.first.map { "seed \($0.settings.seed)" } ?? "", cellWidth: cellWidth)
+      title: "Updates replaced by their reconstructions", cellWidth: cellWidth)
     figure.rows = [Figure.Row("original", scenes.map { Figure.Cell(Panel($0), caption: $0.label) })]
     for block in blocks {
       let edits = [Edit(.reconstruct, at: block)]

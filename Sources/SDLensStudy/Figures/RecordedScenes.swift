@@ -22,6 +22,26 @@ public struct RecordedScenes: Sendable {
   /// The features that were active in some recorded picture.
   public var alive: [Int] { (0..<examples.features).filter { examples.count(of: $0) > 0 } }
 
+  /// The features that weigh most where they are strongest: by the mean activation `a_ρ` in their two strongest
+  /// pictures times the length of their direction; of equal ones the first.
+  ///
+  /// - Parameter share: the share of the pictures in which a feature may be active; one that is active nearly
+  ///   everywhere tells no picture from another.
+  public func weightiest(_ count: Int, activeInAtMost share: Double = 1) -> [Int] {
+    let decoder = dictionary.autoencoder.decoder
+    let most = Int(share * Double(pictures.prompts.count))
+    func weight(_ feature: Int) -> Double {
+      let strongest = examples[feature].prefix(2).map { Double($0.strength) }
+      let direction = decoder.withElements { decoder in
+        let width = decoder.count / examples.features
+        return decoder[feature * width..<(feature + 1) * width].reduce(0.0) { $0 + Double($1) * Double($1) }
+      }
+      return strongest.reduce(0, +) / Double(strongest.count) * direction.squareRoot()
+    }
+    let found = alive.filter { examples.count(of: $0) <= most }.map { ($0, weight($0)) }
+    return found.sorted { ($1.1, $0.0) < ($0.1, $1.0) }.prefix(count).map(\.0)
+  }
+
   /// How the recorded picture was made.
   private func scene(_ picture: Int) throws -> Scene? {
     guard let prompt = pictures.prompts[picture] else { return nil }

@@ -13,9 +13,10 @@ public enum TrainingCurves {
   ///   - log: `log.jsonl`.
   ///   - statistics: of each dictionary, where they were measured.
   ///   - names: of the dictionaries, in the order of their numbers in the log.
+  ///   - block: what they are of, for the title.
   /// - Throws: `FileError`, `MalformedFile` for a log of other dictionaries or none, and as `PlotPage.write`.
   public static func write(
-    log: String, statistics: [FeatureStatistics?], names: [String], to path: String
+    log: String, statistics: [FeatureStatistics?], names: [String], of block: String, to path: String
   ) throws {
     precondition(
       statistics.count == names.count, "\(statistics.count) statistics of \(names.count) dictionaries")
@@ -27,12 +28,12 @@ public enum TrainingCurves {
       throw MalformedFile(path: log, reason: "is of other dictionaries than \(names.joined(separator: ", "))")
     }
     let runs = names.indices.map { index in reports.filter { $0.dictionary == index } }
-    try page(runs, statistics, names).write(to: path)
+    try page(runs, statistics, names, block).write(to: path)
   }
 
   /// What is drawn: a line for each dictionary in each plot.
   private static func page(
-    _ runs: [[StepReport]], _ statistics: [FeatureStatistics?], _ names: [String]
+    _ runs: [[StepReport]], _ statistics: [FeatureStatistics?], _ names: [String], _ block: String
   ) -> PlotPage {
     func plot(_ title: String, _ y: Axis, _ value: (StepReport) -> Double?) -> Plot {
       let series = zip(names, runs).map { name, run in
@@ -60,7 +61,8 @@ public enum TrainingCurves {
         }
       }
     return PlotPage(
-      title: "Training of \(names.joined(separator: ", "))", plots: plots + [densities(statistics, names)])
+      title: "Training of \(block), \(names.joined(separator: ", "))",
+      plots: plots + [densities(statistics, names)])
   }
 
   /// How many features are how often active.

@@ -31,10 +31,9 @@ public struct TransferFigure: Sendable {
     guard let dictionary = darkroom.dictionaries[block] else {
       preconditionFailure("no dictionary of \(block)")
     }
-    let note = "added at all places, \(strength.label) times their mean activation"
     var figure = Figure(
       title: "Features of \(block) on other prompts",
-      note: note + (scenes.first.map { ", seed \($0.settings.seed)" } ?? ""),
+      note: "added at all places, \(strength.label) times their mean activation",
       columns: [source == nil ? "strongest picture" : "from: " + (source?.label ?? "")]
         + scenes.map(\.label), cellWidth: cellWidth)
     figure.rows = [

@@ -17,6 +17,13 @@ public enum DrawingFormat: String, CaseIterable, Sendable {
 }
 
 extension Canvas {
+  /// Refuses to lay out text where there is no font: Pango would measure boxes of any size instead.
+  ///
+  /// - Throws: `PictureError.noFonts`.
+  public static func checkFonts() throws {
+    guard TextLayout.hasFonts else { throw PictureError.noFonts }
+  }
+
   /// The most pixels that Cairo draws in one direction.
   static let mostPixels = 32_767
 
@@ -92,7 +99,6 @@ extension Canvas {
   ) throws {
     guard let surface else { throw PictureError.drawing(reason: "there is no surface") }
     try check(cairo_surface_status(surface))
-    guard TextLayout.hasFonts else { throw PictureError.noFonts }
     let canvas = Canvas(surface, size)
     canvas.cover(with: .white)
     try draw(canvas)

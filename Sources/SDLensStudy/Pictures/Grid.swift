@@ -14,9 +14,13 @@ public struct Grid: Sendable {
     public var title: String
     /// Below it, as a prompt.
     public var caption: String
+    /// Whether there is a line between picture and caption for what the colours mean.
+    public var hasScale: Bool
 
     /// The texts of a picture.
-    public init(title: String = "", caption: String = "") { (self.title, self.caption) = (title, caption) }
+    public init(title: String = "", caption: String = "", hasScale: Bool = false) {
+      (self.title, self.caption, self.hasScale) = (title, caption, hasScale)
+    }
   }
 
   /// The texts of one row.
@@ -35,20 +39,16 @@ public struct Grid: Sendable {
     }
   }
 
-  /// A scale of colours under the grid, as of the heat maps in it.
-  public struct ColorBar: Sendable {
-    /// The colours, lowest first.
-    public var colors: ColorMap
-    /// What the colours mean, and the values at both ends.
-    public var label: String
-    /// The value of the first colour.
-    public var low: String
-    /// The value of the last colour.
-    public var high: String
+  /// A picture, and what its colours mean; the latter is drawn where the cell has a line for it.
+  public struct Drawing: Sendable, Equatable {
+    /// What is shown.
+    public var picture: Picture
+    /// The meaning of its colours.
+    public var scale: ColorScale?
 
-    /// A scale from `low` to `high`.
-    public init(_ colors: ColorMap, label: String, low: String, high: String) {
-      (self.colors, self.label, self.low, self.high) = (colors, label, low, high)
+    /// A picture with a scale.
+    public init(_ picture: Picture, scale: ColorScale? = nil) {
+      (self.picture, self.scale) = (picture, scale)
     }
   }
 
@@ -81,8 +81,6 @@ public struct Grid: Sendable {
   public var enlargement: Enlargement
   /// Whether each cell has a thin line around it, for pictures that are white at their edges.
   public var isFramed = false
-  /// A scale of colours at the end.
-  public var colorBar: ColorBar?
   /// The size of captions in pixels; from the width of the cells if `nil`.
   public var textSize: Double?
 
@@ -90,13 +88,13 @@ public struct Grid: Sendable {
   public init(
     title: String = "", note: String = "", columns: [String] = [], rows: [Row], cellWidth: Int = 256,
     cellHeight: Int? = nil, rowTitles: RowTitles = .beside, enlargement: Enlargement = .wholeSteps,
-    colorBar: ColorBar? = nil, textSize: Double? = nil
+    textSize: Double? = nil
   ) {
     precondition(cellWidth > 0 && cellHeight ?? 1 > 0, "cells of \(cellWidth) × \(cellHeight ?? cellWidth)")
     (self.title, self.note, self.columns, self.rows) = (title, note, columns, rows)
     (self.cellWidth, self.cellHeight) = (cellWidth, cellHeight ?? cellWidth)
     (self.rowTitles, self.enlargement) = (rowTitles, enlargement)
-    (self.colorBar, self.textSize) = (colorBar, textSize)
+    self.textSize = textSize
   }
 
   /// Writes the grid in the format of the path's ending.
@@ -111,12 +109,22 @@ public struct Grid: Sendable {
   public func write(
     to path: String, text: [PNGText] = [], pictures: (_ row: Int) throws -> [Picture?]
   ) throws {
+    try draw(to: path, text: text) { row in try pictures(row).map { $0.map { Drawing($0) } } }
+  }
+
+  /// Writes the grid, each picture with what its colours mean; as `write`.
+  public func draw(
+    to path: String, text: [PNGText] = [], _ drawings: (_ row: Int) throws -> [Drawing?]
+  ) throws {
+    try Canvas.checkFonts()
     let layout = GridLayout(self)
     guard try DrawingFormat(path: path) == .png else {
       let size = Size(Double(layout.width), Double(layout.height))
       return try Canvas.write(to: path, size, text: text) { canvas in
         for band in layout.bands {
-          try canvas.shifted(to: Point(0, Double(band.y))) { try draw(band, on: canvas, pictures) }
+          try canvas.shifted(to: Point(0, Double(band.y))) {
+            try draw(band, of: layout, on: canvas, drawings)
+          }
         }
       }
     }
@@ -124,36 +132,34 @@ public struct Grid: Sendable {
     try PNG.write(width: layout.width, height: layout.height, text: text, to: path) {
       guard let band = bands.next() else { preconditionFailure("more rows asked for than there are") }
       return try Canvas.picture(Size(Double(layout.width), Double(band.height))) {
-        try draw(band, on: $0, pictures)
+        try draw(band, of: layout, on: $0, drawings)
       }.samples
     }
   }
 
   private func draw(
-    _ band: GridLayout.Band, on canvas: Canvas, _ pictures: (_ row: Int) throws -> [Picture?]
+    _ band: GridLayout.Band, of layout: GridLayout, on canvas: Canvas,
+    _ drawings: (_ row: Int) throws -> [Drawing?]
   ) throws {
     if let row = band.row {
-      let pictures = try pictures(row)
-      guard pictures.count == band.cells.count else {
-        throw PictureError.wrongCellCount(row: row, found: pictures.count, needed: band.cells.count)
+      let drawings = try drawings(row)
+      guard drawings.count == band.cells.count else {
+        throw PictureError.wrongCellCount(row: row, found: drawings.count, needed: band.cells.count)
       }
-      for (picture, cell) in zip(pictures, band.cells) {
-        draw(picture, in: cell, on: canvas)
-        if isFramed { canvas.outline(cell, .gridLine) }
+      for (index, drawing) in drawings.enumerated() {
+        guard let drawing else { continue }
+        draw(drawing.picture, in: band.cells[index], on: canvas)
+        if isFramed { canvas.outline(band.cells[index], .frame, width: 0.5) }
+        if let line = band.scales[index] {
+          drawing.scale?.draw(in: line, textSize: layout.textSize, on: canvas)
+        }
       }
-    }
-    if let bar = band.colorBar, let colorBar {
-      let ramp = Tensor((0..<256).map { Float($0) }, [1, 256])
-      canvas.draw(colorBar.colors.picture(of: ramp, range: 0...256), in: bar)
     }
     for text in band.texts { text.draw(on: canvas) }
   }
 
-  private func draw(_ picture: Picture?, in cell: Box, on canvas: Canvas) {
-    guard let picture, picture.width > 0, picture.height > 0 else {
-      canvas.fill(cell, .faintGridLine)
-      return
-    }
+  private func draw(_ picture: Picture, in cell: Box, on canvas: Canvas) {
+    guard picture.width > 0, picture.height > 0 else { return }
     let factor = min(cellWidth / picture.width, cellHeight / picture.height)
     if enlargement == .wholeSteps, factor >= 1 {
       let picture = picture.enlarged(by: factor)

@@ -8,7 +8,8 @@ package struct GridLayout {
     /// The row whose pictures it shows, and their places.
     package var row: Int?
     package var cells: [Box] = []
-    package var colorBar: Box?
+    /// The lines below the pictures for what their colours mean.
+    package var scales: [Box?] = []
   }
 
   package let width: Int
@@ -19,7 +20,7 @@ package struct GridLayout {
   private let margin: Double
   private let gap: Double
   private let space: Double
-  private let textSize: Double
+  let textSize: Double
   /// The left edge of the pictures.
   private let left: Double
   private let cell: Size
@@ -34,8 +35,10 @@ package struct GridLayout {
     space = max(2, (textSize * 0.3).rounded())
     let columns = Double(max(1, grid.columns.count, grid.rows.map(\.cells.count).max() ?? 0))
 
-    let texts = grid.columns + grid.rows.flatMap(\.cells).flatMap { [$0.title, $0.caption] }
-    columnWidth = texts.allSatisfy(\.isEmpty) ? cell.width : max(cell.width, textSize * 4)
+    let cells = grid.rows.flatMap(\.cells)
+    let texts = grid.columns + cells.flatMap { [$0.title, $0.caption] }
+    let isBare = texts.allSatisfy(\.isEmpty) && !cells.contains(where: \.hasScale)
+    columnWidth = isBare ? cell.width : max(cell.width, textSize * 4)
 
     var titleWidth = 0.0
     if grid.rowTitles == .beside {
@@ -50,13 +53,12 @@ package struct GridLayout {
     left = margin + beside
     let title = TextLayout(grid.title, Self.titleStyle(textSize)).size.width + 1
     let content = max(
-      beside + columns * columnWidth + (columns - 1) * gap, min(title, textSize * 30).rounded(.up),
-      grid.colorBar == nil ? 0 : textSize * 20)
+      beside + columns * columnWidth + (columns - 1) * gap, min(title, textSize * 30).rounded(.up))
     width = Int(content + 2 * margin)
 
     addHeader(of: grid, content)
     for (index, row) in grid.rows.enumerated() { add(row, index, grid, titleWidth, content) }
-    addFooter(of: grid, content)
+    bands.append(Band(y: height, height: Int(margin)))
   }
 
   private static func titleStyle(_ size: Double) -> TextStyle { TextStyle(size: size * 1.25, bold: true) }
@@ -117,34 +119,23 @@ package struct GridLayout {
     }
     let inset = ((columnWidth - cell.width) / 2).rounded(.down)
     band.cells = row.cells.indices.map { Box(at: Point(x(ofColumn: $0) + inset, y), cell) }
+    let below = y + cell.height + space
+    let line = (textSize * 1.35).rounded(.up)
+    band.scales = row.cells.enumerated().map { column, texts in
+      let left = x(ofColumn: column) + space
+      return texts.hasScale ? Box(x: left, y: below, width: columnWidth - 2 * space, height: line) : nil
+    }
+    if row.cells.contains(where: \.hasScale) { bottom = max(bottom, below + line) }
     let caption = TextStyle(size: textSize, color: .quietInk)
     let (captions, captionHeight) = centered(row.cells.map(\.caption), caption, lines: 4)
-    band.texts += captions.filter { !$0.text.isEmpty }.map { $0.at($0.box.x, y + cell.height + space) }
-    if captionHeight > 0 { bottom = max(bottom, y + cell.height + space + captionHeight + space) }
-    band.height = Int((bottom + gap).rounded(.up))
-    bands.append(band)
-  }
-
-  private mutating func addFooter(of grid: Grid, _ content: Double) {
-    var band = Band(y: height)
-    var y = 0.0
-    if let bar = grid.colorBar {
-      y += margin / 2
-      let style = TextStyle(size: textSize, color: .quietInk)
-      let length = min(content, max(textSize * 20, min(cell.width * 2, textSize * 30))).rounded()
-      let x = width > Int(left + length + margin) ? left : margin
-      let label = PlacedText(bar.label, style, width: length, lines: 2).at(x, y)
-      if !bar.label.isEmpty {
-        band.texts.append(label)
-        y += (label.box.height + space).rounded(.up)
-      }
-      band.colorBar = Box(x: x, y: y, width: length, height: (textSize * 0.8).rounded())
-      y += (textSize * 0.8).rounded() + space
-      let ends = [bar.low, bar.high].map { PlacedText($0, style, width: length / 2 - 4, lines: 1) }
-      band.texts += [ends[0].at(x, y), ends[1].at(x + length - ends[1].box.width, y)]
-      y += (ends.map(\.box.height).max() ?? 0).rounded(.up)
+    for (caption, scale) in zip(captions, band.scales) where !caption.text.isEmpty {
+      band.texts.append(caption.at(caption.box.x, (scale?.bottom ?? below - space) + space))
     }
-    band.height = Int((y + margin).rounded(.up))
+    if captionHeight > 0 {
+      let isBelowScale = zip(captions, band.scales).contains { !$0.text.isEmpty && $1 != nil }
+      bottom = max(bottom, below + (isBelowScale ? line + space : 0) + captionHeight + space)
+    }
+    band.height = Int((bottom + gap).rounded(.up))
     bands.append(band)
   }
 }

@@ -19,7 +19,7 @@ public enum PictureError: UserError, Equatable {
     case .wrongCellCount(let row, let found, let needed):
       "row \(row) of the grid has \(found) pictures, but \(needed) are needed; give one for each column"
     case .noFonts:
-      "text cannot be drawn: no font is installed; install one, as with 'apt-get install fonts-dejavu-core'"
+      "there are no fonts, so that no text can be drawn; install some, e.g. with: apt-get install fonts-dejavu-core"
     case .drawing(let reason): "the drawing cannot be made: \(reason)"
     }
   }

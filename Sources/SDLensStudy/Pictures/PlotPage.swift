@@ -22,6 +22,7 @@ public struct PlotPage: Sendable {
 
   /// Writes the page in the format of the path's ending; as `Plot.write`.
   public func write(to path: String, scale: Double = 2, text: [PNGText] = []) throws {
+    try Canvas.checkFonts()
     let layout = PlotPageLayout(self)
     try Canvas.write(to: path, layout.size, scale: scale, text: text) { canvas in
       layout.title?.draw(on: canvas)

@@ -108,11 +108,15 @@ public final class TextLayout {
 
   /// Whether there is any font to draw with.
   static var hasFonts: Bool {
-    var families: UnsafeMutablePointer<UnsafeMutablePointer<PangoFontFamily>?>?
-    var count: Int32 = 0
-    pango_font_map_list_families(pango_cairo_font_map_get_default(), &families, &count)
-    g_free(families)
-    return count > 0
+    let map = pango_cairo_font_map_get_default()
+    let context = pango_font_map_create_context(map)
+    defer { g_object_unref(UnsafeMutableRawPointer(context)) }
+    let wanted = pango_font_description_from_string(families)
+    defer { pango_font_description_free(wanted) }
+    // The list of families is never empty: it holds names such as "Sans" that stand for whatever there is.
+    guard let font = pango_font_map_load_font(map, context, wanted) else { return false }
+    g_object_unref(UnsafeMutableRawPointer(font))
+    return true
   }
 
   /// A text without characters that have no shape.

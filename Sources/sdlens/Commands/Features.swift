@@ -74,6 +74,7 @@ struct Features: ParsableCommand {
     defer { progress.clear() }
     let folder = try model.folder()
     let settings = try options.settings(pictureSize: folder.pictureSize)
+    try Canvas.checkFonts()
     let found = try sae.dictionaries(named: block, model: folder, in: workspace, progress)
     let record = try RunRecord(
       of: folder, prompt: prompt, settings: settings, dictionaries: found, request: OutputPlace.request)
@@ -106,23 +107,31 @@ struct Features: ParsableCommand {
     _ picture: Picture, _ blocks: [BlockName], _ codes: [Codes], _ features: [[FeatureSighting]],
     _ settings: RunSettings, _ study: Study, _ texts: [PNGText], to output: String
   ) throws {
-    let heat = HeatMap(colors: colors)
+    var heat = HeatMap.ofFigures
+    heat.colors = colors
     let columns = features.map(\.count).max() ?? 0
     let rows = zip(blocks, features).map { block, features in
-      let cells = features.map { Grid.Cell(title: "\($0.feature)", caption: $0.caption ?? "") }
+      let cells = features.map {
+        Grid.Cell(title: "#\($0.feature)", caption: $0.caption ?? "", hasScale: true)
+      }
       let empty = Array(repeating: Grid.Cell(), count: columns - features.count)
       return Grid.Row("\(block)", cells: [Grid.Cell(title: "picture")] + cells + empty)
     }
     let grid = Grid(
       title: prompt.isEmpty ? "the empty prompt" : prompt,
-      note: "strongest features of each block, seed \(settings.seed)",
+      note:
+        "strongest features of each block; heat maps: activation at each place, each from 0 to its highest\n"
+        + (try study.origin(settings)),
       rows: rows, cellWidth: 160, enlargement: .smooth)
-    try grid.write(to: output, text: texts) { row in
+    try grid.draw(to: output, text: texts) { row in
       let map = study.pipeline.mapSize(of: blocks[row], settings)
       let pictures = features[row].map { feature in
-        heat(Tensor(codes[row].map(of: feature.feature), [map.height, map.width]), over: picture)
+        let activations = Tensor(codes[row].map(of: feature.feature), [map.height, map.width])
+        let highest = activations.finiteRange.upperBound
+        heat.range = 0...highest
+        return Grid.Drawing(heat(activations, over: picture), scale: heat.scale(to: highest))
       }
-      return [picture] + pictures + Array(repeating: nil, count: columns - pictures.count)
+      return [Grid.Drawing(picture)] + pictures + Array(repeating: nil, count: columns - pictures.count)
     }
   }
 

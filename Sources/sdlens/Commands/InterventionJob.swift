@@ -129,7 +129,7 @@ struct InterventionJob {
     var shown: [(title: String, picture: Picture)] = [("before", before)]
     if let active, !active.map.isEmpty {
       let map = Tensor(active.map, [active.area.height, active.area.width])
-      let heat = HeatMap()(map, over: before)
+      let heat = HeatMap.ofFigures(map, over: before)
       try save(heat, "heatmap")
       shown.append(("where it is active", heat))
     }
@@ -137,11 +137,11 @@ struct InterventionJob {
     for (index, (item, picture)) in zip(lists, after).enumerated() {
       let number = lists.count == 1 ? "" : "-\(index + 1)"
       try save(picture, "after\(number)", item.list)
-      let difference = Difference.absolute(before, picture)
-      try save(difference, "difference\(number)", item.list)
+      let difference = Difference(before, picture)
+      try save(difference.picture, "difference\(number)", item.list)
       try item.list.write(to: "\(folder)/edit\(number).json")
       shown.append((item.title, picture))
-      if lists.count == 1 { shown.append(("difference", difference)) }
+      if lists.count == 1 { shown.append((difference.title, difference.picture)) }
       outcomes.append(
         Outcome(
           title: item.title, picture: "after\(number).png", edits: item.list.edits,

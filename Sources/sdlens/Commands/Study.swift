@@ -29,6 +29,15 @@ final class Study {
     dictionaries.mapValues { BlockDictionary($0.autoencoder, means: $0.means) }
   }
 
+  /// Model, dictionaries and seed in a line, for the head of a figure.
+  func origin(_ settings: RunSettings) throws -> String {
+    let model = "model \(folder.title) (\(try folder.fingerprint().description.prefix(8)))"
+    let named = dictionaries.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.label)" }
+    let list =
+      named.isEmpty ? [] : ["dictionar\(named.count == 1 ? "y" : "ies") \(named.joined(separator: ", "))"]
+    return ([model] + list + ["seed \(settings.seed)"]).joined(separator: " · ")
+  }
+
   /// The picture of a run.
   func picture(_ trace: Pipeline.Trace) throws -> Picture { Picture(try pipeline.picture(trace.latents)) }
 

@@ -171,9 +171,10 @@ final class TrainingJob {
     do {
       try log.save()
       try TrainingCurves.write(
-        log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: "\(folder)/curves.png")
+        log: "\(folder)/log.jsonl", statistics: statistics, names: names, of: "\(source.block)",
+        to: "\(folder)/curves.png")
     } catch let problem as any UserError {
-      progress.note("The curves of the training were not drawn: \(problem)")
+      progress.note("The curves were not drawn: \(problem); later: sdlens visualize training \(folder)")
     }
     return results
   }

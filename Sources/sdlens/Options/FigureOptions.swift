@@ -50,6 +50,7 @@ struct FigureOptions: ParsableArguments {
   }
 
   private static func checked(_ path: String) throws -> String {
+    try Canvas.checkFonts()
     try AtomicFile.check(path)
     return path
   }

@@ -65,19 +65,67 @@ import Testing
       ]
       try darkroom.prepare(panels.compactMap(\.self))
       let made = try darkroom.develop(panels)
-      #expect(made[0] == HeatMap()(map, over: before))
+      var heat = HeatMap.ofFigures
+      heat.range = 0...map.finiteRange.upperBound
+      #expect(made[0]?.picture == heat(map, over: before))
+      #expect(made[0]?.scale == heat.scale(to: map.finiteRange.upperBound))
       #expect(made[1] == nil)
-      #expect(made[2] == before)
-      #expect(made[3] == after)
-      #expect(made[4] == Difference.absolute(before, after))
-      #expect(made[5] == ColdMap()(map, over: before))
-      #expect(made[6].map { $0 != before } == true)
-      let overlay = try #require(made[7])
+      #expect(made[2] == Grid.Drawing(before))
+      #expect(made[3] == Grid.Drawing(after))
+      let difference = Difference(before, after)
+      #expect(made[4] == Grid.Drawing(difference.picture, scale: difference.scale))
+      #expect(made[5] == Grid.Drawing(ColdMap()(map, over: before)))
+      #expect(made[6].map { $0.picture != before } == true)
+      let overlay = try #require(made[7]).picture
       #expect(overlay.channels == 4 && overlay.width == map.shape[1] && overlay.height == map.shape[0])
       for (index, value) in map.elements.enumerated() {
         #expect((overlay.samples[index * 4 + 3] == 0) == (value == 0))
       }
     }
+  }
+
+  /// The maps of a feature over several pictures have one scale, and differences side by side one gain.
+  @Test func whatIsComparedHasOneScale() throws {
+    let (cat, dog) = (try scene("cat"), try scene("dog"))
+    let base = try BaseRun(
+      EditedModel.pipeline, EditedModel.prompt("dog"), dog.settings, watching: [Self.block])
+    let (feature, _) = try feature(of: base)
+    let ablated = [Edit(.ablate, at: Self.block)]
+    let small = [Edit(.modulate(feature: feature, beta: 0.9), at: Self.block)]
+    let rows = [
+      [Panel.heat(cat, Self.block, feature)], [.heat(dog, Self.block, feature)],
+      [Panel(cat, ablated, look: .difference), Panel(cat, small, look: .difference)],
+    ]
+    try darkroom.prepare(rows.flatMap(\.self))
+    try darkroom.expose(rows.flatMap(\.self))
+    let made = try rows.map { try darkroom.develop($0).compactMap { $0?.scale } }
+    #expect(made[0] == made[1])
+    #expect(made[2].count == 2)
+    let gains = Set(made[2].map(\.low)).subtracting(["no difference"])
+    #expect(gains.count == 1)
+  }
+
+  /// Trials order edits by how much they do, and what is no number does nothing.
+  @Test func changesGrowWithTheEdits() throws {
+    let scene = try scene("dog")
+    let base = try BaseRun(
+      EditedModel.pipeline, EditedModel.prompt("dog"), scene.settings, watching: [Self.block])
+    let (feature, _) = try feature(of: base)
+    func modulated(_ beta: Double) -> [Edit] {
+      [Edit(.modulate(feature: feature, beta: beta), at: Self.block)]
+    }
+    let changes = try darkroom.changes(of: scene, by: [modulated(1), modulated(0.5), modulated(-6)])
+    #expect(changes[0] < changes[1] && changes[1] < changes[2], "\(changes)")
+    #expect(counter.encoded == ["dog"] && counter.pieces == 3)
+    let chosen = try EffectiveFeatures.added(
+      2, of: [0, 1, 2, feature], to: [scene], of: Self.block, strength: 5, darkroom)
+    #expect(chosen.count == 2 && Set(chosen).count == 2)
+    let again = try EffectiveFeatures.added(
+      2, of: [feature, 2, 1, 0], to: [scene], of: Self.block, strength: 5, darkroom)
+    #expect(chosen == again, "the order of the candidates decides nothing")
+    let painted = try EffectiveFeatures.added(
+      [0, 1], to: scene, on: [.everywhere, .everywhere, .everywhere], of: Self.block, strength: 5, darkroom)
+    #expect(painted.sorted() == [0, 1], "none twice, and fewer where there are fewer")
   }
 
   @Test func nothingIsMadeTwice() throws {

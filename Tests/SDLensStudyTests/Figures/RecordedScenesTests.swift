@@ -13,7 +13,8 @@ import Testing
   init() throws {
     folder = try TemporaryFolder()
     let autoencoder = SparseAutoencoder(
-      k: 2, encoder: Tensor([3, 4]), decoder: Tensor([3, 4]), preBias: Tensor([4]), latentBias: Tensor([3]))
+      k: 2, encoder: Tensor([3, 4]), decoder: Tensor([1, 0, 0, 0, 60, 80, 0, 0, 9, 9, 9, 9], [3, 4]),
+      preBias: Tensor([4]), latentBias: Tensor([3]))
     try SavedAutoencoder(autoencoder).write(into: folder.path)
     var examples = FeatureExampleCollector(features: 3, mapShape: [1, 1, 1], keepsMaps: true)
     for picture in 0..<40 {
@@ -61,6 +62,26 @@ import Testing
     #expect(steps.map(\.scene.prompt) == ["p3", "p4", "p19", "p35"])
     #expect(steps.map(\.share) == [0.1, 0.125, 0.5, 0.9])
     #expect(try scenes.progression([0.1, 0.9], of: 1).count == 1)
+  }
+
+  /// Feature 0 is 40 and 39 strong, in all pictures, along 1; feature 1 is 1 strong, in one, along 100.
+  @Test func weightIsStrengthTimesLength() throws {
+    #expect(try scenes.weightiest(5) == [1, 0])
+    #expect(try scenes.weightiest(1) == [1])
+    #expect(try scenes.weightiest(5, activeInAtMost: 0.5) == [1])
+  }
+
+  /// A file of strengths that no map can have is refused, not drawn.
+  @Test(arguments: [Float.nan, .infinity, -1]) func strengthsMustBeActivations(_ value: Float) throws {
+    let path = folder("other.safetensors")
+    try Safetensors.write(
+      [
+        .init("offsets", [0, 1, 1, 1] as [Int64], [4]), .init("pictures", [0] as [Int32], [1]),
+        .init("strengths", Tensor([value], [1])),
+      ], metadata: ["map": "1 1 1"], to: path)
+    #expect(
+      errorMessage { _ = try FeatureExamples(contentsOf: path, features: 3) }
+        .contains("has strengths that are no activations; make it again with: sdlens statistics"))
   }
 
   @Test func whatIsNotThereIsSaid() throws {

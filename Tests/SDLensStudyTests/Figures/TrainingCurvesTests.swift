@@ -36,7 +36,8 @@ import Testing
 
   @Test func aPageOfEightPlots() throws {
     try TrainingCurves.write(
-      log: log(2), statistics: [statistics(), nil], names: ["k5", "k10"], to: folder("curves.png"))
+      log: log(2), statistics: [statistics(), nil], names: ["k5", "k10"], of: "mid.0",
+      to: folder("curves.png"))
     let picture = try PNG.read(folder("curves.png"))
     #expect(picture.width > 1000 && picture.height > 1500)
     #expect(Set(picture.samples).count > 20)
@@ -45,7 +46,8 @@ import Testing
   @Test func theSameBytesEachTime() throws {
     let log = try log(1)
     for name in ["a.svg", "b.svg"] {
-      try TrainingCurves.write(log: log, statistics: [statistics()], names: ["k5"], to: folder(name))
+      try TrainingCurves.write(
+        log: log, statistics: [statistics()], names: ["k5"], of: "mid.0", to: folder(name))
     }
     #expect(FileManager.default.contentsEqual(atPath: folder("a.svg"), andPath: folder("b.svg")))
   }
@@ -53,15 +55,17 @@ import Testing
   @Test func logsThatDoNotFitAreRefused() throws {
     let log = try log(2)
     #expect(throws: MalformedFile.self) {
-      try TrainingCurves.write(log: log, statistics: [nil], names: ["k5"], to: folder("curves.png"))
+      try TrainingCurves.write(
+        log: log, statistics: [nil], names: ["k5"], of: "mid.0", to: folder("curves.png"))
     }
     try folder.write([], to: "empty.jsonl")
     #expect(throws: FileError.self) {
       try TrainingCurves.write(
-        log: folder("empty.jsonl"), statistics: [nil], names: ["k5"], to: folder("curves.png"))
+        log: folder("empty.jsonl"), statistics: [nil], names: ["k5"], of: "mid.0", to: folder("curves.png"))
     }
     #expect(throws: FileError.self) {
-      try TrainingCurves.write(log: folder("none"), statistics: [nil], names: ["k5"], to: folder("c.png"))
+      try TrainingCurves.write(
+        log: folder("none"), statistics: [nil], names: ["k5"], of: "mid.0", to: folder("c.png"))
     }
   }
 }

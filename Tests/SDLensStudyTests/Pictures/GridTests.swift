@@ -11,10 +11,10 @@ import SDLensStudy
     Grid(
       title: text, note: text, columns: Array(repeating: text, count: 3),
       rows: (0..<3).map { _ in
-        Grid.Row(text, cells: Array(repeating: Grid.Cell(title: text, caption: text), count: 3))
+        Grid.Row(
+          text, cells: (0..<3).map { Grid.Cell(title: text, caption: text, hasScale: $0 != 1) })
       },
-      cellWidth: cellWidth, rowTitles: rowTitles,
-      colorBar: Grid.ColorBar(.viridis, label: text, low: text, high: text))
+      cellWidth: cellWidth, rowTitles: rowTitles)
   }
 
   @Test(arguments: TextLayoutTests.awkward, [16, 96, 300])
@@ -26,7 +26,7 @@ import SDLensStudy
         #expect(band.y == top)
         top += band.height
         let whole = Box(x: 0, y: 0, width: Double(layout.width), height: Double(band.height))
-        let boxes = band.texts.map(\.box) + band.cells + [band.colorBar].compactMap { $0 }
+        let boxes = band.texts.map(\.box) + band.cells + band.scales.compactMap { $0 }
         for (index, box) in boxes.enumerated() {
           #expect(whole.contains(box, tolerance: 0.01), "\(box) is not in \(whole)")
           for other in boxes[..<index] where box.overlaps(other, tolerance: 1) {
@@ -116,6 +116,39 @@ import SDLensStudy
       #expect(
         written.pixel(Int(cell.x) + 511, Int(cell.y) + band.y + 511) == Array(picture.samples.suffix(3)))
     }
+  }
+
+  /// The strip of a scale lies in its line, between the values; a caption without a scale is near its picture.
+  @Test func scalesAreDrawnBelowTheirPictures() throws {
+    let folder = try TemporaryFolder()
+    let grid = Grid(
+      rows: [
+        Grid.Row(cells: [Grid.Cell(hasScale: true), Grid.Cell(caption: "plain"), Grid.Cell(hasScale: true)])
+      ],
+      cellWidth: 160)
+    let (grey, red) = (SIMD3<UInt8>(90, 90, 90), SIMD3<UInt8>(250, 0, 0))
+    let drawing = Grid.Drawing(
+      Picture(grey, width: 160, height: 160),
+      scale: ColorScale(Picture(red, width: 9, height: 1), low: "0", high: "12.5"))
+    try grid.draw(to: folder("grid.png")) { _ in
+      [
+        drawing, Grid.Drawing(drawing.picture),
+        Grid.Drawing(drawing.picture, scale: ColorScale(low: "not active")),
+      ]
+    }
+    let written = try PNG.read(folder("grid.png"))
+    let band = GridLayout(grid).bands[1]
+    func count(in line: Box, _ fits: ([UInt8]) -> Bool) -> Int {
+      (0..<Int(line.width) * Int(line.height)).count { at in
+        let (x, y) = (at % Int(line.width), at / Int(line.width))
+        return fits(written.pixel(Int(line.x) + x, Int(line.y) + band.y + y))
+      }
+    }
+    let (first, last) = (try #require(band.scales[0]), try #require(band.scales[2]))
+    #expect(band.scales[1] == nil)
+    #expect(count(in: first) { $0 == [250, 0, 0] } > 300 && count(in: last) { $0 == [250, 0, 0] } == 0)
+    #expect(count(in: last) { $0[0] < 150 } > 20, "the text of a scale without colours")
+    #expect(band.texts[0].box.y < first.y + 1, "no line is left free above a caption")
   }
 
   @Test func vectorGridsHoldTheSame() throws {

@@ -68,21 +68,97 @@ import SDLensStudy
     #expect(strange.pixel(3, 0) == [100, 0, 255])
   }
 
+  /// The opacity grows from a little at the lowest activation to all of it at the highest.
+  @Test func risingCoversLetTheObjectShow() {
+    let white = Picture(SIMD3(255, 255, 255), width: 4, height: 1)
+    let heatMap = HeatMap(opacity: 0.6, cover: .rising, range: 0...10)
+    let map = Tensor([0, 1e-6, 5, 10], [1, 4])
+    let drawn = heatMap(map, over: white)
+    #expect(drawn.pixel(0, 0) == [255, 255, 255])
+    // 0.15, 0.575 and 1 of an opacity of 0.6, in 255 steps.
+    #expect(
+      heatMap.overlay(map).samples.enumerated().filter { $0.offset % 4 == 3 }.map(\.element) == [
+        0, 22, 87, 153,
+      ])
+    #expect(drawn.pixel(3, 0) == HeatMap(opacity: 0.6)(map, over: white).pixel(3, 0))
+    #expect(drawn.pixel(1, 0).allSatisfy { $0 >= 233 })
+  }
+
+  /// Numbers that are not finite draw something, whatever else the map holds and whatever its range is.
+  @Test(arguments: [HeatMap.Cover.even, .rising], [false, true])
+  func mapsThatAreNotFiniteAreDrawn(_ cover: HeatMap.Cover, _ smooth: Bool) {
+    let picture = Picture(SIMD3(10, 200, 30), width: 8, height: 8)
+    let most = Float.greatestFiniteMagnitude
+    let maps: [[Float]] = [
+      [.nan, .nan, .nan, .nan], [.infinity, -.infinity, .nan, 0],
+      [.infinity, .infinity, .infinity, .infinity],
+      [-most, most, 0, .nan], [.leastNonzeroMagnitude, 0, 0, .infinity], [-1, -2, -3, -4],
+    ]
+    let ranges: [ClosedRange<Float>?] = [
+      nil, 0...0, 0...most, -most...most, -.infinity...(.infinity), 0...(.infinity),
+    ]
+    for map in maps.map({ Tensor($0, [2, 2]) }) {
+      for range in ranges {
+        let heatMap = HeatMap(smooth: smooth, cover: cover, range: range)
+        #expect(heatMap(map, over: picture).width == 8 && heatMap.overlay(map).width == 2)
+      }
+      #expect(ColdMap(smooth: smooth)(map, over: picture).width == 8)
+      #expect(MaskOverlay()(map, over: picture).width == 8)
+    }
+    #expect(Picture(Tensor([.nan, .infinity, -.infinity], [1, 1, 1, 3])).samples == [0, 255, 0])
+  }
+
+  @Test func scalesTellTheHighestValue() {
+    let scale = HeatMap.ofFigures.scale(to: 12.345)
+    #expect(scale.low == "0" && scale.high == "12.3")
+    #expect(
+      scale.strip?.samples
+        == ColorMap.jet.table.flatMap { [UInt8($0 >> 16), UInt8($0 >> 8 & 255), UInt8($0 & 255)] })
+    for highest in [0, -1, .nan] as [Float] {
+      #expect(HeatMap.ofFigures.scale(to: highest) == ColorScale(low: "not active"))
+    }
+    #expect(HeatMap.ofFigures.scale(to: .infinity).high == "inf")
+    let numbers = [0, 0.0123456, 0.5, 1, 9.876, 78.94, 382.5, 12_345, 1e-9, -2.5, 3e8, .nan]
+    #expect(
+      numbers.map(\.threeDigits)
+        == [
+          "0", "0.0123", "0.500", "1.00", "9.88", "78.9", "382", "12345", "1.00e-09", "-2.50", "3.00e+08",
+          "nan",
+        ])
+  }
+
+  /// The sum over the colours, from nearly white to dark red, with the highest power of two that fits.
   @Test func differences() {
+    let table = ColorMap.blueRed.table.map { [UInt8($0 >> 16), UInt8($0 >> 8 & 255), UInt8($0 & 255)] }
     let a = Picture(width: 2, height: 1, samples: [10, 200, 30, 5, 5, 5])
     let b = Picture(width: 2, height: 1, samples: [20, 100, 30, 5, 5, 5])
-    #expect(Difference.absolute(a, b).samples == [10, 100, 0, 0, 0, 0])
-    #expect(Difference.absolute(a, b, gain: 3).samples == [30, 255, 0, 0, 0, 0])
-    let signed = Difference.signed(a, b)
-    #expect(signed.pixel(1, 0).allSatisfy { $0 > 240 }, "no change is white")
-    #expect(signed.pixel(0, 0)[2] > signed.pixel(0, 0)[0], "darker is blue")
-    let lighter = Difference.signed(b, a).pixel(0, 0)
-    #expect(lighter[0] > lighter[2], "lighter is red")
-    let black = Picture(SIMD3(0, 0, 0), width: 1, height: 1)
-    let white = Picture(SIMD3(255, 255, 255), width: 1, height: 1)
-    let table = ColorMap.blueRed.table.map { [UInt8($0 >> 16), UInt8($0 >> 8 & 255), UInt8($0 & 255)] }
-    #expect(Difference.signed(black, white).samples == table[255])
-    #expect(Difference.signed(white, black).samples == table[0])
+    let plain = Difference(a, b, gain: 1)
+    #expect(
+      plain.picture.samples == [128 + 110 * 128 / 765, 128].flatMap { table[$0] }
+        && plain.title == "difference")
+    // 110 · 4 is within 765, 110 · 8 is not.
+    let found = Difference(a, b)
+    #expect(found.gain == 4 && found.title == "difference × 4" && found == Difference(b, a))
+    #expect(found.scale.low == "× 4: 0" && found.scale.high == "191")
+    #expect(found.picture.samples == [128 + 440 * 128 / 765, 128].flatMap { table[$0] })
+    #expect(
+      Difference(a, b, gain: 100).picture.pixel(0, 0) == table[255], "what is beyond the scale is at its end")
+    let none = Difference(a, a)
+    #expect(none.isNone && none.gain == 1 && none.title == "no difference" && none.scale.strip == nil)
+    let (black, white) = (SIMD3<UInt8>(0, 0, 0), SIMD3<UInt8>(255, 255, 255))
+    #expect(Difference(Picture(black, width: 1, height: 1), Picture(white, width: 1, height: 1)).gain == 1)
+    // One step of one sample is seen, but not as the whole scale.
+    var step = Picture(black, width: 10, height: 10)
+    step.samples[0] = 1
+    let least = Difference(step, Picture(black, width: 10, height: 10))
+    #expect(least.gain == 256 && least.picture.pixel(0, 0) == table[128 + 256 * 128 / 765])
+    // Half a percent of the pixels may be beyond the scale.
+    var few = Picture(black, width: 20, height: 20)
+    for index in few.samples.indices { few.samples[index] = 2 }
+    few.samples.replaceSubrange(0..<6, with: repeatElement(255, count: 6))
+    #expect(Difference(few, Picture(black, width: 20, height: 20)).gain == 64)
+    let grey = Picture(width: 1, height: 1, channels: 1, samples: [7])
+    #expect(Difference(grey, Picture(black, width: 1, height: 1), gain: 1).scale.high == "765")
   }
 
   @Test func masksHaveAClosedOutline() {

@@ -46,10 +46,13 @@ import SDLensStudy
     let columns = ["heat map", "A −6.0", "A +6.0", "B γ = 1", "C.0", "C.1"]
     let grid = Grid(
       title: Self.prompts[0], note: "down.2.1 · the most active features", columns: columns,
-      rows: [4977, 2301, 15].map { Grid.Row("#\($0)", cells: columns.count) }, cellWidth: 128,
-      colorBar: Grid.ColorBar(.jet, label: "activation", low: "lowest", high: "highest"))
-    try grid.write(to: folder + "/features.png") { row in
-      [HeatMap()(Self.activations(row), over: Self.picture(row))] + (1..<6).map { Self.picture(row + $0) }
+      rows: [4977, 2301, 15].map { feature in
+        Grid.Row("#\(feature)", cells: columns.indices.map { Grid.Cell(hasScale: $0 == 0) })
+      }, cellWidth: 128)
+    try grid.draw(to: folder + "/features.png") { row in
+      let heat = HeatMap.ofFigures(Self.activations(row), over: Self.picture(row))
+      return [Grid.Drawing(heat, scale: HeatMap.ofFigures.scale(to: 1.2))]
+        + (1..<6).map { Grid.Drawing(Self.picture(row + $0)) }
     }
     try expectValid(folder + "/features.png")
   }
@@ -66,7 +69,7 @@ import SDLensStudy
         HeatMap()(map, over: picture), HeatMap(smooth: true)(map, over: picture),
         HeatMap(colors: .viridis, smooth: true, opacity: 0.7)(map, over: picture),
         ColdMap()(map, over: picture),
-        MaskOverlay()(map, over: picture), Difference.signed(picture, Self.picture(row + 1)),
+        MaskOverlay()(map, over: picture), Difference(picture, Self.picture(row + 1)).picture,
       ]
     }
     try expectValid(folder + "/prompts.png")

@@ -64,8 +64,16 @@ struct FigureJob {
     }
   }
 
+  /// Shows how far so many trials of what features do are.
+  func trying(_ count: Int) {
+    progress.count(to: count, unit: "features")
+    darkroom.advance = { progress.advance("trying what features do") }
+  }
+
   /// Draws a figure, and reports it.
   func draw(_ figure: Figure) throws {
+    var figure = figure
+    figure.origin = try study.origin(settings)
     progress.noteUnknownWords(of: Set(figure.sources.map(\.prompt)).sorted(), folder)
     progress.count(to: figure.work, unit: "passes")
     darkroom.advance = { progress.advance("drawing") }

@@ -14,7 +14,9 @@ struct VisualizeAnnotation: ParsableCommand {
       their cold maps and their heat maps.
       """)
 
-  @Argument(help: ArgumentHelp("Features. (default: the first that is ever active)", valueName: "n"))
+  @Argument(
+    help: ArgumentHelp(
+      "Features. (default: one that changes pictures, and that at most half of them have)", valueName: "n"))
   var features: [Int] = []
 
   @Option(help: ArgumentHelp("The transformer block.", valueName: "block"))
@@ -34,9 +36,15 @@ struct VisualizeAnnotation: ParsableCommand {
     let job = try FigureJob(shared, name: "annotation-\(block)", progress) { folder in
       try sae.dictionaries(of: [block], model: folder, in: shared.workspace, progress)
     }
-    let chosen =
-      try features.isEmpty
-      ? Array(RecordedScenes(job.darkroom.dictionaries[block]!).alive.prefix(1)) : features
+    var chosen = features
+    if features.isEmpty {
+      job.trying(EffectiveFeatures.tries(for: 1))
+      // Of a dictionary whose features all are nearly everywhere, one of these.
+      for share in [0.5, 1] where chosen.isEmpty {
+        chosen = try EffectiveFeatures.modulated(
+          1, of: block, by: -6, activeInAtMost: share, job.darkroom)
+      }
+    }
     var figure = AnnotationFigure(block, features: chosen)
     figure.examples = examples
     figure.cellWidth = shared.figure.cell ?? figure.cellWidth

@@ -14,7 +14,9 @@ struct VisualizeFeature: ParsableCommand {
       paper has a third picture instead.
       """)
 
-  @Argument(help: ArgumentHelp("Features. (default: the first six that are ever active)", valueName: "n"))
+  @Argument(
+    help: ArgumentHelp(
+      "Features. (default: six of the strongest, which change pictures most)", valueName: "n"))
   var features: [Int] = []
 
   @Option(help: ArgumentHelp("The transformer block.", valueName: "block"))
@@ -50,11 +52,15 @@ struct VisualizeFeature: ParsableCommand {
     let job = try FigureJob(shared, name: "feature-\(block)", progress) { folder in
       try sae.dictionaries(of: [block], model: folder, in: shared.workspace, progress)
     }
-    let chosen =
-      try features.isEmpty
-      ? Array(RecordedScenes(job.darkroom.dictionaries[block]!).alive.prefix(6)) : features
+    let betas = beta?.values ?? [-6, 6]
+    var chosen = features
+    if features.isEmpty {
+      job.trying(EffectiveFeatures.tries(for: 6))
+      let strongest = betas.max { abs($0 - 1) < abs($1 - 1) } ?? 0
+      chosen = try EffectiveFeatures.modulated(6, of: block, by: strongest, job.darkroom)
+    }
     var figure = FeatureFigure(block, features: chosen, job.settings)
-    figure.betas = beta?.values ?? figure.betas
+    figure.betas = betas
     figure.gammas = gamma?.values ?? figure.gammas
     figure.examples = examples ?? figure.examples
     figure.cellWidth = shared.figure.cell ?? figure.cellWidth

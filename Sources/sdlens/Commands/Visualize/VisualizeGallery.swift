@@ -12,7 +12,7 @@ struct VisualizeGallery: ParsableCommand {
     discussion: """
       A folder with index.html, which opens from disk and needs no network: for each feature its strongest recorded \
       pictures with heat maps, the first of them modulated, the feature alone on the empty prompt, statistics and \
-      caption. Cards can be searched by number and caption. Stopped at any moment, the same command goes on; a card \
+      caption. Cards can be searched by number, caption and prompts. Stopped at any moment, the same command goes on; a card \
       is made again only when something of it changed.
       """)
 
@@ -87,7 +87,9 @@ struct VisualizeGallery: ParsableCommand {
     gallery.gammas = gamma?.values ?? gallery.gammas
     gallery.cellWidth = cell
     let chosen = features.numbers(alive: gallery.alive, count: found[block]!.autoencoder.features)
-    let output = output ?? "\(workspace.folder)/pictures/gallery-\(block)"
+    let identity = found[block]!.identity
+    let name = "\(block)-\(identity.name.replacing("/", with: "-"))-\(identity.fingerprint.prefix(8))"
+    let output = output ?? "\(workspace.place.pictures)/gallery-\(name)"
     Interruption.workCanGoOn()
     progress.count(to: chosen.count, unit: "cards")
     let outcome = try gallery.write(chosen, to: output) { progress.advance("making cards", by: $0) }

@@ -14,7 +14,9 @@ struct VisualizePaint: ParsableCommand {
       them the features go into the four quarters, which up to four can.
       """)
 
-  @Argument(help: ArgumentHelp("Features. (default: the strongest of --from)", valueName: "n"))
+  @Argument(
+    help: ArgumentHelp(
+      "Features. (default: of the strongest of --from those that do most there)", valueName: "n"))
   var features: [Int] = []
 
   @Option(
@@ -81,7 +83,8 @@ struct VisualizePaint: ParsableCommand {
     let job = try FigureJob(shared, name: "paint-\(block)", progress) { folder in
       try sae.dictionaries(of: [block], model: folder, in: shared.workspace, progress)
     }
-    let defaults = try job.prompts().instead(of: [FigurePrompts.sloth, FigurePrompts.unrelated[2]])
+    // A model with prompts of its own shows the first of them, as everywhere.
+    let defaults = try job.prompts().instead(of: [FigurePrompts.unrelated[2], FigurePrompts.sloth])
     let settings = job.settings
     let map = job.study.pipeline.mapSize(of: block, settings)
     var areas: [(Mask, String)] = try region.map { (.region(try Region($0)), $0) }
@@ -89,14 +92,19 @@ struct VisualizePaint: ParsableCommand {
       (try Mask(contentsOf: $0, picture: (settings.height, settings.width), map: map), $0)
     }
     if areas.isEmpty { areas = try Self.quarters.map { (.region(try Region($0)), $0) } }
-    let chosen =
-      try features.isEmpty
-      ? job.strongest(areas.count, on: Scene(from ?? defaults[0], settings), of: [block])[0].features
-      : features
-    let k = job.darkroom.dictionaries[block]!.autoencoder.k
+    let strength = strength ?? Double(job.darkroom.dictionaries[block]!.autoencoder.k)
+    let (source, scene) = (Scene(from ?? defaults[1], settings), Scene(prompt ?? defaults[0], settings))
+    var chosen = features
+    if features.isEmpty {
+      let tries = EffectiveFeatures.tries(for: areas.count)
+      let strong = try job.strongest(tries, on: source, of: [block])[0].features
+      job.trying(areas.indices.reduce(0) { $0 + max(0, strong.count - $1) })
+      chosen = try EffectiveFeatures.added(
+        strong, to: scene, on: areas.map(\.0), of: block, strength: strength, job.darkroom)
+    }
     var figure = PaintFigure(
-      zip(chosen, areas).map { PaintFigure.Stroke($0, on: $1.0, called: $1.1) }, of: block,
-      on: Scene(prompt ?? defaults[1], settings), strength: strength ?? Double(k))
+      zip(chosen, areas).map { PaintFigure.Stroke($0, on: $1.0, called: $1.1) }, of: block, on: scene,
+      strength: strength)
     figure.cellWidth = shared.figure.cell ?? figure.cellWidth
     try job.draw(figure.figure(job.darkroom))
   }

@@ -48,13 +48,16 @@ struct VisualizeTraining: ParsableCommand {
     let names = (parts.last ?? "").split(separator: "+").map(String.init)
     // …/training/<block>/<names>: the dictionaries lie in …/saes/<block>/.
     let block = parts.dropLast().last.flatMap { try? BlockName($0) } ?? block
-    let statistics = try names.map { name in
+    let dictionaries = try names.map { name in
       let path = "\(workspace.place.dictionaries(of: block))/\(name)"
-      return FileManager.default.fileExists(atPath: path) ? try DictionaryFolder(path).statistics : nil
+      return FileManager.default.fileExists(atPath: path) ? try DictionaryFolder(path) : nil
     }
     let figure = try FigureOptions.path(
       output, "training-\(block)-\(names.joined(separator: "+"))", workspace)
-    try TrainingCurves.write(log: "\(folder)/log.jsonl", statistics: statistics, names: names, to: figure)
+    let labels = zip(names, dictionaries).map { $1?.label ?? $0 }
+    try TrainingCurves.write(
+      log: "\(folder)/log.jsonl", statistics: dictionaries.map { $0?.statistics }, names: labels,
+      of: "\(block)", to: figure)
     try report.json
       ? Output.print(json: Result(figure: figure, dictionaries: names)) : Output.print(figure)
   }

@@ -14,7 +14,8 @@ struct VisualizeTransfer: ParsableCommand {
       in which each is strongest.
       """)
 
-  @Argument(help: ArgumentHelp("Features. (default: the strongest of --from)", valueName: "n"))
+  @Argument(
+    help: ArgumentHelp("Features. (default: of the strongest of --from those that do most)", valueName: "n"))
   var features: [Int] = []
 
   @Option(
@@ -62,11 +63,16 @@ struct VisualizeTransfer: ParsableCommand {
     // Taken together, so that a model with prompts of its own has four different ones.
     let defaults = try job.prompts().instead(of: [FigurePrompts.sloth] + FigurePrompts.unrelated)
     let source = features.isEmpty ? Scene(from ?? defaults[0], job.settings) : nil
-    let chosen = try source.map { try job.strongest(top, on: $0, of: [block])[0].features } ?? features
     let scenes = job.scenes(prompt.isEmpty ? Array(defaults.dropFirst()) : prompt)
-    let k = job.darkroom.dictionaries[block]!.autoencoder.k
-    var figure = TransferFigure(
-      chosen, of: block, from: source, on: scenes, strength: strength ?? Double(k))
+    let strength = strength ?? Double(job.darkroom.dictionaries[block]!.autoencoder.k)
+    var chosen = features
+    if let source {
+      let strong = try job.strongest(EffectiveFeatures.tries(for: top), on: source, of: [block])[0].features
+      job.trying(strong.count * scenes.count)
+      chosen = try EffectiveFeatures.added(
+        top, of: strong, to: scenes, of: block, strength: strength, job.darkroom)
+    }
+    var figure = TransferFigure(chosen, of: block, from: source, on: scenes, strength: strength)
     figure.cellWidth = shared.figure.cell ?? figure.cellWidth
     try job.draw(try figure.figure(job.darkroom))
   }
