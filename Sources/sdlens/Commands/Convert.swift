@@ -36,6 +36,7 @@ struct Convert: ParsableCommand {
   func run() throws {
     try AtomicFolder.check(destination)
     let saved = try SavedAutoencoder.read(source)
+    saved.sayNotes()
     try saved.write(to: destination, as: to)
     guard report.json else { return try Output.print(destination) }
     let sae = saved.autoencoder

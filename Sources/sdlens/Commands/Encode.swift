@@ -51,7 +51,9 @@ struct Encode: ParsableCommand {
 
   func run() throws {
     try AtomicFile.check(output)
-    var autoencoder = try SavedAutoencoder.read(sae).autoencoder
+    let saved = try SavedAutoencoder.read(sae)
+    saved.sayNotes()
+    var autoencoder = saved.autoencoder
     if let k {
       guard k <= autoencoder.features else {
         throw BadCodes(

@@ -33,8 +33,8 @@ struct Statistics: ParsableCommand {
     let dictionary: String
     let block: String
     let vectors: Int
-    let explainedVariance: Double
-    let meanExplainedVariance: Double
+    let explainedVariance: Double?
+    let meanExplainedVariance: Double?
     let k: Int
     let componentsExplainedVariance: Double?
     let componentsMeanExplainedVariance: Double?
@@ -45,6 +45,7 @@ struct Statistics: ParsableCommand {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let saved = try SavedAutoencoder.read(sae)
+    for note in saved.notes { progress.note(note) }
     guard let block = block?.description ?? saved.block else { throw BlockUnknown(path: sae) }
     let store = try ActivationStore(workspace.path(ofStore: store))
     progress.count(to: store.pictures, unit: "pictures")
@@ -60,8 +61,11 @@ struct Statistics: ParsableCommand {
       componentsMeanExplainedVariance: survey.components?.meanExplainedVariance(of: k),
       neverActiveShare: Double(survey.statistics.dead.count) / Double(survey.statistics.features))
     progress.clear()
+    if result.explainedVariance == nil {
+      progress.note("The vectors of \(block) are all equal, so there is no variance to explain")
+    }
     guard !report.json else { return try Output.print(json: result) }
-    func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "–" }
+    func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "undefined" }
     try Output.print(
       Table(
         left: [0],

@@ -22,6 +22,7 @@ struct SAEOptions: ParsableArguments {
   ) throws -> [BlockName: DictionaryFolder] {
     let fingerprint = try model.fingerprint().description
     let given = try sae.map { name in try open(name, blocks, workspace) }
+    for each in given { each.saved.sayNotes() }
     return try Dictionary(
       uniqueKeysWithValues: blocks.map { block in
         // One that does not tell its block is for the only block asked for.
