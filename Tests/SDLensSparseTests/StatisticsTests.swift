@@ -125,6 +125,43 @@ import Testing
     }
   }
 
+  /// A dictionary of 2 directions for the vectors of the fixture.
+  private func pair(_ scale: Float = 1) -> SparseAutoencoder {
+    SparseAutoencoder(
+      k: 1, encoder: .random([2, 6], seed: 1, scale: scale), decoder: .random([2, 6], seed: 2),
+      preBias: Tensor([6]), latentBias: Tensor([2]))
+  }
+
+  @Test func aSurveyOfEqualVectors() throws {
+    let store = try StoreFixture(first: Tensor(repeating: 0.7, [120, 6])).store()
+    let survey = try DictionarySurvey(of: pair(), block: "down.2.1", in: store)
+    #expect(survey.variance.global == nil && survey.variance.perDimension == nil && survey.components == nil)
+    #expect(survey.statistics.vectors == 120)
+  }
+
+  /// Activations beyond 65504: maps as float32, in the file and back.
+  @Test func mapsBeyondHalfPrecision() throws {
+    let store = try StoreFixture(first: .random([120, 6], seed: 3, scale: 1e6)).store()
+    let survey = try DictionarySurvey(of: pair(), block: "down.2.1", in: store)
+    let folder = try TemporaryFolder()
+    try DictionaryFolder.write(survey, of: store, to: folder.path)
+    #expect(try Safetensors(contentsOf: folder("examples.safetensors")).entry("maps")?.type == .f32)
+    let again = try FeatureExamples(contentsOf: folder("examples.safetensors"), features: 2)
+    #expect(survey.statistics.maximum.max()! > 65504)
+    for feature in 0..<2 {
+      #expect(again[feature] == survey.examples[feature])
+      #expect(again.map(of: feature, rank: 0) == survey.examples.map(of: feature, rank: 0))
+    }
+  }
+
+  @Test func activationsBeyondFloatAreNamed() throws {
+    let store = try StoreFixture(first: .random([120, 6], seed: 3, scale: 1e30)).store()
+    let message = errorMessage { try DictionarySurvey(of: pair(1e10), block: "down.2.1", in: store) }
+    #expect(
+      message.hasPrefix("the activation of feature ") && message.contains(" in picture 0 is inf, too large"),
+      "\(message)")
+  }
+
   @Test func aSurveyGoesThroughTheWholeStore() throws {
     let fixture = try StoreFixture(writing: [0, 2])
     let store = try fixture.store()

@@ -33,11 +33,11 @@ struct Statistics: ParsableCommand {
     let dictionary: String
     let block: String
     let vectors: Int
-    let explainedVariance: Double?
-    let meanExplainedVariance: Double?
+    @Nullable var explainedVariance: Double?
+    @Nullable var meanExplainedVariance: Double?
     let k: Int
-    let componentsExplainedVariance: Double?
-    let componentsMeanExplainedVariance: Double?
+    @Nullable var componentsExplainedVariance: Double?
+    @Nullable var componentsMeanExplainedVariance: Double?
     let neverActiveShare: Double
   }
 

@@ -1,0 +1,52 @@
+// Feeds a reader of outside data with what libFuzzer makes up, until one traps, hangs or throws what is no sentence
+// for the user. `Scripts/fuzz` builds and runs it.
+//
+//     sdlens-fuzz --list               the targets
+//     sdlens-fuzz --seeds TARGET       the files it begins with, from the root of the repository
+//     sdlens-fuzz TARGET [option…]     runs it; the options are those of libFuzzer
+
+import CFuzzer
+import Foundation
+import SDLensCore
+
+let arguments = CommandLine.arguments
+let targets = coreTargets + sparseTargets + diffusionTargets + studyTargets
+
+func stop(_ message: String) -> Never {
+  FileHandle.standardError.write(Data((message + "\n").utf8))
+  exit(2)
+}
+
+func named(_ name: String?) -> FuzzTarget {
+  guard let name, let target = targets.first(where: { $0.name == name }) else {
+    stop("name a target: \(targets.map(\.name).joined(separator: " "))")
+  }
+  return target
+}
+
+/// What libFuzzer calls, which takes a C function without a context; set once before it does.
+nonisolated(unsafe) var body: (UnsafeRawBufferPointer) throws -> Void = { _ in }
+
+switch arguments.dropFirst().first {
+case "--list": for target in targets { print(target.name) }
+case "--seeds": for seed in try named(arguments.dropFirst(2).first).seeds { print(seed) }
+default:
+  let target = named(arguments.dropFirst().first)
+  let folder = try Scratch()
+  body = try target.prepare(folder)
+  var argc = Int32(arguments.count - 1)
+  var argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv + 1
+  let status = LLVMFuzzerRunDriver(&argc, &argv) { bytes, count in
+    do {
+      try body(UnsafeRawBufferPointer(start: bytes, count: count))
+      return 0
+    } catch let error as any UserError {
+      // The sentence is made, too: it may trap on what it tells.
+      return error.description.isEmpty ? fatalError("an error without a sentence") : 0
+    } catch {
+      fatalError("a raw error: \(error)")
+    }
+  }
+  folder.remove()
+  exit(status)
+}
