@@ -1,9 +1,9 @@
 // Feeds a reader of outside data with what libFuzzer makes up, until one traps, hangs or throws what is no sentence
 // for the user. `Scripts/fuzz` builds and runs it.
 //
-//     sdlens-fuzz --list               the targets
-//     sdlens-fuzz --seeds TARGET       the files it begins with, from the root of the repository
-//     sdlens-fuzz TARGET [option…]     runs it; the options are those of libFuzzer
+//     sdlens-fuzz --list                  the targets
+//     sdlens-fuzz --seeds TARGET FOLDER   writes what it begins with
+//     sdlens-fuzz TARGET [option…]        runs it; the options are those of libFuzzer
 
 import CFuzzer
 import Foundation
@@ -29,7 +29,10 @@ nonisolated(unsafe) var body: (UnsafeRawBufferPointer) throws -> Void = { _ in }
 
 switch arguments.dropFirst().first {
 case "--list": for target in targets { print(target.name) }
-case "--seeds": for seed in try named(arguments.dropFirst(2).first).seeds { print(seed) }
+case "--seeds" where arguments.count == 4:
+  for (index, seed) in named(arguments[2]).seeds.enumerated() {
+    try Data(seed.bytes()).write(to: URL(fileURLWithPath: "\(arguments[3])/seed-\(index)"))
+  }
 default:
   let target = named(arguments.dropFirst().first)
   let folder = try Scratch()
@@ -42,7 +45,8 @@ default:
       return 0
     } catch let error as any UserError {
       // The sentence is made, too: it may trap on what it tells.
-      return error.description.isEmpty ? fatalError("an error without a sentence") : 0
+      precondition(!error.description.isEmpty, "an error without a sentence")
+      return 0
     } catch {
       fatalError("a raw error: \(error)")
     }
