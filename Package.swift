@@ -3,7 +3,13 @@ import PackageDescription
 
 let package = Package(
   name: "sdlens",
-  products: [.executable(name: "sdlens", targets: ["sdlens"])],
+  products: [
+    .executable(name: "sdlens", targets: ["sdlens"]),
+    .library(name: "SDLensCore", targets: ["SDLensCore"]),
+    .library(name: "SDLensDiffusion", targets: ["SDLensDiffusion"]),
+    .library(name: "SDLensSparse", targets: ["SDLensSparse"]),
+    .library(name: "SDLensStudy", targets: ["SDLensStudy"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
   ],
@@ -56,3 +62,14 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// The fuzz targets need libFuzzer and the flags of `Scripts/fuzz`.
+if let runtime = Context.environment["SDLENS_FUZZER"] {
+  package.targets += [
+    .systemLibrary(name: "CFuzzer", path: "Fuzz/CFuzzer"),
+    .executableTarget(
+      name: "sdlens-fuzz",
+      dependencies: ["CFuzzer", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy"],
+      path: "Fuzz/sdlens-fuzz", linkerSettings: [.unsafeFlags([runtime, "-lstdc++"])]),
+  ]
+}

@@ -7,6 +7,10 @@ SAELens files are loaded by `sae_lens.SAE.load_from_disk`; sdxl-unbox files by `
 sparsify files by `sparsify.SparseCoder` where that package (eai-sparsify) is installed, else by their names. Codes of
 512 vectors: the indices must be equal, the values within 1e-5 of the largest. Every format is also converted back,
 which must give the same file bit for bit.
+
+Then the other way: TopK dictionaries of SAELens with every option that it applies when it runs, trained and with norms
+far from 1, and state dictionaries of sdxl-unbox as training programs wrap them; codes and reconstructions of sdlens must be
+those of SAELens, and the dictionaries the same as without the wrapping.
 """
 
 import argparse
@@ -57,7 +61,78 @@ def main() -> int:
                 f"{'the same' if same else 'OTHER'} codes; back {'the same' if back else 'OTHER'} bytes"
                 f"{'' if good else '  FAIL'}"
             )
+        failures += options_of_saelens(options, folder, h)
+        failures += wrapped(options, folder)
     return 1 if failures else 0
+
+
+def options_of_saelens(options: argparse.Namespace, folder: Path, h: torch.Tensor) -> int:
+    """How many of SAELens' dictionaries sdlens reads as something else."""
+    from sae_lens import SAE, TopKTrainingSAE, TopKTrainingSAEConfig
+
+    failures, d, n = 0, options.width, options.features
+    for rescale, centred, spread, k in [
+        (True, True, 0, options.k), (True, True, 2, options.k), (True, False, 2, 1), (False, True, 2, options.k),
+        (False, False, 1, n // 2), (True, True, 4, n),
+    ]:
+        name = f"saelens-{rescale}-{centred}-{spread}-{k}"
+        config = TopKTrainingSAEConfig(
+            d_in=d, d_sae=n, k=k, rescale_acts_by_decoder_norm=rescale, apply_b_dec_to_input=centred
+        )
+        sae = TopKTrainingSAE(config)
+        for parameter in sae.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+        sae.W_dec.mul_(torch.logspace(-spread, spread, n)[:, None])
+        # Both as a training leaves it; `save_inference_model` folds what it can.
+        for kind, save in [("training", sae.save_model), ("inference", sae.save_inference_model)]:
+            save(folder / f"{name}-{kind}")
+            theirs = SAE.load_from_disk(folder / f"{name}-{kind}", device="cpu").double()
+            theirs.dtype = torch.float64
+            values = theirs.encode(h.double())
+            values = values.to_dense() if values.is_sparse else values
+            ours = codes(options.sdlens, folder, f"{name}-{kind}")
+            error = compare(ours, values.float())
+            rows = folder / "rows.safetensors"
+            sdlens(
+                options.sdlens, "encode", "--decode", "--sae", folder / f"{name}-{kind}",
+                "--input", folder / f"{name}-{kind}.safetensors", "--output", rows,
+            )  # fmt: skip
+            wanted = theirs.decode(values)
+            distance = ((load_file(rows)["rows"] - wanted).abs().max() / wanted.abs().max()).item()
+            good = error <= TOLERANCE and distance <= TOLERANCE
+            failures += not good
+            print(
+                f"saelens {kind}, rescale {rescale}, centred {centred}, norms 1e±{spread}, k {k}: codes {error:.1e}, "
+                f"rows {distance:.1e}{'' if good else '  FAIL'}"
+            )
+    return failures
+
+
+def wrapped(options: argparse.Namespace, folder: Path) -> int:
+    """How many wrapped state dictionaries sdlens reads as something else."""
+    state = torch.load(folder / "sdxl-unbox" / "state_dict.pth", weights_only=True)["state_dict"]
+    adam = torch.optim.Adam([torch.nn.Parameter(value.float()) for value in state.values()])
+    cases = {
+        "bare": state,
+        "model": {"model": state, "optimizer": adam.state_dict(), "step": 7},
+        "data parallel": {"model_state_dict": {f"module.{name}": value for name, value in state.items()}, "epoch": 1},
+        "compiled": {f"_orig_mod.{name}": value for name, value in state.items()},
+        "in a larger model": {"state_dict": {f"model.sae.{name}": value for name, value in state.items()}},
+        "float64": {name: value.double() if value.is_floating_point() else value for name, value in state.items()},
+    }
+    failures = 0
+    for name, value in cases.items():
+        source, result = folder / f"wrapped-{name}", folder / f"wrapped-{name}-out"
+        source.mkdir()
+        for file in ["config.json", "mean.pt", "std.pt"]:
+            (source / file).write_bytes((folder / "sdxl-unbox" / file).read_bytes())
+        torch.save(value, source / "state_dict.pth")
+        sdlens(options.sdlens, "convert", source, result, "--to", "sdlens")
+        mine, other = (load_file(path / "sae.safetensors") for path in [folder / "own", result])
+        good = all(mine[key].equal(other[key]) for key in mine)
+        failures += not good
+        print(f"state dictionary, {name}: {'the same' if good else 'OTHER'} numbers{'' if good else '  FAIL'}")
+    return failures
 
 
 def make(folder: Path, n: int, d: int, k: int) -> None:

@@ -21,6 +21,7 @@ SECTIONS = [
     "model", "tokenizer", "text", "layers", "randn", "unet", "vae", "sampling", "pipeline",
     "sparse_training",
     "sparse_formats",
+    "dictionary_variants",
     "unbox_activations",
     "principal_components",
     "interventions",

@@ -121,6 +121,42 @@ import Testing
         == "'x' cannot be read as PNG: Invalid IHDR data; check that it is a PNG file, or make it again")
   }
 
+  /// Texts, profiles and pixels that say they are gigabytes, behind a header of 64 × 64.
+  @Test(arguments: ["iTXt", "zTXt", "tEXt", "iCCP", "eXIf", "IDAT", "PLTE", "tRNS"])
+  func aLengthIsNotBelieved(type: String) throws {
+    for length in ["7fffffff", "ffffffff", "00800000", "00000015"] {
+      let chunk =
+        length + type.utf8.map { String($0, radix: 16) }.joined() + "61620000000000000000000000000000"
+      let path = try folder.write(png("000000400000004008000000" + "00" + "8f026b5f" + chunk), to: "x")
+      #expect(
+        errorMessage { try PNG.read(path) }
+          == "'\(path)' cannot be read as PNG: read beyond end of data; check that it is a PNG file, or make it again",
+        "\(length)")
+    }
+  }
+
+  /// 16,000 × 16,000 pixels in a few bytes: not even zeros are packed so small.
+  @Test func pixelsThatCannotBeThereTakeNoMemory() throws {
+    let whole = try PNG.encode(
+      Picture(width: 4000, height: 4000, channels: 1, samples: Array(repeating: 7, count: 16_000_000)))
+    #expect(try PNG.read(folder.write(whole, to: "whole")).samples.count == 48_000_000)
+    let header = unhex("00003e8000003e80" + "0800000000" + "00000000")
+    var bytes = whole.prefix(16) + header + whole.dropFirst(33)
+    let checksum = PNGTests.checksum(Array(bytes[12..<29]))
+    for (index, shift) in [24, 16, 8, 0].enumerated() {
+      bytes[29 + index] = UInt8(truncatingIfNeeded: checksum >> shift)
+    }
+    let path = try folder.write(bytes, to: "x")
+    #expect(errorMessage { try PNG.read(path) }.contains(" bytes of pixels are too few for 16000 × 16000"))
+  }
+
+  /// The CRC-32 of PNG.
+  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    ~bytes.reduce(~UInt32(0)) { sum, byte in
+      (0..<8).reduce(sum ^ UInt32(byte)) { sum, _ in sum >> 1 ^ (sum & 1 == 1 ? 0xEDB8_8320 : 0) }
+    }
+  }
+
   /// The bytes of a file from the content of its first chunk on.
   private func png(_ rest: String) -> [UInt8] { unhex("89504e470d0a1a0a0000000d49484452" + rest) }
 

@@ -163,12 +163,12 @@ import Testing
       "saelens", "cfg.json", #""reshape_activations": "none""#, #""reshape_activations": "hook_z""#,
       says: "'reshape_activations' is \"hook_z\", which is not supported"),
     Change(
-      "saelens", "cfg.json", #""apply_b_dec_to_input": true"#, #""apply_b_dec_to_input": false"#,
-      says: "'apply_b_dec_to_input' is false, which is not supported"),
+      "saelens", "cfg.json", #""apply_b_dec_to_input": true"#, #""apply_b_dec_to_input": 1"#,
+      says: "'apply_b_dec_to_input' is 1, but it must be true or false"),
     Change(
       "saelens", "cfg.json", #""rescale_acts_by_decoder_norm": false"#,
-      #""rescale_acts_by_decoder_norm": true"#,
-      says: "'rescale_acts_by_decoder_norm' is true, which is not supported"),
+      #""rescale_acts_by_decoder_norm": "yes""#,
+      says: "'rescale_acts_by_decoder_norm' is \"yes\", but it must be true or false"),
     Change("saelens", "cfg.json", #""k": 3"#, #""k": 25"#, says: "'k' is 25, but it must be at most 24"),
     Change("saelens", "cfg.json", #""k": 3"#, #""k": 0"#, says: "'k' is 0, but it must be an integer from 1"),
     Change(

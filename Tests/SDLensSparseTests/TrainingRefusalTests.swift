@@ -69,6 +69,16 @@ import Testing
         + "make it the same or train them one after the other")
   }
 
+  @Test(arguments: [Float(3e38), 1e25, 1e-24, 1e-30]) func varianceBeyondFloat(scale: Float) {
+    let vectors = Tensor.random([50, 6], seed: 1)
+    let scaled = Tensor(vectors.elements.map { max(-1, min(1, $0)) * scale }, [50, 6])
+    let message = errorMessage { try Trainer(source: MemorySource(scaled), settings: [Self.settings()]) }
+    #expect(message.hasPrefix("the first 50 vectors differ by up to "), "\(message)")
+    #expect(
+      message.hasSuffix(
+        "whose square float32 cannot hold, so they cannot be learned from; scale the activations to about 1"))
+  }
+
   @Test(arguments: [Float.nan, .infinity, -.infinity]) func vectorsThatAreNotFinite(_ value: Float) throws {
     var vectors = Tensor.random([50, 6], seed: 1)
     vectors[40 * 6 + 5] = value
@@ -94,11 +104,20 @@ import Testing
   }
 
   @Test func aLossThatIsNotFinite() throws {
+    // The first vectors, from which the scale is taken, are as they should be.
+    var vectors = Tensor.random([50, 6], seed: 1)
+    vectors[20 * 6] = 1e25
     let trainer = try Trainer(
-      source: MemorySource(.random([50, 6], seed: 1, scale: 1e20)), settings: [Self.settings()])
+      source: MemorySource(vectors),
+      settings: [
+        Self.settings {
+          $0.medianVectors = 10; $0.scaleVectors = 10
+        }
+      ])
+    _ = try trainer.step()
     #expect(
       errorMessage { try trainer.step() }
-        == "the loss of dictionary 0 is not finite any more at step 1; resume from the last checkpoint with a "
+        == "the loss of dictionary 0 is not finite any more at step 2; resume from the last checkpoint with a "
         + "lower learning rate, or with clipping")
   }
 

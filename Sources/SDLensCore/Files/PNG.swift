@@ -50,6 +50,10 @@ public enum PNG {
   private static func decode(
     _ bytes: UnsafeRawBufferPointer, _ path: String, over grey: UInt8
   ) throws -> Picture {
+    // libpng takes the memory that a chunk says it needs before it looks whether the chunk is there.
+    guard let packed = PNGChunk.bytesOfPixels(in: bytes) else {
+      throw PNGError.unreadable(path: path, reason: "read beyond end of data")
+    }
     var image = png_image()
     image.version = UInt32(PNG_IMAGE_VERSION)
     defer { png_image_free(&image) }
@@ -59,6 +63,10 @@ public enum PNG {
     let (width, height) = (Int(image.width), Int(image.height))
     guard width * height <= mostPixels else {
       throw PNGError.tooLarge(path: path, width: width, height: height)
+    }
+    guard PNGChunk.mayHold(bytes, width: width, height: height, packed: packed) else {
+      throw PNGError.unreadable(
+        path: path, reason: "its \(packed) bytes of pixels are too few for \(width) × \(height)")
     }
     image.format = Picture.rgb
     image.flags |= UInt32(PNG_IMAGE_FLAG_16BIT_sRGB)

@@ -12,15 +12,48 @@ struct PNGChunk {
 
   /// Reads the chunk at a position; `nil` when it is not whole.
   init?(in bytes: UnsafeRawBufferPointer, at position: Int) {
-    func number(at position: Int) -> Int {
-      Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
-    }
-    guard bytes.count - position >= 12 else { return nil }
-    let end = position + 8 + number(at: position)
-    guard end + 4 <= bytes.count else { return nil }
-    guard Self.checksum(Array(bytes[position + 4..<end])) == number(at: end) else { return nil }
+    guard let content = Self.content(in: bytes, at: position) else { return nil }
+    guard
+      Self.checksum(Array(bytes[position + 4..<content.upperBound]))
+        == Self.number(in: bytes, at: content.upperBound)
+    else { return nil }
     type = String(decoding: bytes[position + 4..<position + 8], as: UTF8.self)
-    content = position + 8..<end
+    self.content = content
+  }
+
+  /// Where the content of the chunk at a position lies; `nil` when the file ends before it.
+  private static func content(in bytes: UnsafeRawBufferPointer, at position: Int) -> Range<Int>? {
+    guard bytes.count - position >= 12 else { return nil }
+    let end = position + 8 + number(in: bytes, at: position)
+    return end + 4 <= bytes.count ? position + 8..<end : nil
+  }
+
+  private static func number(in bytes: UnsafeRawBufferPointer, at position: Int) -> Int {
+    Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
+  }
+
+  /// The length of all that is in chunks of pixels, IDAT; `nil` when a chunk goes beyond the end. Of what is no PNG
+  /// file, 0.
+  static func bytesOfPixels(in bytes: UnsafeRawBufferPointer) -> Int? {
+    guard bytes.starts(with: signature) else { return 0 }
+    var (position, count) = (signature.count, 0)
+    while position < bytes.count {
+      guard let content = content(in: bytes, at: position) else { return nil }
+      let type = bytes[position + 4..<position + 8]
+      if type.elementsEqual("IDAT".utf8) { count += content.count }
+      if type.elementsEqual("IEND".utf8) { break }
+      position = content.upperBound + 4
+    }
+    return count
+  }
+
+  /// Whether so many pixels can come out of `packed` bytes: zlib makes at most 1032 of one.
+  ///
+  /// - Parameter bytes: a file whose first chunk, IHDR, tells depth and kind of colour.
+  static func mayHold(_ bytes: UnsafeRawBufferPointer, width: Int, height: Int, packed: Int) -> Bool {
+    let samples = [2: 3, 4: 2, 6: 4][bytes[25]] ?? 1
+    let row = (width * samples * Int(bytes[24]) + 7) / 8
+    return height * (row + 1) <= 1032 * packed
   }
 
   /// The bytes of a chunk.

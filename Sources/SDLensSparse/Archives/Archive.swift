@@ -3,8 +3,8 @@ import SDLensCore
 
 /// A zip or tar file, read member by member through libarchive.
 ///
-/// Nothing is unpacked to the disk, and no member may be larger than the whole file: what the programs of the
-/// field write is not compressed, so a file that unpacks to more than it has is no such file.
+/// Nothing is unpacked to the disk, and the members may not be much larger than the whole file: what the programs of
+/// the field write is not compressed, and weights that somebody compressed lose a tenth.
 final class Archive {
   /// A regular file in the archive.
   struct Member {
@@ -20,7 +20,7 @@ final class Archive {
 
   /// Opens a zip file in memory, which must stay where it is while this object lives; `path` is for messages.
   init(zip bytes: UnsafeRawBufferPointer, path: String) throws {
-    (self.path, kind, byteCount, left) = (path, "zip", bytes.count, bytes.count)
+    (self.path, kind, byteCount, left) = (path, "zip", bytes.count, 4 * bytes.count)
     handle = archive_read_new()
     archive_read_support_format_zip_seekable(handle)
     try check(archive_read_open_memory(handle, bytes.baseAddress, bytes.count))
@@ -48,7 +48,9 @@ final class Archive {
       if status == ARCHIVE_EOF { return nil }
       // A warning is about a name or an attribute that this machine cannot express.
       if status != ARCHIVE_WARN { try check(status) }
-      guard archive_entry_filetype(entry) == Self.regular else { continue }
+      guard archive_entry_filetype(entry) == Self.regular, archive_entry_hardlink(entry) == nil else {
+        continue
+      }
       guard let name = archive_entry_pathname_utf8(entry) ?? archive_entry_pathname(entry) else {
         throw problem("a member has no name")
       }

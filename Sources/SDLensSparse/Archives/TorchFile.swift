@@ -6,8 +6,7 @@ import SDLensCore
 package struct TorchFile {
   /// The path, for messages.
   let path: String
-  /// What was saved.
-  package let root: Pickle
+  private let pickle: Pickle.Tree
   private let storages: [String: [UInt8]]
 
   /// Reads a whole file.
@@ -28,7 +27,7 @@ package struct TorchFile {
           : "it does not begin as a zip file does; check the path")
     }
     let members = try Self.members(of: bytes, path)
-    guard let pickle = members["data.pkl"] else {
+    guard let bytes = members["data.pkl"] else {
       throw TorchFileError(path: path, reason: "it has no data.pkl; save it with torch.save")
     }
     if let order = members["byteorder"], order != Array("little".utf8) {
@@ -36,7 +35,7 @@ package struct TorchFile {
         path: path, reason: "its byte order is not little-endian; save it on another machine")
     }
     do {
-      root = try PickleReader.value(of: pickle)
+      pickle = try PickleReader.tree(of: bytes)
     } catch let problem as Pickle.Problem {
       throw TorchFileError(path: path, reason: problem.reason)
     }
@@ -44,10 +43,13 @@ package struct TorchFile {
     storages = members
   }
 
-  /// The elements of a tensor as float32, each one exactly.
+  /// What was saved.
+  package var root: Pickle { pickle.root }
+
+  /// The elements of a tensor as float32, each one exactly or, of 64 bits, to the nearest.
   package func tensor(_ tensor: TorchTensor, name: String) throws -> Tensor {
     guard let result = tensor.tensor(try bytes(of: tensor.storage, name)) else {
-      throw wrongType(tensor, name, "FloatStorage, HalfStorage or BFloat16Storage")
+      throw wrongType(tensor, name, "FloatStorage, HalfStorage, BFloat16Storage or DoubleStorage")
     }
     return result
   }
@@ -62,11 +64,11 @@ package struct TorchFile {
 
   /// The entries of the dictionary that was saved, or of the one under `key` in it.
   package func dictionary(_ key: String? = nil) throws -> [String: Pickle] {
-    guard case .dictionary(let dictionary) = root else {
+    guard let dictionary = root.dictionary else {
       throw TorchFileError(path: path, reason: "it holds \(root.kind), but a dictionary of tensors is needed")
     }
     guard let key else { return dictionary.values }
-    guard case .dictionary(let inner)? = dictionary.values[key] else {
+    guard let inner = dictionary.values[key]?.dictionary else {
       throw TorchFileError(path: path, reason: "it has no dictionary '\(key)'")
     }
     return inner.values

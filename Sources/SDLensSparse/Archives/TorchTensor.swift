@@ -34,13 +34,18 @@ package struct TorchStorage {
   package let count: Int
 
   /// Reads the tuple ("storage", class, key, location, number of elements); where the numbers lay when they
-  /// were saved (`cpu`, `cuda:0`) does not matter.
-  init(persistent id: Pickle) throws {
+  /// were saved (`cpu`, `cuda:0`) does not matter. A storage of complex numbers and the like is named, not read.
+  static func named(_ id: Pickle) throws -> Pickle {
+    let unknown = Pickle.Problem.malformed("it describes a storage in an unknown way")
     guard let parts = id.tuple, parts.count == 5, parts[0].string == "storage",
-      case .global(.storage(let element)) = parts[1], let key = parts[2].string, parts[3].string != nil,
-      let count = parts[4].int, count >= 0, !count.multipliedReportingOverflow(by: element.size).overflow
-    else { throw Pickle.Problem.malformed("it describes a storage in an unknown way") }
-    (self.element, self.key, self.count) = (element, key, count)
+      let key = parts[2].string, parts[3].string != nil, let count = parts[4].int, count >= 0
+    else { throw unknown }
+    switch parts[1] {
+    case .global(.plain(let name)): return .other("a \(name)")
+    case .global(.storage(let element)) where !count.multipliedReportingOverflow(by: element.size).overflow:
+      return .storage(TorchStorage(element: element, key: key, count: count))
+    default: throw unknown
+    }
   }
 }
 
@@ -57,6 +62,10 @@ package struct TorchTensor {
     guard arguments.count >= 4, case .storage(let storage) = arguments[0], let offset = arguments[1].int,
       let sizes = arguments[2].tuple?.map(\.int), let strides = arguments[3].tuple?.map(\.int)
     else { throw Pickle.Problem.malformed("it describes a tensor in an unknown way") }
+    // {"neg": True}: what is stored is the opposite of what it means.
+    guard arguments.count < 7 || arguments[6].dictionary?.values.isEmpty ?? true else {
+      throw Pickle.Problem.malformed("a tensor is a negative or conjugate view; save a clone of it")
+    }
     self.init(
       storage: storage, offset: offset, sizes: sizes.compactMap(\.self), strides: strides.compactMap(\.self))
     guard self.sizes.count == sizes.count, self.strides.count == sizes.count, sizes.count <= 8,
@@ -101,7 +110,10 @@ package struct TorchTensor {
     return TorchTensor(storage: storage, offset: offset, sizes: sizes.reversed(), strides: strides.reversed())
   }
 
-  /// The elements as float32, each one exactly; nil when they are not floats of at most 32 bits.
+  /// Whether `tensor` rounds.
+  package var isDouble: Bool { storage.element == .double }
+
+  /// The elements as float32, each one exactly or, of 64 bits, to the nearest; nil when they are no floats.
   func tensor(_ bytes: [UInt8]) -> Tensor? {
     var all = Tensor(uninitialized: [storage.count])
     guard fill(&all, from: bytes) else { return nil }
@@ -139,6 +151,8 @@ package struct TorchTensor {
           kernel_float_from_half(y.baseAddress!, bytes.bindMemory(to: UInt16.self).baseAddress!, count)
         case .bfloat:
           kernel_float_from_bfloat(y.baseAddress!, bytes.bindMemory(to: UInt16.self).baseAddress!, count)
+        case .double:
+          for (index, value) in bytes.bindMemory(to: Double.self).enumerated() { y[index] = Float(value) }
         default: return false
         }
         return true

@@ -6,6 +6,11 @@ import SDLensCore
 /// A sample is a batch of pictures: `sample_{n}.diff.pth` (the update, [batch, 1, d, h, w]),
 /// `sample_{n}.gen_args.json` (with the prompts) and `sample_{n}.output.pth`, which is passed over. The noise of a
 /// whole batch was drawn from one generator, so that no picture has a seed of its own.
+///
+/// Members are grouped as webdataset groups them: what stands before the first dot of a file's name, with the folder
+/// before it, is the key of a sample, the rest says in small letters what it is. A new key begins a new sample.
+/// Passed over are names without a dot or that begin with one (`._sample_0.diff.pth`, which macOS puts beside files),
+/// and what lies in or is called `__some__`.
 public struct UnboxActivations: Sendable {
   /// What is said of a batch of pictures beside its tensors.
   public struct Batch: Sendable, Equatable {
@@ -23,6 +28,8 @@ public struct UnboxActivations: Sendable {
     public let batch: Batch
     /// The update of the block, [batch, height, width, channels].
     public let update: Tensor
+    /// Whether it was float64 and is rounded.
+    public let isRounded: Bool
   }
 
   /// Where the tars lie.
@@ -73,70 +80,108 @@ public struct UnboxActivations: Sendable {
   public final class Samples {
     private let path: String
     private let archive: Archive
-    private var pending: Archive.Member?
+    private var pending: Part?
+
+    /// A file of a sample.
+    private struct Part {
+      let key: String
+      let kind: String
+      let member: Archive.Member
+
+      /// Nil for what webdataset passes over.
+      init?(_ member: Archive.Member) {
+        let start = member.name.utf8.lastIndex(of: UInt8(ascii: "/")).map {
+          member.name.utf8.index(after: $0)
+        }
+        let name = member.name[(start ?? member.name.startIndex)...]
+        let first = member.name.prefix { $0 != "/" }
+        guard let dot = name.firstIndex(of: "."), dot > name.startIndex,
+          !(first.count >= 4 && first.hasPrefix("__") && first.hasSuffix("__"))
+        else { return nil }
+        key = String(member.name[..<dot])
+        kind = name[dot...].dropFirst().lowercased()
+        self.member = member
+      }
+
+      /// The number of its sample; nil for another file.
+      var number: Int? {
+        let name = key.split(separator: "/").last ?? ""
+        return name.hasPrefix("sample_") ? Int(name.dropFirst("sample_".count)) : nil
+      }
+    }
 
     fileprivate init(tar path: String) throws {
       self.path = path
       archive = try Archive(tar: path)
-      pending = try archive.next()
+      pending = try part()
+    }
+
+    private func part() throws -> Part? {
+      while let member = try archive.next() { if let part = Part(member) { return part } }
+      return nil
     }
 
     /// The next sample; nil at the end.
     ///
     /// - Throws: `ArchiveError`, `TorchFileError` or `MalformedFile`, naming tar and member.
     public func next() throws -> Sample? {
-      var update: Tensor?
-      guard let batch = try members({ update = try self.update($0) }) else { return nil }
-      guard let update, update.shape[0] == batch.prompts.count else {
+      var update: (tensor: Tensor, isRounded: Bool)?
+      guard let batch = try parts({ update = try self.update($0) }) else { return nil }
+      guard let update, update.tensor.shape[0] == batch.prompts.count else {
         throw MalformedFile(
           path: path,
-          reason: "has \(batch.prompts.count) prompts for the \(update?.shape[0] ?? 0) pictures of "
+          reason: "has \(batch.prompts.count) prompts for the \(update?.tensor.shape[0] ?? 0) pictures of "
             + "'sample_\(batch.number)'")
       }
-      return Sample(batch: batch, update: update)
+      return Sample(batch: batch, update: update.tensor, isRounded: update.isRounded)
     }
 
     /// Passes over the next sample's tensors; nil at the end.
     ///
     /// - Throws: as `next`, but for what is wrong in the tensors.
-    public func skip() throws -> Batch? { try members { _ in } }
+    public func skip() throws -> Batch? { try parts { _ in } }
 
     /// The next sample, with its update in the hands of `read`.
-    private func members(_ read: (Archive.Member) throws -> Void) throws -> Batch? {
+    private func parts(_ read: (Archive.Member) throws -> Void) throws -> Batch? {
       guard let first = pending else { return nil }
-      let key = first.name.prefix { $0 != "." }
-      guard key.hasPrefix("sample_"), let number = Int(key.dropFirst("sample_".count)) else {
-        throw MalformedFile(path: path, reason: "holds '\(first.name)', but 'sample_{number}.…' is needed")
+      guard let number = first.number else {
+        throw MalformedFile(
+          path: path, reason: "holds '\(first.member.name)', but 'sample_{number}.…' is needed")
       }
-      var (hasUpdate, batch): (Bool, Batch?) = (false, nil)
-      while let member = pending, member.name.prefix(while: { $0 != "." }) == key {
-        switch member.name.dropFirst(key.count) {
-        case ".diff.pth":
-          try read(member)
-          hasUpdate = true
-        case ".gen_args.json": batch = try self.batch(number, member)
+      var (kinds, batch): (Set<String>, Batch?) = ([], nil)
+      while let part = pending, part.key == first.key {
+        guard kinds.insert(part.kind).inserted else {
+          throw MalformedFile(path: path, reason: "holds '\(part.member.name)' twice; collect it again")
+        }
+        switch part.kind {
+        case "diff.pth": try read(part.member)
+        case "gen_args.json": batch = try self.batch(number, part.member)
         default: break
         }
-        pending = try archive.next()
+        pending = try self.part()
       }
-      guard hasUpdate, let batch else {
+      guard kinds.contains("diff.pth"), let batch else {
         throw MalformedFile(
           path: path,
-          reason: "has no '\(key).\(hasUpdate ? "gen_args.json" : "diff.pth")'; collect it again")
+          reason: "has no '\(first.key).\(kinds.contains("diff.pth") ? "gen_args.json" : "diff.pth")'; "
+            + "collect it again")
       }
       return batch
     }
 
-    private func update(_ member: Archive.Member) throws -> Tensor {
+    private func update(_ member: Archive.Member) throws -> (Tensor, isRounded: Bool) {
       let name = "\(path): \(member.name)"
       let file = try archive.read(member).withUnsafeBytes { try TorchFile($0, path: name) }
       guard case .tensor(let tensor) = file.root, tensor.sizes.count == 5, tensor.sizes[1] == 1 else {
         throw MalformedFile(
           path: name, reason: "is no update of a single step: a tensor [batch, 1, channels, height, width]")
       }
-      let update = try file.tensor(tensor, name: "diff").finite(name: "diff", path: name)
+      let update = try file.tensor(tensor, name: "diff")
+        .finite(name: "diff", path: name, after: tensor.isDouble ? TensorTable.rounding : nil)
       let sizes = tensor.sizes
-      return update.reshaped([sizes[0], sizes[2], sizes[3], sizes[4]]).channelsLast()
+      return (
+        update.reshaped([sizes[0], sizes[2], sizes[3], sizes[4]]).channelsLast(), tensor.isDouble
+      )
     }
 
     private func batch(_ number: Int, _ member: Archive.Member) throws -> Batch {

@@ -30,7 +30,9 @@ enum DictionaryLearningLayout: CheckpointLayout {
       return value
     }
     let (n, d) = (try size("dict_size"), try size("activation_dim"))
-    var tensors = try TensorTable(torch: folder + "/ae.pt")
+    var tensors = try TensorTable(
+      torch: folder + "/ae.pt",
+      needing: ["encoder.weight", "decoder.weight", "encoder.bias", "b_dec", "k"])
     let k = Int(try tensors.integers("k", [])[0])
     guard 1...n ~= k else {
       throw MalformedFile(path: tensors.path, reason: "has k = \(k), but it must be from 1 to \(n)")
@@ -48,6 +50,7 @@ enum DictionaryLearningLayout: CheckpointLayout {
       saved.metadata["threshold"] = "\(try tensors.floats("threshold", [])[0])"
     }
     try tensors.finish()
+    saved.notes = tensors.notes
     if case .string(let model)? = trainer["lm_name"] { saved.model = model }
     if case .string(let module)? = trainer["submodule_name"] { saved.metadata["submodule_name"] = module }
     return saved

@@ -32,6 +32,7 @@ enum OwnLayout: WritableLayout {
         latentBias: try tensors.floats("latent_bias", [n])))
     try saved.takeStatistics(&tensors)
     try tensors.finish()
+    saved.notes = tensors.notes
     saved.block = try config.text("block")
     saved.site = try config.text("site")
     saved.model = try config.text("model")

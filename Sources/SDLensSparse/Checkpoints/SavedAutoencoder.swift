@@ -23,6 +23,8 @@ public struct SavedAutoencoder: Sendable {
   public var order: Int?
   /// Anything else.
   public var metadata: [String: String] = [:]
+  /// What reading has changed, in sentences for whoever reads along; not written.
+  public var notes: [String] = []
 
   /// An autoencoder of which nothing else is known yet.
   public init(_ autoencoder: SparseAutoencoder) { self.autoencoder = autoencoder }

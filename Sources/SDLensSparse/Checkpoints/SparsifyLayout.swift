@@ -40,6 +40,7 @@ enum SparsifyLayout: WritableLayout {
         decoder: try tensors.floats("W_dec", [n, d]), preBias: try tensors.floats("b_dec", [d]),
         latentBias: try tensors.floats("encoder.bias", [n])))
     try tensors.finish()
+    saved.notes = tensors.notes
     if try config.bool("multi_topk", default: false) { saved.metadata["multi_topk"] = "true" }
     try Companion.read(folder, weights: weights, into: &saved)
     return saved

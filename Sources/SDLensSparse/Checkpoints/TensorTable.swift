@@ -3,16 +3,18 @@ import SDLensCore
 
 /// The tensors of a checkpoint, taken by name and shape; what nobody takes is an error.
 ///
-/// Every value is checked to be finite; half precision becomes float32 exactly.
+/// Every value is checked to be finite; half precision becomes float32 exactly, float64 is rounded, which `notes`
+/// tells.
 struct TensorTable {
   private enum Source {
     case safetensors(Safetensors)
-    case torch(TorchFile, [String: Pickle])
+    case torch(TorchFile, TorchWeights)
   }
 
   let path: String
   private let source: Source
   private var left: Set<String>
+  private var rounded: [String] = []
 
   /// A safetensors file.
   init(safetensors path: String) throws {
@@ -20,14 +22,22 @@ struct TensorTable {
     (self.path, source, left) = (path, .safetensors(file), Set(file.names))
   }
 
-  /// A torch file with a dictionary, or with one under `key` in a dictionary.
-  init(torch path: String, under key: String? = nil) throws {
+  /// The weights in a torch file: the dictionary with all the tensors needed, wherever it is in the file.
+  init(torch path: String, needing names: [String]) throws {
     let file = try TorchFile(contentsOf: path)
-    let values = try file.dictionary(key)
-    (self.path, source, left) = (path, .torch(file, values), Set(values.keys))
+    let weights = try TorchWeights(in: file, needing: names)
+    (self.path, source, left) = (path, .torch(file, weights), Set(weights.parts))
   }
 
   func contains(_ name: String) -> Bool { left.contains(name) }
+
+  /// What was changed on the way, in words for the reader.
+  var notes: [String] {
+    rounded.isEmpty
+      ? []
+      : ["'\(path)' has float64 in \(rounded.map { "'\($0)'" }.joined(separator: ", ")), \(Self.rounding)"]
+  }
+  static let rounding = "rounded to float32"
 
   /// The texts beside the tensors of a safetensors file.
   var metadata: [String: String] {
@@ -40,12 +50,16 @@ struct TensorTable {
     try take(name, stored)
     switch source {
     case .safetensors(let file):
-      let tensor = try file.tensor(name).finite(name: name, path: path)
+      let isDouble = file.entry(name)?.type == .f64
+      if isDouble { rounded.append(name) }
+      let tensor = try (isDouble ? file.rounded(name) : file.tensor(name))
+        .finite(name: name, path: path, after: isDouble ? Self.rounding : nil)
       return transposed ? tensor.matrixTransposed() : tensor
-    case .torch(let file, let values):
-      let tensor = try torchTensor(name, values)
+    case .torch(let file, let weights):
+      let tensor = try weights.tensor(name)
+      if tensor.isDouble { rounded.append(name) }
       return try file.tensor(transposed ? tensor.transposed : tensor, name: name)
-        .finite(name: name, path: path)
+        .finite(name: name, path: path, after: tensor.isDouble ? Self.rounding : nil)
     }
   }
 
@@ -54,12 +68,18 @@ struct TensorTable {
     try take(name, shape)
     return switch source {
     case .safetensors(let file): try file.integers(name)
-    case .torch(let file, let values): try file.integers(try torchTensor(name, values), name: name)
+    case .torch(let file, let weights): try file.integers(try weights.tensor(name), name: name)
     }
   }
 
   /// Checks that every tensor was taken: one that is left would be a part of the computation that is not built.
-  func finish() throws {
+  ///
+  /// Of a torch file, numbers beside the tensors may say again what the configuration says.
+  func finish(_ config: ConfigFile? = nil) throws {
+    var left = left
+    if case .torch(_, let weights) = source, let config {
+      left = left.filter { name in weights.number(name).map { config[name] != .int($0) } ?? true }
+    }
     guard left.isEmpty else {
       throw MalformedFile(
         path: path,
@@ -72,7 +92,7 @@ struct TensorTable {
     let found: Shape? =
       switch source {
       case .safetensors(let file): file.entry(name)?.shape
-      case .torch(_, let values): values[name] == nil ? nil : try torchTensor(name, values).shape
+      case .torch(_, let weights): left.contains(name) ? try weights.tensor(name).shape : nil
       }
     guard let found else {
       throw MalformedFile(path: path, reason: "has no '\(name)'; download it or save it again")
@@ -86,24 +106,17 @@ struct TensorTable {
     }
     left.remove(name)
   }
-
-  private func torchTensor(_ name: String, _ values: [String: Pickle]) throws -> TorchTensor {
-    guard case .tensor(let tensor)? = values[name] else {
-      throw MalformedFile(
-        path: path, reason: "holds '\(name)' as \(values[name]?.kind ?? "nothing"), but a tensor is needed")
-    }
-    return tensor
-  }
 }
 
 extension Tensor {
-  /// The tensor itself, when all its values are finite.
-  func finite(name: String, path: String) throws -> Tensor {
+  /// The tensor itself, when all its values are finite; `change` says what was done to those of the file.
+  func finite(name: String, path: String, after change: String? = nil) throws -> Tensor {
     let isFinite = withElements { $0.isEmpty || kernel_all_finite_float($0.baseAddress!, $0.count) }
     guard !isFinite, let position = (0..<count).first(where: { !self[$0].isFinite }) else { return self }
     throw MalformedFile(
       path: path,
-      reason: "holds \(self[position]) in '\(name)' at position \(position), but all values must be finite; "
+      reason: "holds \(self[position]) in '\(name)' at position \(position)"
+        + (change.map { ", " + $0 } ?? "") + ", but all values must be finite; "
         + "download it or save it again")
   }
 

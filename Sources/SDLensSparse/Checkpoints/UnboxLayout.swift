@@ -18,20 +18,23 @@ enum UnboxLayout: WritableLayout {
   static func read(_ folder: String) throws -> SavedAutoencoder {
     let config = try ConfigFile(folder + "/config.json")
     let (n, d) = (try config.int("n_dirs_local"), try config.int("d_model"))
-    var tensors = try TensorTable(torch: folder + "/" + weights, under: "state_dict")
+    var tensors = try TensorTable(
+      torch: folder + "/" + weights,
+      needing: ["encoder.weight", "decoder.weight", "pre_bias", "latent_bias"])
     var saved = SavedAutoencoder(
       SparseAutoencoder(
         k: try config.k(features: n), encoder: try tensors.floats("encoder.weight", [n, d]),
         decoder: try tensors.floats("decoder.weight", [n, d], transposed: true),
         preBias: try tensors.floats("pre_bias", [d]), latentBias: try tensors.floats("latent_bias", [n])))
     saved.lastActive = try tensors.integers("stats_last_nonzero", [n])
-    try tensors.finish()
+    try tensors.finish(config)
+    saved.notes = tensors.notes
     saved.metadata["last_active_unit"] = "steps"
     for key in ["auxk", "dead_steps_threshold"] {
       saved.metadata[key] = config[key].map { "\($0)" }
     }
-    saved.mean = try vector("mean.pt", in: folder, count: n)
-    saved.deviation = try vector("std.pt", in: folder, count: n)
+    saved.mean = try vector("mean.pt", in: folder, count: n, &saved.notes)
+    saved.deviation = try vector("std.pt", in: folder, count: n, &saved.notes)
     try Companion.read(folder, weights: weights, into: &saved)
     return saved
   }
@@ -66,7 +69,9 @@ enum UnboxLayout: WritableLayout {
   }
 
   /// A file that holds one vector; nil when it is not there.
-  private static func vector(_ name: String, in folder: String, count: Int) throws -> Tensor? {
+  private static func vector(
+    _ name: String, in folder: String, count: Int, _ notes: inout [String]
+  ) throws -> Tensor? {
     let path = folder + "/" + name
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     let file = try TorchFile(contentsOf: path)
@@ -74,6 +79,8 @@ enum UnboxLayout: WritableLayout {
       throw MalformedFile(
         path: path, reason: "does not hold a vector of \(count) numbers, one for each feature")
     }
-    return try file.tensor(tensor, name: name).finite(name: name, path: path)
+    let change = tensor.isDouble ? TensorTable.rounding : nil
+    if let change { notes.append("'\(path)' has float64, \(change)") }
+    return try file.tensor(tensor, name: name).finite(name: name, path: path, after: change)
   }
 }

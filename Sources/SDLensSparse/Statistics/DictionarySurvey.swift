@@ -8,7 +8,7 @@ public struct DictionarySurvey {
   public let examples: FeatureExamples
   /// How well the dictionary explains the vectors.
   public let variance: ExplainedVariance
-  /// The principal components of the same vectors, to compare with; nil of a single vector.
+  /// The principal components of the same vectors, to compare with; nil of vectors that are all equal.
   public let components: PrincipalComponents?
 
   /// Encodes every vector of a store, in the order of the pictures.
@@ -16,7 +16,7 @@ public struct DictionarySurvey {
   /// - Parameters:
   ///   - known: the components of these vectors, where another survey has found them.
   ///   - progress: called with the number of pictures that were added.
-  /// - Throws: `WidthMismatch`, `BlockNotStored`, `EmptyStore`, `DecompositionFailed`.
+  /// - Throws: `WidthMismatch`, `BlockNotStored`, `EmptyStore`, `ActivationBeyondFloat`, `DecompositionFailed`.
   public init(
     of autoencoder: SparseAutoencoder, block: String, in store: ActivationStore,
     components known: PrincipalComponents? = nil, progress: (Int) -> Void = { _ in }
@@ -40,6 +40,13 @@ public struct DictionarySurvey {
       let pictures = start..<min(activations.pictures, start + atOnce)
       let vectors = try Tensor.stacked(pictures.map(activations.rows(ofPicture:)))
       let codes = autoencoder.encode(vectors)
+      // A sum over the map of a picture must fit, too. (Written so that NaN is refused.)
+      let most = Float.greatestFiniteMagnitude / Float(rows)
+      if let position = codes.values.firstIndex(where: { !($0 < most) }) {
+        throw ActivationBeyondFloat(
+          feature: Int(codes.indices[position]), picture: numbers[start + position / codes.slots / rows],
+          value: codes.values[position])
+      }
       counts.add(codes)
       variance.add(vectors, autoencoder.decode(codes))
       if known == nil { moments.add(vectors) }
@@ -49,13 +56,15 @@ public struct DictionarySurvey {
       progress(pictures.count)
     }
     (statistics, examples, self.variance) = (counts.statistics, collector.result, variance)
-    components = try known ?? (moments.count > 1 ? PrincipalComponents(moments) : nil)
+    components = try known ?? (variance.global == nil ? nil : PrincipalComponents(moments))
   }
 }
 
 /// How much of the variance of vectors a reconstruction explains, summed up as they come.
 public struct ExplainedVariance: Sendable {
   private var count = 0.0
+  /// The first vector, taken off all: what is far from 0 loses digits in squares, and equal vectors leave zeros.
+  private var origin: [Float] = []
   private var sums: [Double]
   private var squares: [Double]
   private var errorSums: [Double]
@@ -74,9 +83,11 @@ public struct ExplainedVariance: Sendable {
     let width = sums.count
     vectors.withElements { x in
       reconstructions.withElements { y in
+        if origin.isEmpty { origin = Array(x.prefix(width)) }
         for row in 0..<vectors.rows {
           for c in 0..<width {
-            let (value, error) = (Double(x[row * width + c]), Double(x[row * width + c] - y[row * width + c]))
+            let (vector, place) = (Double(x[row * width + c]), row * width + c)
+            let (value, error) = (vector - Double(origin[c]), vector - Double(y[place]))
             sums[c] += value
             squares[c] += value * value
             errorSums[c] += error
@@ -87,20 +98,34 @@ public struct ExplainedVariance: Sendable {
     }
   }
 
-  /// `1 − Σ‖h − h'‖² / Σ‖h − mean h‖²`.
-  public var global: Double {
+  /// `1 − Σ‖h − h'‖² / Σ‖h − mean h‖²`; nil where the vectors are all equal, so that there is no variance.
+  public var global: Double? {
     let total = sums.indices.reduce(0) { $0 + squares[$1] - sums[$1] * sums[$1] / count }
-    return 1 - errorSquares.reduce(0, +) / total
+    return total > 0 ? 1 - errorSquares.reduce(0, +) / total : nil
   }
 
-  /// `mean_d (1 − var(h − h')_d / (var(h)_d + 1e-8))`, as the authors log it (variances of a sample).
-  public var perDimension: Double {
+  /// `mean_d (1 − var(h − h')_d / (var(h)_d + 1e-8))`, as the authors log it (variances of a sample); nil where the
+  /// vectors are all equal.
+  public var perDimension: Double? {
+    guard global != nil else { return nil }
     let ratios = sums.indices.map { c in
       let error = (errorSquares[c] - errorSums[c] * errorSums[c] / count) / (count - 1)
       let variance = (squares[c] - sums[c] * sums[c] / count) / (count - 1)
       return 1 - error / (variance + 1e-8)
     }
     return ratios.reduce(0, +) / Double(ratios.count)
+  }
+}
+
+/// An activation of a feature that float32 cannot hold, or not its sum over a picture.
+public struct ActivationBeyondFloat: UserError {
+  let feature: Int
+  let picture: Int
+  let value: Float
+  /// The feature, the picture and what to do.
+  public var description: String {
+    "the activation of feature \(feature) in picture \(picture) is \(value), too large to be summed in float32; check "
+      + "that dictionary and store belong together, or scale both down"
   }
 }
 

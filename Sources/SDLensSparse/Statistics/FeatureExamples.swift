@@ -118,12 +118,15 @@ public struct FeatureExamples: Sendable {
     maps = collected.orderedMaps.map { .memory($0) }
   }
 
-  /// Writes the file, whole or not at all; maps in half precision.
+  /// Writes the file, whole or not at all; maps in half precision, unless an activation is beyond it.
   public func write(to path: String) throws {
     var items: [Safetensors.Item] = []
     if case .memory(let maps) = maps {
       let shape: Shape = [features, Self.mapsKept, mapShape.count]
-      items.append(try .init(half: Tensor(maps, shape), "maps"))
+      let maps = Tensor(maps, shape)
+      do { items.append(try .init(half: maps, "maps")) } catch is BeyondHalf {
+        items.append(.init("maps", maps))
+      }
     }
     items += [
       .init("offsets", offsets.map(Int64.init), [offsets.count]),

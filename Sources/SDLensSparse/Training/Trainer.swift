@@ -148,15 +148,24 @@ public final class Trainer {
       }
       if scales[forScale] == nil {
         let sample = try vectors(0..<min(source.count, forScale))
-        // Around the median, so that sums of squares do not cancel.
-        let around = SparseAutoencoder(
-          untrained: 1, k: 1, seed: 0, preBias: medians[forMedian]!
-        ).centered(sample)
-        let variance = ColumnMoments(Strips(around)).deviations.reduce(0, +) / Double(sample.count)
-        guard variance > 0 else { throw TrainingError.noVariance(count: sample.rows) }
-        scales[forScale] = Float(1 / variance)
+        scales[forScale] = try Self.scale(of: sample, around: medians[forMedian]!)
       }
       return DictionaryState(settings, preBias: medians[forMedian]!, mseScale: scales[forScale]!)
     }
+  }
+
+  /// `1 ∕ mean((h − mean h)²)` over some vectors.
+  private static func scale(of sample: Tensor, around median: Tensor) throws -> Float {
+    // Around the median, so that sums of squares do not cancel.
+    let around = SparseAutoencoder(untrained: 1, k: 1, seed: 0, preBias: median).centered(sample)
+    let variance = ColumnMoments(Strips(around)).deviations.reduce(0, +) / Double(sample.count)
+    let scale = Float(1 / variance)
+    guard !scale.isNormal else { return scale }
+    let width = sample.width
+    let difference =
+      (0..<sample.count).map { abs(Double(sample[$0]) - Double(sample[$0 % width])) }.max() ?? 0
+    throw difference > 0
+      ? TrainingError.varianceBeyondFloat(count: sample.rows, difference: difference)
+      : TrainingError.noVariance(count: sample.rows)
   }
 }

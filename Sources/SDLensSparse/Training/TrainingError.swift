@@ -15,6 +15,7 @@ public enum TrainingError: UserError {
   case noVectors
   case noDictionaries
   case noVariance(count: Int)
+  case varianceBeyondFloat(count: Int, difference: Double)
   case differentData(name: String, values: [String])
   case notFinite(epoch: Int, row: Int, component: Int, value: Float)
   case diverged(dictionary: Int, step: Int)
@@ -31,6 +32,9 @@ public enum TrainingError: UserError {
     case .noDictionaries: "there is no dictionary to train; give the settings of one at least"
     case .noVariance(let count):
       "the first \(count) vectors are all the same, so there is nothing to learn; check the activations"
+    case .varianceBeyondFloat(let count, let difference):
+      "the first \(count) vectors differ by up to \(difference), whose square float32 cannot hold, so they cannot be "
+        + "learned from; scale the activations to about 1"
     case .differentData(let name, let values):
       "dictionaries that are trained in one pass see the same batches, but their '\(name)' is "
         + values.joined(separator: ", ") + "; make it the same or train them one after the other"

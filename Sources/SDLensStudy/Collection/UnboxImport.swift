@@ -130,26 +130,34 @@ public struct UnboxImport {
 
   /// Writes the shards that are not there yet.
   ///
-  /// - Parameter progress: called after every batch with the number of pictures in it that were written or kept.
+  /// - Parameters:
+  ///   - note: called with a sentence once for each tar whose numbers are rounded.
+  ///   - progress: called after every batch with the number of pictures in it that were written or kept.
   /// - Throws: `FileError`, `BeyondHalf`, `UnlikeModel`, and what is wrong with an archive.
-  public func run(into folder: String, progress: (Int) -> Void = { _ in }) throws {
+  public func run(
+    into folder: String, note: (String) -> Void = { _ in }, progress: (Int) -> Void = { _ in }
+  ) throws {
     let todo = Set(todo(in: folder))
     let readers = try tars.map(source.samples(of:))
     var pieces: [[Tensor]] = tars.map { _ in [] }
     var first = 0
+    var rounded: Set<String> = []
     for batch in batches {
       let pictures = first..<min(first + batch.prompts.count, manifest.pictures)
       let shards =
         (pictures.lowerBound / manifest.picturesPerShard...(pictures.upperBound - 1)
         / manifest.picturesPerShard).filter(todo.contains)
-      let updates = try zip(readers, manifest.blocks).compactMap { reader, block in
-        try shards.isEmpty ? skip(reader, batch) : update(reader, batch, block)
+      let samples = try zip(readers, manifest.blocks).compactMap { reader, block in
+        try shards.isEmpty ? skip(reader, batch) : sample(reader, batch, block)
+      }
+      for (tar, sample) in zip(tars, samples) where sample.isRounded && rounded.insert(tar).inserted {
+        note("'\(tar)' in '\(source.folder)' has float64, rounded to float32")
       }
       for shard in shards {
         let range = manifest.pictures(ofShard: shard)
         let part = range.clamped(to: pictures)
-        for (index, update) in updates.enumerated() {
-          pieces[index].append(update.pictures(part.lowerBound - first..<part.upperBound - first))
+        for (index, sample) in samples.enumerated() {
+          pieces[index].append(sample.update.pictures(part.lowerBound - first..<part.upperBound - first))
         }
         if range.upperBound <= pictures.upperBound {
           try write(shard, pieces, in: folder)
@@ -162,19 +170,21 @@ public struct UnboxImport {
   }
 
   /// Passes over a batch, empty ones before it too.
-  private func skip(_ reader: UnboxActivations.Samples, _ batch: UnboxActivations.Batch) throws -> Tensor? {
+  private func skip(
+    _ reader: UnboxActivations.Samples, _ batch: UnboxActivations.Batch
+  ) throws -> UnboxActivations.Sample? {
     while let next = try reader.skip() { if next == batch { return nil } }
     throw source.changed
   }
 
-  /// The update of a batch.
-  private func update(
+  /// The sample of a batch.
+  private func sample(
     _ reader: UnboxActivations.Samples, _ batch: UnboxActivations.Batch, _ block: ActivationManifest.Block
-  ) throws -> Tensor {
+  ) throws -> UnboxActivations.Sample {
     while let next = try reader.next() {
       guard next.batch == batch else { continue }
       try Self.check(block, next.update.shape, manifest.model)
-      return next.update
+      return next
     }
     throw source.changed
   }

@@ -28,6 +28,7 @@ public struct DictionaryLookup {
   {
     let fingerprint = try model.fingerprint().description
     let given = try names.flatMap { try open($0, blocks) }
+    for note in given.flatMap(\.dictionary.saved.notes) { self.note(note) }
     return try Dictionary(
       uniqueKeysWithValues: blocks.map { block in
         // One that does not tell its block is for the only block asked for.

@@ -9,8 +9,9 @@ struct Convert: ParsableCommand {
     discussion: """
       Read are the formats of sdlens, sdxl-unbox, SAELens (6 and later, TopK), sparsify and SAeUron, and \
       dictionary_learning (AutoEncoderTopK); which one it is, is seen from the files. Torch files are read \
-      without executing anything in them. What a format has no place for goes into a file sdlens.safetensors \
-      beside it, so that the way back loses nothing.
+      without executing anything in them; what a training leaves beside the weights (optimizer, step) is passed \
+      over, and float64 is rounded, which is said. What a format has no place for goes into a file \
+      sdlens.safetensors beside it, so that the way back loses nothing.
       """)
 
   @Argument(
@@ -39,6 +40,7 @@ struct Convert: ParsableCommand {
   func run() throws {
     try AtomicFolder.check(destination)
     let saved = try SavedAutoencoder.read(source)
+    saved.sayNotes()
     try saved.write(to: destination, as: to)
     guard report.json else { return try Output.print(destination) }
     let sae = saved.autoencoder

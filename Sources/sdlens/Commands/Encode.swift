@@ -66,6 +66,7 @@ struct Encode: ParsableCommand {
   func run() throws {
     try AtomicFile.check(output)
     let saved = try SavedAutoencoder.read(workspace.place.path(ofDictionary: sae, block))
+    saved.sayNotes()
     var autoencoder = saved.autoencoder
     if let k {
       guard k <= autoencoder.features else {

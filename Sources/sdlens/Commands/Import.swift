@@ -65,7 +65,7 @@ struct Import: ParsableCommand {
     let todo = job.todo(in: store)
     Interruption.workCanGoOn()
     let (_, bytes) = progress.begin("import", todo, of: manifest, in: store, bytes: manifest.bytes)
-    try job.run(into: store) { progress.advance("importing", by: $0) }
+    try job.run(into: store, note: progress.note) { progress.advance("importing", by: $0) }
     progress.clear()
     let result = Collect.Result(
       store: store, pictures: manifest.pictures, shardsMade: todo.count, shardsMissing: 0, bytes: bytes,

@@ -41,11 +41,11 @@ struct Statistics: ParsableCommand {
     let store: String
     let storePictures: Int
     let vectors: Int
-    let explainedVariance: Double
-    let meanExplainedVariance: Double
+    @Nullable var explainedVariance: Double?
+    @Nullable var meanExplainedVariance: Double?
     let k: Int
-    let componentsExplainedVariance: Double?
-    let componentsMeanExplainedVariance: Double?
+    @Nullable var componentsExplainedVariance: Double?
+    @Nullable var componentsMeanExplainedVariance: Double?
     let neverActiveShare: Double
   }
 
@@ -54,6 +54,7 @@ struct Statistics: ParsableCommand {
     defer { progress.clear() }
     let sae = workspace.place.path(ofDictionary: sae, block)
     let saved = try SavedAutoencoder.read(sae)
+    for note in saved.notes { progress.note(note) }
     guard let block = block?.description ?? saved.block else { throw BlockUnknown(path: sae) }
     let store = try ActivationStore(workspace.place.path(ofStore: store))
     progress.count(to: store.pictures, unit: "pictures")
@@ -70,8 +71,11 @@ struct Statistics: ParsableCommand {
       componentsMeanExplainedVariance: survey.components?.meanExplainedVariance(of: k),
       neverActiveShare: Double(survey.statistics.dead.count) / Double(survey.statistics.features))
     progress.clear()
+    if result.explainedVariance == nil {
+      progress.note("The vectors of \(block) are all equal, so there is no variance to explain")
+    }
     guard !report.json else { return try Output.print(json: result) }
-    func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "–" }
+    func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "undefined" }
     try Output.print(
       Table(
         left: [0],

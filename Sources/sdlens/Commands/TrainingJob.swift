@@ -17,11 +17,11 @@ final class TrainingJob {
     let features: Int
     let steps: Int
     let vectors: Int
-    let explainedVariance: Double?
-    let meanExplainedVariance: Double?
-    let componentsExplainedVariance: Double?
-    let componentsMeanExplainedVariance: Double?
-    let neverActiveShare: Double?
+    @Nullable var explainedVariance: Double?
+    @Nullable var meanExplainedVariance: Double?
+    @Nullable var componentsExplainedVariance: Double?
+    @Nullable var componentsMeanExplainedVariance: Double?
+    @Nullable var neverActiveShare: Double?
     let seconds: Double
   }
 

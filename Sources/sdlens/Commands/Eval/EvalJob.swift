@@ -248,15 +248,13 @@ final class EvalJob {
     }
     add(.reconstruction, "\(block)", outcomes)
     var variance = ExplainedVariance(width: dictionary.autoencoder.width)
-    var count = 0
     for number in chosen {
       guard let rows = try session.rows(of: number, at: block) else { continue }
       variance.add(rows, dictionary.autoencoder.decode(dictionary.autoencoder.encode(rows)))
-      count += 1
     }
-    if count > 0 {
+    if let global = variance.global {
       measurements.append(
-        Measurement(.reconstruction, "\(block)", "explained variance", values: [variance.global]))
+        Measurement(.reconstruction, "\(block)", "explained variance", values: [global]))
     }
   }
 

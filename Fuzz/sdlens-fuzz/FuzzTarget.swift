@@ -1,0 +1,116 @@
+import Foundation
+import SDLensCore
+
+/// A reader of outside data.
+struct FuzzTarget: Sendable {
+  let name: String
+  /// What it reads without a mistake, or nearly so.
+  let seeds: [Seed]
+  /// Makes what the reader needs beside its input, and returns the reader.
+  let prepare: @Sendable (Scratch) throws -> (UnsafeRawBufferPointer) throws -> Void
+
+  /// A reader of bytes.
+  init(_ name: String, _ seeds: [Seed], _ read: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Void) {
+    self.init(name, seeds) { _ in read }
+  }
+
+  /// A reader of a file of that name, by its path.
+  init(
+    _ name: String, _ seeds: [Seed], file: String,
+    _ read: @escaping @Sendable (_ path: String, _ folder: Scratch) throws -> Void
+  ) {
+    self.init(name, seeds) { folder in
+      { bytes in
+        try folder.write(bytes, to: file)
+        try read(folder(file), folder)
+      }
+    }
+  }
+
+  /// A reader of a folder whose other files stay as they are in a folder of the repository.
+  init(
+    _ name: String, _ seeds: [Seed], file: String, in original: String,
+    _ read: @escaping @Sendable (_ folder: String) throws -> Void
+  ) {
+    self.init(name, seeds) { folder in
+      try folder.copy(original)
+      return { bytes in
+        try folder.write(bytes, to: file)
+        try read(folder.path)
+      }
+    }
+  }
+
+  /// A reader that needs something beside its input.
+  init(
+    _ name: String, _ seeds: [Seed],
+    prepare: @escaping @Sendable (Scratch) throws -> (UnsafeRawBufferPointer) throws -> Void
+  ) {
+    (self.name, self.seeds, self.prepare) = (name, seeds, prepare)
+  }
+}
+
+/// A folder in memory for the files of one process.
+struct Scratch: Sendable {
+  let path: String
+
+  init() throws {
+    path = "/dev/shm/sdlens-fuzz-\(getpid())"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Writes a file anew.
+  func write(_ bytes: some Sequence<UInt8>, to name: String) throws {
+    try Data(bytes).write(to: URL(fileURLWithPath: self(name)))
+  }
+
+  /// Takes over the files of a folder of the repository.
+  func copy(_ original: String) throws {
+    for name in try FileManager.default.contentsOfDirectory(atPath: original) {
+      try FileManager.default.copyItem(atPath: "\(original)/\(name)", toPath: self(name))
+    }
+  }
+
+  func remove() { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// An input to begin with; a text stands for itself.
+struct Seed: Sendable, ExpressibleByStringLiteral {
+  let bytes: @Sendable () throws -> [UInt8]
+
+  init(_ bytes: @escaping @Sendable () throws -> [UInt8]) { self.bytes = bytes }
+
+  init(stringLiteral text: String) { self.init { Array(text.utf8) } }
+
+  /// A file of the repository.
+  static func file(_ path: String) -> Seed {
+    Seed { [UInt8](try Data(contentsOf: URL(fileURLWithPath: path))) }
+  }
+
+  /// What is written to a path.
+  static func written(_ write: @escaping @Sendable (_ path: String) throws -> Void) -> Seed {
+    Seed {
+      let folder = try Scratch()
+      defer { folder.remove() }
+      try write(folder("seed"))
+      return try file(folder("seed")).bytes()
+    }
+  }
+}
+
+/// The files of a folder with one of these endings, by their paths.
+func paths(_ folder: String, _ endings: String...) -> [String] {
+  let names = (FileManager.default.enumerator(atPath: folder)?.allObjects as? [String] ?? []).sorted()
+  return names.filter { name in endings.contains { name.hasSuffix($0) } }.map { "\(folder)/\($0)" }
+}
+
+/// Text, if it is that.
+func text(_ bytes: UnsafeRawBufferPointer) -> String? { String(validating: bytes, as: UTF8.self) }
+
+let sparseGoldens = "Tests/SDLensSparseTests/Goldens"
+let formats = sparseGoldens + "/formats"
+let variants = sparseGoldens + "/variants"
+let tiny = "Tests/SDLensDiffusionTests/Goldens/tiny"
+let studyGoldens = "Tests/SDLensStudyTests/Goldens"

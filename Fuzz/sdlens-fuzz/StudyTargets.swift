@@ -1,0 +1,67 @@
+import SDLensCore
+import SDLensDiffusion
+@testable import SDLensStudy
+
+/// Prompt lists, edits, masks, and the models that measure.
+let studyTargets = [
+  FuzzTarget("prompts-text", ["a red house\nein B\u{e4}r\r\na cat\n"], file: "x.txt") { path, _ in
+    _ = try PromptList(contentsOf: path)
+  },
+  FuzzTarget("prompts-csv", ["id,caption\n1,\"a \"\"red\"\" house, tall\"\n2,a cat\r\n"], file: "x.csv") {
+    path, _ in _ = try PromptList(contentsOf: path)
+  },
+  FuzzTarget("prompts-jsonl", ["\"a cat\"\n{\"caption\": \"a dog\", \"id\": 3}\n"], file: "x.jsonl") {
+    path, _ in _ = try PromptList(contentsOf: path)
+  },
+  FuzzTarget(
+    "edits",
+    [
+      #"""
+      {"format": "sdlens-edits", "version": 1, "edits": [
+      {"block": "down.2.1", "operation": "modulate", "feature": 4539, "beta": -6},
+      {"block": "up.0.1", "operation": "add", "feature": 7, "strength": 2, "mask": "left", "steps": [0, 2]},
+      {"block": "down.2.1", "operation": "empty-context", "feature": 3, "gamma": 1.5},
+      {"block": "mid.0", "operation": "add", "feature": 1, "strength": 1, "mask": [[0, 0.5], [1, 0]]},
+      {"block": "mid.0", "operation": "reconstruct"}, {"block": "up.0.0", "operation": "ablate"}]}
+      """#
+    ], file: "edit.json"
+  ) { path, folder in
+    try EditList(contentsOf: path).write(to: folder("again.json"))
+    _ = try EditList(contentsOf: folder("again.json"))
+  },
+  FuzzTarget("mask", pictures, file: "mask.png") { path, _ in
+    _ = try Mask(contentsOf: path, picture: (8, 8), map: (2, 2))
+  },
+  FuzzTarget("region", ["left", "0.25,0,0.75,0.5"]) { bytes in
+    let region = try Region(String(decoding: bytes, as: UTF8.self))
+    precondition(Mask.region(region).values(height: 5, width: 3)!.allSatisfy { (0...1).contains($0) })
+  },
+  FuzzTarget("shapes-grammar", ["a small red circle above a large blue square"]) { bytes in
+    _ = ShapesGrammar.read(String(decoding: bytes, as: UTF8.self))
+  },
+  sentences("word-pieces", "vocab.txt"),
+  sentences("word-piece-config", "tokenizer_config.json"),
+  FuzzTarget(
+    "word-piece-text", ["A red house, it's [MASK] café 猫"],
+    prepare: { _ in
+      let pieces = try WordPiece(folder: studyGoldens + "/sentences", length: 32)
+      return { bytes in _ = pieces(String(decoding: bytes, as: UTF8.self)) }
+    }),
+  FuzzTarget(
+    "preprocessor-config", [.file(studyGoldens + "/clip/preprocessor_config.json")],
+    file: "preprocessor_config.json"
+  ) { path, _ in
+    _ = try PicturePreprocessing(ConfigFile(path))
+  },
+  FuzzTarget("judge-config", [.file(studyGoldens + "/judge/config.json")], file: "config.json") { path, _ in
+    _ = try ShapesJudgeConfig(ConfigFile(path))
+  },
+]
+
+private func sentences(_ name: String, _ file: String) -> FuzzTarget {
+  FuzzTarget(name, [.file("\(studyGoldens)/sentences/\(file)")], file: file, in: studyGoldens + "/sentences")
+  {
+    folder in
+    _ = try WordPiece(folder: folder, length: 32)("a red house [MASK] éà 猫")
+  }
+}

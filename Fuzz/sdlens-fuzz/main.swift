@@ -1,0 +1,56 @@
+// Feeds a reader of outside data with what libFuzzer makes up, until one traps, hangs or throws what is no sentence
+// for the user. `Scripts/fuzz` builds and runs it.
+//
+//     sdlens-fuzz --list                  the targets
+//     sdlens-fuzz --seeds TARGET FOLDER   writes what it begins with
+//     sdlens-fuzz TARGET [option…]        runs it; the options are those of libFuzzer
+
+import CFuzzer
+import Foundation
+import SDLensCore
+
+let arguments = CommandLine.arguments
+let targets = coreTargets + sparseTargets + diffusionTargets + studyTargets
+
+func stop(_ message: String) -> Never {
+  FileHandle.standardError.write(Data((message + "\n").utf8))
+  exit(2)
+}
+
+func named(_ name: String?) -> FuzzTarget {
+  guard let name, let target = targets.first(where: { $0.name == name }) else {
+    stop("name a target: \(targets.map(\.name).joined(separator: " "))")
+  }
+  return target
+}
+
+/// What libFuzzer calls, which takes a C function without a context; set once before it does.
+nonisolated(unsafe) var body: (UnsafeRawBufferPointer) throws -> Void = { _ in }
+
+switch arguments.dropFirst().first {
+case "--list": for target in targets { print(target.name) }
+case "--seeds" where arguments.count == 4:
+  for (index, seed) in named(arguments[2]).seeds.enumerated() {
+    try Data(seed.bytes()).write(to: URL(fileURLWithPath: "\(arguments[3])/seed-\(index)"))
+  }
+default:
+  let target = named(arguments.dropFirst().first)
+  let folder = try Scratch()
+  body = try target.prepare(folder)
+  var argc = Int32(arguments.count - 1)
+  var argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv + 1
+  let status = LLVMFuzzerRunDriver(&argc, &argv) { bytes, count in
+    do {
+      try body(UnsafeRawBufferPointer(start: bytes, count: count))
+      return 0
+    } catch let error as any UserError {
+      // The sentence is made, too: it may trap on what it tells.
+      precondition(!error.description.isEmpty, "an error without a sentence")
+      return 0
+    } catch {
+      fatalError("a raw error: \(error)")
+    }
+  }
+  folder.remove()
+  exit(status)
+}
