@@ -57,7 +57,8 @@ let package = Package(
     .testTarget(
       name: "SDLensStudyTests", dependencies: ["SDLensStudy", "SDLensTestSupport"], exclude: ["Goldens"]),
     .testTarget(
-      name: "SDLensCommandTests", dependencies: ["sdlens", "SDLensCore", "SDLensTestSupport"],
+      name: "SDLensCommandTests",
+      dependencies: ["sdlens", "SDLensCore", "SDLensSparse", "SDLensTestSupport"],
       exclude: ["Expected"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensSparse
 import SDLensTestSupport
 import Testing
 
@@ -67,6 +68,47 @@ import Testing
       ], in: folder)
     #expect(fewer.status == 0)
     #expect(try Safetensors(contentsOf: folder("one.safetensors")).entry("values")?.shape == [40, 1])
+  }
+
+  /// Of vectors that are all equal there is no variance to explain: said, null in JSON, and all files are whole.
+  @Test func varianceOfEqualVectorsIsUndefined() throws {
+    let folder = try TemporaryFolder()
+    try folder.write([], to: "s/empty")
+    let manifest = ActivationManifest(
+      model: "m", modelFingerprint: "f", site: "update",
+      blocks: [.init(name: "down.2.1", width: 12, mapHeight: 2, mapWidth: 2)], dtype: .float32, pictures: 3,
+      picturesPerShard: 3, places: nil, seed: 7, steps: 1, guidance: 0, height: 16, width: 16, prompts: "p")
+    try JSON.write(manifest, to: folder("s/manifest.json"))
+    try ActivationShard.write(
+      0, of: manifest,
+      ["down.2.1": .init(vectors: Tensor(repeating: 0.7, [3, 1, 4, 12]), places: nil)],
+      prompts: ["a", "b", "c"], in: folder("s"))
+    #expect(try Command.run(["convert", Self.unbox, "d", "--to", "sdlens"], in: folder).status == 0)
+    let arguments = ["statistics", "--sae", "d", "--store", "s", "--block", "down.2.1"]
+    let said = "The vectors of down.2.1 are all equal, so there is no variance to explain\n"
+    let outcome = try Command.run(arguments + ["--json"], in: folder)
+    #expect(outcome.status == 0 && outcome.err.contains(said), "\(outcome.err)")
+    for key in ["explained_variance", "mean_explained_variance", "components_explained_variance"] {
+      #expect(outcome.out.contains("\"\(key)\" : null"), "\(outcome.out)")
+    }
+    let table = try Command.run(arguments + ["--quiet"], in: folder)
+    #expect(table.status == 0 && table.out.contains("Explained variance") && table.out.contains("undefined"))
+    #expect(try DictionaryFolder(folder("d")).statistics?.vectors == 12)
+  }
+
+  /// float64 is rounded, which is said on standard error and nowhere else.
+  @Test func float64IsRoundedAndSaid() throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.copyItem(atPath: Self.unbox, toPath: folder("sae"))
+    try FileManager.default.removeItem(atPath: folder("sae/state_dict.pth"))
+    try FileManager.default.copyItem(
+      atPath: Self.goldens + "variants/torch/double.pth", toPath: folder("sae/state_dict.pth"))
+    let outcome = try Command.run(["convert", "sae", "a", "--to", "sdlens"], in: folder)
+    #expect(outcome.status == 0 && outcome.out == "a\n")
+    #expect(
+      outcome.err
+        == "'sae/state_dict.pth' has float64 in 'encoder.weight', 'decoder.weight', 'pre_bias', 'latent_bias', "
+        + "rounded to float32\n")
   }
 
   @Test func destinationMustBeEmpty() throws {
