@@ -89,11 +89,10 @@ import Testing
     }
     #expect(try texts("before")["edits"] == nil && texts("before")["shows"] == "before")
     #expect(try texts("after")["shows"] == nil)
-    #expect(
-      try texts("after")["edits"]
-        == #"{"dictionaries":{"up.0.1":{"fingerprint":"\#(identity.fingerprint)","name":"k4-n32"}},"edits":[{"beta":-6,"#
-        + #""block":"up.0.1","feature":\#(feature),"operation":"modulate"}],"format":"sdlens-edits","version":1}"#
-    )
+    let named = #"{"up.0.1":{"fingerprint":"\#(identity.fingerprint)","name":"k4-n32"}}"#
+    let modulated = #"[{"beta":-6,"block":"up.0.1","feature":\#(feature),"operation":"modulate"}]"#
+    let text = #"{"dictionaries":\#(named),"edits":\#(modulated),"format":"sdlens-edits","version":1}"#
+    #expect(try texts("after")["edits"] == text)
   }
 
   @Test func editsOfAnotherDictionaryAreRefused() throws {

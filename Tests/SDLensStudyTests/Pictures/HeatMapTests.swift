@@ -140,7 +140,9 @@ import SDLensStudy
     let found = Difference(a, b)
     #expect(found.gain == 4 && found.title == "difference × 4" && found == Difference(b, a))
     #expect(found.scale.low == "× 4: 0" && found.scale.high == "191")
-    #expect(found.picture.samples == [128 + 440 * 128 / 765, 128].flatMap { table[$0] })
+    let colours: [Int] = [128 + 440 * 128 / 765, 128]
+    let samples: [UInt8] = colours.flatMap { table[$0] }
+    #expect(found.picture.samples == samples)
     #expect(
       Difference(a, b, gain: 100).picture.pixel(0, 0) == table[255], "what is beyond the scale is at its end")
     let none = Difference(a, a)
