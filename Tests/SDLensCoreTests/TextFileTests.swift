@@ -1,7 +1,6 @@
+import SDLensCore
 import SDLensTestSupport
 import Testing
-
-@testable import SDLensCore
 
 @Suite struct TextFileTests {
   private let folder: TemporaryFolder
