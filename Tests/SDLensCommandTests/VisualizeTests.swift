@@ -90,7 +90,7 @@ import Testing
       text(pictures).replacingOccurrences(of: " windows", with: " windows & <b>doors</b>").utf8, to: pictures)
     #expect(try gallery("--features", "all") == "Cards made: 32, there already: 0")
     let page = try text("g/index.html")
-    let (cards, sources) = try self.cards(of: "g")
+    let (cards, sources) = try cardsShown(by: "g")
     #expect(cards.count == 32)
     #expect(cards[3]["caption"] as? String == "<script>alert('x')</script> & \"more\"")
     #expect(page.contains("windows & \\u003cb>doors\\u003c/b>"))
@@ -111,13 +111,17 @@ import Testing
     #expect(FileManager.default.contents(atPath: folder("g/\(first)")) == bytes)
     try FileManager.default.removeItem(atPath: folder("w/saes/down.2.1/k4-n32/captions.jsonl"))
     #expect(try gallery("--features", "2-4,9") == "Cards made: 0, there already: 4")
+<<<<<<< HEAD
     #expect(try self.cards(of: "g").cards.compactMap { $0["feature"] as? Int } == [2, 3, 4, 9])
+=======
+    #expect(try cardsShown(by: "g").cards.compactMap { $0["feature"] as? Int } == [2, 3, 4, 9])
+>>>>>>> figures
     // Other strengths are other pictures, but not for features without any.
     #expect(try gallery("--beta", "-3").hasSuffix(", there already: 0"))
   }
 
   /// What the script of a gallery's page makes cards of, and the pictures that these show.
-  private func cards(of gallery: String) throws -> (cards: [[String: Any]], sources: [String]) {
+  private func cardsShown(by gallery: String) throws -> (cards: [[String: Any]], sources: [String]) {
     let page = try text("\(gallery)/index.html")
     let data = try #require(page.firstMatch(of: /<script id="data" type="application\/json">(.*?)<\/script>/))
       .1
@@ -134,7 +138,7 @@ import Testing
   /// The first examples have heat maps beside them, on a scale whose end is told.
   @Test func cardsTellScalesAndPrompts() throws {
     _ = try draw("gallery", "--output", "g")
-    for card in try cards(of: "g").cards {
+    for card in try cardsShown(by: "g").cards {
       let items = try #require(card["items"] as? [[String: Any]])
       let kinds = items.compactMap { $0["kind"] as? String }
       #expect(kinds.count { $0 == "example" } == kinds.count { $0 == "overlay" })

@@ -18,7 +18,8 @@ public struct ColorScale: Sendable, Equatable {
   /// Draws the scale into a line: the values at its ends, the strip between them where there is room.
   func draw(in line: Box, textSize: Double, on canvas: Canvas) {
     let style = TextStyle(size: textSize, color: .quietInk)
-    let ends = [low, high].map { PlacedText($0, style, width: line.width / 2, lines: 1) }
+    let first = PlacedText(low, style, width: line.width, lines: 1)
+    let ends = [first, PlacedText(high, style, width: max(1, line.width - first.box.width), lines: 1)]
     let (left, right) = (line.x, line.right - ends[1].box.width)
     ends[0].at(strip == nil ? line.center.x - ends[0].box.width / 2 : left, line.y).draw(on: canvas)
     ends[1].at(right, line.y).draw(on: canvas)

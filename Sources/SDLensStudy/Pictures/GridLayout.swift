@@ -84,7 +84,7 @@ package struct GridLayout {
     var y = margin
     let note = TextStyle(size: textSize, color: .quietInk)
     for (text, style) in [(grid.title, Self.titleStyle(textSize)), (grid.note, note)] where !text.isEmpty {
-      let placed = PlacedText(text, style, width: content, lines: 6).at(margin, y)
+      let placed = PlacedText(text, style, width: content, lines: 12).at(margin, y)
       band.texts.append(placed)
       y += (placed.box.height + space).rounded(.up)
     }

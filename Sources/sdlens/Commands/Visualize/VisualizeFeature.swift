@@ -56,7 +56,7 @@ struct VisualizeFeature: ParsableCommand {
     var chosen = features
     if features.isEmpty {
       job.trying(EffectiveFeatures.tries(for: 6))
-      let strongest = betas.max { abs($0 - 1) < abs($1 - 1) } ?? 0
+      let strongest = betas.max { abs($0) < abs($1) } ?? 0
       chosen = try EffectiveFeatures.modulated(6, of: block, by: strongest, job.darkroom)
     }
     var figure = FeatureFigure(block, features: chosen, job.settings)
