@@ -19,6 +19,21 @@ import Testing
     return found
   }
 
+  // Two patterns behind one --include are a pattern and a file to the tool.
+  @Test func theReadmeNamesCommandsThatTheToolTakes() throws {
+    let text = try String(contentsOfFile: Goldens()("../../../README.md"), encoding: .utf8)
+    let commands = text.matches(of: /`(hf download [^`]+ [^`]+)`/).map(\.1)
+    #expect(!commands.isEmpty)
+    for command in commands {
+      let words = command.split(separator: " ")
+      for (before, word) in zip(words, words.dropFirst()) where word.contains("*") {
+        #expect(["--include", "--exclude"].contains(before), "\(command)")
+      }
+    }
+    let turbo = try #require(HubName("stabilityai/sdxl-turbo"))
+    #expect(commands.contains { $0 == HubDownload.pipeline.command(for: turbo) })
+  }
+
   /// Whether a pattern stands for a path, as Python's `fnmatch` sees it; only `*` is special.
   private func matches(_ pattern: String, _ path: String) -> Bool { fnmatch(pattern, path, 0) == 0 }
 
