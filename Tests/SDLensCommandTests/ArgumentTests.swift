@@ -135,7 +135,7 @@ import Testing
   @Test func seedsGoToTheEndsThatTorchHas() throws {
     let folder = try TemporaryFolder()
     func noise(_ seed: String) throws -> Data {
-      let outcome = try Command.generate("--seed", seed, "--json", in: folder)
+      let outcome = try Command.generate("--seed", seed, "--json", "--output", "picture.png", in: folder)
       #expect(outcome.out.contains("\"seed\" : \(seed)\n"), "\(outcome.out)\(outcome.err)")
       return try Data(contentsOf: URL(fileURLWithPath: folder("picture.png")))
     }

@@ -179,6 +179,6 @@ import Testing
       """, in: folder)
     #expect(outcome.status == 0, "\(outcome)")
     #expect(outcome.out == "w/saes/mid.0/k3-n24\nw/saes/up.0.1/k3-n24\n")
-    #expect(outcome.err.contains("The curves of the training were not drawn: "), "\(outcome)")
+    #expect(outcome.err.contains("The curves were not drawn: "), "\(outcome)")
   }
 }

@@ -187,7 +187,7 @@ import Testing
     ),
     (#""pictures" : 10"#, #""pictures" : -1"#, "has -1 pictures in shards of 4 with 2 steps"),
     (#""width" : 6"#, #""width" : 0"#, "has blocks without a size"),
-    (#""seed" : 7"#, #""seed" : 9223372036854775807"#, "has seed 9223372036854775807"),
+    (#""seed" : 7"#, #""seed" : 18446744073709551615"#, "has seed 18446744073709551615"),
     (#""name" : "mid.0""#, #""name" : "down.2.1""#, "names a block twice"),
     (#""dtype" : "float32""#, #""dtype" : "int8""#, "is not as it should be"),
     (

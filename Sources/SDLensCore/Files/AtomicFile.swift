@@ -149,6 +149,13 @@ public struct AtomicFile: ~Copyable {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
+  /// The file that stands where a path needs a folder, or at the path itself; nil when there is none.
+  package static func file(onTheWayTo path: String) -> String? {
+    var (part, status) = (path, stat())
+    while stat(part, &status) != 0, part != folder(of: part) { part = folder(of: part) }
+    return status.st_mode & S_IFMT == S_IFREG ? part : nil
+  }
+
   /// Makes the new name survive a power cut; not every file system can, and the file is whole anyway.
   static func sync(folder: String) {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

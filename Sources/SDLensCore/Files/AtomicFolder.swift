@@ -68,7 +68,7 @@ public enum AtomicFolder {
 
   /// Makes a folder and those above it; what is there already stays, and another process may make them meanwhile.
   ///
-  /// - Throws: `FileError` when the disk does not take it, or a file is in its place.
+  /// - Throws: `FileError` when the disk does not take it, or a file is in the place of one of them.
   public static func makeAll(_ path: String) throws {
     guard mkdir(path, 0o777) != 0 else { return }
     if errno == ENOENT, case let folder = AtomicFile.folder(of: path), folder != path {
@@ -77,8 +77,9 @@ public enum AtomicFolder {
     }
     let code = errno
     var status = stat()
-    guard stat(path, &status) == 0 else { throw FileError.writing(path, code: code) }
-    guard status.st_mode & S_IFMT == S_IFDIR else { throw FileError.folderIsFile(path: path, folder: path) }
+    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
+    if let file = AtomicFile.file(onTheWayTo: path) { throw FileError.folderIsFile(path: path, folder: file) }
+    throw FileError.writing(path, code: code)
   }
 
   /// The folder to make or fill: behind a link the one it points to, without slashes at its end.

@@ -55,7 +55,7 @@ public final class EmbeddingCache: Sendable {
     precondition(ConfigFile.sizes ~= width, "embeddings of width \(width)")
     path = "\(folder)/\(model).embeddings"
     (self.width, self.say) = (width, say)
-    try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try? AtomicFolder.makeAll(folder)
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o666)
     guard descriptor >= 0 else { throw FileError.cannotWrite(path: path, code: errno) }
     var status = stat()

@@ -46,11 +46,11 @@ struct InterventionJob {
 
   /// Runs everything and writes the files.
   func run(_ progress: Progress) throws -> Result {
+    try Canvas.checkFonts()
     let interventions = try lists.map {
       try Intervention($0.list, study.blockDictionaries, for: study.pipeline, settings)
     }
-    try FileManager.default.createDirectory(
-      atPath: AtomicFile.folder(of: output.path), withIntermediateDirectories: true)
+    try AtomicFolder.makeAll(AtomicFile.folder(of: output.path))
     if !output.replaces { try AtomicFolder.check(output.path) }
     progress.count(to: 2 * lists.count + 2, unit: "passes")
     progress.stage("the run without edits")
@@ -126,12 +126,15 @@ struct InterventionJob {
         to: "\(folder)/\(name).png")
     }
     try save(before, "before")
-    var shown: [(title: String, picture: Picture)] = [("before", before)]
+    var shown: [(title: String, drawing: Grid.Drawing)] = [("before", Grid.Drawing(before))]
     if let active, !active.map.isEmpty {
       let map = Tensor(active.map, [active.area.height, active.area.width])
-      let heat = HeatMap.ofFigures(map, over: before)
-      try save(heat, "heatmap")
-      shown.append(("where it is active", heat))
+      var heat = HeatMap.ofFigures
+      let highest = map.finiteRange.upperBound
+      heat.range = 0...highest
+      let picture = heat(map, over: before)
+      try save(picture, "heatmap")
+      shown.append(("where it is active", Grid.Drawing(picture, scale: heat.scale(to: highest))))
     }
     var outcomes: [Outcome] = []
     for (index, (item, picture)) in zip(lists, after).enumerated() {
@@ -140,18 +143,22 @@ struct InterventionJob {
       let difference = Difference(before, picture)
       try save(difference.picture, "difference\(number)", item.list)
       try item.list.write(to: "\(folder)/edit\(number).json")
-      shown.append((item.title, picture))
-      if lists.count == 1 { shown.append((difference.title, difference.picture)) }
+      shown.append((item.title, Grid.Drawing(picture)))
+      if lists.count == 1 {
+        shown.append((difference.title, Grid.Drawing(difference.picture, scale: difference.scale)))
+      }
       outcomes.append(
         Outcome(
           title: item.title, picture: "after\(number).png", edits: item.list.edits,
           change: PictureChange(from: before, to: picture, area: active?.area)))
     }
     let grid = Grid(
-      title: prompt.isEmpty ? "the empty prompt" : prompt, columns: shown.map(\.title),
-      rows: [Grid.Row(cells: shown.count)], cellWidth: 256, enlargement: .smooth)
-    try grid.write(to: "\(folder)/comparison.png", text: record.texts(shows: "comparison")) { _ in
-      shown.map(\.picture)
+      title: prompt.isEmpty ? "the empty prompt" : prompt, note: try study.origin(settings),
+      columns: shown.map(\.title),
+      rows: [Grid.Row(cells: shown.map { Grid.Cell(hasScale: $0.drawing.scale != nil) })], cellWidth: 256,
+      enlargement: .smooth)
+    try grid.draw(to: "\(folder)/comparison.png", text: record.texts(shows: "comparison")) { _ in
+      shown.map(\.drawing)
     }
     return outcomes
   }

@@ -30,7 +30,8 @@ struct FigureOptions: ParsableArguments {
   static func path(
     _ output: String?, _ name: String, _ workspace: WorkspaceOptions, _ force: Bool, _ record: RunRecord
   ) throws -> String {
-    try checked(
+    try Canvas.checkFonts()
+    return try checked(
       OutputPlace(
         figure: output, default: try folder(output, workspace) + "/\(name).png", of: record, force: force
       ).path)
@@ -38,19 +39,19 @@ struct FigureOptions: ParsableArguments {
 
   /// The path of a figure that is drawn anew as what it shows goes on.
   static func path(_ output: String?, _ name: String, _ workspace: WorkspaceOptions) throws -> String {
-    try checked(output ?? folder(output, workspace) + "/\(name).png")
+    try Canvas.checkFonts()
+    return try checked(output ?? folder(output, workspace) + "/\(name).png")
   }
 
   private static func folder(_ output: String?, _ workspace: WorkspaceOptions) throws -> String {
     let pictures = workspace.place.pictures
     if output == nil {
-      try FileManager.default.createDirectory(atPath: pictures, withIntermediateDirectories: true)
+      try AtomicFolder.makeAll(pictures)
     }
     return pictures
   }
 
   private static func checked(_ path: String) throws -> String {
-    try Canvas.checkFonts()
     try AtomicFile.check(path)
     return path
   }

@@ -28,17 +28,9 @@ struct SystemProblem: UserError {
     guard !isReading else {
       return code == ENOENT ? FileError.missing(path: path) : FileError.cannotRead(path: path, code: code)
     }
-    return blocker(of: path).map { FileError.folderIsFile(path: path, folder: $0) }
+    // Foundation calls a file in the place of a folder a lack of permission.
+    return AtomicFile.file(onTheWayTo: AtomicFile.folder(of: path)).map { FileError.folderIsFile(path: path, folder: $0) }
       ?? FileError.writing(path, code: code)
-  }
-
-  /// The nearest part of a path that is there, if it is no folder: Foundation calls that a lack of permission.
-  private static func blocker(of path: String) -> String? {
-    var (folder, status) = (AtomicFile.folder(of: path), stat())
-    while stat(folder, &status) != 0, folder != AtomicFile.folder(of: folder) {
-      folder = AtomicFile.folder(of: folder)
-    }
-    return status.st_mode & S_IFMT == S_IFREG ? folder : nil
   }
 
   private static func number(of code: CocoaError.Code) -> Int32 {

@@ -66,7 +66,7 @@ import Testing
     #expect(
       try refusal(head + #"1, "edits": [], "seed": 3}"#)
         == "has in the outermost value the key 'seed', which has no meaning there; the keys are: 'format', "
-        + "'version', 'edits'")
+        + "'version', 'dictionaries', 'edits'")
     #expect(try refusal(head + #"1, "edits": [], "edits": []}"#).contains("the key 'edits' is there twice"))
     #expect(try refusal(String(repeating: "[", count: 5000)).contains("more than 100 brackets are open"))
     #expect(try refusal(head).contains("is not valid JSON"))
