@@ -83,6 +83,30 @@ import Testing
     #expect(study.methods[0].sparseProbes.keys.sorted() == FactorStudy.probeSizes)
   }
 
+  @Test func chanceHasAsManyDirectionsAsEachDictionary() throws {
+    let folder = try TemporaryFolder()
+    let tensor = Tensor.random([9, Self.width], seed: 1)
+    let larger = SparseAutoencoder(
+      k: 2, encoder: tensor, decoder: tensor, preBias: Tensor([Self.width]), latentBias: Tensor([9]))
+    let study = try FactorStudy(
+      of: "up.0.1", in: Self.store(in: folder),
+      dictionaries: [("d", Self.dictionary), ("e", larger), ("f", Self.dictionary)])
+    let random = study.methods.filter { $0.kind == .random }
+    #expect(random.map(\.candidates) == [6, 9])
+    // Each figure has its interval, of the pictures that it was measured on.
+    for method in study.methods {
+      for scores in [method.scores.pictures, method.scores.places] {
+        for best in scores.compactMap(\.self) {
+          let estimate = best.parts.estimate
+          #expect(estimate.n == Self.pictures / 2 && estimate.value == best.measured)
+          #expect(estimate.interval.map { $0[0] <= best.measured && best.measured <= $0[1] } == true)
+        }
+      }
+    }
+    let mean = try #require(study.methods[0].scores.mean(of: nil, in: \.places))
+    #expect(mean.n == Self.pictures / 2 && mean.interval?.count == 2)
+  }
+
   @Test func theBestFeaturesOfEachValueComeFirst() throws {
     let folder = try TemporaryFolder()
     let store = try Self.store(in: folder)

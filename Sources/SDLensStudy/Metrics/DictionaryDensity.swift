@@ -17,4 +17,13 @@ public struct DictionaryDensity: Sendable, Equatable, Codable {
     dense = Double(alive.count { $0 > -1 }) / Double(max(1, density.count))
     medianLogarithm = alive.isEmpty ? nil : Bootstrap.quantile(alive, 0.5)
   }
+
+  /// The shares of dead and of dense features with their intervals, of features drawn anew; nil without features.
+  public static func shares(_ density: [Float]) -> (dead: Estimate, dense: Estimate)? {
+    func share(_ counts: (Float) -> Bool) -> Estimate? {
+      Estimate(meanOf: density.map { counts($0) ? 1 : 0 })
+    }
+    guard let dead = share({ $0 <= 0 }), let dense = share({ log10(Double($0)) > -1 }) else { return nil }
+    return (dead, dense)
+  }
 }

@@ -2,11 +2,13 @@ import SDLensCore
 
 /// Whether a block's input tells where a vector stands: linear probes for its row and its column (paper, Sec. 4,
 /// footnote 4).
-public struct PositionProbe: Sendable, Equatable {
+public struct PositionProbe: Sendable {
+  /// For each held-out picture the share of its vectors whose row is told right, and whose column is.
+  public let pictures: [(rows: Double, columns: Double)]
   /// The share of held-out vectors whose row is told right.
-  public let rows: Double
+  public var rows: Double { Bootstrap.mean(pictures.map(\.rows)) }
   /// The share of held-out vectors whose column is told right.
-  public let columns: Double
+  public var columns: Double { Bootstrap.mean(pictures.map(\.columns)) }
 
   /// The mean of both.
   public var accuracy: Double { (rows + columns) / 2 }
@@ -20,14 +22,19 @@ public struct PositionProbe: Sendable, Equatable {
     training: Matrix, test: Matrix, height: Int, width: Int, c: Double = 1, tolerance: Double = 1e-5
   ) {
     precondition(training.rows % (height * width) == 0 && test.rows % (height * width) == 0, "parts of maps")
-    func accuracy(_ count: Int, _ place: (Int) -> Int) -> Double {
+    let places = height * width
+    func shares(_ count: Int, _ place: (Int) -> Int) -> [Double] {
       // A map of one row has nothing to tell.
-      guard count > 1 else { return 1 }
+      guard count > 1 else { return Array(repeating: 1, count: test.rows / places) }
       let probe = LinearProbe(
         training, classes: (0..<training.rows).map(place), count: count, c: c, tolerance: tolerance)
-      return probe.accuracy(test, classes: (0..<test.rows).map(place)) ?? 0
+      let told = probe.predictions(test)
+      return stride(from: 0, to: test.rows, by: places).map { start in
+        Double((start..<start + places).count { told[$0] == place($0) }) / Double(places)
+      }
     }
-    rows = accuracy(height) { $0 % (height * width) / width }
-    columns = accuracy(width) { $0 % width }
+    pictures = zip(shares(height) { $0 % places / width }, shares(width) { $0 % width }).map {
+      (rows: $0, columns: $1)
+    }
   }
 }

@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensSparse
 
 /// How much a picture changes when an update is replaced by its reconstruction (paper, Table 2).
 public struct ReconstructionError: Sendable, Equatable {
@@ -34,5 +35,16 @@ public struct ReconstructionError: Sendable, Equatable {
   /// As "loss recovered" of language models (Rajamanoharan et al., 2024); nil when ablating changes nothing.
   public static func recovered(reconstructed: Double, ablated: Double) -> Double? {
     ablated > 0 ? 1 - reconstructed / ablated : nil
+  }
+
+  /// The share of variance that reconstructions explain, of what was summed up of each picture; its interval is of
+  /// pictures drawn anew. Nil without pictures.
+  public static func explainedVariance(_ pictures: [ExplainedVariance]) -> Estimate? {
+    guard var all = pictures.first else { return nil }
+    for picture in pictures.dropFirst() { all.add(picture) }
+    let mean = all.mean
+    let parts = pictures.map { (part: $0.error, whole: $0.total(around: mean)) }
+    let interval = Bootstrap().interval(ofRatio: parts).map { 1 - $0.upperBound...1 - $0.lowerBound }
+    return Estimate(all.global, n: pictures.count, interval: interval)
   }
 }

@@ -35,8 +35,10 @@ struct EvalRun {
     if job.measurements.isEmpty, let omission = job.omissions.first {
       throw NothingMeasured(metric: omission.metric, block: omission.subject, reason: omission.reason)
     }
-    let report = EvalReport(job.measurements, job.omissions, model: session.folder)
+    let report = EvalReport(
+      job.measurements, job.omissions, model: session.folder, sources: session.sources)
     try report.write(to: job.results)
+    try session.writeCaptions(to: job.results)
     try job.results.writeRun(session.folder, session.settings)
     progress.clear()
     progress.note(
@@ -115,7 +117,8 @@ struct EvalInterpretability: EvalCommand {
     commandName: "interpretability", abstract: "How well captions of features fit their pictures.",
     discussion: """
       The CLIP similarity of a feature's caption and 10 random pictures of its top 5 %. Captions come from \
-      captions.jsonl in the dictionary's folder; on shapes they are made by a rule.
+      captions.jsonl in the dictionary's folder; on shapes those that are missing there are made by a rule and \
+      written beside the results.
       """)
   @OptionGroup var options: EvalOptions
 }

@@ -16,8 +16,8 @@ final class EvalJob {
   let session: EvalSession
   let metrics: [EvalMetric]
   let results: ResultFolder
-  private let done: ResultCache<FeatureOutcome>
-  private(set) var measurements: [Measurement] = []
+  private let done: ResultCache<[FeatureOutcome]>
+  private(set) var measurements: [MeasuredColumn] = []
   private(set) var omissions: [Omission] = []
   private var progress: Progress { session.progress }
 
@@ -93,9 +93,9 @@ final class EvalJob {
     let features = session.features(of: block)
     progress.count(to: features.count, unit: "features")
     let measure = FeatureMeasure(session, metric, block)
-    let outcomes = try features.map { feature in
+    let outcomes = try features.flatMap { feature in
       defer { progress.advance("\(metric.rawValue) of \(block)") }
-      return try done.value("\(metric.rawValue) \(block) \(feature)") { try measure(feature) }
+      return try done.value("\(metric.rawValue) \(block) \(feature)") { [try measure(feature)] }
     }
     add(metric, "\(block)", outcomes, features: features)
   }
@@ -112,8 +112,8 @@ final class EvalJob {
       }
       guard !found.isEmpty || index == 0 else { continue }
       measurements.append(
-        Measurement(
-          metric, subject, column, features: features.isEmpty ? [] : found.map { features[$0] },
+        MeasuredColumn(
+          metric.rawValue, subject, column, features: features.isEmpty ? [] : found.map { features[$0] },
           values: found.compactMap { outcomes[$0].values[index] }, skipped: skipped, isBaseline: isBaseline))
     }
   }
@@ -130,11 +130,11 @@ final class EvalJob {
     progress.count(to: count, unit: "samples")
     var random = session.random("\(metric.rawValue) \(name)")
     let seeds = (0..<count).map { _ in random.bits64() }
-    let outcomes = try seeds.enumerated().map { index, seed in
+    let outcomes = try seeds.enumerated().flatMap { index, seed in
       defer { progress.advance("\(metric.rawValue), baseline \(name)") }
       return try done.value("\(metric.rawValue) baseline \(name) \(index)") {
         var own = PCG64(seed: seed)
-        return FeatureOutcome(values: try make(&own, index))
+        return [FeatureOutcome(values: try make(&own, index))]
       }
     }
     add(metric, name, outcomes, isBaseline: true)
@@ -225,7 +225,7 @@ final class EvalJob {
     let edits = [
       nil, try EditList([Edit(.reconstruct, at: block)]), try EditList([Edit(.ablate, at: block)]),
     ]
-    let outcomes = try chosen.map { number in
+    let outcomes = try chosen.flatMap { number in
       defer { progress.advance("reconstruction of \(block)") }
       return try done.value("reconstruction \(block) \(number)") {
         let settings = try PictureArchive.settings(of: number, in: recorded)
@@ -243,32 +243,34 @@ final class EvalJob {
             distances[0], ReconstructionError.recovered(reconstructed: distances[0], ablated: distances[1]),
           ]
         }
-        return FeatureOutcome(values: values)
+        return [FeatureOutcome(values: values)]
       }
     }
     add(.reconstruction, "\(block)", outcomes)
-    var variance = ExplainedVariance(width: dictionary.autoencoder.width)
-    var count = 0
-    for number in chosen {
-      guard let rows = try session.rows(of: number, at: block) else { continue }
-      variance.add(rows, dictionary.autoencoder.decode(dictionary.autoencoder.encode(rows)))
-      count += 1
+    let variances = try chosen.compactMap { number in
+      try session.rows(of: number, at: block).map { rows in
+        var variance = ExplainedVariance(width: dictionary.autoencoder.width)
+        variance.add(rows, dictionary.autoencoder.decode(dictionary.autoencoder.encode(rows)))
+        return variance
+      }
     }
-    if count > 0 {
+    if let explained = ReconstructionError.explainedVariance(variances) {
       measurements.append(
-        Measurement(.reconstruction, "\(block)", "explained variance", values: [variance.global]))
+        MeasuredColumn(
+          EvalMetric.reconstruction.rawValue, "\(block)", "explained variance", values: [explained.value],
+          estimate: explained))
     }
   }
 
   private func position(_ block: BlockName) throws {
     guard let recorded = session.recorded else { return }
-    let outcome = try done.value("position \(block)") {
+    let outcomes = try done.value("position \(block)") {
       let (training, test, size) = try inputs(of: block, recorded)
       let probe = PositionProbe(
         training: training, test: test, height: size.height, width: size.width, c: 0.1, tolerance: 1e-4)
-      return FeatureOutcome(values: [probe.rows, probe.columns, probe.accuracy])
+      return probe.pictures.map { FeatureOutcome(values: [$0.rows, $0.columns, ($0.rows + $0.columns) / 2]) }
     }
-    add(.position, "\(block)", [outcome])
+    add(.position, "\(block)", outcomes)
   }
 
   /// What enters a block (`D_in`) in the last step of some runs: 3 of 5 to learn from, the rest to measure on.
@@ -308,9 +310,13 @@ final class EvalJob {
   private func density(_ block: BlockName) throws {
     guard let statistics = session.dictionaries[block]?.statistics else { return }
     let density = DictionaryDensity(statistics.density)
+    let shares = DictionaryDensity.shares(statistics.density)
     let alive = statistics.density.filter { $0 > 0 }.map(Double.init)
-    for (column, values) in zip(EvalMetric.density.columns, [[density.dead], [density.dense], alive]) {
-      measurements.append(Measurement(.density, "\(block)", column, values: values))
+    let found = [([density.dead], shares?.dead), ([density.dense], shares?.dense), (alive, nil)]
+    for (column, (values, estimate)) in zip(EvalMetric.density.columns, found) {
+      measurements.append(
+        MeasuredColumn(
+          EvalMetric.density.rawValue, "\(block)", column, values: values, estimate: estimate))
     }
   }
 }

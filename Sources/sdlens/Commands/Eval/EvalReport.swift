@@ -5,32 +5,33 @@ import SDLensStudy
 
 /// Measurements as tables, files and plots.
 struct EvalReport: Encodable {
-  let measurements: [Measurement]
+  let measurements: [MeasuredColumn]
   let omissions: [EvalJob.Omission]
   /// Whether the paper's values are for this model.
   let isPaperModel: Bool
-  /// The paper's orderings, and whether they hold here; empty where they were not measured.
-  let orderings: [Ordering]
+  /// What the paper says of which is larger, and whether it holds here; empty where that was not measured.
+  let orderings: [PaperClaim.Finding]
+  /// What was measured.
+  let sources: Provenance
 
-  /// Something that the paper found.
-  struct Ordering: Encodable {
-    let claim: String
-    let holds: Bool
-    let values: String
-  }
-
-  init(_ measurements: [Measurement], _ omissions: [EvalJob.Omission], model: ModelFolder) {
-    (self.measurements, self.omissions) = (measurements, omissions)
+  init(
+    _ measurements: [MeasuredColumn], _ omissions: [EvalJob.Omission], model: ModelFolder, sources: Provenance
+  ) {
+    (self.measurements, self.omissions, self.sources) = (measurements, omissions, sources)
     isPaperModel = model.title.lowercased().contains("sdxl-turbo")
-    orderings = Self.orderings(measurements)
+    orderings = PaperClaim.findings(in: measurements)
   }
 
   private var metrics: [EvalMetric] {
-    EvalMetric.allCases.filter { metric in measurements.contains { $0.metric == metric } }
+    EvalMetric.allCases.filter { metric in measurements.contains { $0.metric == metric.rawValue } }
   }
 
-  private func find(_ metric: EvalMetric, _ subject: String, _ column: String) -> Measurement? {
-    measurements.first { $0.metric == metric && $0.subject == subject && $0.column == column }
+  private func find(_ metric: EvalMetric, _ subject: String, _ column: String) -> MeasuredColumn? {
+    measurements.first { $0.metric == metric.rawValue && $0.subject == subject && $0.column == column }
+  }
+
+  private func cell(_ measurement: MeasuredColumn?, _ metric: EvalMetric) -> String {
+    measurement?.text(decimals: metric.decimals) ?? "–"
   }
 
   // MARK: Text
@@ -62,29 +63,25 @@ struct EvalReport: Encodable {
 
   private func subjects(_ metric: EvalMetric) -> [String] {
     var found: [String] = []
-    for measurement in measurements where measurement.metric == metric && !found.contains(measurement.subject)
-    {
-      found.append(measurement.subject)
+    for item in measurements where item.metric == metric.rawValue && !found.contains(item.subject) {
+      found.append(item.subject)
     }
     return found
   }
 
   private func lines(_ metric: EvalMetric) -> String {
     let columns = metric.columns.filter { column in
-      measurements.contains { $0.metric == metric && $0.column == column }
+      measurements.contains { $0.metric == metric.rawValue && $0.column == column }
     }
     let isSingle = columns.count == 1
-    var rows = [["Block"] + columns + (isSingle ? ["95 % of M", "n"] : []) + (isPaperModel ? ["paper"] : [])]
+    var rows = [
+      ["Block"] + columns + (isSingle ? ["95 % of M"] : []) + ["n"] + (isPaperModel ? ["paper"] : [])
+    ]
     for subject in subjects(metric) {
       let found = columns.map { find(metric, subject, $0) }
-      var row = [subject] + found.map { $0?.text ?? "–" }
-      if isSingle, let only = found[0] {
-        row.append(
-          only.interval.map {
-            $0.map { String(format: "%.\(metric.decimals + 1)f", $0) }.joined(separator: "–")
-          } ?? "")
-        row.append("\(only.values.count)")
-      }
+      var row = [subject] + found.map { cell($0, metric) }
+      if isSingle { row.append(interval(found[0], metric)) }
+      row.append(count(found))
       if isPaperModel {
         row.append(
           columns.compactMap { metric.paper(for: subject)?[$0] }.filter { !$0.isEmpty }.joined(
@@ -95,18 +92,33 @@ struct EvalReport: Encodable {
     return Table(left: [0], rows).text
   }
 
+  /// The 95 % interval, as in `.251–.268`.
+  private func interval(_ measurement: MeasuredColumn?, _ metric: EvalMetric) -> String {
+    measurement?.interval.map {
+      $0.map { String(format: "%.\(metric.decimals + 1)f", $0) }.joined(separator: "–")
+    } ?? ""
+  }
+
+  /// Of how many the figures are: one number, or that of each column.
+  private func count(_ found: [MeasuredColumn?]) -> String {
+    let counts = found.map { "\($0?.n ?? 0)" }
+    return Set(counts).count == 1 ? counts[0] : counts.joined(separator: ", ")
+  }
+
   /// Metrics side by side, a line for each block and baseline.
   private func joined(_ metrics: [EvalMetric]) -> String {
     var names: [String] = []
     for name in metrics.flatMap(subjects) where !names.contains(name) { names.append(name) }
-    var rows = [["Block"] + metrics.flatMap { [$0.rawValue] + (isPaperModel ? ["paper"] : []) }]
+    var rows = [
+      ["Block"] + metrics.flatMap { [$0.rawValue, "95 % of M", "n"] + (isPaperModel ? ["paper"] : []) }
+    ]
     for name in names {
-      rows.append(
-        [name]
-          + metrics.flatMap { metric in
-            [find(metric, name, metric.rawValue)?.text ?? "–"]
-              + (isPaperModel ? [metric.paper(for: name)?[metric.rawValue] ?? "–"] : [])
-          })
+      let cells = metrics.flatMap { metric -> [String] in
+        let found = find(metric, name, metric.rawValue)
+        let own = [cell(found, metric), interval(found, metric), found.map { "\($0.n)" } ?? ""]
+        return own + (isPaperModel ? [metric.paper(for: name)?[metric.rawValue] ?? "–"] : [])
+      }
+      rows.append([name] + cells)
     }
     return Table(left: [0], rows).text
   }
@@ -117,10 +129,11 @@ struct EvalReport: Encodable {
     func mean(_ subject: String, _ column: String) -> String {
       find(.locality, subject, column)?.mean.map { String(format: "%.1f", $0) } ?? "–"
     }
-    var rows = [["Block"] + names]
+    var rows = [["Block"] + names + ["n"]]
     for subject in subjects(.locality) {
       rows.append(
-        [subject] + names.map { "\(mean(subject, "\($0) inside")) / \(mean(subject, "\($0) outside"))" })
+        [subject] + names.map { "\(mean(subject, "\($0) inside")) / \(mean(subject, "\($0) outside"))" }
+          + [count([find(.locality, subject, "-10 inside")])])
       guard isPaperModel, let paper = EvalMetric.locality.paper[subject] else { continue }
       rows.append(
         ["  paper"] + names.map { "\(paper["\($0) inside"] ?? "") / \(paper["\($0) outside"] ?? "")" })
@@ -131,8 +144,10 @@ struct EvalReport: Encodable {
   private func sentences(_ metrics: [EvalMetric]) -> [String] {
     metrics.flatMap { metric in
       subjects(metric).map { subject in
-        let cells = metric.columns.compactMap { column in
-          find(metric, subject, column).map { metric.columns.count == 1 ? $0.text : "\(column) \($0.text)" }
+        let cells = metric.columns.compactMap { column -> String? in
+          guard let found = find(metric, subject, column) else { return nil }
+          let name = metric.columns.count == 1 ? "" : "\(column) "
+          return "\(name)\(cell(found, metric)) [\(interval(found, metric)), n \(found.n)]"
         }
         let paper = metric.columns.compactMap { metric.paper(for: subject)?[$0] }.filter { !$0.isEmpty }
         return "\(metric.rawValue) of \(subject): \(cells.joined(separator: ", "))"
@@ -145,12 +160,14 @@ struct EvalReport: Encodable {
   private var notes: [String] {
     var parts: [String] = []
     var skipped: [String] = []
-    for measurement in measurements where measurement.column == measurement.metric.columns[0] {
-      for (reason, count) in measurement.skipped.sorted(by: { $0.key < $1.key }) {
-        let phrase = FeatureValues.Skip(rawValue: reason)?.phrase ?? reason
-        skipped.append(
-          "\(measurement.metric.rawValue) at \(measurement.subject): \(count) of \(count + measurement.values.count) "
-            + "features left out, \(phrase)")
+    for metric in metrics {
+      for subject in subjects(metric) {
+        guard let found = find(metric, subject, metric.columns[0]) else { continue }
+        let all = found.values.count + found.skipped.values.reduce(0, +)
+        for (reason, count) in found.skipped.sorted(by: { $0.key < $1.key }) {
+          let phrase = FeatureValues.Skip(rawValue: reason)?.phrase ?? reason
+          skipped.append("\(metric.rawValue) at \(subject): \(count) of \(all) features left out, \(phrase)")
+        }
       }
     }
     if !skipped.isEmpty { parts.append(skipped.joined(separator: "\n")) }
@@ -161,51 +178,12 @@ struct EvalReport: Encodable {
     let left = reasons.sorted { $0.key < $1.key }.map { "Left out at \($1.joined(separator: ", ")): \($0)" }
     if !left.isEmpty { parts.append(left.joined(separator: "\n")) }
     if !orderings.isEmpty {
+      let count = orderings.count { $0.holds }
       parts.append(
-        "What the paper found\n"
-          + orderings.map { "\($0.holds ? "holds" : "fails")  \($0.claim): \($0.values)" }.joined(
-            separator: "\n"))
+        "What the paper found: \(count) of \(orderings.count) orderings hold\n"
+          + orderings.map(\.text).joined(separator: "\n"))
     }
-    return parts
-  }
-
-  private static func orderings(_ measurements: [Measurement]) -> [Ordering] {
-    func mean(_ metric: EvalMetric, _ subject: String, _ column: String) -> Double? {
-      measurements.first { $0.metric == metric && $0.subject == subject && $0.column == column }?.mean
-    }
-    func text(_ value: Double) -> String { String(format: "%.3g", value) }
-    let blocks = BlockName.studied.map(\.description)
-    var found: [Ordering] = []
-    if let chance = mean(.specificity, "random", "specificity") {
-      let own = blocks.compactMap { block in mean(.specificity, block, "specificity").map { (block, $0) } }
-      if !own.isEmpty {
-        found.append(
-          Ordering(
-            claim: "specific beyond chance", holds: own.allSatisfy { $0.1 > chance },
-            values: own.map { "\($0.0) \(text($0.1))" }.joined(separator: ", ") + ", random \(text(chance))"))
-      }
-    }
-    let colours = blocks.compactMap { block in mean(.color, block, "color").map { (block, $0) } }
-    if colours.count == blocks.count, let lowest = colours.min(by: { $0.1 < $1.1 }) {
-      found.append(
-        Ordering(
-          claim: "up.0.1 lowest in colour spread", holds: lowest.0 == "up.0.1",
-          values: colours.map { "\($0.0) \(text($0.1))" }.joined(separator: ", ")))
-    }
-    for block in ["up.0.0", "up.0.1"] {
-      let ratios = ["-10", "-5", "5", "10"].compactMap { strength -> Double? in
-        guard let inside = mean(.locality, block, "\(strength) inside"),
-          let outside = mean(.locality, block, "\(strength) outside"), outside > 0
-        else { return nil }
-        return inside / outside
-      }
-      guard !ratios.isEmpty else { continue }
-      found.append(
-        Ordering(
-          claim: "\(block) acts locally", holds: ratios.allSatisfy { $0 > 1 },
-          values: "inside / outside " + ratios.map(text).joined(separator: ", ")))
-    }
-    return found
+    return parts + [sources.text]
   }
 
   // MARK: Files
@@ -218,7 +196,7 @@ struct EvalReport: Encodable {
         let feature = index < measurement.features.count ? "\(measurement.features[index])" : ""
         rows.append(
           [
-            measurement.metric.rawValue, measurement.subject, measurement.column, feature,
+            measurement.metric, measurement.subject, measurement.column, feature,
             String(format: "%.7g", value),
           ])
       }
@@ -230,10 +208,9 @@ struct EvalReport: Encodable {
     func number(_ value: Double?) -> String { value.map { String(format: "%.7g", $0) } ?? "" }
     for item in measurements {
       summary.append([
-        item.metric.rawValue, item.subject, item.column, number(item.mean), number(item.deviation),
-        "\(item.values.count)", number(item.interval?.first), number(item.interval?.last),
-        "\(item.skipped.values.reduce(0, +))",
-        isPaperModel ? item.metric.paper(for: item.subject)?[item.column] ?? "" : "",
+        item.metric, item.subject, item.column, number(item.mean), number(item.deviation), "\(item.n)",
+        number(item.interval?.first), number(item.interval?.last), "\(item.skipped.values.reduce(0, +))",
+        isPaperModel ? EvalMetric(rawValue: item.metric)?.paper(for: item.subject)?[item.column] ?? "" : "",
       ])
     }
     try results.write(summary, to: "summary.csv")
@@ -245,7 +222,7 @@ struct EvalReport: Encodable {
   private func plot(_ metric: EvalMetric) -> Plot {
     let subjects = subjects(metric)
     let columns = metric.columns.filter { column in
-      measurements.contains { $0.metric == metric && $0.column == column }
+      measurements.contains { $0.metric == metric.rawValue && $0.column == column }
     }
     let series = columns.map { column in
       let found = subjects.map { find(metric, $0, column) }

@@ -22,12 +22,15 @@ final class EvalSession {
   let store: ActivationStore?
   /// The pictures that stand for the data: those of the first dictionary that tells.
   let recorded: RecordedPictures?
+  /// What is measured.
+  let sources: Provenance
   /// What decides the results.
   let settings: [String: String]
   private let clipCache: EmbeddingCache?
   private let sentenceCache: EmbeddingCache?
   private var embedded: [Int: [Float]] = [:]
   private var captionTable: [BlockName: [Int: String]] = [:]
+  private var madeCaptions: [BlockName: [Int: String]] = [:]
 
   init(_ options: EvalOptions, _ choice: FeatureChoice, _ progress: Progress) throws {
     (self.options, self.choice, self.progress) = (options, choice, progress)
@@ -47,6 +50,15 @@ final class EvalSession {
     recorded =
       try blocks.compactMap { dictionaries[$0]?.pictures }.first
       ?? store.map { try RecordedPictures($0) }
+    let isNamed = options.store != nil
+    if let store { try progress.checkSize(of: store, blocks: blocks, isNamed: isNamed) }
+    if let recorded, let path = dictionaries[blocks[0]]?.path {
+      try progress.checkSize(
+        of: "what '\(path)' was measured on", recorded.prompts.count, blocks: blocks, isNamed: isNamed)
+    }
+    sources = try Provenance(
+      folder, dictionaries: blocks.compactMap { block in dictionaries[block].map { .init($0, of: block) } },
+      store: store, recorded: recorded)
     archive = try PictureArchive(
       folder, dictionaries: dictionaries.mapValues { BlockDictionary($0.autoencoder, means: $0.means) },
       folder: "\(workspace.folder)/pictures/cache")
@@ -72,14 +84,8 @@ final class EvalSession {
     }
     clipCache = try clip.map { try cache($0.fingerprint, $0.width) }
     sentenceCache = try sentences.map { try cache($0.fingerprint, $0.width) }
-    var settings: [String: String] = [
-      "model": try folder.fingerprint().description, "features": choice.description,
-      "seed": "\(options.seed)",
-      "dictionaries": blocks.map {
-        "\($0) \(dictionaries[$0]?.autoencoder.contentFingerprint.description ?? "")"
-      }
-      .joined(separator: ", "),
-    ]
+    var settings = sources.settings
+    (settings["features"], settings["seed"]) = (choice.description, "\(options.seed)")
     settings["pictures"] = options.pictures.map { "\($0)" }
     settings["clip"] = clip?.fingerprint.description
     settings["lpips"] = lpips?.fingerprint.description
@@ -89,7 +95,14 @@ final class EvalSession {
       settings["textures"] = fingerprint.description
     }
     settings["sentences"] = sentences?.fingerprint.description
-    settings["store"] = try store?.manifest.fingerprint
+    let captions = blocks.flatMap { block in
+      (dictionaries[block]?.captions ?? [:]).sorted { $0.key < $1.key }.map { "\(block) \($0) \($1)\n" }
+    }
+    if !captions.isEmpty {
+      var fingerprint = Fingerprint()
+      for line in captions { fingerprint.add(line.utf8) }
+      settings["captions"] = fingerprint.description
+    }
     settings["recorded"] = try recorded?.manifest.fingerprint
     self.settings = settings
   }
@@ -239,7 +252,8 @@ final class EvalSession {
 
   // MARK: Captions
 
-  /// What the features of a block mean; on `shapes` the phrase nearest to a feature's pictures, written down.
+  /// What the features of a block mean; on `shapes`, where nobody has said it, the phrase nearest to a feature's
+  /// pictures.
   func captions(of block: BlockName) throws -> [Int: String] {
     if let found = captionTable[block] { return found }
     guard let dictionary = dictionaries[block] else { return [:] }
@@ -253,14 +267,21 @@ final class EvalSession {
         let pictures = try embeddings(ofPictures: sample.map(\.example.picture))
         if let nearest = ShapesPhrases.nearest(to: pictures, among: texts) {
           captions[feature] = ShapesPhrases.all[nearest]
+          madeCaptions[block, default: [:]][feature] = ShapesPhrases.all[nearest]
         }
       }
-      try FeatureCaptions.write(captions, to: "\(dictionary.path)/\(FeatureCaptions.fileName)")
-      progress.note(
-        "'\(dictionary.path)/\(FeatureCaptions.fileName)' now has captions of \(captions.count) features")
     }
     captionTable[block] = captions
     return captions
+  }
+
+  /// Writes the captions that a rule made beside the results: nobody has looked at them.
+  func writeCaptions(to results: ResultFolder) throws {
+    for (block, captions) in madeCaptions.sorted(by: { $0.key < $1.key }) {
+      let path = results("captions-\(block).jsonl")
+      try FeatureCaptions.write(captions, to: path)
+      progress.note("'\(path)' has captions of \(captions.count) features, made by a rule")
+    }
   }
 }
 
@@ -288,5 +309,20 @@ struct NothingRecorded: UserError {
   let path: String
   var description: String {
     "nothing tells on which pictures '\(path)' was measured; do so with: sdlens statistics --sae '\(path)' --store …"
+  }
+}
+
+extension Progress {
+  /// Refuses a store that is too small to measure anything on; of one that somebody named it is said.
+  ///
+  /// - Throws: `TooFewPictures`.
+  func checkSize(of store: ActivationStore, blocks: [BlockName], isNamed: Bool) throws {
+    try checkSize(of: "'\(store.folder)'", store.pictures, blocks: blocks, isNamed: isNamed)
+  }
+
+  func checkSize(of source: String, _ pictures: Int, blocks: [BlockName], isNamed: Bool) throws {
+    guard let problem = TooFewPictures(of: source, pictures: pictures, blocks: blocks) else { return }
+    guard isNamed else { throw problem }
+    note(problem.note)
   }
 }

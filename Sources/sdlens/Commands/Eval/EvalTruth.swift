@@ -16,8 +16,10 @@ struct EvalTruth: ParsableCommand {
       factor's values, for pictures (is there a red object?) and for places (is it here?); 0.5 is chance, \
       1 is perfect.
 
-      Beside each dictionary: one of random directions, of equal size and k; principal components; raw \
-      channels; and a linear probe, which uses all channels together.
+      Beside each dictionary: the best of as many random directions as it has features, with the same k (what \
+      they tell as well, no dictionary has found); principal components; raw channels; and a linear probe, \
+      which uses all channels together. n is the number of pictures measured on; the 95 % intervals are of \
+      pictures drawn anew.
       """)
 
   @OptionGroup var measured: MeasuredOptions
@@ -63,14 +65,12 @@ struct EvalTruth: ParsableCommand {
     let blocks = Set(dictionaries.map(\.block)).sorted()
     let store = try StoreLookup(model: folder, workspace: workspace).find(store, of: blocks)
     _ = try FactorStudy.scenes(of: store)
-    let settings = [
-      "store": try store.manifest.fingerprint, "pictures": "\(min(pictures, store.pictures))",
-      "pooling": pooling.rawValue, "seed": "\(seed)",
-      "dictionaries": dictionaries.map {
-        "\($0.block) \($0.name) \($0.folder.autoencoder.contentFingerprint)"
-      }
-      .joined(separator: ", "),
-    ]
+    try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil)
+    let sources = try Provenance(
+      folder, dictionaries: dictionaries.map { .init($0.folder, of: $0.block) }, store: store)
+    let settings = sources.settings.merging([
+      "pictures": "\(min(pictures, store.pictures))", "pooling": pooling.rawValue, "seed": "\(seed)",
+    ]) { $1 }
     let results = try ResultFolder("truth", settings: settings, in: workspace)
     let done = try ResultCache<TruthTable>(results("done.jsonl"))
     progress.count(
@@ -83,7 +83,7 @@ struct EvalTruth: ParsableCommand {
           try FactorStudy(
             of: "\(block)", in: store, dictionaries: own.map { ($0.name, $0.folder.autoencoder) },
             pooling: pooling, limit: pictures, seed: seed
-          ) { progress.advance("\(block)", by: $0) })
+          ) { progress.advance("\(block)", by: $0) }, sources: sources.of(block))
       }
     }
     progress.clear()
