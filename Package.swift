@@ -50,7 +50,11 @@ let package = Package(
     .testTarget(
       name: "SDLensStudyTests", dependencies: ["SDLensStudy", "SDLensTestSupport"], exclude: ["Goldens"]),
     .testTarget(
-      name: "SDLensCommandTests", dependencies: ["sdlens", "SDLensCore", "SDLensTestSupport"],
+      name: "SDLensCommandTests",
+      dependencies: [
+        "sdlens", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy", "SDLensTestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       exclude: ["Expected"]),
   ],
   swiftLanguageModes: [.v6]

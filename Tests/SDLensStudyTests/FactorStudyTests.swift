@@ -122,6 +122,28 @@ import Testing
     #expect(Set(all.map(\.feature)).count == all.count)
   }
 
+  @Test func absorptionIsThatOfTheCodesOfTheStore() throws {
+    let folder = try TemporaryFolder()
+    let store = try Self.store(in: folder)
+    let tensor = Tensor.random([9, Self.width], seed: 1)
+    let larger = SparseAutoencoder(
+      k: 3, encoder: tensor, decoder: tensor, preBias: Tensor([Self.width]), latentBias: Tensor([9]))
+    var seen = 0
+    // In either order: the smaller one is asked for.
+    let found = try [[Self.dictionary, larger], [larger, Self.dictionary]].map {
+      try Absorption($0, at: "up.0.1", in: store, limit: 7) { seen += 1 }.shares
+    }
+    let activations = try store.activations(of: "up.0.1")
+    let rows = Tensor.stacked((0..<7).map { activations.rows(ofPicture: $0) })
+    let wanted = Absorption(
+      (Self.dictionary.decoder, Self.dictionary.encode(rows)), (larger.decoder, larger.encode(rows))
+    ).shares
+    #expect(found == [wanted, wanted] && wanted.count == 6 && seen == 14)
+    let narrow = SparseAutoencoder(
+      k: 1, encoder: Tensor([3, 4]), decoder: Tensor([3, 4]), preBias: Tensor([4]), latentBias: Tensor([3]))
+    #expect(throws: WidthMismatch.self) { try Absorption([narrow, larger], at: "up.0.1", in: store) }
+  }
+
   @Test func rankingsBeginWithTheBest() {
     var scorer = FactorScorer(features: 6)
     var sampler = ShapesSampler(seed: 3)

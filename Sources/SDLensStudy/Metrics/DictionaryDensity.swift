@@ -1,4 +1,5 @@
 import Foundation
+import SDLensDiffusion
 import SDLensSparse
 
 /// How often the features of a dictionary are active.
@@ -25,5 +26,21 @@ public struct DictionaryDensity: Sendable, Equatable, Codable {
     }
     guard let dead = share({ $0 <= 0 }), let dense = share({ log10(Double($0)) > -1 }) else { return nil }
     return (dead, dense)
+  }
+}
+
+extension DictionaryDensity: Metric {
+  public static let name = "density"
+  public static let abstract = "How often features are active, and how many never are."
+  public static let columns = ["dead share", "dense share", "density"]
+  public static let decimals = 3
+  public static let needs: Set<MetricNeed> = [.statistics]
+
+  public static func measure(_ block: BlockName, in run: MetricRun) throws {
+    guard let density = run.session.dictionaries[block]?.statistics?.density else { return }
+    let (found, estimates) = (DictionaryDensity(density), shares(density))
+    run.add(self, block, columns[0], values: [found.dead], estimate: estimates?.dead)
+    run.add(self, block, columns[1], values: [found.dense], estimate: estimates?.dense)
+    run.add(self, block, columns[2], values: density.filter { $0 > 0 }.map(Double.init))
   }
 }

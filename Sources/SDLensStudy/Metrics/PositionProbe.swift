@@ -1,4 +1,6 @@
 import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
 
 /// Whether a block's input tells where a vector stands: linear probes for its row and its column (paper, Sec. 4,
 /// footnote 4).
@@ -36,5 +38,61 @@ public struct PositionProbe: Sendable {
     pictures = zip(shares(height) { $0 % places / width }, shares(width) { $0 % width }).map {
       (rows: $0, columns: $1)
     }
+  }
+}
+
+extension PositionProbe: Metric {
+  public static let name = "position"
+  public static let abstract = "Whether a block's input tells where a vector stands."
+  public static let discussion =
+    "The accuracy of linear probes for row and column, on pictures that they did not learn from."
+  public static let columns = ["row", "column", "both"]
+  public static let decimals = 3
+  public static let needs: Set<MetricNeed> = [.recorded]
+  public static let paper = [
+    "down.2.1": ["", "", "0.979"], "mid.0": ["", "", "0.985"], "up.0.0": ["", "", "0.994"],
+    "up.0.1": ["", "", "0.956"],
+  ]
+
+  public static func measure(_ block: BlockName, in run: MetricRun) throws {
+    try run.whole(self, block) {
+      let (training, test, size) = try inputs(of: block, run.session)
+      let probe = PositionProbe(
+        training: training, test: test, height: size.height, width: size.width, c: 0.1, tolerance: 1e-4)
+      return probe.pictures.map { MetricOutcome(values: [$0.rows, $0.columns, ($0.rows + $0.columns) / 2]) }
+    }
+  }
+
+  /// What enters a block (`D_in`) in the last step of some runs: 3 of 5 to learn from, the rest to measure on.
+  private static func inputs(of block: BlockName, _ session: MetricSession) throws
+    -> (training: Matrix, test: Matrix, size: (height: Int, width: Int))
+  {
+    let numbers = session.sample(of: session.settings.pictures ?? MetricRun.baselineSize, name)
+    session.progress.count(to: numbers.count, unit: "pictures")
+    var (rows, size): ([Tensor], (height: Int, width: Int)) = ([], (1, 1))
+    for number in numbers {
+      guard let (prompt, settings) = try session.run(of: number) else { continue }
+      let (text, pipeline) = (
+        try session.archive.embeddings(of: prompt, settings), try session.archive.pipeline
+      )
+      var run = try pipeline.start(text, settings)
+      let steps = try pipeline.stepCount(settings)
+      while run.step + 1 < steps {
+        var pass = run.pass()
+        run.advance(by: pass.finish())
+      }
+      var pass = run.pass()
+      pass.run(before: block)
+      let input = pass.stream
+      let last = settings.isGuided ? input.picture(1) : input
+      rows.append(last.reshaped([last.rows, last.width]))
+      size = (input.shape[1], input.shape[2])
+      session.progress.advance("position at \(block)", by: 1)
+    }
+    let split = max(1, rows.count * 3 / 5)
+    func matrix(_ part: ArraySlice<Tensor>) -> Matrix {
+      Matrix(Tensor.stacked(part.map { $0.reshaped([1, $0.rows, $0.width]) }))
+    }
+    return (matrix(rows[..<split]), matrix(rows[split...]), size)
   }
 }

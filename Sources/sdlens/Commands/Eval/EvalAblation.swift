@@ -41,7 +41,7 @@ struct EvalAblation: ParsableCommand {
     var settings = try judged.settings(prompts, folder)
     settings["steps"] = "\(steps)"
     settings["blocks"] = blocks.map(\.description).joined(separator: ", ")
-    let results = try ResultFolder("ablation", settings: settings, in: workspace)
+    let results = try ResultFolder("ablation", settings: settings, in: workspace.folder)
     let done = try ResultCache<BlockAblation.PromptResult>(results("done.jsonl"))
     progress.count(to: (0..<prompts.count).count { !done.has("\($0)") }, unit: "prompts")
     let found = try (0..<prompts.count).map { index in
@@ -59,7 +59,7 @@ struct EvalAblation: ParsableCommand {
     try results.write(table.csv, to: "ablation.csv")
     try JSON.write(table, to: results("ablation.json"))
     try table.plot.write(to: results("ablation.png"))
-    try results.writeRun(folder, settings)
+    try results.writeRun(CommandLine.arguments, folder, settings)
     progress.note("'\(results.path)' has the table (CSV, JSON) and a plot")
     guard !report.json else { return try Output.print(json: table) }
     try Output.print(table.text)

@@ -113,31 +113,9 @@ struct EvalMatch: ParsableCommand {
     _ both: [SparseAutoencoder], _ saved: String?, _ store: ActivationStore, _ progress: Progress
   ) throws -> [Double] {
     guard let block = block?.description ?? saved else { throw BlockUnknown(path: first) }
-    let activations = try store.activations(of: block)
-    guard activations.width == both[0].width else {
-      throw WidthMismatch(block: block, stored: activations.width, dictionary: both[0].width)
-    }
-    let count = min(pictures, activations.pictures)
-    progress.count(to: count, unit: "pictures")
-    let ordered = both.sorted { $0.features < $1.features }
-    var codes = ordered.map { _ in (indices: [Int32](), values: [Float](), rows: 0) }
-    for picture in 0..<count {
-      let rows = activations.rows(ofPicture: picture)
-      for (index, autoencoder) in ordered.enumerated() {
-        let found = autoencoder.encode(rows)
-        codes[index].indices += found.indices
-        codes[index].values += found.values
-        codes[index].rows += found.rows
-      }
-      progress.advance("encoding")
-    }
-    let whole = zip(ordered, codes).map { autoencoder, codes in
-      (
-        autoencoder.decoder,
-        Codes(rows: codes.rows, slots: autoencoder.k, indices: codes.indices, values: codes.values)
-      )
-    }
-    return Absorption(whole[0], whole[1]).shares.compactMap(\.self)
+    progress.count(to: min(pictures, store.pictures), unit: "pictures")
+    return try Absorption(both, at: block, in: store, limit: pictures) { progress.advance("encoding") }
+      .shares.compactMap(\.self)
   }
 }
 

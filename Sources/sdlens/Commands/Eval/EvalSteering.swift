@@ -86,7 +86,7 @@ struct EvalSteering: ParsableCommand {
     settings["factors"] = pairs.map { "\($0.factor.rawValue) \($0.block)" }.joined(separator: ", ")
     settings["features"] = "\(features)"
     settings["beta"] = "\(beta)"
-    let results = try ResultFolder("steering", settings: settings, in: workspace)
+    let results = try ResultFolder("steering", settings: settings, in: workspace.folder)
     let tables = try pairs.compactMap { factor, block in
       try dictionaries[block].map {
         try measure(factor, block, $0.autoencoder, store, prompts, results, sources, progress)
@@ -100,7 +100,7 @@ struct EvalSteering: ParsableCommand {
     for table in tables {
       try table.plot?.write(to: results("steering-\(table.factor.rawValue)-\(table.block).png"))
     }
-    try results.writeRun(folder, settings)
+    try results.writeRun(CommandLine.arguments, folder, settings)
     progress.note("'\(results.path)' has the tables (CSV, JSON) and a plot of each factor")
     guard !report.json else { return try Output.print(json: tables) }
     try Output.print(SteeringTable.text(tables, sources))

@@ -71,7 +71,7 @@ struct EvalTruth: ParsableCommand {
     let settings = sources.settings.merging([
       "pictures": "\(min(pictures, store.pictures))", "pooling": pooling.rawValue, "seed": "\(seed)",
     ]) { $1 }
-    let results = try ResultFolder("truth", settings: settings, in: workspace)
+    let results = try ResultFolder("truth", settings: settings, in: workspace.folder)
     let done = try ResultCache<TruthTable>(results("done.jsonl"))
     progress.count(
       to: 2 * min(pictures, store.pictures) * blocks.count { !done.has("\($0)") }, unit: "pictures")
@@ -90,7 +90,7 @@ struct EvalTruth: ParsableCommand {
     try results.write([TruthTable.columns] + tables.flatMap(\.csv), to: "truth.csv")
     try JSON.write(tables, to: results("truth.json"))
     for table in tables { try table.plot.write(to: results("truth-\(table.block).png")) }
-    try results.writeRun(folder, settings)
+    try results.writeRun(CommandLine.arguments, folder, settings)
     progress.note("'\(results.path)' has the table (CSV, JSON) and a plot of each block")
     guard !report.json else { return try Output.print(json: tables) }
     try Output.print(tables.map { $0.text(values: values) }.joined(separator: "\n\n"))
