@@ -117,7 +117,8 @@ private enum DirectionLength: FeatureMetric {
     #expect(report.sources.dictionaries.map(\.path) == [path] && report.sources.store?.pictures == 24)
     #expect(report.text.contains("Length, M (S)\nBlock"), "\(report.text)")
     // What a metric lacks is said.
-    let other = try MetricRun([Specificity.self], in: session, keeping: results("other.jsonl"))
+    let specificity = Metrics.all.filter { $0.name == "specificity" }
+    let other = try MetricRun(specificity, in: session, keeping: results("other.jsonl"))
     #expect(throws: NothingMeasured.self) { try other.run() }
     #expect(other.omissions.map(\.reason) == ["CLIP is missing; name its folder with --clip"])
   }

@@ -55,19 +55,20 @@ public struct ArtefactCheck: Sendable, Equatable {
   }
 }
 
-extension ArtefactCheck: Metric {
-  public static let name = "artefacts"
-  public static let abstract = "Whether edits drive updates out of their natural range."
-  public static let discussion = """
+/// `artefacts`, as `eval` measures it.
+enum ArtefactCheckMetric: Metric {
+  static let name = "artefacts"
+  static let abstract = "Whether edits drive updates out of their natural range."
+  static let discussion = """
     Of the places where a feature is active, the share whose update, with the feature modulated by -10, \
     -5, 5 and 10, is longer than 99.9 % of natural updates; and the longest of them over that limit.
     """
-  public static let columns = ["beyond", "excess"].flatMap { what in
+  static let columns = ["beyond", "excess"].flatMap { what in
     Locality.strengths.map { "\(String(format: "%g", $0)) \(what)" }
   }
-  public static let needs: Set<MetricNeed> = [.store, .recorded]
+  static let needs: Set<MetricNeed> = [.store, .recorded]
 
-  public static func measure(_ block: BlockName, in run: MetricRun) throws {
+  static func measure(_ block: BlockName, in run: MetricRun) throws {
     let session = run.session
     guard let autoencoder = session.dictionaries[block]?.autoencoder else { return }
     var kept: [Double]?
@@ -81,7 +82,7 @@ extension ArtefactCheck: Metric {
           let map = try session.codes(of: example.picture, at: block)?.map(of: feature)
         else { continue }
         for (index, beta) in Locality.strengths.enumerated() {
-          edited[index] += lengths(of: rows, modulating: map, by: beta, direction)
+          edited[index] += ArtefactCheck.lengths(of: rows, modulating: map, by: beta, direction)
         }
       }
       guard !edited[0].isEmpty, (natural.last ?? 0) > 0 else { return MetricOutcome(skip: .tooFewPictures) }
@@ -93,6 +94,6 @@ extension ArtefactCheck: Metric {
   /// The lengths of updates as they are, ascending, of up to 100 pictures.
   private static func naturalLengths(at block: BlockName, in session: MetricSession) throws -> [Double] {
     try session.sample(of: MetricRun.baselineSize, name).compactMap { try session.rows(of: $0, at: block) }
-      .flatMap(lengths).sorted()
+      .flatMap(ArtefactCheck.lengths).sorted()
   }
 }

@@ -51,22 +51,23 @@ public enum ColourSpread {
   }
 }
 
-extension ColourSpread: FeatureMetric {
-  public static let name = "color"
-  public static let abstract = "How much colours differ where a feature is active."
-  public static let discussion = """
+/// `color`, as `eval` measures it.
+enum ColourSpreadMetric: FeatureMetric {
+  static let name = "color"
+  static let abstract = "How much colours differ where a feature is active."
+  static let discussion = """
     The Manhattan distance (0 to 765) of pixels to their mean colour, both weighted by the activation, \
     over 10 random pictures of a feature's top 5 %.
     """
-  public static let decimals = 1
-  public static let needs: Set<MetricNeed> = [.examples, .recorded]
-  public static let paperTable: String? = "Table 1a"
-  public static let paper = [
+  static let decimals = 1
+  static let needs: Set<MetricNeed> = [.examples, .recorded]
+  static let paperTable: String? = "Table 1a"
+  static let paper = [
     "down.2.1": ["86.2 (14.9)"], "mid.0": ["84.7 (16.3)"], "up.0.0": ["86.3 (16.5)"],
     "up.0.1": ["73.8 (20.6)"], "random": ["90.7 (54.9)"],
   ]
 
-  public static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
     -> MetricOutcome
   {
     let sample = try session.maps(of: feature, at: block, count: Specificity.pictures)
@@ -75,16 +76,17 @@ extension ColourSpread: FeatureMetric {
     }
     let pictures = try sample.map { try session.picture($0.number) }
     return MetricOutcome(
-      value(of: pictures, maps: sample.map(\.map), height: shape[1], width: shape[2]), else: .tooFewPictures)
+      ColourSpread.value(of: pictures, maps: sample.map(\.map), height: shape[1], width: shape[2]),
+      else: .tooFewPictures)
   }
 
   /// Random pictures.
-  public static func baselines(in run: MetricRun) throws {
+  static func baselines(in run: MetricRun) throws {
     let session = run.session
     guard session.pool.count > 1 else { return }
     try run.baseline(self, "random") { random, _ in
       let numbers = session.draw(Specificity.pictures, of: session.pool, &random)
-      return [value(of: try numbers.map { try session.picture($0) })]
+      return [ColourSpread.value(of: try numbers.map { try session.picture($0) })]
     }
   }
 }

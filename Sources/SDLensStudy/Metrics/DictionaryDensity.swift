@@ -29,16 +29,17 @@ public struct DictionaryDensity: Sendable, Equatable, Codable {
   }
 }
 
-extension DictionaryDensity: Metric {
-  public static let name = "density"
-  public static let abstract = "How often features are active, and how many never are."
-  public static let columns = ["dead share", "dense share", "density"]
-  public static let decimals = 3
-  public static let needs: Set<MetricNeed> = [.statistics]
+/// `density`, as `eval` measures it.
+enum DictionaryDensityMetric: Metric {
+  static let name = "density"
+  static let abstract = "How often features are active, and how many never are."
+  static let columns = ["dead share", "dense share", "density"]
+  static let decimals = 3
+  static let needs: Set<MetricNeed> = [.statistics]
 
-  public static func measure(_ block: BlockName, in run: MetricRun) throws {
+  static func measure(_ block: BlockName, in run: MetricRun) throws {
     guard let density = run.session.dictionaries[block]?.statistics?.density else { return }
-    let (found, estimates) = (DictionaryDensity(density), shares(density))
+    let (found, estimates) = (DictionaryDensity(density), DictionaryDensity.shares(density))
     run.add(self, block, columns[0], values: [found.dead], estimate: estimates?.dead)
     run.add(self, block, columns[1], values: [found.dense], estimate: estimates?.dense)
     run.add(self, block, columns[2], values: density.filter { $0 > 0 }.map(Double.init))

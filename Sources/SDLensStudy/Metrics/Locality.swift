@@ -20,23 +20,24 @@ public struct Locality: Sendable, Equatable {
   }
 }
 
-extension Locality: FeatureMetric {
-  public static let name = "locality"
-  public static let abstract = "Whether modulating a feature changes pictures where it is active."
-  public static let discussion = """
+/// `locality`, as `eval` measures it.
+enum LocalityMetric: FeatureMetric {
+  static let name = "locality"
+  static let abstract = "Whether modulating a feature changes pictures where it is active."
+  static let discussion = """
     The Manhattan distance (0 to 765) of a picture and the one with the feature modulated by -10, -5, 5 \
     and 10, inside the area where the feature is more active than in half of the picture, and outside, \
     where it is not active at all.
     """
-  public static let columnGroups = strengths.map { strength in
+  static let columnGroups = Locality.strengths.map { strength in
     let title = String(format: "%g", strength)
     return (title: title, columns: ["\(title) inside", "\(title) outside"])
   }
-  public static let columns = columnGroups.flatMap(\.columns)
-  public static let decimals = 1
-  public static let needs: Set<MetricNeed> = [.examples, .recorded, .means]
-  public static let paperTable: String? = "Table 1b: inside / outside the active area"
-  public static let paper = [
+  static let columns = columnGroups.flatMap(\.columns)
+  static let decimals = 1
+  static let needs: Set<MetricNeed> = [.examples, .recorded, .means]
+  static let paperTable: String? = "Table 1b: inside / outside the active area"
+  static let paper = [
     "down.2.1": ["148.2", "116.0", "124.2", "94.4", "101.4", "78.7", "128.9", "105.6"],
     "mid.0": ["69.2", "32.2", "39.4", "18.5", "33.2", "15.2", "59.9", "29.8"],
     "up.0.0": ["105.3", "38.4", "77.7", "23.7", "63.6", "23.3", "88.6", "37.1"],
@@ -45,7 +46,7 @@ extension Locality: FeatureMetric {
   /// Pictures of each feature: they are made anew for every strength.
   private static let pictures = 2
 
-  public static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
     -> MetricOutcome
   {
     guard let dictionary = session.dictionaries[block], let mean = dictionary.means?[feature], mean > 0 else {
@@ -55,7 +56,9 @@ extension Locality: FeatureMetric {
     guard let shape = dictionary.examples?.mapShape, !sample.isEmpty else {
       return MetricOutcome(skip: .tooFewPictures)
     }
-    let edits = try strengths.map { try EditList([Edit(.modulate(feature: feature, beta: $0), at: block)]) }
+    let edits = try Locality.strengths.map {
+      try EditList([Edit(.modulate(feature: feature, beta: $0), at: block)])
+    }
     var changes = [[PictureChange]](repeating: [], count: edits.count)
     for (number, map) in sample {
       guard let (prompt, settings) = try session.run(of: number) else { continue }

@@ -34,14 +34,23 @@ public protocol Metric: SendableMetatype {
 }
 
 extension Metric {
+  /// Nothing more than what it tells.
   public static var discussion: String { "" }
+  /// One, of its name.
   public static var columns: [String] { [name] }
+  /// None.
   public static var columnGroups: [(title: String, columns: [String])] { [] }
+  /// Two.
   public static var decimals: Int { 2 }
+  /// A dictionary only.
   public static var needs: Set<MetricNeed> { [] }
+  /// None.
   public static var paperTable: String? { nil }
+  /// None.
   public static var paper: [String: [String]] { [:] }
+  /// It is measured together with the others.
   public static var isSlow: Bool { false }
+  /// Nothing.
   public static func baselines(in run: MetricRun) throws {}
 
   /// The paper's values for a block or a baseline, by column; one baseline for all blocks where we have one for each.
@@ -58,6 +67,7 @@ public protocol FeatureMetric: Metric {
 }
 
 extension FeatureMetric {
+  /// Measures the chosen features one by one.
   public static func measure(_ block: BlockName, in run: MetricRun) throws {
     try run.features(Self.self, block) { try outcome(of: $0, at: block, in: run.session) }
   }
@@ -87,13 +97,15 @@ public enum MetricNeed: CaseIterable, Sendable {
 public enum Metrics {
   /// Those of the paper.
   public static let paper: [any Metric.Type] = [
-    Specificity.self, TextureScore.self, ColourSpread.self, Locality.self, Interpretability.self,
+    SpecificityMetric.self, TextureScore.self, ColourSpreadMetric.self, LocalityMetric.self,
+    Interpretability.self,
     Causality.self,
-    Sensitivity.self, ReconstructionError.self, PositionProbe.self,
+    SensitivityMetric.self, ReconstructionErrorMetric.self, PositionProbeMetric.self,
   ]
   /// Newer ones.
   public static let newer: [any Metric.Type] = [
-    Monosemanticity.self, DictionaryDensity.self, ArtefactCheck.self, TemporalStability.self,
+    MonosemanticityMetric.self, DictionaryDensityMetric.self, ArtefactCheckMetric.self,
+    TemporalStabilityMetric.self,
   ]
   /// All of them, in the order of tables.
   public static let all = paper + newer

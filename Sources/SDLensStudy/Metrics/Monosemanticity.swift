@@ -34,20 +34,21 @@ public enum Monosemanticity {
   }
 }
 
-extension Monosemanticity: FeatureMetric {
-  public static let name = "monosemanticity"
-  public static let abstract = "How alike all pictures of a feature are, by activation."
-  public static let discussion = """
+/// `monosemanticity`, as `eval` measures it.
+enum MonosemanticityMetric: FeatureMetric {
+  static let name = "monosemanticity"
+  static let abstract = "How alike all pictures of a feature are, by activation."
+  static let discussion = """
     The mean CLIP similarity of all pairs of up to 100 pictures in which a feature is active, weighted \
     by both activations (Pach et al., 2025).
     """
-  public static let needs: Set<MetricNeed> = [.clip, .examples, .recorded]
+  static let needs: Set<MetricNeed> = [.clip, .examples, .recorded]
   /// It looks at most of the recorded pictures.
-  public static let isSlow = true
+  static let isSlow = true
   /// Pictures whose pairs are compared.
   private static let pictures = 100
 
-  public static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
     -> MetricOutcome
   {
     guard let examples = session.dictionaries[block]?.examples else {
@@ -58,6 +59,7 @@ extension Monosemanticity: FeatureMetric {
     let chosen = random.permutation(all.count).prefix(pictures).sorted().map { all[$0] }
     guard chosen.count > 1 else { return MetricOutcome(skip: .tooFewPictures) }
     let units = UnitVectors(try session.embeddings(ofPictures: chosen.map(\.picture)))
-    return MetricOutcome(value(of: units, strengths: chosen.map(\.strength)), else: .tooFewPictures)
+    return MetricOutcome(
+      Monosemanticity.value(of: units, strengths: chosen.map(\.strength)), else: .tooFewPictures)
   }
 }

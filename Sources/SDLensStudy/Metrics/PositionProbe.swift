@@ -41,20 +41,21 @@ public struct PositionProbe: Sendable {
   }
 }
 
-extension PositionProbe: Metric {
-  public static let name = "position"
-  public static let abstract = "Whether a block's input tells where a vector stands."
-  public static let discussion =
+/// `position`, as `eval` measures it.
+enum PositionProbeMetric: Metric {
+  static let name = "position"
+  static let abstract = "Whether a block's input tells where a vector stands."
+  static let discussion =
     "The accuracy of linear probes for row and column, on pictures that they did not learn from."
-  public static let columns = ["row", "column", "both"]
-  public static let decimals = 3
-  public static let needs: Set<MetricNeed> = [.recorded]
-  public static let paper = [
+  static let columns = ["row", "column", "both"]
+  static let decimals = 3
+  static let needs: Set<MetricNeed> = [.recorded]
+  static let paper = [
     "down.2.1": ["", "", "0.979"], "mid.0": ["", "", "0.985"], "up.0.0": ["", "", "0.994"],
     "up.0.1": ["", "", "0.956"],
   ]
 
-  public static func measure(_ block: BlockName, in run: MetricRun) throws {
+  static func measure(_ block: BlockName, in run: MetricRun) throws {
     try run.whole(self, block) {
       let (training, test, size) = try inputs(of: block, run.session)
       let probe = PositionProbe(

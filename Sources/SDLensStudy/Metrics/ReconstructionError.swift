@@ -50,26 +50,27 @@ public struct ReconstructionError: Sendable, Equatable {
   }
 }
 
-extension ReconstructionError: Metric {
-  public static let name = "reconstruction"
-  public static let abstract = "How much a picture changes when a block is reconstructed."
-  public static let discussion = """
+/// `reconstruction`, as `eval` measures it.
+enum ReconstructionErrorMetric: Metric {
+  static let name = "reconstruction"
+  static let abstract = "How much a picture changes when a block is reconstructed."
+  static let discussion = """
     Mean and median Manhattan distance of pixels (0 to 765), LPIPS, the share of LPIPS that the \
     reconstruction keeps of what leaving out the block takes, and explained variance. The paper's values \
     are those of k = 10 and 5120 features.
     """
-  public static let columns = ["mean", "median", "LPIPS", "LPIPS recovered", "explained variance"]
-  public static let decimals = 3
-  public static let needs: Set<MetricNeed> = [.recorded]
-  public static let paperTable: String? = "Table 2"
-  public static let paper = [
+  static let columns = ["mean", "median", "LPIPS", "LPIPS recovered", "explained variance"]
+  static let decimals = 3
+  static let needs: Set<MetricNeed> = [.recorded]
+  static let paperTable: String? = "Table 2"
+  static let paper = [
     "down.2.1": ["64.97", "34.77", "0.2582", "", "0.737"],
     "mid.0": ["44.02", "21.72", "0.1627", "", "0.588"],
     "up.0.0": ["42.08", "21.54", "0.1624", "", "0.642"],
     "up.0.1": ["39.77", "24.84", "0.1453", "", "0.671"],
   ]
 
-  public static func measure(_ block: BlockName, in run: MetricRun) throws {
+  static func measure(_ block: BlockName, in run: MetricRun) throws {
     let session = run.session
     guard let autoencoder = session.dictionaries[block]?.autoencoder else { return }
     let numbers = session.sample(of: session.settings.pictures ?? MetricRun.baselineSize, name)
@@ -94,7 +95,7 @@ extension ReconstructionError: Metric {
       }
       return MetricOutcome(values: [
         error.mean, error.median, distances[0],
-        recovered(reconstructed: distances[0], ablated: distances[1]),
+        ReconstructionError.recovered(reconstructed: distances[0], ablated: distances[1]),
       ])
     }
     let variances = try numbers.compactMap { number in
@@ -104,7 +105,7 @@ extension ReconstructionError: Metric {
         return variance
       }
     }
-    if let explained = explainedVariance(variances) {
+    if let explained = ReconstructionError.explainedVariance(variances) {
       run.add(self, block, "explained variance", values: [explained.value], estimate: explained)
     }
   }

@@ -41,21 +41,22 @@ public enum Sensitivity {
   }
 }
 
-extension Sensitivity: Metric {
-  public static let name = "sensitivity"
-  public static let abstract = "Whether a feature is active where its caption says."
-  public static let discussion = """
+/// `sensitivity`, as `eval` measures it.
+enum SensitivityMetric: Metric {
+  static let name = "sensitivity"
+  static let abstract = "Whether a feature is active where its caption says."
+  static let discussion = """
     Of the 100 recorded prompts nearest to the caption, the share on whose pictures the feature is \
     active on more than 0, 10 and 30 % of the area.
     """
-  public static let columns = ["over 0 %", "over 10 %", "over 30 %"]
-  public static let needs: Set<MetricNeed> = [.clip, .captions, .store, .recorded]
-  public static let paper = [
+  static let columns = ["over 0 %", "over 10 %", "over 30 %"]
+  static let needs: Set<MetricNeed> = [.clip, .captions, .store, .recorded]
+  static let paper = [
     "down.2.1": [".60 (.32)", ".40 (.34)", ".27 (.30)"],
     "random": [".06 (.09)", ".003 (.006)", ".001 (.003)"],
   ]
 
-  public static func measure(_ block: BlockName, in run: MetricRun) throws {
+  static func measure(_ block: BlockName, in run: MetricRun) throws {
     let session = run.session
     if session.sentences == nil, !run.columns.contains(where: { $0.metric == name }) {
       session.progress.note("no --sentences: prompts near a caption are found by the texts of CLIP")
@@ -68,13 +69,15 @@ extension Sensitivity: Metric {
       let prompts = try table ?? promptTable(session)
       table = prompts
       // CLIP's texts lie closer together than sentences: with them only equal prompts are passed over.
-      let chosen = nearest(
+      let chosen = Sensitivity.nearest(
         to: try session.sentenceEmbeddings(of: [caption]), among: prompts.units,
         mostAlike: session.sentences == nil ? 0.9999 : 0.95)
       let shares = try chosen.compactMap { index in
-        try session.codes(of: prompts.numbers[index], at: block).map { activeShare(of: $0.map(of: feature)) }
+        try session.codes(of: prompts.numbers[index], at: block).map {
+          Sensitivity.activeShare(of: $0.map(of: feature))
+        }
       }
-      return MetricOutcome(self.shares(shares), else: .tooFewPictures)
+      return MetricOutcome(Sensitivity.shares(shares), else: .tooFewPictures)
     }
   }
 
@@ -88,7 +91,7 @@ extension Sensitivity: Metric {
   }
 
   /// Random prompts.
-  public static func baselines(in run: MetricRun) throws {
+  static func baselines(in run: MetricRun) throws {
     let session = run.session
     let numbers = session.numbers
     guard numbers.count > 1 else { return }
@@ -97,10 +100,10 @@ extension Sensitivity: Metric {
       guard !features.isEmpty else { continue }
       try run.baseline(self, "random at \(block)") { random, index in
         let feature = features[index % features.count]
-        let shares = try session.draw(prompts, of: numbers, &random).compactMap { number in
-          try session.codes(of: number, at: block).map { activeShare(of: $0.map(of: feature)) }
+        let shares = try session.draw(Sensitivity.prompts, of: numbers, &random).compactMap { number in
+          try session.codes(of: number, at: block).map { Sensitivity.activeShare(of: $0.map(of: feature)) }
         }
-        return self.shares(shares) ?? []
+        return Sensitivity.shares(shares) ?? []
       }
     }
   }

@@ -31,32 +31,34 @@ public enum Specificity {
   }
 }
 
-extension Specificity: FeatureMetric {
-  public static let name = "specificity"
-  public static let abstract = "How alike the pictures are in which a feature is most active."
-  public static let discussion =
+/// `specificity`, as `eval` measures it.
+enum SpecificityMetric: FeatureMetric {
+  static let name = "specificity"
+  static let abstract = "How alike the pictures are in which a feature is most active."
+  static let discussion =
     "The mean CLIP similarity of all pairs of 10 random pictures of a feature's top 5 %."
-  public static let needs: Set<MetricNeed> = [.clip, .examples, .recorded]
-  public static let paperTable: String? = "Table 1a"
-  public static let paper = [
+  static let needs: Set<MetricNeed> = [.clip, .examples, .recorded]
+  static let paperTable: String? = "Table 1a"
+  static let paper = [
     "down.2.1": [".71 (.11)"], "mid.0": [".62 (.11)"], "up.0.0": [".66 (.12)"], "up.0.1": [".65 (.11)"],
     "random": [".50 (.10)"], "same prompt": [".89 (.06)"],
   ]
 
-  public static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
     -> MetricOutcome
   {
     let numbers = session.sample(of: feature, at: block).map(\.example.picture)
     guard numbers.count > 1 else { return MetricOutcome(skip: .tooFewPictures) }
-    return MetricOutcome(value(of: try session.embeddings(ofPictures: numbers)), else: .tooFewPictures)
+    return MetricOutcome(
+      Specificity.value(of: try session.embeddings(ofPictures: numbers)), else: .tooFewPictures)
   }
 
   /// Pairs of random pictures, and of pictures of one prompt.
-  public static func baselines(in run: MetricRun) throws {
+  static func baselines(in run: MetricRun) throws {
     let session = run.session
     guard session.pool.count > 1 else { return }
     try run.baseline(self, "random") { random, _ in
-      [value(of: try session.embeddings(ofPictures: session.draw(2, of: session.pool, &random)))]
+      [Specificity.value(of: try session.embeddings(ofPictures: session.draw(2, of: session.pool, &random)))]
     }
     try run.baseline(self, "same prompt") { random, index in
       let number = session.draw(1, of: session.pool, &random)[0]
@@ -65,7 +67,7 @@ extension Specificity: FeatureMetric {
       var settings = own
       settings.seed = 1_000_000_000 + index
       let other = try session.archive.picture(.init(prompt, settings))
-      return [value(of: try session.embeddings(of: [try session.picture(number), other]))]
+      return [Specificity.value(of: try session.embeddings(of: [try session.picture(number), other]))]
     }
   }
 }

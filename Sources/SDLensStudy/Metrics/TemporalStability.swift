@@ -28,21 +28,24 @@ public enum TemporalStability {
   }
 }
 
-extension TemporalStability: FeatureMetric {
-  public static let name = "steps"
-  public static let abstract = "How far features stay in place over denoising steps."
-  public static let discussion =
+/// `steps`, as `eval` measures it.
+enum TemporalStabilityMetric: FeatureMetric {
+  static let name = "steps"
+  static let abstract = "How far features stay in place over denoising steps."
+  static let discussion =
     "The mean cosine between a feature's maps in consecutive steps, over its 16 strongest pictures."
-  public static let needs: Set<MetricNeed> = [.recorded, .steps]
+  static let needs: Set<MetricNeed> = [.recorded, .steps]
 
-  public static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
     -> MetricOutcome
   {
     guard let examples = session.dictionaries[block]?.examples else {
       return MetricOutcome(skip: .tooFewPictures)
     }
     let values = (0..<FeatureExamples.mapsKept).compactMap { rank in
-      examples.map(of: feature, rank: rank).flatMap { value(of: $0, steps: examples.mapShape[0]) }
+      examples.map(of: feature, rank: rank).flatMap {
+        TemporalStability.value(of: $0, steps: examples.mapShape[0])
+      }
     }
     return MetricOutcome(MeanAndDeviation(values)?.mean, else: .tooFewPictures)
   }

@@ -2,26 +2,26 @@ import SDLensCore
 import SDLensDiffusion
 
 /// Whether features alone make textures (paper, Sec. 5.2).
-public enum TextureScore: FeatureMetric {
-  public static let name = "texture"
-  public static let abstract = "Whether features alone make textures."
-  public static let discussion =
+enum TextureScore: FeatureMetric {
+  static let name = "texture"
+  static let abstract = "Whether features alone make textures."
+  static let discussion =
     "The CLIP similarity of \"texture\" and the picture of a feature alone, on the empty prompt."
-  public static let needs: Set<MetricNeed> = [.clip, .means]
-  public static let paperTable: String? = "Table 1a"
-  public static let paper = [
+  static let needs: Set<MetricNeed> = [.clip, .means]
+  static let paperTable: String? = "Table 1a"
+  static let paper = [
     "down.2.1": [".16 (.02)"], "mid.0": [".14 (.01)"], "up.0.0": [".18 (.03)"], "up.0.1": [".20 (.02)"],
     "random": [".13 (.02)"], "textures": [".18 (.02)"],
   ]
 
-  public static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
     -> MetricOutcome
   {
     try TextSimilarity.alone(feature, at: block, text: TextSimilarity.texture, in: session)
   }
 
   /// Random pictures, and pictures of textures.
-  public static func baselines(in run: MetricRun) throws {
+  static func baselines(in run: MetricRun) throws {
     let session = run.session
     guard session.pool.count > 1 else { return }
     let word = try session.embeddings(of: [TextSimilarity.texture])
@@ -38,20 +38,20 @@ public enum TextureScore: FeatureMetric {
 }
 
 /// Whether captions of features fit the pictures in which they are active (paper, Sec. 5.2).
-public enum Interpretability: FeatureMetric {
-  public static let name = "interpretability"
-  public static let abstract = "How well captions of features fit their pictures."
-  public static let discussion = """
+enum Interpretability: FeatureMetric {
+  static let name = "interpretability"
+  static let abstract = "How well captions of features fit their pictures."
+  static let discussion = """
     The CLIP similarity of a feature's caption and 10 random pictures of its top 5 %. Captions come from \
     captions.jsonl in the dictionary's folder; on shapes those that are missing there are made by a rule and \
     written beside the results.
     """
-  public static let needs: Set<MetricNeed> = [.clip, .captions, .examples, .recorded]
-  public static let paper = [
+  static let needs: Set<MetricNeed> = [.clip, .captions, .examples, .recorded]
+  static let paper = [
     "down.2.1": [".21 (.03)"], "random": [".12 (.02)"], "from the caption": [".25 (.03)"],
   ]
 
-  public static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
     -> MetricOutcome
   {
     guard let caption = try session.captions(of: block)[feature] else {
@@ -64,7 +64,7 @@ public enum Interpretability: FeatureMetric {
   }
 
   /// Random pictures, and pictures made from captions.
-  public static func baselines(in run: MetricRun) throws {
+  static func baselines(in run: MetricRun) throws {
     let session = run.session
     guard session.pool.count > 1 else { return }
     let captions = try session.blocks.flatMap { block in
@@ -89,15 +89,15 @@ public enum Interpretability: FeatureMetric {
 }
 
 /// Whether features alone make what their captions say (paper, Sec. 5.2).
-public enum Causality: FeatureMetric {
-  public static let name = "causality"
-  public static let abstract = "Whether a feature alone makes what its caption says."
-  public static let discussion =
+enum Causality: FeatureMetric {
+  static let name = "causality"
+  static let abstract = "Whether a feature alone makes what its caption says."
+  static let discussion =
     "The CLIP similarity of a feature's caption and its picture on the empty prompt."
-  public static let needs: Set<MetricNeed> = [.clip, .captions, .means]
-  public static let paper = ["down.2.1": [".19 (.04)"]]
+  static let needs: Set<MetricNeed> = [.clip, .captions, .means]
+  static let paper = ["down.2.1": [".19 (.04)"]]
 
-  public static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
     -> MetricOutcome
   {
     guard let caption = try session.captions(of: block)[feature] else {

@@ -5,6 +5,7 @@ import SDLensDiffusion
 import SDLensStudy
 
 extension FeatureChoice: ExpressibleByArgument {
+  /// Reads a choice as it is written.
   public init?(argument: String) { self.init(argument) }
 }
 

@@ -7,14 +7,17 @@ import SDLensStudy
 
 /// The subcommand of `eval` for a metric.
 public struct MetricCommand<M: Metric>: ParsableCommand {
+  /// Of what the metric says of itself.
   public static var configuration: CommandConfiguration {
     CommandConfiguration(commandName: M.name, abstract: M.abstract, discussion: M.discussion)
   }
 
   @OptionGroup var options: EvalOptions
 
+  /// A form to be filled in.
   public init() {}
 
+  /// Measures, writes the results and prints them.
   public func run() throws { try options.measure([M.self], as: M.name) }
 }
 
