@@ -51,7 +51,7 @@ public struct PaperClaim: Sendable {
 
     /// The number 1, to compare ratios with.
     static let one = {
-      var term = Term("", "1")
+      var term = Term("", "")
       term.over = []
       return term
     }()
@@ -88,7 +88,9 @@ public struct PaperClaim: Sendable {
     /// As in `holds  Table 1a  up.0.1 lowest in colour: down.2.1 133, mid.0 100 > up.0.1 66`.
     public var text: String {
       let values = figures.map { group in
-        group.map { "\($0.label) \(String(format: "%.3g", $0.estimate.value))" }.joined(separator: ", ")
+        group.map { figure in
+          (figure.label.isEmpty ? "" : "\(figure.label) ") + String(format: "%.3g", figure.estimate.value)
+        }.joined(separator: ", ")
       }
       return "\(holds ? "holds" : "fails")  \(source): \(claim): \(values.joined(separator: " > "))"
         + (isClear ? "" : " (intervals overlap)")
