@@ -58,7 +58,10 @@ let package = Package(
       name: "SDLensStudyTests", dependencies: ["SDLensStudy", "SDLensTestSupport"], exclude: ["Goldens"]),
     .testTarget(
       name: "SDLensCommandTests",
-      dependencies: ["sdlens", "SDLensCore", "SDLensSparse", "SDLensTestSupport"],
+      dependencies: [
+        "sdlens", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy", "SDLensTestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       exclude: ["Expected"]),
   ],
   swiftLanguageModes: [.v6]

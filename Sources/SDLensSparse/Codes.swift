@@ -27,6 +27,14 @@ public struct Codes: Sendable, Equatable {
     (self.rows, self.slots, self.indices, self.values) = (rows, slots, indices, values)
   }
 
+  /// The rows of several, one after the other, all with so many slots.
+  public init(_ parts: [Codes], slots: Int) {
+    precondition(parts.allSatisfy { $0.slots == slots }, "rows of other slots")
+    self.init(
+      rows: parts.reduce(0) { $0 + $1.rows }, slots: slots, indices: parts.flatMap(\.indices),
+      values: parts.flatMap(\.values))
+  }
+
   /// Sets the rows from `start` on to the largest entries of `z` [some rows, features], negative ones as 0.
   mutating func keepLargest(of z: Tensor, from start: Int) {
     let (width, slots) = (z.width, slots)

@@ -46,13 +46,15 @@ import Testing
     return "w/results/" + (try #require(names.first { $0.hasPrefix(metric) }))
   }
 
+  private struct Estimate: Decodable, Equatable {
+    let value: Double
+    let n: Int
+    let interval: [Double]?
+  }
+
   // MARK: Ablation
 
   private struct Ablation: Decodable, Equatable {
-    struct Estimate: Decodable, Equatable {
-      let value: Double
-      let interval: [Double]?
-    }
     struct Row: Decodable, Equatable {
       let block: String?
       let accuracy: [String: Estimate]
@@ -70,7 +72,7 @@ import Testing
     #expect(found.rows.map(\.block) == [nil, "down.2.1", "up.0.1"])
     for row in found.rows {
       #expect(row.accuracy.keys.sorted() == ["background", "colour", "place", "shape", "size", "texture"])
-      #expect(row.accuracy.values.allSatisfy { 0...1 ~= $0.value && $0.interval?.count == 2 })
+      #expect(row.accuracy.values.allSatisfy { 0...1 ~= $0.value && $0.n == 3 && $0.interval?.count == 2 })
     }
     #expect(found.rows[0].change == nil)
     #expect(found.rows.dropFirst().allSatisfy { ($0.change?.value ?? 0) > 0.01 })
@@ -82,10 +84,13 @@ import Testing
     let files = try FileManager.default.contentsOfDirectory(atPath: folder(results("ablation"))).sorted()
     #expect(files == ["ablation.csv", "ablation.json", "ablation.png", "done.jsonl", "run.json"])
     let csv = try String(contentsOfFile: folder(results("ablation") + "/ablation.csv"), encoding: .utf8)
-    #expect(csv.hasPrefix("removed,measure,value,low,high\nnone,place,") && !csv.contains("nan"))
+    #expect(csv.hasPrefix("removed,measure,value,n,low,high\nnone,place,") && !csv.contains("nan"))
     #expect(csv.split(separator: "\n").count == 1 + 3 * 6 + 2)
     let text = try run(arguments).out
-    #expect(text.contains("Removed   place  shape  colour   size  texture  background  change"), "\(text)")
+    let head = try #require(text.split(separator: "\n").first { $0.hasPrefix("Removed") })
+    #expect(
+      head.split(separator: " ").map(String.init)
+        == ["Removed", "place", "shape", "colour", "size", "texture", "background", "change"], "\(text)")
   }
 
   @Test func onlyShapesIsJudged() throws {
@@ -141,21 +146,29 @@ import Testing
       }
       let target: Target
       let pictures: Int
-      let means: [String: Double]
+      let means: [String: Estimate]
     }
     struct Summary: Decodable, Equatable {
       let rows: [Row]
+      let means: [String: Estimate]
       let skipped: Int
+    }
+    struct Sources: Decodable, Equatable {
+      struct Dictionary: Decodable, Equatable { let block, path, fingerprint: String }
+      struct Store: Decodable, Equatable { let pictures: Int }
+      let dictionaries: [Dictionary]
+      let store: Store
     }
     let block, factor: String
     let beta: Double
     let summary: Summary
+    let sources: Sources
   }
 
   @Test func featuresOfAFactorAreModulated() throws {
     #expect(
       try refusal(["eval", "steering", "--block", "up.0.1"]).contains("there is no dictionary of up.0.1"))
-    let prompts = try Command.run(["prompts", "--count", "80"], in: folder)
+    let prompts = try Command.run(["prompts", "--count", "110"], in: folder)
     try folder.write(prompts.out.utf8, to: "prompts.txt")
     let training = try run([
       "train-sae", "--prompts", "prompts.txt", "--block", "up.0.1", "--features", "48", "--k", "6", "--steps",
@@ -171,15 +184,30 @@ import Testing
     #expect((1...3).contains(rows.count) && Set(rows.map(\.target.feature)).count == rows.count)
     for row in rows {
       #expect(row.target.value.factor == "background" && row.means.isEmpty == (row.pictures < 5))
-      #expect(row.means.values.allSatisfy { 0...1 ~= $0 })
+      #expect(row.means.values.allSatisfy { 0...1 ~= $0.value && 1...row.pictures ~= $0.n })
       // What is modulated changes.
-      if !row.means.isEmpty { #expect((row.means["inside_lowered"] ?? 0) > 0) }
+      if !row.means.isEmpty { #expect((row.means["inside_lowered"]?.value ?? 0) > 0) }
     }
     #expect(found.summary.skipped == rows.count { $0.pictures < 5 })
+    #expect(found.summary.means["works"]?.n ?? 0 == rows.count - found.summary.skipped)
+    #expect(found.sources.dictionaries.map(\.block) == ["up.0.1"] && found.sources.store.pictures == 110)
+    // Without a factor those that the block carries.
+    let both: [Steering] = try json([
+      "eval", "steering", "--block", "up.0.1", "--features", "1", "--limit", "2",
+    ])
+    #expect(both.map(\.factor) == ["colour", "background"])
     // Again, from what was kept; then so few prompts that nothing can be said.
     #expect(try json(arguments, as: [Steering].self) == [found])
     let few = try run(arguments.dropLast() + ["2"])
     #expect(few.out.contains("left out: active on fewer than 5 pictures with the value"), "\(few.out)")
     #expect(!few.out.contains("nan"))
+    // Captions that a rule makes are no captions of the dictionary.
+    let causality = try run([
+      "eval", "causality", "--block", "up.0.1", "--features", "random:2", "--quiet",
+    ])
+    #expect(causality.status == 0, "\(causality.err)")
+    #expect(
+      FileManager.default.fileExists(atPath: folder(try results("causality") + "/captions-up.0.1.jsonl")))
+    #expect(!FileManager.default.fileExists(atPath: folder("w/saes/up.0.1/k6-n48/captions.jsonl")))
   }
 }

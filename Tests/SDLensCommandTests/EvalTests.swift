@@ -3,7 +3,7 @@ import SDLensCore
 import SDLensTestSupport
 import Testing
 
-/// `sdlens eval` with dictionaries of the small model and the small CLIP.
+/// `sdlens eval` with dictionaries of the small model and the small CLIP, on a store that is named: it is small.
 @Suite struct EvalTests {
   private let workspace: TrainedWorkspace
   private var folder: TemporaryFolder { workspace.folder }
@@ -20,11 +20,22 @@ import Testing
       let features: [Int]
       let skipped: [String: Int]
       let mean: Double?
+      let n: Int
       let interval: [Double]?
     }
     struct Omission: Decodable, Equatable { let metric, subject, reason: String }
+    struct Sources: Decodable, Equatable {
+      struct Dictionary: Decodable, Equatable { let block, name, path, fingerprint: String }
+      struct Store: Decodable, Equatable {
+        let folder: String?
+        let pictures: Int
+      }
+      let dictionaries: [Dictionary]
+      let store: Store?
+    }
     let measurements: [Measurement]
     let omissions: [Omission]
+    let sources: Sources
 
     func callAsFunction(_ metric: String, _ subject: String, _ column: String? = nil) -> Measurement? {
       measurements.first { $0.metric == metric && $0.subject == subject && $0.column == column ?? metric }
@@ -32,7 +43,14 @@ import Testing
   }
 
   private func eval(_ arguments: [String]) throws -> Outcome {
-    try Command.run(["eval"] + arguments + ["--model", Command.tinyModel, "--workspace", "w"], in: folder)
+    try Command.run(
+      ["eval"] + arguments + ["--model", Command.tinyModel, "--workspace", "w", "--store", store()],
+      in: folder)
+  }
+
+  /// The name of the store.
+  private func store() throws -> String {
+    try #require(try FileManager.default.contentsOfDirectory(atPath: folder("w/activations")).first)
   }
 
   private func report(_ arguments: [String]) throws -> Report {
@@ -59,6 +77,11 @@ import Testing
     #expect(own.values.allSatisfy { -1...1 ~= $0 })
     #expect(found("specificity", "random")?.values.count == 100)
     #expect(found("specificity", "same prompt")?.values.count == 100)
+    #expect(own.n == own.values.count && own.interval?.count == 2)
+    // What was measured is named.
+    #expect(found.sources.dictionaries.map(\.path) == ["w/saes/up.0.1/k4-n32"])
+    #expect(found.sources.dictionaries[0].fingerprint.count == 16)
+    #expect(found.sources.store == .init(folder: "w/activations/\(try store())", pictures: 24))
     // Again: nothing is made, and all is the same.
     let again = try eval(arguments + ["--json"])
     #expect(again.err.contains("0 pictures made"))
@@ -147,23 +170,54 @@ import Testing
 
   @Test func aDictionaryMatchesItself() throws {
     let path = "w/saes/up.0.1/k4-n32"
-    let store = try #require(
-      try FileManager.default.contentsOfDirectory(atPath: folder("w/activations")).first)
     let outcome = try Command.run(
-      ["eval", "match", path, path, "--store", store, "--workspace", "w", "--json", "--quiet"], in: folder)
+      ["eval", "match", path, path, "--store", store(), "--workspace", "w", "--json", "--quiet"], in: folder)
     #expect(outcome.status == 0, "\(outcome.err)")
     let result = try #require(
       try JSONSerialization.jsonObject(with: Data(outcome.out.utf8)) as? [String: Any])
     #expect(abs((result["mean_matched_cosine"] as? Double ?? 0) - 1) < 1e-9)
     #expect(result["mutual_share"] as? Double == 1)
     #expect(result["absorption"] as? Double == 0)
+    let estimates = try #require(result["estimates"] as? [String: [String: Any]])
+    #expect(estimates.keys.contains("mean_matched_cosine") && estimates.values.allSatisfy { $0["n"] is Int })
     let other = try Command.run(
       ["eval", "match", path, "w/saes/down.2.1/k4-n32", "--workspace", "w", "--quiet"], in: folder)
     #expect(other.status == 1)
     #expect(other.err.contains("only dictionaries of one block can be matched"))
   }
 
+  @Test func everyNumberHasACountAndAnInterval() throws {
+    let found = try report([
+      "all", "--clip", Self.clip, "--features", "random:4", "--pictures", "10", "--block", "up.0.1",
+    ])
+    #expect(!found.measurements.isEmpty)
+    for measurement in found.measurements where !measurement.values.isEmpty {
+      #expect(measurement.n > 0, "\(measurement)")
+      #expect((measurement.interval?.count == 2) == (measurement.n > 1), "\(measurement)")
+    }
+    // Of the pictures that the probes did not learn from.
+    #expect(found("position", "up.0.1", "both")?.n == 4)
+    #expect(found("reconstruction", "up.0.1", "explained variance")?.n == 10)
+    #expect(found("density", "up.0.1", "dead share")?.n == 32)
+  }
+
   // MARK: What is refused
+
+  @Test func fewPicturesAreNotMeasuredOnUnasked() throws {
+    let arguments = [
+      "color", "--features", "0", "--block", "up.0.1", "--model", Command.tinyModel, "--workspace", "w",
+    ]
+    let refused = try Command.run(["eval"] + arguments, in: folder)
+    #expect(refused.status == 1 && refused.out == "")
+    #expect(
+      refused.err.contains("24 pictures") && refused.err.contains("100")
+        && refused.err.contains("sdlens collect --block up.0.1") && refused.err.contains("--store"),
+      "\(refused.err)")
+    #expect(!FileManager.default.fileExists(atPath: folder("w/results")))
+    // Of a store that somebody names it is said.
+    let named = try Command.run(["eval"] + arguments + ["--store", store()], in: folder)
+    #expect(named.status == 0 && named.err.contains("take its figures for noise"), "\(named.err)")
+  }
 
   @Test func withoutCLIPAMetricThatNeedsItIsRefused() throws {
     #expect(

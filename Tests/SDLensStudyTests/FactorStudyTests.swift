@@ -83,6 +83,30 @@ import Testing
     #expect(study.methods[0].sparseProbes.keys.sorted() == FactorStudy.probeSizes)
   }
 
+  @Test func chanceHasAsManyDirectionsAsEachDictionary() throws {
+    let folder = try TemporaryFolder()
+    let tensor = Tensor.random([9, Self.width], seed: 1)
+    let larger = SparseAutoencoder(
+      k: 2, encoder: tensor, decoder: tensor, preBias: Tensor([Self.width]), latentBias: Tensor([9]))
+    let study = try FactorStudy(
+      of: "up.0.1", in: Self.store(in: folder),
+      dictionaries: [("d", Self.dictionary), ("e", larger), ("f", Self.dictionary)])
+    let random = study.methods.filter { $0.kind == .random }
+    #expect(random.map(\.candidates) == [6, 9])
+    // Each figure has its interval, of the pictures that it was measured on.
+    for method in study.methods {
+      for scores in [method.scores.pictures, method.scores.places] {
+        for best in scores.compactMap(\.self) {
+          let estimate = best.parts.estimate
+          #expect(estimate.n == Self.pictures / 2 && estimate.value == best.measured)
+          #expect(estimate.interval.map { $0[0] <= best.measured && best.measured <= $0[1] } == true)
+        }
+      }
+    }
+    let mean = try #require(study.methods[0].scores.mean(of: nil, in: \.places))
+    #expect(mean.n == Self.pictures / 2 && mean.interval?.count == 2)
+  }
+
   @Test func theBestFeaturesOfEachValueComeFirst() throws {
     let folder = try TemporaryFolder()
     let store = try Self.store(in: folder)
@@ -96,6 +120,28 @@ import Testing
     #expect(all.first == one.first && (2...6).contains(all.count))
     // No feature stands for two values.
     #expect(Set(all.map(\.feature)).count == all.count)
+  }
+
+  @Test func absorptionIsThatOfTheCodesOfTheStore() throws {
+    let folder = try TemporaryFolder()
+    let store = try Self.store(in: folder)
+    let tensor = Tensor.random([9, Self.width], seed: 1)
+    let larger = SparseAutoencoder(
+      k: 3, encoder: tensor, decoder: tensor, preBias: Tensor([Self.width]), latentBias: Tensor([9]))
+    var seen = 0
+    // In either order: the smaller one is asked for.
+    let found = try [[Self.dictionary, larger], [larger, Self.dictionary]].map {
+      try Absorption($0, at: "up.0.1", in: store, limit: 7) { seen += 1 }.shares
+    }
+    let activations = try store.activations(of: "up.0.1")
+    let rows = Tensor.stacked((0..<7).map { activations.rows(ofPicture: $0) })
+    let wanted = Absorption(
+      (Self.dictionary.decoder, Self.dictionary.encode(rows)), (larger.decoder, larger.encode(rows))
+    ).shares
+    #expect(found == [wanted, wanted] && wanted.count == 6 && seen == 14)
+    let narrow = SparseAutoencoder(
+      k: 1, encoder: Tensor([3, 4]), decoder: Tensor([3, 4]), preBias: Tensor([4]), latentBias: Tensor([3]))
+    #expect(throws: WidthMismatch.self) { try Absorption([narrow, larger], at: "up.0.1", in: store) }
   }
 
   @Test func rankingsBeginWithTheBest() {

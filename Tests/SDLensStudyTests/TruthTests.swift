@@ -206,7 +206,7 @@ import Testing
     try expectSame(signed.places, "vectors.places", width: 6)
     #expect(signed.places.contains { $0?.isNegative == true })
     let shapes = sparse.places.prefix(6).compactMap { $0?.measured }
-    expectClose([sparse.mean(of: .shape, in: \.places) ?? 0], [shapes.reduce(0, +) / 6], within: 1e-15)
+    expectClose([sparse.mean(of: .shape, in: \.places)?.value ?? 0], [shapes.reduce(0, +) / 6], within: 1e-15)
   }
 
   @Test func placesAreKeptOfTheFirstPicturesOnly() throws {

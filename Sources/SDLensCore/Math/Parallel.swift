@@ -21,6 +21,16 @@ public enum Parallel {
     WorkerPool.shared.run(count, threads: workers, body)
   }
 
+  /// The values of `body` for each index in `0..<count`, made on all threads.
+  public static func map<Value>(_ count: Int, _ body: (Int) -> Value) -> [Value] {
+    [Value](unsafeUninitializedCapacity: count) { values, made in
+      nonisolated(unsafe) let values = values
+      // Disjoint: each call makes its own value.
+      forEach(count) { values.initializeElement(at: $0, to: body($0)) }
+      made = count
+    }
+  }
+
   /// Splits `0..<count` into ranges of at least `grain` and calls `body` for each, on all threads.
   ///
   /// There are a few more ranges than threads, so that a slow thread is not waited for.

@@ -98,6 +98,29 @@ public struct ExplainedVariance: Sendable {
     }
   }
 
+  /// Adds what was summed up elsewhere, of vectors of the same width.
+  public mutating func add(_ other: ExplainedVariance) {
+    precondition(other.sums.count == sums.count, "widths \(sums.count) and \(other.sums.count)")
+    count += other.count
+    for c in sums.indices {
+      sums[c] += other.sums[c]
+      squares[c] += other.squares[c]
+      errorSums[c] += other.errorSums[c]
+      errorSquares[c] += other.errorSquares[c]
+    }
+  }
+
+  /// The mean vector.
+  public var mean: [Double] { sums.map { $0 / count } }
+
+  /// `Σ‖h − h'‖²`.
+  public var error: Double { errorSquares.reduce(0, +) }
+
+  /// `Σ‖h − mean‖²`.
+  public func total(around mean: [Double]) -> Double {
+    sums.indices.reduce(0) { $0 + squares[$1] - 2 * mean[$1] * sums[$1] + count * mean[$1] * mean[$1] }
+  }
+
   /// `1 − Σ‖h − h'‖² / Σ‖h − mean h‖²`; nil where the vectors are all equal, so that there is no variance.
   public var global: Double? {
     let total = sums.indices.reduce(0) { $0 + squares[$1] - sums[$1] * sums[$1] / count }

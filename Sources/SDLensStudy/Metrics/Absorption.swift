@@ -11,8 +11,32 @@ public struct Absorption: Sendable {
   /// The cosine from which on a feature may carry another's part.
   public static let related = 0.3
 
-  /// For every feature of the smaller dictionary the share of absorbed vectors; nil when it was never active.
+  /// For every feature of the smaller dictionary the share of absorbed vectors; nil where it was never active.
   public let shares: [Double?]
+
+  /// Compares two dictionaries on the vectors of the first pictures of a store; which is the smaller one is found out.
+  ///
+  /// - Parameter progress: called for each picture.
+  /// - Throws: `BlockNotStored`, `EmptyStore`, `WidthMismatch`.
+  public init(
+    _ both: [SparseAutoencoder], at block: String, in store: ActivationStore, limit: Int = .max,
+    progress: () -> Void = {}
+  ) throws {
+    precondition(both.count == 2, "\(both.count) dictionaries")
+    let activations = try store.activations(of: block)
+    for autoencoder in both where autoencoder.width != activations.width {
+      throw WidthMismatch(block: block, stored: activations.width, dictionary: autoencoder.width)
+    }
+    let ordered = both.sorted { $0.features < $1.features }
+    var codes: [[Codes]] = [[], []]
+    for picture in 0..<min(limit, activations.pictures) {
+      let rows = try activations.rows(ofPicture: picture)
+      for (index, autoencoder) in ordered.enumerated() { codes[index].append(autoencoder.encode(rows)) }
+      progress()
+    }
+    let whole = zip(ordered, codes).map { ($0.decoder, Codes($1, slots: $0.k)) }
+    self.init(whole[0], whole[1])
+  }
 
   /// Compares the codes of the same vectors, row by row.
   public init(

@@ -45,24 +45,7 @@ public enum BlockAblation {
       emptyChange: PixelChange.mean(pictures[0], try prompts.emptyPicture(index)))
   }
 
-  /// A share or ratio over prompts.
-  public struct Estimate: Sendable, Codable, Equatable {
-    /// The estimate.
-    public let value: Double
-    /// Its 95 % interval by bootstrap over prompts; nil of one prompt.
-    public let interval: [Double]?
-
-    init?(_ pairs: [(part: Double, whole: Double)]) {
-      let whole = pairs.reduce(0) { $0 + $1.whole }
-      guard whole != 0 else { return nil }
-      value = pairs.reduce(0) { $0 + $1.part } / whole
-      interval =
-        pairs.count > 1
-        ? Bootstrap().interval(ofRatio: pairs).map { [$0.lowerBound, $0.upperBound] } : nil
-    }
-  }
-
-  /// What came of all prompts, for the run without edits or one block.
+  /// What came of all prompts, for the run without edits or one block: shares and ratios over prompts.
   public struct Row: Sendable, Codable, Equatable {
     /// The block; nil of the run without edits.
     public let block: String?
@@ -81,13 +64,14 @@ public enum BlockAblation {
     func row(_ block: BlockName?, _ finding: (PromptResult) -> Finding) -> Row {
       let accuracy = factors.compactMap { factor in
         Estimate(
-          results.map { result in
+          ratioOf: results.map { result in
             let counts = finding(result).right[factor.rawValue] ?? [0, 0]
             return (part: Double(counts[0]), whole: Double(counts[1]))
           }
         ).map { (factor.rawValue, $0) }
       }
-      let change = Estimate(results.map { (part: finding($0).change, whole: $0.emptyChange) })
+      let change = Estimate(
+        ratioOf: results.map { (part: finding($0).change, whole: $0.emptyChange) })
       return Row(
         block: block?.description, accuracy: Dictionary(uniqueKeysWithValues: accuracy),
         change: block == nil ? nil : change)

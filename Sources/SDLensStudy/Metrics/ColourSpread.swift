@@ -1,4 +1,6 @@
 import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
 
 /// How much colours differ where a feature is active, 0 to 765 (paper, Sec. 5.2, "Color sensitivity").
 ///
@@ -45,6 +47,46 @@ public enum ColourSpread {
           }
         }
       }
+    }
+  }
+}
+
+/// `color`, as `eval` measures it.
+enum ColourSpreadMetric: FeatureMetric {
+  static let name = "color"
+  static let abstract = "How much colours differ where a feature is active."
+  static let discussion = """
+    The Manhattan distance (0 to 765) of pixels to their mean colour, both weighted by the activation, \
+    over 10 random pictures of a feature's top 5 %.
+    """
+  static let decimals = 1
+  static let needs: Set<MetricNeed> = [.examples, .recorded]
+  static let paperTable: String? = "Table 1a"
+  static let paper = [
+    "down.2.1": ["86.2 (14.9)"], "mid.0": ["84.7 (16.3)"], "up.0.0": ["86.3 (16.5)"],
+    "up.0.1": ["73.8 (20.6)"], "random": ["90.7 (54.9)"],
+  ]
+
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+    -> MetricOutcome
+  {
+    let sample = try session.maps(of: feature, at: block, count: Specificity.pictures)
+    guard let shape = session.dictionaries[block]?.examples?.mapShape, !sample.isEmpty else {
+      return MetricOutcome(skip: .tooFewPictures)
+    }
+    let pictures = try sample.map { try session.picture($0.number) }
+    return MetricOutcome(
+      ColourSpread.value(of: pictures, maps: sample.map(\.map), height: shape[1], width: shape[2]),
+      else: .tooFewPictures)
+  }
+
+  /// Random pictures.
+  static func baselines(in run: MetricRun) throws {
+    let session = run.session
+    guard session.pool.count > 1 else { return }
+    try run.baseline(self, "random") { random, _ in
+      let numbers = session.draw(Specificity.pictures, of: session.pool, &random)
+      return [ColourSpread.value(of: try numbers.map { try session.picture($0) })]
     }
   }
 }

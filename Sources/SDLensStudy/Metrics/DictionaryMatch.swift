@@ -9,8 +9,8 @@ public struct DictionaryMatch: Sendable {
   public let nearest: [Int]
   /// For every feature the cosine with it.
   public let cosines: [Double]
-  /// The share of features that are nearest to the one that is nearest to them.
-  public let mutual: Double
+  /// For every feature whether it is nearest to the one that is nearest to it.
+  public let isMutual: [Bool]
 
   /// Matches the rows of `directions` [features, width] with those of `others`.
   public init(_ directions: Tensor, with others: Tensor) {
@@ -30,8 +30,11 @@ public struct DictionaryMatch: Sendable {
       }
     }
     (self.nearest, self.cosines) = (nearest, cosines)
-    mutual = Double(nearest.enumerated().count { back[$1] == $0 }) / Double(max(1, rows))
+    isMutual = nearest.enumerated().map { back[$1] == $0 }
   }
+
+  /// The share of features that are nearest to the one that is nearest to them.
+  public var mutual: Double { Double(isMutual.count { $0 }) / Double(max(1, isMutual.count)) }
 
   /// The mean matched cosine.
   public var mean: Double { Bootstrap.mean(cosines) }

@@ -20,6 +20,7 @@ public struct FactorProbe: Sendable {
   private var pictures = [Rows(), Rows()]
   private var places = [Rows(), Rows()]
   private var count = 0
+  private var placesPerPicture = 1
 
   /// A probe for vectors of a width; places are taken from the first `placePictures` pictures only.
   public init(width: Int, placePictures: Int) { (self.width, self.placePictures) = (width, placePictures) }
@@ -28,6 +29,7 @@ public struct FactorProbe: Sendable {
   public mutating func add(_ rows: Tensor, _ truth: ShapesTruth) {
     precondition(rows.width == width && rows.rows == truth.places.count, "\(rows.shape)")
     let (half, matrix) = (count % 2, Matrix(rows))
+    placesPerPicture = rows.rows
     var mean = [Double](repeating: 0, count: width)
     for index in matrix.elements.indices {
       mean[index % width] += matrix.elements[index] / Double(matrix.rows)
@@ -40,32 +42,29 @@ public struct FactorProbe: Sendable {
   }
 
   /// What probes reach for every value.
-  public func scores() -> FactorScores { FactorScores(pictures: best(pictures), places: best(places)) }
+  public func scores() -> FactorScores {
+    FactorScores(pictures: best(pictures, rows: 1), places: best(places, rows: placesPerPicture))
+  }
 
-  private func best(_ halves: [Rows]) -> [FactorScores.Best?] {
+  /// What probes reach on the second half, whose pictures have so many rows each.
+  private func best(_ halves: [Rows], rows: Int) -> [FactorScores.Best?] {
     let tables = halves.map { Matrix($0.values, rows: $0.labels.rows.count, columns: width) }
-    var result = [FactorScores.Best?](repeating: nil, count: ShapesTruth.labels.count)
-    result.withUnsafeMutableBufferPointer { result in
-      nonisolated(unsafe) let result = result
-      // Disjoint: each call writes the score of its own label.
-      Parallel.forEach(result.count) { label in
-        guard
-          zip(tables, halves).allSatisfy({ 1..<$0.rows ~= $1.labels.positives[label] && $0.rows > 0 })
-        else { return }
-        func classes(_ half: Rows) -> [Int] {
-          half.labels.rows.indices.map { half.labels.has(label, row: $0) ? 1 : 0 }
-        }
-        let probe = LinearProbe(tables[0], classes: classes(halves[0]), count: 2, c: 0.1, tolerance: 1e-4)
-        func area(_ half: Int) -> Double {
-          let logits = probe.logits(tables[half])
-          let margins = (0..<logits.rows).map { Float(logits[$0, 1] - logits[$0, 0]) }
-          return AUROC.area(margins, positive: classes(halves[half]).map { $0 == 1 }) ?? 0
-        }
-        result[label] = FactorScores.Best(
-          feature: 0, isNegative: false, chosen: area(0), measured: area(1),
-          positives: halves[1].labels.positives[label], rows: tables[1].rows)
+    return Parallel.map(ShapesTruth.labels.count) { label in
+      guard zip(tables, halves).allSatisfy({ 1..<$0.rows ~= $1.labels.positives[label] && $0.rows > 0 })
+      else { return nil }
+      func classes(_ half: Rows) -> [Int] {
+        half.labels.rows.indices.map { half.labels.has(label, row: $0) ? 1 : 0 }
       }
+      let probe = LinearProbe(tables[0], classes: classes(halves[0]), count: 2, c: 0.1, tolerance: 1e-4)
+      func parts(_ half: Int) -> AUROCParts? {
+        let logits = probe.logits(tables[half])
+        let margins = (0..<logits.rows).map { Float(logits[$0, 1] - logits[$0, 0]) }
+        return AUROCParts(margins, positive: classes(halves[half]).map { $0 == 1 }, rows: rows)
+      }
+      guard let chosen = parts(0), let measured = parts(1) else { return nil }
+      return FactorScores.Best(
+        feature: 0, isNegative: false, chosen: chosen.area, parts: measured,
+        positives: halves[1].labels.positives[label], rows: tables[1].rows)
     }
-    return result
   }
 }

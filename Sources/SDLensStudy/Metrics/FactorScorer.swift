@@ -39,6 +39,7 @@ public struct FactorScorer: Sendable {
   private let placePictures: Int
   private let width: Int
   private var pictures = 0
+  private var placesPerPicture = 1
 
   /// A scorer of sparse codes of a dictionary of so many features.
   public init(features: Int, pooling: Pooling = .max, placePictures: Int = 2000) {
@@ -97,6 +98,7 @@ public struct FactorScorer: Sendable {
     _ truth: ShapesTruth, _ scores: [(column: Int, value: Float)], places: (inout Half) -> Void
   ) {
     let hasPlaces = pictures < placePictures
+    placesPerPicture = truth.places.count
     func add(to half: inout Half) {
       half.pictures.append(scores)
       half.pictureLabels.append(truth.picture)
@@ -126,23 +128,24 @@ public struct FactorScorer: Sendable {
     _ count: Int, _ columns: KeyPath<Half, SparseColumns>, _ labels: KeyPath<Half, RowLabels>, mirrored: Bool
   ) -> [[FactorScores.Best]] {
     let table = choosing[keyPath: columns]
-    var areas = [[Double?]](repeating: [], count: table.count)
-    areas.withUnsafeMutableBufferPointer { areas in
-      nonisolated(unsafe) let areas = areas
-      // Disjoint: each call writes the areas of its own column.
-      Parallel.forEach(table.count) { areas[$0] = AUROC.areas(table[$0], choosing[keyPath: labels]) }
-    }
+    let areas = Parallel.map(table.count) { AUROC.areas(table[$0], choosing[keyPath: labels]) }
     let measured = measuring[keyPath: labels]
-    return ShapesTruth.labels.indices.map { label in
+    // Rows of one picture are drawn together.
+    let rows = columns == \.places ? placesPerPicture : 1
+    return Parallel.map(ShapesTruth.labels.count) { label in
       let candidates = (0..<(mirrored ? 2 : 1) * table.count).compactMap { column in
         areas[column % table.count][label].map { (column: column, area: column < table.count ? $0 : 1 - $0) }
       }
       return candidates.largest(count).compactMap { column, chosen in
-        let scores = measuring[keyPath: columns][column % table.count]
-        guard let area = AUROC.areas(scores, measured)[label] else { return nil }
+        var scores = [Float](repeating: 0, count: measured.rows.count)
+        for entry in measuring[keyPath: columns][column % table.count] {
+          scores[Int(entry.row)] = entry.value
+        }
+        let positive = measured.rows.indices.map { measured.has(label, row: $0) }
+        guard let parts = AUROCParts(scores, positive: positive, rows: rows) else { return nil }
         return FactorScores.Best(
           feature: column % width, isNegative: column >= width, chosen: chosen,
-          measured: column < table.count ? area : 1 - area, positives: measured.positives[label],
+          parts: column < table.count ? parts : parts.negated, positives: measured.positives[label],
           rows: measured.rows.count)
       }
     }

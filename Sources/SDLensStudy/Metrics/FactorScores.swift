@@ -1,15 +1,17 @@
 /// For every value of every factor the single feature that tells it best, as `FactorScorer` finds them.
 public struct FactorScores: Sendable, Equatable {
   /// A feature and how well it tells a value.
-  public struct Best: Sendable, Equatable, Codable {
+  public struct Best: Sendable, Equatable {
     /// The feature or direction.
     public let feature: Int
     /// Whether it is the direction's opposite.
     public let isNegative: Bool
     /// Its AUROC on the pictures on which it was chosen.
     public let chosen: Double
-    /// Its AUROC on the other pictures: the one to report.
-    public let measured: Double
+    /// Its AUROC on the other pictures, and what each of them adds: the one to report.
+    public let parts: AUROCParts
+    /// Its AUROC on the other pictures.
+    public var measured: Double { parts.area }
     /// How many of the rows it was measured on have the value.
     public let positives: Int
     /// How many rows it was measured on.
@@ -22,11 +24,11 @@ public struct FactorScores: Sendable, Equatable {
   /// Over places, likewise.
   public let places: [Best?]
 
-  /// The mean measured AUROC over a factor's values, per picture or per place; nil when none was measured.
-  public func mean(of factor: ShapesWorld.Factor, in level: KeyPath<FactorScores, [Best?]>) -> Double? {
-    let areas = zip(ShapesTruth.labels, self[keyPath: level]).compactMap { label, best in
-      label.factor == factor ? best?.measured : nil
-    }
-    return areas.isEmpty ? nil : areas.reduce(0, +) / Double(areas.count)
+  /// The mean measured AUROC over a factor's values, or over all, per picture or per place; nil when none was measured.
+  public func mean(of factor: ShapesWorld.Factor?, in level: KeyPath<FactorScores, [Best?]>) -> Estimate? {
+    AUROCParts(
+      meanOf: zip(ShapesTruth.labels, self[keyPath: level]).compactMap { label, best in
+        factor == nil || label.factor == factor ? best?.parts : nil
+      })?.estimate
   }
 }

@@ -5,7 +5,8 @@ import SDLensSparse
 ///
 /// All are chosen and measured as `FactorScorer` says, on the updates of the last denoising step:
 /// - dictionaries, by their codes;
-/// - random directions: a dictionary of the first one's size and k whose directions are random unit vectors;
+/// - random directions: for each size and k a dictionary whose directions are random unit vectors, so that the best is
+///   one of as many as there are features;
 /// - principal components and raw channels, each with either sign;
 /// - a linear probe, which may use all channels at once: what the best direction could reach.
 public struct FactorStudy: Sendable {
@@ -65,14 +66,17 @@ public struct FactorStudy: Sendable {
       progress(1)
     }
     let components = try PrincipalComponents(moments)
-    let random = RandomDirections.make(dictionaries[0].autoencoder.features, width: width, seed: seed)
     let mean = Tensor(components.mean.map { Float($0) }, [width])
-    let coders =
-      dictionaries.map(\.autoencoder) + [
+    var random: [SparseAutoencoder] = []
+    for (_, own) in dictionaries
+    where !random.contains(where: { ($0.features, $0.k) == (own.features, own.k) }) {
+      let directions = RandomDirections.make(own.features, width: width, seed: seed)
+      random.append(
         SparseAutoencoder(
-          k: dictionaries[0].autoencoder.k, encoder: random, decoder: random, preBias: mean,
-          latentBias: Tensor([random.rows]))
-      ]
+          k: own.k, encoder: directions, decoder: directions, preBias: mean,
+          latentBias: Tensor([own.features])))
+    }
+    let coders = dictionaries.map(\.autoencoder) + random
     let projection = Linear(weight: WeightMatrix(components.directions), bias: nil)
     var sparse = coders.map { FactorScorer(features: $0.features, pooling: pooling) }
     let placePictures = max(2, min(2000, Self.placeBytes / (8 * places * width)))
@@ -95,9 +99,9 @@ public struct FactorStudy: Sendable {
         kind: .dictionary, dictionary: dictionary.name, candidates: dictionary.autoencoder.features,
         scores: scorer.scores(), sparseProbes: Self.sparseProbes(scorer))
     }
-    for (kind, scorer, candidates) in [
-      (Method.Kind.random, sparse[coders.count - 1], random.rows), (.components, dense[0], width),
-      (.channels, dense[1], width),
+    let others = zip(random, sparse[dictionaries.count...]).map { (Method.Kind.random, $1, $0.features) }
+    for (kind, scorer, candidates) in others + [
+      (.components, dense[0], width), (.channels, dense[1], width),
     ] {
       methods.append(
         Method(

@@ -1,4 +1,6 @@
 import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
 
 /// How alike all pictures are in which a feature is active, each pair weighted by both activations.
 ///
@@ -29,5 +31,35 @@ public enum Monosemanticity {
       squares += weight * weight
     }
     return (sum.reduce(0) { $0 + $1 * $1 } - own) / (total * total - squares)
+  }
+}
+
+/// `monosemanticity`, as `eval` measures it.
+enum MonosemanticityMetric: FeatureMetric {
+  static let name = "monosemanticity"
+  static let abstract = "How alike all pictures of a feature are, by activation."
+  static let discussion = """
+    The mean CLIP similarity of all pairs of up to 100 pictures in which a feature is active, weighted \
+    by both activations (Pach et al., 2025).
+    """
+  static let needs: Set<MetricNeed> = [.clip, .examples, .recorded]
+  /// It looks at most of the recorded pictures.
+  static let isSlow = true
+  /// Pictures whose pairs are compared.
+  private static let pictures = 100
+
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+    -> MetricOutcome
+  {
+    guard let examples = session.dictionaries[block]?.examples else {
+      return MetricOutcome(skip: .tooFewPictures)
+    }
+    let all = examples[feature]
+    var random = session.random("monosemanticity \(feature)")
+    let chosen = random.permutation(all.count).prefix(pictures).sorted().map { all[$0] }
+    guard chosen.count > 1 else { return MetricOutcome(skip: .tooFewPictures) }
+    let units = UnitVectors(try session.embeddings(ofPictures: chosen.map(\.picture)))
+    return MetricOutcome(
+      Monosemanticity.value(of: units, strengths: chosen.map(\.strength)), else: .tooFewPictures)
   }
 }

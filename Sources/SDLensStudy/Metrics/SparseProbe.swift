@@ -10,8 +10,10 @@ public struct SparseProbe: Sendable, Equatable {
   public let features: [Int]
   /// The share of the rows told right.
   public let accuracy: Double
-  /// The area under the ROC curve of the regression's logit.
-  public let auroc: Double
+  /// The area under the ROC curve of the regression's logit, and what each row adds.
+  public let parts: AUROCParts
+  /// The area.
+  public var auroc: Double { parts.area }
 
   /// Chooses and learns on the rows of `training`, measures on those of `test`; nil when either has no row with
   /// the label, or none without.
@@ -23,16 +25,17 @@ public struct SparseProbe: Sendable, Equatable {
       precondition(half.columns.rows == half.labels.rows.count, "labels of other rows")
       guard 1..<half.columns.rows ~= half.labels.positives[label] else { return nil }
     }
-    features = Array(Self.differences(training.columns, training.labels, label).prefix(k))
+    let features = Array(Self.differences(training.columns, training.labels, label).prefix(k))
     func classes(_ labels: RowLabels) -> [Int] {
       labels.rows.indices.map { labels.has(label, row: $0) ? 1 : 0 }
     }
     let probe = LinearProbe(training.columns.dense(features), classes: classes(training.labels), count: 2)
     let (x, wanted) = (test.columns.dense(features), classes(test.labels))
-    accuracy = probe.accuracy(x, classes: wanted) ?? 0
     let logits = probe.logits(x)
     let margins = (0..<x.rows).map { Float(logits[$0, 1] - logits[$0, 0]) }
-    auroc = AUROC.area(margins, positive: wanted.map { $0 == 1 }) ?? 0
+    guard let parts = AUROCParts(margins, positive: wanted.map { $0 == 1 }, rows: 1) else { return nil }
+    (self.features, self.parts) = (features, parts)
+    accuracy = probe.accuracy(x, classes: wanted) ?? 0
   }
 
   /// All features, those whose class means differ most first, of equal ones the lower number first.

@@ -38,19 +38,11 @@ public struct SteeringSummary: Sendable, Codable, Equatable {
     public let target: Steering.Target
     /// On how many pictures with the value the feature was active there.
     public let pictures: Int
-    /// The means, by `Quantity`; empty when there were too few pictures.
-    public let means: [String: Double]
+    /// The means over pictures, by `Quantity`; empty when there were too few pictures.
+    public let means: [String: Estimate]
 
     /// The mean of a quantity.
-    public subscript(quantity: Quantity) -> Double? { means[quantity.rawValue] }
-  }
-
-  /// A mean over features.
-  public struct Mean: Sendable, Codable, Equatable {
-    /// The mean.
-    public let value: Double
-    /// Its 95 % interval by bootstrap over features; nil of one feature.
-    public let interval: [Double]?
+    public subscript(quantity: Quantity) -> Double? { means[quantity.rawValue]?.value }
   }
 
   /// Fewer pictures than this tell nothing of a feature.
@@ -58,36 +50,29 @@ public struct SteeringSummary: Sendable, Codable, Equatable {
 
   /// The features, in the order of the targets.
   public let rows: [Row]
-  /// The means over those with enough pictures, by `Quantity`.
-  public let means: [String: Mean]
+  /// The means over those with enough pictures, by `Quantity`: each feature counts once.
+  public let means: [String: Estimate]
   /// How many features were active in too few pictures.
   public let skipped: Int
+  /// The pictures of the features that have means.
+  public var pictures: Int { rows.reduce(0) { $0 + ($1.means.isEmpty ? 0 : $1.pictures) } }
 
   /// Sums up the results of all prompts.
   public init(_ targets: [Steering.Target], _ results: [Steering.PictureResult]) {
-    func means(_ own: [Steering.PictureResult]) -> [String: Double] {
+    func means(_ values: (Quantity) -> [Double]) -> [String: Estimate] {
       Dictionary(
         uniqueKeysWithValues: Quantity.allCases.compactMap { quantity in
-          let values = own.compactMap { quantity($0) }
-          return values.isEmpty ? nil : (quantity.rawValue, Bootstrap.mean(values))
+          Estimate(meanOf: values(quantity)).map { (quantity.rawValue, $0) }
         })
     }
     let rows = targets.enumerated().map { number, target in
       let own = results.filter { $0.target == number }
-      return Row(target: target, pictures: own.count, means: own.count < Self.fewest ? [:] : means(own))
+      return Row(
+        target: target, pictures: own.count,
+        means: own.count < Self.fewest ? [:] : means { quantity in own.compactMap { quantity($0) } })
     }
     self.rows = rows
     skipped = rows.count { $0.means.isEmpty }
-    self.means = Dictionary(
-      uniqueKeysWithValues: Quantity.allCases.compactMap { quantity in
-        let values = rows.compactMap { $0[quantity] }
-        guard !values.isEmpty else { return nil }
-        let interval = values.count > 1 ? Bootstrap().interval(values) : nil
-        return (
-          quantity.rawValue,
-          Mean(
-            value: Bootstrap.mean(values), interval: interval.map { [$0.lowerBound, $0.upperBound] })
-        )
-      })
+    self.means = means { quantity in rows.compactMap { $0[quantity] } }
   }
 }

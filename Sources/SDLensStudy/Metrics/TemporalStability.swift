@@ -1,4 +1,6 @@
 import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
 
 /// How far a feature stays where it is from one denoising step to the next.
 public enum TemporalStability {
@@ -23,5 +25,28 @@ public enum TemporalStability {
       cosines.append(first > 0 && second > 0 ? sum(before, after) / (first * second).squareRoot() : 0)
     }
     return cosines.isEmpty ? nil : Bootstrap.mean(cosines)
+  }
+}
+
+/// `steps`, as `eval` measures it.
+enum TemporalStabilityMetric: FeatureMetric {
+  static let name = "steps"
+  static let abstract = "How far features stay in place over denoising steps."
+  static let discussion =
+    "The mean cosine between a feature's maps in consecutive steps, over its 16 strongest pictures."
+  static let needs: Set<MetricNeed> = [.recorded, .steps]
+
+  static func outcome(of feature: Int, at block: BlockName, in session: MetricSession) throws
+    -> MetricOutcome
+  {
+    guard let examples = session.dictionaries[block]?.examples else {
+      return MetricOutcome(skip: .tooFewPictures)
+    }
+    let values = (0..<FeatureExamples.mapsKept).compactMap { rank in
+      examples.map(of: feature, rank: rank).flatMap {
+        TemporalStability.value(of: $0, steps: examples.mapShape[0])
+      }
+    }
+    return MetricOutcome(MeanAndDeviation(values)?.mean, else: .tooFewPictures)
   }
 }

@@ -1,3 +1,5 @@
+import SDLensDiffusion
+
 /// The world of the embedded model `shapes`: what there is in it, and where.
 ///
 /// A picture shows nothing, or one or two objects on a background. Everything in it is known from its caption but
@@ -75,6 +77,16 @@ public enum ShapesWorld {
       case .texture: Texture.allCases.map(\.rawValue)
       case .place: Place.allCases.map(\.rawValue)
       case .background: Background.allCases.map(\.rawValue)
+      }
+    }
+
+    /// The block that carries it: its training gave each of four blocks factors of their own.
+    public var carrier: BlockName {
+      switch self {
+      case .place: BlockName.studied[0]
+      case .size: BlockName.studied[1]
+      case .shape, .texture: BlockName.studied[2]
+      case .colour, .background: BlockName.studied[3]
       }
     }
   }

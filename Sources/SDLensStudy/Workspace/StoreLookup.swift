@@ -12,9 +12,6 @@ public struct StoreLookup {
   /// Told of every choice among several, and of what is passed over.
   public let note: (String) -> Void
 
-  /// Fewer pictures than these say nothing about features or factors: nothing is measured on them unasked.
-  public static let fewestPictures = 50
-
   /// Looks in a workspace.
   public init(_ model: ModelFolder, in workspace: Workspace, note: @escaping (String) -> Void) {
     (self.model, self.workspace, self.note) = (model, workspace, note)
@@ -48,18 +45,13 @@ public struct StoreLookup {
     return best
   }
 
-  /// The store to measure on: the one that is named, else the best that fits.
+  /// The one that is named, else the best that fits.
   ///
-  /// - Throws: `NoStore`, `SmallStore` when the best has too few pictures, and as `named`.
+  /// - Throws: `NoStore`, and as `named`.
   public func find(_ name: String?, of blocks: [BlockName]) throws -> ActivationStore {
     if let name { return try named(name) }
-    guard let store = try best(of: blocks) else {
-      throw NoStore(model: model.title, blocks: blocks, workspace: workspace.folder)
-    }
-    guard store.pictures >= Self.fewestPictures else {
-      throw SmallStore(path: store.folder, pictures: store.pictures, blocks: blocks)
-    }
-    return store
+    if let store = try best(of: blocks) { return store }
+    throw NoStore(model: model.title, blocks: blocks, workspace: workspace.folder)
   }
 
   /// The store in which some pictures were recorded; nil when it is no longer there.
@@ -123,21 +115,6 @@ public struct NoStore: UserError {
     return
       "'\(workspace)' has no store of the updates of \(names.joined(separator: ", ")) of the model \(model); "
       + "make one with: sdlens collect --block \(names.joined(separator: " "))"
-  }
-}
-
-/// Only a store that is too small to measure anything on.
-public struct SmallStore: UserError {
-  let path: String
-  let pictures: Int
-  let blocks: [BlockName]
-  /// The store, and what to do.
-  public var description: String {
-    let names = blocks.map(\.description).joined(separator: " ")
-    return
-      "the largest store that fits, '\(path)', has \(pictures) pictures, too few to measure on "
-      + "(\(StoreLookup.fewestPictures) are needed at least); take it all the same with --store "
-      + "\((path as NSString).lastPathComponent), or make a larger one with: sdlens collect --block \(names) --name NAME"
   }
 }
 

@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensDiffusion
 import SDLensSparse
 import SDLensStudy
 import SDLensTestSupport
@@ -31,12 +32,8 @@ import Testing
     #expect(Monosemanticity.value(of: UnitVectors(Tensor([1, 2, 3, 4], [2, 2])), strengths: [1, 0]) == nil)
     #expect(TextSimilarity.value(of: Tensor([0, 2]), with: Tensor([1, 0], [1, 2])) == nil)
     #expect(Sensitivity.shares([]) == nil)
-    var values = FeatureValues()
-    values.add(nil, of: 1, else: .tooFewPictures)
-    values.add(.nan, of: 2, else: .dead)
-    values.add(0.5, of: 3, else: .dead)
-    #expect(values.skipped == [.tooFewPictures: 1, .dead: 1])
-    #expect(values.summary?.count == 1 && values.summary?.mean == 0.5)
+    #expect(MetricOutcome([Double]?.none, else: .dead) == MetricOutcome(skip: .dead))
+    #expect(MetricOutcome(0.5, else: .dead) == MetricOutcome(values: [0.5]))
   }
 
   @Test func oneColourDoesNotSpread() {
@@ -126,6 +123,33 @@ import Testing
     let natural = (1...1001).map(Double.init)
     let check = ArtefactCheck(edited: [500, 1000, 1500, 2000], natural: natural)
     #expect(check.limit == 1000 && check.beyond == 0.5 && check.excess == 2)
+  }
+
+  @Test func editedLengthsAreThoseOfEditedUpdates() {
+    let updates = Tensor.random([6, 4], seed: 8)
+    let (map, direction): ([Float], [Float]) = ([0, 0.5, 2, 0, 1, 0.25], [0.5, -0.5, 0.5, 0.5])
+    let edited = Tensor(
+      [1, 2, 4, 5].flatMap { place in
+        (0..<4).map { updates[place * 4 + $0] - 5 * map[place] * direction[$0] }
+      }, [4, 4])
+    let found = ArtefactCheck.lengths(of: updates, modulating: map, by: -5, direction)
+    #expect(found.count == 4)
+    for (found, wanted) in zip(found, ArtefactCheck.lengths(edited)) { #expect(abs(found - wanted) < 1e-5) }
+  }
+
+  @Test func theStrongestFeaturesComeFirst() throws {
+    let folder = try TemporaryFolder()
+    let tensor = Tensor.random([5, 3], seed: 2)
+    let dictionary = SparseAutoencoder(
+      k: 2, encoder: tensor, decoder: tensor, preBias: Tensor([3]), latentBias: Tensor([5]))
+    try SavedAutoencoder(dictionary).write(into: folder.path)
+    let codes = Codes(
+      rows: 4, slots: 2, indices: [3, 1, 3, 0, 2, 0, 1, 0], values: [2, 1, 2, 0, 4, 0, 1, 0])
+    let found = FeatureSighting.strongest(
+      2, in: codes, of: try BlockName("up.0.1"), try DictionaryFolder(folder.path))
+    // Equally strong ones in their order.
+    #expect(found.map(\.feature) == [2, 3] && found.map(\.strength) == [1, 1])
+    #expect(found.map(\.area) == [0.25, 0.5] && found[0].caption == nil)
   }
 
   @Test func densityOfADictionary() {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import SDLensStudy
 
 /// `sdlens eval`: every number of the paper.
 struct Eval: ParsableCommand {
@@ -10,18 +11,9 @@ struct Eval: ParsableCommand {
       measurement that was stopped goes on.
       """,
     groupedSubcommands: [
+      CommandGroup(name: "Paper", subcommands: [EvalAll.self] + Metrics.paper.map { metricCommand($0) }),
       CommandGroup(
-        name: "Paper",
-        subcommands: [
-          EvalAll.self, EvalSpecificity.self, EvalTexture.self, EvalColor.self, EvalLocality.self,
-          EvalInterpretability.self, EvalCausality.self, EvalSensitivity.self, EvalReconstruction.self,
-          EvalPosition.self,
-        ]),
-      CommandGroup(
-        name: "Newer",
-        subcommands: [
-          EvalMonosemanticity.self, EvalDensity.self, EvalArtefacts.self, EvalSteps.self, EvalMatch.self,
-        ]),
+        name: "Newer", subcommands: Metrics.newer.map { metricCommand($0) } + [EvalMatch.self]),
       CommandGroup(
         name: "Truth", subcommands: [EvalTruth.self, EvalAblation.self, EvalSteering.self]),
     ])

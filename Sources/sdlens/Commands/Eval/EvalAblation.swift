@@ -41,7 +41,7 @@ struct EvalAblation: ParsableCommand {
     var settings = try judged.settings(prompts, folder)
     settings["steps"] = "\(steps)"
     settings["blocks"] = blocks.map(\.description).joined(separator: ", ")
-    let results = try ResultFolder("ablation", settings: settings, in: workspace)
+    let results = try ResultFolder("ablation", settings: settings, in: workspace.folder)
     let done = try ResultCache<BlockAblation.PromptResult>(results("done.jsonl"))
     progress.count(to: (0..<prompts.count).count { !done.has("\($0)") }, unit: "prompts")
     let found = try (0..<prompts.count).map { index in
@@ -53,11 +53,13 @@ struct EvalAblation: ParsableCommand {
     progress.clear()
     let table = AblationTable(
       prompts: prompts.count, rows: BlockAblation.summary(found, blocks: blocks),
-      emptyChange: Bootstrap.mean(found.map(\.emptyChange)))
+      emptyChange: Bootstrap.mean(found.map(\.emptyChange)),
+      emptyChangeInterval: Estimate(meanOf: found.map(\.emptyChange))?.interval,
+      sources: try Provenance(folder))
     try results.write(table.csv, to: "ablation.csv")
     try JSON.write(table, to: results("ablation.json"))
     try table.plot.write(to: results("ablation.png"))
-    try results.writeRun(folder, settings)
+    try results.writeRun(CommandLine.arguments, folder, settings)
     progress.note("'\(results.path)' has the table (CSV, JSON) and a plot")
     guard !report.json else { return try Output.print(json: table) }
     try Output.print(table.text)
@@ -70,16 +72,23 @@ struct AblationTable: Encodable {
   let rows: [BlockAblation.Row]
   /// The mean absolute difference of samples (0…1) between the pictures of prompt and empty prompt.
   let emptyChange: Double
+  let emptyChangeInterval: [Double]?
+  let sources: Provenance
 
   private static let unedited = "none"
 
   var text: String {
-    func cell(_ estimate: BlockAblation.Estimate?) -> String {
-      estimate.map { String(format: "%.3f", $0.value) } ?? "–"
+    func line(_ title: String, _ row: BlockAblation.Row, _ cell: (Estimate?) -> String) -> [String] {
+      let cells = BlockAblation.factors.map { cell(row.accuracy[$0.rawValue]) }
+      return [title] + cells + [row.block == nil ? "" : cell(row.change)]
     }
-    let lines = rows.map { row in
-      [row.block ?? Self.unedited] + BlockAblation.factors.map { cell(row.accuracy[$0.rawValue]) }
-        + [row.block == nil ? "" : cell(row.change)]
+    let lines = rows.flatMap { row in
+      [
+        line(row.block ?? Self.unedited, row) { $0.map { String(format: "%.3f", $0.value) } ?? "–" },
+        line("  95 %", row) { estimate in
+          estimate?.interval.map { $0.map { String(format: "%.2f", $0) }.joined(separator: "–") } ?? ""
+        },
+      ]
     }
     return """
       Right answers of the judge without a block, and change of the picture, \(Units.grouped(prompts)) prompts
@@ -90,13 +99,13 @@ struct AblationTable: Encodable {
 
   /// A line for each number, with its interval.
   var csv: [[String]] {
-    func line(_ row: BlockAblation.Row, _ measure: String, _ estimate: BlockAblation.Estimate?) -> [String]? {
+    func line(_ row: BlockAblation.Row, _ measure: String, _ estimate: Estimate?) -> [String]? {
       estimate.map { estimate in
-        [row.block ?? Self.unedited, measure, String(format: "%.6f", estimate.value)]
+        [row.block ?? Self.unedited, measure, String(format: "%.6f", estimate.value), "\(estimate.n)"]
           + (estimate.interval?.map { String(format: "%.6f", $0) } ?? ["", ""])
       }
     }
-    return [["removed", "measure", "value", "low", "high"]]
+    return [["removed", "measure", "value", "n", "low", "high"]]
       + rows.flatMap { row in
         BlockAblation.factors.compactMap { line(row, $0.rawValue, row.accuracy[$0.rawValue]) }
           + [line(row, "change", row.change)].compactMap(\.self)

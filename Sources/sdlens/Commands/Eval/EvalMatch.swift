@@ -58,6 +58,9 @@ struct EvalMatch: ParsableCommand {
     let mutualShare: Double
     let absorption: Double?
     let absorbedFeatures: Int?
+    /// The same figures with n, a number of features, and the interval of features drawn anew.
+    let estimates: [String: Estimate]
+    let sources: Provenance
   }
 
   func run() throws {
@@ -74,55 +77,49 @@ struct EvalMatch: ParsableCommand {
     progress.stage("matching")
     let there = DictionaryMatch(both[0].decoder, with: both[1].decoder)
     let back = DictionaryMatch(both[1].decoder, with: both[0].decoder)
-    let shares = try store.map { try absorption(both, saved[0].block, $0, progress) }
+    let recorded = try store.map { try ActivationStore(workspace.place.path(ofStore: $0)) }
+    let shares = try recorded.map { try absorption(both, saved[0].block, $0, progress) }
+    var estimates: [String: Estimate] = [:]
+    estimates["mean_matched_cosine"] = Estimate(meanOf: there.cosines)
+    estimates["mean_matched_cosine_back"] = Estimate(meanOf: back.cosines)
+    estimates["share_above_07"] = Estimate(meanOf: there.cosines.map { $0 >= 0.7 ? 1 : 0 })
+    estimates["mutual_share"] = Estimate(meanOf: there.isMutual.map { $0 ? 1 : 0 })
+    estimates["absorption"] = shares.flatMap { Estimate(meanOf: $0) }
     let result = Result(
       features: both.map(\.features), meanMatchedCosine: there.mean, meanMatchedCosineBack: back.mean,
       shareAbove07: there.share(above: 0.7), mutualShare: there.mutual,
       absorption: shares.flatMap { MeanAndDeviation($0)?.mean },
-      absorbedFeatures: shares.map { $0.count { $0 > 0 } })
+      absorbedFeatures: shares.map { $0.count { $0 > 0 } }, estimates: estimates,
+      sources: try Provenance(
+        nil,
+        dictionaries: zip([first, second], saved).map { path, saved in
+          .init(path, of: saved.block, saved.autoencoder)
+        }, store: recorded))
     progress.clear()
     guard !report.json else { return try Output.print(json: result) }
-    func percent(_ share: Double) -> String { "\(Units.rounded(share * 100)) %" }
-    var table = Table(left: [0])
+    var table = Table(left: [0], [["", "", "95 %", "n"]])
+    func add(_ title: String, _ name: String, scale: Double, unit: String = "") {
+      guard let estimate = estimates[name] else { return }
+      let ends = estimate.interval.map { $0.map { Units.rounded($0 * scale) }.joined(separator: "–") + unit }
+      table.add(title, Units.rounded(estimate.value * scale) + unit, ends ?? "", "\(estimate.n)")
+    }
     table.add("Features", "\(both[0].features) and \(both[1].features)")
-    table.add("Mean matched cosine", Units.rounded(there.mean))
-    table.add("  the other way round", Units.rounded(back.mean))
-    table.add("Matched at 0.7 or more", percent(there.share(above: 0.7)))
-    table.add("Nearest to each other", percent(there.mutual))
-    if let absorption = result.absorption { table.add("Absorption", percent(absorption)) }
-    try Output.print(table.text)
+    add("Mean matched cosine", "mean_matched_cosine", scale: 1)
+    add("  the other way round", "mean_matched_cosine_back", scale: 1)
+    add("Matched at 0.7 or more", "share_above_07", scale: 100, unit: " %")
+    add("Nearest to each other", "mutual_share", scale: 100, unit: " %")
+    add("Absorption", "absorption", scale: 100, unit: " %")
+    try Output.print("\(table.text)\n\(result.sources.text)")
   }
 
   /// For each feature of the smaller dictionary that was active, the share of absorbed vectors.
   private func absorption(
-    _ both: [SparseAutoencoder], _ saved: String?, _ name: String, _ progress: Progress
+    _ both: [SparseAutoencoder], _ saved: String?, _ store: ActivationStore, _ progress: Progress
   ) throws -> [Double] {
     guard let block = block?.description ?? saved else { throw BlockUnknown(path: first) }
-    let activations = try ActivationStore(workspace.place.path(ofStore: name)).activations(of: block)
-    guard activations.width == both[0].width else {
-      throw WidthMismatch(block: block, stored: activations.width, dictionary: both[0].width)
-    }
-    let count = min(pictures, activations.pictures)
-    progress.count(to: count, unit: "pictures")
-    let ordered = both.sorted { $0.features < $1.features }
-    var codes = ordered.map { _ in (indices: [Int32](), values: [Float](), rows: 0) }
-    for picture in 0..<count {
-      let rows = try activations.rows(ofPicture: picture)
-      for (index, autoencoder) in ordered.enumerated() {
-        let found = autoencoder.encode(rows)
-        codes[index].indices += found.indices
-        codes[index].values += found.values
-        codes[index].rows += found.rows
-      }
-      progress.advance("encoding")
-    }
-    let whole = zip(ordered, codes).map { autoencoder, codes in
-      (
-        autoencoder.decoder,
-        Codes(rows: codes.rows, slots: autoencoder.k, indices: codes.indices, values: codes.values)
-      )
-    }
-    return Absorption(whole[0], whole[1]).shares.compactMap(\.self)
+    progress.count(to: min(pictures, store.pictures), unit: "pictures")
+    return try Absorption(both, at: block, in: store, limit: pictures) { progress.advance("encoding") }
+      .shares.compactMap(\.self)
   }
 }
 

@@ -2,33 +2,11 @@ import ArgumentParser
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensStudy
 
-/// Which features are measured: `all`, `random:100`, or numbers as in `3,17,4539`.
-enum FeatureChoice: ExpressibleByArgument, Equatable {
-  case all
-  case random(Int)
-  case list([Int])
-
-  init?(argument: String) {
-    if argument == "all" {
-      self = .all
-    } else if argument.hasPrefix("random:") {
-      guard let count = Int(argument.dropFirst(7)), 1...1 << 20 ~= count else { return nil }
-      self = .random(count)
-    } else {
-      let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-      guard numbers.allSatisfy({ ($0 ?? -1) >= 0 }) else { return nil }
-      self = .list(numbers.compactMap(\.self))
-    }
-  }
-
-  var description: String {
-    switch self {
-    case .all: "all"
-    case .random(let count): "random:\(count)"
-    case .list(let numbers): numbers.map { "\($0)" }.joined(separator: ",")
-    }
-  }
+extension FeatureChoice: ExpressibleByArgument {
+  /// Reads a choice as it is written.
+  public init?(argument: String) { self.init(argument) }
 }
 
 /// Which dictionaries are measured.

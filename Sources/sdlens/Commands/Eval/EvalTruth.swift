@@ -16,8 +16,10 @@ struct EvalTruth: ParsableCommand {
       factor's values, for pictures (is there a red object?) and for places (is it here?); 0.5 is chance, \
       1 is perfect.
 
-      Beside each dictionary: one of random directions, of equal size and k; principal components; raw \
-      channels; and a linear probe, which uses all channels together.
+      Beside each dictionary: the best of as many random directions as it has features, with the same k (what \
+      they tell as well, no dictionary has found); principal components; raw channels; and a linear probe, \
+      which uses all channels together. n is the number of pictures measured on; the 95 % intervals are of \
+      pictures drawn anew.
       """)
 
   @OptionGroup var measured: MeasuredOptions
@@ -66,15 +68,13 @@ struct EvalTruth: ParsableCommand {
     let blocks = Set(dictionaries.map(\.block)).sorted()
     let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }.find(store, of: blocks)
     _ = try FactorStudy.scenes(of: store)
-    let settings = [
-      "store": try store.manifest.fingerprint, "pictures": "\(min(pictures, store.pictures))",
-      "pooling": pooling.rawValue, "seed": "\(seed)",
-      "dictionaries": dictionaries.map {
-        "\($0.block) \($0.name) \($0.folder.autoencoder.contentFingerprint)"
-      }
-      .joined(separator: ", "),
-    ]
-    let results = try ResultFolder("truth", settings: settings, in: workspace)
+    try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil)
+    let sources = try Provenance(
+      folder, dictionaries: dictionaries.map { .init($0.folder, of: $0.block) }, store: store)
+    let settings = sources.settings.merging([
+      "pictures": "\(min(pictures, store.pictures))", "pooling": pooling.rawValue, "seed": "\(seed)",
+    ]) { $1 }
+    let results = try ResultFolder("truth", settings: settings, in: workspace.folder)
     let done = try ResultCache<TruthTable>(results("done.jsonl"))
     progress.count(
       to: 2 * min(pictures, store.pictures) * blocks.count { !done.has("\($0)") }, unit: "pictures")
@@ -86,14 +86,14 @@ struct EvalTruth: ParsableCommand {
           try FactorStudy(
             of: "\(block)", in: store, dictionaries: own.map { ($0.name, $0.folder.autoencoder) },
             pooling: pooling, limit: pictures, seed: seed
-          ) { progress.advance("\(block)", by: $0) })
+          ) { progress.advance("\(block)", by: $0) }, sources: sources.of(block))
       }
     }
     progress.clear()
     try results.write([TruthTable.columns] + tables.flatMap(\.csv), to: "truth.csv")
     try JSON.write(tables, to: results("truth.json"))
     for table in tables { try table.plot.write(to: results("truth-\(table.block).png")) }
-    try results.writeRun(folder, settings)
+    try results.writeRun(CommandLine.arguments, folder, settings)
     progress.note("'\(results.path)' has the table (CSV, JSON) and a plot of each block")
     guard !report.json else { return try Output.print(json: tables) }
     try Output.print(tables.map { $0.text(values: values) }.joined(separator: "\n\n"))

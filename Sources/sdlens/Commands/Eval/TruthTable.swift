@@ -4,10 +4,12 @@ import SDLensStudy
 
 /// What `eval truth` found for a block.
 struct TruthTable: Codable {
-  /// How well one value is told by the candidates of one kind.
+  /// How well one value is told by the best candidate of one kind.
   struct Row: Codable {
     let method: FactorStudy.Method.Kind
     let dictionary: String?
+    /// How many the best was chosen from.
+    let candidates: Int
     let level: Level
     let factor: ShapesWorld.Factor
     let value: String
@@ -18,11 +20,30 @@ struct TruthTable: Codable {
     let chosenAUROC: Double?
     /// On the others.
     let auroc: Double?
+    /// Of pictures drawn anew.
+    let interval: [Double]?
+    /// How many pictures it was measured on.
+    let n: Int
     let positives: Int
     let rows: Int
   }
   /// What is told.
-  enum Level: String, Codable, CaseIterable { case picture, place }
+  enum Level: String, Codable, CaseIterable {
+    case picture, place
+
+    var scores: KeyPath<FactorScores, [FactorScores.Best?]> { self == .picture ? \.pictures : \.places }
+  }
+  /// The mean over the values of a factor.
+  struct Mean: Codable {
+    let method: FactorStudy.Method.Kind
+    let dictionary: String?
+    let candidates: Int
+    let level: Level
+    /// Nil of all of them.
+    let factor: ShapesWorld.Factor?
+    /// The AUROC; n is the number of pictures, and the interval is of pictures drawn anew.
+    let auroc: Estimate
+  }
   /// How well the best features of a dictionary tell a value together, per picture.
   struct Probe: Codable {
     let dictionary: String
@@ -30,25 +51,41 @@ struct TruthTable: Codable {
     let factor: ShapesWorld.Factor
     let value: String
     let auroc: Double?
+    let interval: [Double]?
+    let n: Int
     let accuracy: Double?
   }
 
   let block: String
   let pictures: Int
   let rows: [Row]
+  let means: [Mean]
   let sparseProbes: [Probe]
+  let sources: Provenance
 
-  init(_ block: String, _ study: FactorStudy) {
-    (self.block, pictures) = (block, study.pictures)
+  init(_ block: String, _ study: FactorStudy, sources: Provenance) {
+    (self.block, pictures, self.sources) = (block, study.pictures, sources)
     rows = study.methods.flatMap { method in
       Level.allCases.flatMap { level in
-        let scores = level == .picture ? method.scores.pictures : method.scores.places
-        return zip(ShapesTruth.labels, scores).map { label, best in
-          Row(
-            method: method.kind, dictionary: method.dictionary, level: level, factor: label.factor,
-            value: label.value, feature: method.kind == .probe ? nil : best?.feature,
+        zip(ShapesTruth.labels, method.scores[keyPath: level.scores]).map { label, best in
+          let estimate = best?.parts.estimate
+          return Row(
+            method: method.kind, dictionary: method.dictionary, candidates: method.candidates, level: level,
+            factor: label.factor, value: label.value, feature: method.kind == .probe ? nil : best?.feature,
             isNegative: best?.isNegative ?? false, chosenAUROC: best?.chosen, auroc: best?.measured,
-            positives: best?.positives ?? 0, rows: best?.rows ?? 0)
+            interval: estimate?.interval, n: estimate?.n ?? 0, positives: best?.positives ?? 0,
+            rows: best?.rows ?? 0)
+        }
+      }
+    }
+    means = study.methods.flatMap { method in
+      Level.allCases.flatMap { level in
+        (ShapesWorld.Factor.allCases + [nil]).compactMap { factor in
+          method.scores.mean(of: factor, in: level.scores).map {
+            Mean(
+              method: method.kind, dictionary: method.dictionary, candidates: method.candidates, level: level,
+              factor: factor, auroc: $0)
+          }
         }
       }
     }
@@ -57,7 +94,8 @@ struct TruthTable: Codable {
         zip(ShapesTruth.labels, probes).map { label, probe in
           Probe(
             dictionary: method.dictionary ?? "", features: k, factor: label.factor, value: label.value,
-            auroc: probe?.auroc, accuracy: probe?.accuracy)
+            auroc: probe?.auroc, interval: probe?.parts.estimate.interval, n: probe?.parts.parts.count ?? 0,
+            accuracy: probe?.accuracy)
         }
       }
     }
@@ -66,23 +104,27 @@ struct TruthTable: Codable {
   // MARK: CSV
 
   static let columns = [
-    "block", "method", "dictionary", "level", "factor", "value", "feature", "sign", "auroc_chosen", "auroc",
-    "positives", "rows",
+    "block", "method", "dictionary", "candidates", "level", "factor", "value", "feature", "sign",
+    "auroc_chosen",
+    "auroc", "low", "high", "n", "positives", "rows",
   ]
 
   var csv: [[String]] {
     func number(_ value: Double?) -> String { value.map { String(format: "%.6f", $0) } ?? "" }
     return rows.map { row in
       [
-        block, row.method.rawValue, row.dictionary ?? "", row.level.rawValue, row.factor.rawValue, row.value,
-        row.feature.map { "\($0)" } ?? "", row.feature == nil ? "" : row.isNegative ? "-" : "+",
-        number(row.chosenAUROC), number(row.auroc), "\(row.positives)", "\(row.rows)",
+        block, row.method.rawValue, row.dictionary ?? "", "\(row.candidates)", row.level.rawValue,
+        row.factor.rawValue, row.value, row.feature.map { "\($0)" } ?? "",
+        row.feature == nil ? "" : row.isNegative ? "-" : "+", number(row.chosenAUROC), number(row.auroc),
+        number(row.interval?.first), number(row.interval?.last), "\(row.n)", "\(row.positives)",
+        "\(row.rows)",
       ]
     }
       + sparseProbes.map { probe in
         [
-          block, "sparse probe of \(probe.features)", probe.dictionary, "picture", probe.factor.rawValue,
-          probe.value, "", "", "", number(probe.auroc), "", "",
+          block, "sparse probe of \(probe.features)", probe.dictionary, "", "picture", probe.factor.rawValue,
+          probe.value, "", "", "", number(probe.auroc), number(probe.interval?.first),
+          number(probe.interval?.last), "\(probe.n)", "", "",
         ]
       }
   }
@@ -93,85 +135,106 @@ struct TruthTable: Codable {
   private struct Column: Hashable {
     let method: FactorStudy.Method.Kind
     let dictionary: String?
+    let candidates: Int
 
     var title: String {
       switch method {
       case .dictionary: dictionary ?? ""
-      case .random: "random"
+      case .random: "\(candidates) random"
       case .components: "PCA"
       case .channels: "channels"
       case .probe: "probe"
       }
     }
+
+    /// Whether its intervals are printed: of a dictionary, and of what chance does with as many directions.
+    var hasInterval: Bool { method == .dictionary || method == .random }
   }
 
   private var methods: [Column] {
     var found: [Column] = []
     for row in rows {
-      let column = Column(method: row.method, dictionary: row.dictionary)
+      let column = Column(method: row.method, dictionary: row.dictionary, candidates: row.candidates)
       if !found.contains(column) { found.append(column) }
     }
     return found
   }
 
-  private func mean(_ column: Column, _ level: Level, _ factor: ShapesWorld.Factor?) -> Double? {
-    let areas = rows.filter {
-      $0.method == column.method && $0.dictionary == column.dictionary && $0.level == level
-        && (factor == nil || $0.factor == factor)
-    }.compactMap(\.auroc)
-    return MeanAndDeviation(areas)?.mean
+  private func mean(_ column: Column, _ level: Level, _ factor: ShapesWorld.Factor?) -> Estimate? {
+    means.first {
+      Column(method: $0.method, dictionary: $0.dictionary, candidates: $0.candidates) == column
+        && $0.level == level && $0.factor == factor
+    }?.auroc
   }
 
   private static func cell(_ value: Double?) -> String { value.map { String(format: "%.3f", $0) } ?? "–" }
 
+  private static func ends(_ interval: [Double]?) -> String {
+    interval.map { $0.map { cell($0) }.joined(separator: "–") } ?? ""
+  }
+
+  /// The cells of a line: a figure for each method, with its interval where that is printed.
+  private func cells(_ figure: (Column) -> (text: String, interval: [Double]?)) -> [String] {
+    methods.flatMap { column in
+      let found = figure(column)
+      return [found.text] + (column.hasInterval ? [Self.ends(found.interval)] : [])
+    }
+  }
+
   /// The table, with a line for each factor, or for each value.
   func text(values: Bool) -> String {
+    func line(_ title: String, _ level: Level, _ factor: ShapesWorld.Factor?) -> [String] {
+      [title]
+        + cells { column in
+          let found = mean(column, level, factor)
+          return (Self.cell(found?.value), found?.interval)
+        }
+    }
     var lines: [[String]] = []
     for level in Level.allCases {
-      lines.append([level == .picture ? "Per picture" : "Per place"] + methods.map(\.title))
+      let n = Set(means.filter { $0.level == level }.map(\.auroc.n)).sorted()
+      let title = level == .picture ? "Per picture" : "Per place"
+      lines.append(
+        ["\(title), n \(n.map { "\($0)" }.joined(separator: ", "))"]
+          + methods.flatMap { [$0.title] + ($0.hasInterval ? ["95 %"] : []) })
       for factor in ShapesWorld.Factor.allCases {
-        lines.append(["  \(factor.rawValue)"] + methods.map { Self.cell(mean($0, level, factor)) })
+        lines.append(line("  \(factor.rawValue)", level, factor))
         guard values else { continue }
-        for value in factor.values { lines.append(line(of: value, factor, level)) }
+        for value in factor.values { lines.append(self.line(of: value, factor, level)) }
       }
-      lines.append(["  mean of all values"] + methods.map { Self.cell(mean($0, level, nil)) })
+      lines.append(line("  mean of all values", level, nil))
     }
     let dictionaries = Set(sparseProbes.map(\.dictionary)).sorted()
-    for dictionary in dictionaries {
+    let probes = dictionaries.map { dictionary in
       let cells = FactorStudy.probeSizes.map { k in
         let areas = sparseProbes.filter { $0.dictionary == dictionary && $0.features == k }.compactMap(
           \.auroc)
         return "\(k): \(Self.cell(MeanAndDeviation(areas)?.mean))"
       }
-      lines.append([])
-      lines.append([
-        "Probes of so many features of \(dictionary), per picture: \(cells.joined(separator: ", "))"
-      ])
+      return "Probes of so many features of \(dictionary), per picture: \(cells.joined(separator: ", "))"
     }
     let missing = rows.count { $0.auroc == nil && $0.method == .channels }
     let note =
       missing == 0
-      ? "" : "\n\(missing) values are left out: they are in too few pictures or places to be told."
-    // The last lines are no cells: they would widen the first column.
-    let cells = lines.prefix { !$0.isEmpty }
-    let rest = lines.dropFirst(cells.count).filter { !$0.isEmpty }.map { $0[0] }
-    return """
-      \(block): AUROC of the best candidate for each value, \(Units.grouped(pictures)) pictures
-      \(Table(left: [0], Array(cells)).text)
-      \(rest.joined(separator: "\n"))\(note)
-      """
+      ? [] : ["\(missing) values are left out: they are in too few pictures or places to be told."]
+    let head =
+      "\(block): AUROC of the best candidate for each value, chosen on one half of \(Units.grouped(pictures)) pictures, "
+      + "measured on the other"
+    return ([head, Table(left: [0], lines).text] + probes + note + [sources.text]).joined(separator: "\n")
   }
 
   private func line(of value: String, _ factor: ShapesWorld.Factor, _ level: Level) -> [String] {
     ["    \(value)"]
-      + methods.map { column in
+      + cells { column in
         let row = rows.first {
-          $0.method == column.method && $0.dictionary == column.dictionary && $0.level == level
-            && $0.factor == factor && $0.value == value
+          Column(method: $0.method, dictionary: $0.dictionary, candidates: $0.candidates) == column
+            && $0.level == level && $0.factor == factor && $0.value == value
         }
-        guard let row, let auroc = row.auroc else { return "–" }
-        guard let feature = row.feature, column.method == .dictionary else { return Self.cell(auroc) }
-        return "\(feature): \(Self.cell(auroc))"
+        guard let row, let auroc = row.auroc else { return ("–", nil) }
+        guard let feature = row.feature, column.method == .dictionary else {
+          return (Self.cell(auroc), row.interval)
+        }
+        return ("\(feature): \(Self.cell(auroc))", row.interval)
       }
   }
 
@@ -182,7 +245,10 @@ struct TruthTable: Codable {
       title: "\(block): AUROC of the best candidate, per picture",
       x: Axis(categories: factors.map(\.rawValue)), y: Axis("AUROC", range: 0.4...1),
       series: methods.map { column in
-        .bars(column.title, y: factors.map { mean(column, .picture, $0) ?? .nan })
+        let found = factors.map { mean(column, .picture, $0) }
+        return .bars(
+          column.title, y: found.map { $0?.value ?? .nan },
+          errors: found.map { $0?.interval.map { ($0[1] - $0[0]) / 2 } ?? .nan })
       })
   }
 }

@@ -4,7 +4,7 @@ import SDLensCore
 /// Results that are done, one in each line of a file, so that a measurement that was stopped goes on.
 ///
 /// A line that was not finished, or that something else wrote, is left out and computed again.
-final class ResultCache<Value: Codable> {
+public final class ResultCache<Value: Codable> {
   private struct Line: Codable {
     let key: String
     let value: Value
@@ -14,7 +14,7 @@ final class ResultCache<Value: Codable> {
   private let file: FileHandle
 
   /// Opens or makes a file.
-  init(_ path: String) throws {
+  public init(_ path: String) throws {
     for line in (try? TextFile(path))?.lines ?? [] {
       guard let line = try? JSON.decode(Line.self, from: Data(line.utf8)) else { continue }
       values[line.key] = line.value
@@ -27,13 +27,13 @@ final class ResultCache<Value: Codable> {
   }
 
   /// How many there are.
-  var count: Int { values.count }
+  public var count: Int { values.count }
 
   /// Whether a result is there.
-  func has(_ key: String) -> Bool { values[key] != nil }
+  public func has(_ key: String) -> Bool { values[key] != nil }
 
   /// The result for a key, made only if it is not there.
-  func value(_ key: String, make: () throws -> Value) throws -> Value {
+  public func value(_ key: String, make: () throws -> Value) throws -> Value {
     if let value = values[key] { return value }
     let value = try make()
     try file.write(contentsOf: Data(JSON.line(Line(key: key, value: value)) + [UInt8(ascii: "\n")]))

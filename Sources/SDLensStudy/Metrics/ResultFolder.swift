@@ -1,31 +1,33 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
-import SDLensSparse
-import SDLensStudy
 
 /// Where a measurement lies in the workspace: `results/<metric>-<number>`.
 ///
 /// The number stands for what the results depend on, so that the same measurement has the same folder.
-struct ResultFolder {
-  let path: String
-  private let watch = Stopwatch()
+public struct ResultFolder {
+  /// Where it lies.
+  public let path: String
   private let begin = Date()
+  private let clock = ContinuousClock.now
 
   /// Makes the folder of a metric for some settings.
-  init(_ metric: String, settings: [String: String], in workspace: WorkspaceOptions) throws {
+  ///
+  /// - Throws: `FileError` when it cannot be made.
+  public init(_ metric: String, settings: [String: String], in workspace: String) throws {
     var fingerprint = Fingerprint()
     for setting in settings.sorted(by: { $0.key < $1.key }).map({ "\($0.key) \($0.value)" }) {
       fingerprint.add("\(setting.utf8.count) \(setting)\n".utf8)
     }
-    path = "\(workspace.folder)/results/\(metric)-\(fingerprint.description.prefix(8))"
+    path = "\(workspace)/results/\(metric)-\(fingerprint.description.prefix(8))"
     try AtomicFolder.makeAll(path)
   }
 
-  func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
+  /// The path of a file in it.
+  public func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
 
   /// Writes rows of values as comma-separated values (RFC 4180), the first of them the names of the columns.
-  func write(_ rows: [[String]], to name: String) throws {
+  public func write(_ rows: [[String]], to name: String) throws {
     let text = rows.map { row in
       row.map { cell in
         cell.contains { ",\"\n\r".contains($0) }
@@ -36,7 +38,7 @@ struct ResultFolder {
   }
 
   /// How a measurement was made.
-  struct Run: Encodable {
+  private struct Run: Encodable {
     let command: [String]
     let model: String
     let modelFingerprint: String
@@ -47,13 +49,12 @@ struct ResultFolder {
     let threads: Int
   }
 
-  /// Writes `run.json`: how the results were made.
-  func writeRun(_ model: ModelFolder, _ settings: [String: String]) throws {
+  /// Writes `run.json`: how the results were made, since the folder was opened.
+  public func writeRun(_ command: [String], _ model: ModelFolder, _ settings: [String: String]) throws {
     let run = Run(
-      command: CommandLine.arguments, model: model.title,
-      modelFingerprint: try model.fingerprint().description,
+      command: command, model: model.title, modelFingerprint: try model.fingerprint().description,
       settings: settings, version: Version.current, begun: ISO8601DateFormatter().string(from: begin),
-      seconds: watch.total / .seconds(1), threads: Parallel.threads)
+      seconds: (ContinuousClock.now - clock) / .seconds(1), threads: Parallel.threads)
     try JSON.write(run, to: self("run.json"))
   }
 }

@@ -1,0 +1,35 @@
+/// A figure, of how many it is, and how far it would move if they had been drawn anew.
+public struct Estimate: Sendable, Codable, Equatable {
+  /// The figure.
+  public let value: Double
+  /// Of how many: features, pictures, or whatever was drawn.
+  public let n: Int
+  /// Its 95 % interval, lower end first; nil where one or none tells nothing of the spread.
+  public let interval: [Double]?
+
+  /// A figure whose interval is known.
+  public init(_ value: Double, n: Int, interval: ClosedRange<Double>?) {
+    (self.value, self.n) = (value, n)
+    self.interval = n > 1 ? interval.map { [$0.lowerBound, $0.upperBound] } : nil
+  }
+
+  /// The mean of values, its interval by bootstrap over them; nil of none.
+  public init?(meanOf values: [Double]) {
+    guard !values.isEmpty else { return nil }
+    self.init(
+      Bootstrap.mean(values), n: values.count, interval: values.count > 1 ? Bootstrap().interval(values) : nil
+    )
+  }
+
+  /// `Σ part / Σ whole` over pairs that are drawn together; nil when the whole is 0.
+  public init?(ratioOf pairs: [(part: Double, whole: Double)]) {
+    let whole = pairs.reduce(0) { $0 + $1.whole }
+    guard whole != 0 else { return nil }
+    self.init(
+      pairs.reduce(0) { $0 + $1.part } / whole, n: pairs.count,
+      interval: pairs.count > 1 ? Bootstrap().interval(ofRatio: pairs) : nil)
+  }
+
+  /// The ends of the interval; both the figure itself where there is none.
+  var ends: ClosedRange<Double> { interval.map { $0[0]...$0[1] } ?? value...value }
+}

@@ -1,0 +1,72 @@
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+
+/// Which features are measured: `all`, `random:100`, or numbers as in `3,17,4539`.
+public enum FeatureChoice: Sendable, Equatable, CustomStringConvertible {
+  case all
+  case random(Int)
+  case list([Int])
+
+  /// Reads a choice as it is written on a command line; nil for anything else.
+  public init?(_ text: String) {
+    if text == "all" {
+      self = .all
+    } else if text.hasPrefix("random:") {
+      guard let count = Int(text.dropFirst(7)), 1...1 << 20 ~= count else { return nil }
+      self = .random(count)
+    } else {
+      let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+      guard numbers.allSatisfy({ ($0 ?? -1) >= 0 }) else { return nil }
+      self = .list(numbers.compactMap(\.self))
+    }
+  }
+
+  /// As it is written.
+  public var description: String {
+    switch self {
+    case .all: "all"
+    case .random(let count): "random:\(count)"
+    case .list(let numbers): numbers.map { "\($0)" }.joined(separator: ",")
+    }
+  }
+
+  /// The features of a dictionary that it means, in order; random ones are of those that are active.
+  public func features(of dictionary: DictionaryFolder, _ random: PCG64) -> [Int] {
+    let count = dictionary.autoencoder.features
+    switch self {
+    case .list(let list): return Set(list).sorted()
+    case .all: return Array(0..<count)
+    case .random(let wanted):
+      let alive = (0..<count).filter { feature in
+        if let examples = dictionary.examples { return examples.count(of: feature) > 0 }
+        return dictionary.means.map { $0[feature] > 0 } ?? true
+      }
+      var random = random
+      return random.permutation(alive.count).prefix(wanted).map { alive[$0] }.sorted()
+    }
+  }
+
+  /// Checks that every dictionary has what is listed.
+  ///
+  /// - Throws: `UnknownFeature`.
+  public func check(_ dictionaries: [BlockName: DictionaryFolder]) throws {
+    guard case .list(let list) = self, let most = list.max() else { return }
+    for (block, dictionary) in dictionaries.sorted(by: { $0.key < $1.key })
+    where most >= dictionary.autoencoder.features {
+      throw UnknownFeature(block: block, feature: most, count: dictionary.autoencoder.features)
+    }
+  }
+}
+
+/// A feature that a dictionary does not have.
+public struct UnknownFeature: UserError {
+  let block: BlockName
+  let feature: Int
+  let count: Int
+  /// The block, the feature, and those that there are.
+  public var description: String {
+    "there is no feature \(feature) in the dictionary of \(block), which has the features 0 to \(count - 1); choose "
+      + "others with --features"
+  }
+}
