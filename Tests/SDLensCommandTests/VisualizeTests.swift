@@ -111,11 +111,7 @@ import Testing
     #expect(FileManager.default.contents(atPath: folder("g/\(first)")) == bytes)
     try FileManager.default.removeItem(atPath: folder("w/saes/down.2.1/k4-n32/captions.jsonl"))
     #expect(try gallery("--features", "2-4,9") == "Cards made: 0, there already: 4")
-<<<<<<< HEAD
-    #expect(try self.cards(of: "g").cards.compactMap { $0["feature"] as? Int } == [2, 3, 4, 9])
-=======
     #expect(try cardsShown(by: "g").cards.compactMap { $0["feature"] as? Int } == [2, 3, 4, 9])
->>>>>>> figures
     // Other strengths are other pictures, but not for features without any.
     #expect(try gallery("--beta", "-3").hasSuffix(", there already: 0"))
   }

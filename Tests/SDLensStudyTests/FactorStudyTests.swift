@@ -134,7 +134,7 @@ import Testing
       try Absorption($0, at: "up.0.1", in: store, limit: 7) { seen += 1 }.shares
     }
     let activations = try store.activations(of: "up.0.1")
-    let rows = Tensor.stacked((0..<7).map { activations.rows(ofPicture: $0) })
+    let rows = Tensor.stacked(try (0..<7).map { try activations.rows(ofPicture: $0) })
     let wanted = Absorption(
       (Self.dictionary.decoder, Self.dictionary.encode(rows)), (larger.decoder, larger.encode(rows))
     ).shares

@@ -111,7 +111,7 @@ extension MetricSession {
     }
     guard let (activations, places) = opened[block], let place = places[picture] else { return nil }
     let count = activations.block.mapHeight * activations.block.mapWidth
-    return activations.rows(ofPicture: place).rows(
+    return try activations.rows(ofPicture: place).rows(
       activations.rowsPerPicture - count..<activations.rowsPerPicture)
   }
 

@@ -39,14 +39,15 @@ public struct ReconstructionError: Sendable, Equatable {
   }
 
   /// The share of variance that reconstructions explain, of what was summed up of each picture; its interval is of
-  /// pictures drawn anew. Nil without pictures.
+  /// pictures drawn anew. Nil without pictures, or where their vectors are all equal.
   public static func explainedVariance(_ pictures: [ExplainedVariance]) -> Estimate? {
     guard var all = pictures.first else { return nil }
     for picture in pictures.dropFirst() { all.add(picture) }
+    guard let global = all.global else { return nil }
     let mean = all.mean
     let parts = pictures.map { (part: $0.error, whole: $0.total(around: mean)) }
     let interval = Bootstrap().interval(ofRatio: parts).map { 1 - $0.upperBound...1 - $0.lowerBound }
-    return Estimate(all.global, n: pictures.count, interval: interval)
+    return Estimate(global, n: pictures.count, interval: interval)
   }
 }
 
