@@ -46,7 +46,6 @@ public struct FactorProbe: Sendable {
     let tables = halves.map { Matrix($0.values, rows: $0.labels.rows.count, columns: width) }
     var result = [FactorScores.Best?](repeating: nil, count: ShapesTruth.labels.count)
     result.withUnsafeMutableBufferPointer { result in
-      nonisolated(unsafe) let result = result
       // Disjoint: each call writes the score of its own label.
       Parallel.forEach(result.count) { label in
         guard

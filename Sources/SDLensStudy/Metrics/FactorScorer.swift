@@ -128,7 +128,6 @@ public struct FactorScorer: Sendable {
     let table = choosing[keyPath: columns]
     var areas = [[Double?]](repeating: [], count: table.count)
     areas.withUnsafeMutableBufferPointer { areas in
-      nonisolated(unsafe) let areas = areas
       // Disjoint: each call writes the areas of its own column.
       Parallel.forEach(table.count) { areas[$0] = AUROC.areas(table[$0], choosing[keyPath: labels]) }
     }

@@ -57,11 +57,13 @@ final class EvalSession {
     let clipFolder =
       try options.clip.map { try PerceptionModel.clip.folder($0) }
       ?? (FileManager.default.fileExists(atPath: own) ? own : nil)
-    let clip = try clipFolder.map { try CLIP(folder: $0) }
+    let clip = try clipFolder.map { try CLIP(folder: $0, engine: folder.engine) }
     let sentences = try options.sentences.map { name in
-      try SentenceEncoder(folder: PerceptionModel.sentences.folder(name))
+      try SentenceEncoder(folder: PerceptionModel.sentences.folder(name), engine: folder.engine)
     }
-    lpips = try options.lpips.map { try LPIPS(folder: PerceptionModel.lpips.folder($0)) }
+    lpips = try options.lpips.map {
+      try LPIPS(folder: PerceptionModel.lpips.folder($0), engine: folder.engine)
+    }
     (self.clip, self.sentences) = (clip, sentences)
     let textures = try options.textures.map(Self.pictures) ?? []
     self.textures = textures

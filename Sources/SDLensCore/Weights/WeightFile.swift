@@ -7,16 +7,21 @@ import Synchronization
 public final class WeightFile: Sendable {
   /// The file, or the index of the shards.
   public let path: String
+  /// What computes the layers that are read from it.
+  public let engine: any Engine
   private let shards: [Safetensors]
   private let shardOf: [String: Int]
   private let taken = Mutex(Set<String>())
 
   /// Opens `name.safetensors` in a folder, or its fp16 variant, or the shards of either.
   ///
-  /// - Parameter name: `diffusion_pytorch_model` in a U-net or VAE, `model` in a text encoder.
+  /// - Parameters:
+  ///   - name: `diffusion_pytorch_model` in a U-net or VAE, `model` in a text encoder.
+  ///   - engine: what computes the layers that are read from it.
   /// - Throws: `WeightError` when none is there or the shards do not fit their index, and the errors of
   ///   `Safetensors`.
-  public init(folder: String, name: String) throws {
+  public init(folder: String, name: String, engine: any Engine = KernelEngine()) throws {
+    self.engine = engine
     path = try WeightFolder(path: folder).find(name)
     if path.hasSuffix(".json") {
       let index = try ShardIndex(contentsOf: path)
