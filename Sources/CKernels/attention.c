@@ -91,3 +91,14 @@ void kernel_attention(float *y, const kernel_head *h, const float *q, size_t fir
   variant *v = BEST;
   v(y, h, q, first, count, scratch, probabilities);
 }
+
+CLONES void kernel_softmax(float *x, size_t count) {
+  float largest = x[0], sum[LANES] = {0}, whole = 0;
+  for (size_t i = 1; i < count; i++) largest = x[i] > largest ? x[i] : largest;
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES)
+    for (size_t j = 0; j < LANES; j++) sum[j] += x[i + j] = vector_exp(x[i + j] - largest);
+  for (; i < count; i++) sum[0] += x[i] = vector_exp(x[i] - largest);
+  for (size_t j = 0; j < LANES; j++) whole += sum[j];
+  for (i = 0; i < count; i++) x[i] /= whole;
+}

@@ -186,3 +186,11 @@ void kernel_product(float *y, size_t stride, const float *packed, bool strassen,
              accumulate);
   }
 }
+
+bool kernel_has_vectors(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("x86-64-v3");
+#else
+  return false;
+#endif
+}

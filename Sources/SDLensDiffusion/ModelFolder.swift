@@ -16,12 +16,17 @@ public struct ModelFolder: Sendable {
   public let path: String
   /// `model_index.json`.
   public let index: ConfigFile
+  /// What computes the model.
+  public let engine: any Engine
 
   /// Finds a model: a folder, the embedded one by its name, or a Hugging Face id in the local cache.
   ///
   /// - Throws: `ModelNotFound` with what to do, or what is wrong with the folder.
-  public init(_ name: String, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
-    self.name = name
+  public init(
+    _ name: String, engine: any Engine = KernelEngine(),
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws {
+    (self.name, self.engine) = (name, engine)
     let path = try Self.find(name, environment)
     self.path = path
     let missing = (["model_index.json"] + Self.parts).filter {
@@ -47,7 +52,7 @@ public struct ModelFolder: Sendable {
   public func weights(_ part: String) throws -> WeightFile {
     try WeightFile(
       folder: "\(path)/\(part)",
-      name: part.hasPrefix("text_encoder") ? "model" : "diffusion_pytorch_model")
+      name: part.hasPrefix("text_encoder") ? "model" : "diffusion_pytorch_model", engine: engine)
   }
 
   /// Height and width of the pictures that the model was trained for.

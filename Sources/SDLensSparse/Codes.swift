@@ -41,7 +41,7 @@ public struct Codes: Sendable, Equatable {
     precondition(start + z.rows <= rows && slots <= width)
     indices.withUnsafeMutableBufferPointer { indices in
       values.withUnsafeMutableBufferPointer { values in
-        nonisolated(unsafe) let (indices, values) = (indices.baseAddress!, values.baseAddress!)
+        let (indices, values) = (indices.baseAddress!, values.baseAddress!)
         z.withElements { z in
           // Disjoint: each row has its own slots.
           Parallel.forRanges(z.count / width, grain: 8) { range in

@@ -35,15 +35,9 @@ public struct SparseAutoencoder: Sendable {
   public func centered(_ h: Tensor) -> Tensor {
     precondition(h.width == width, "\(h.shape) into a dictionary of width \(width)")
     var result = Tensor(uninitialized: [h.rows, width])
-    result.withMutableElements { y in
-      nonisolated(unsafe) let y = y.baseAddress!
-      h.withElements { x in
-        preBias.withElements { bias in
-          Parallel.forRanges(h.rows, grain: max(1, (1 << 14) / width)) {
-            let start = $0.lowerBound * width
-            kernel_subtract_row(y + start, x.baseAddress! + start, bias.baseAddress!, $0.count, width)
-          }
-        }
+    preBias.withElements { bias in
+      result.updateRows(reading: h, grain: max(1, (1 << 14) / width)) { y, x, rows in
+        kernel_subtract_row(y, x, bias.baseAddress!, rows.count, width)
       }
     }
     return result
@@ -69,18 +63,13 @@ public struct SparseAutoencoder: Sendable {
   /// `W_dec s + b_pre`, [rows, width].
   public func decode(_ codes: Codes) -> Tensor {
     var result = Tensor(uninitialized: [codes.rows, width])
-    result.withMutableElements { y in
-      nonisolated(unsafe) let y = y.baseAddress!
-      preBias.withElements { bias in
-        decoder.withElements { decoder in
-          Parallel.forRanges(codes.rows, grain: 16) { range in
-            for row in range {
-              let target = y + row * width
-              target.update(from: bias.baseAddress!, count: width)
-              codes.withRow(row) { indices, values in
-                kernel_add_rows(target, indices, values, codes.slots, decoder.baseAddress!, width)
-              }
-            }
+    Tensor.withElements(preBias, decoder) { bias, decoder in
+      result.updateRows(grain: 16) { y, rows in
+        for (index, row) in rows.enumerated() {
+          let target = y + index * width
+          target.update(from: bias, count: width)
+          codes.withRow(row) { indices, values in
+            kernel_add_rows(target, indices, values, codes.slots, decoder, width)
           }
         }
       }

@@ -13,6 +13,8 @@ struct Bench: ParsableCommand {
     defaultSubcommand: PassBench.self)
 }
 
+extension EngineChoice: ExpressibleByArgument {}
+
 /// Times the two passes that a picture is made of.
 struct PassBench: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,6 +24,9 @@ struct PassBench: ParsableCommand {
 
   @Option(help: "A folder in diffusers layout, a Hugging Face id in the local cache, or 'shapes'.")
   var model = ModelFolder.embedded
+
+  @Option(help: "What computes it.")
+  var engine = EngineChoice.auto
 
   @Option(help: "Counted runs of each pass.")
   var repeats = 3
@@ -42,7 +47,7 @@ struct PassBench: ParsableCommand {
 
   func run() throws {
     Parallel.threads = threads
-    let pipeline = try Pipeline(ModelFolder(model))
+    let pipeline = try Pipeline(ModelFolder(model, engine: engine.engine))
     let config = pipeline.unet.config
     let settings = try RunSettings(height: size ?? pipeline.pictureSize, width: size ?? pipeline.pictureSize)
     let factor = pipeline.decoder.config.factor

@@ -66,6 +66,25 @@ import Testing
     #expect(picture.width == 96 && picture.height == 96)
   }
 
+  @Test func anotherEngineMakesTheSamePictureAndIsNamed() throws {
+    let folder = try TemporaryFolder()
+    for engine in ["auto", "sdlens", "openblas"] {
+      let outcome = try Command.generate(
+        "--engine", engine, "--output", "\(engine).png", "--tensors", "\(engine).safetensors", in: folder)
+      #expect(outcome.status == 0)
+      let texts = try PNG.text(of: folder("\(engine).png")).filter { $0.keyword == "engine" }
+      #expect(engine == "auto" || texts == (engine == "openblas" ? [PNGText("engine", engine)] : []))
+    }
+    let pictures = try ["sdlens", "openblas"].map { try PNG.read(folder("\($0).png")) }
+    let distances = zip(pictures[0].samples, pictures[1].samples).map { abs(Int($0) - Int($1)) }
+    #expect(distances.max() ?? 0 <= 1)
+    let latents = try ["sdlens", "openblas"].map {
+      try Safetensors(contentsOf: folder("\($0).safetensors")).tensor("latents")
+    }
+    expectClose(latents[1], latents[0], within: 1e-5, "latents")
+    #expect(latents[1].differs(from: latents[0]))
+  }
+
   @Test func tensorsAreNamedAndInPyTorchsOrder() throws {
     let folder = try TemporaryFolder()
     let outcome = try Command.generate(

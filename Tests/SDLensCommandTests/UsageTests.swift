@@ -46,6 +46,11 @@ import Testing
     Refusal("--tensors", "run.pt", says: "--tensors is 'run.pt', but it must end in .safetensors"),
     Refusal("--cache", "mid.0", says: "--cache says what --tensors keeps; give a file with --tensors"),
     Refusal("--seed", "1.5", says: "The value '1.5' \(seeds)"),
+    Refusal(
+      "--engine", "mkl",
+      says:
+        "The value 'mkl' is invalid for '--engine <engine>'. Please provide one of 'auto', 'sdlens' or 'openblas'."
+    ),
     Refusal("--sede", "1", says: "Unknown option '--sede'. Did you mean '--seed'?"),
   ]
 

@@ -22,12 +22,12 @@ import Testing
   init() throws { goldens = try Goldens().tensors("layers.safetensors") }
 
   /// The weight and the bias of a case, where it has them.
-  private func weights(of name: String) throws -> WeightScope {
+  private func weights(of name: String, _ engine: EngineChoice = .sdlens) throws -> WeightScope {
     var tensors: [String: Tensor] = [:]
     for role in ["weight", "bias"] where goldens.contains("\(name).\(role)") {
       tensors[role] = try goldens.tensor("\(name).\(role)")
     }
-    return try temporaryWeights(tensors)
+    return try temporaryWeights(tensors, engine: engine.engine)
   }
 
   @Test func allKindsAreThere() {
@@ -42,20 +42,24 @@ import Testing
   }
 
   // F.linear(x, weight, bias)
-  @Test(arguments: cases("linear")) func linear(_ c: Case) throws {
+  @Test(arguments: cases("linear"), EngineChoice.engines)
+  func linear(_ c: Case, _ engine: EngineChoice) throws {
     let x = try goldens.tensor("\(c.name).input")
     let outputs = try goldens.tensor("\(c.name).weight").shape[0]
     let layer = try Linear(
-      weights(of: c.name), inputs: x.width, outputs: outputs, bias: goldens.contains("\(c.name).bias"))
+      weights(of: c.name, engine), inputs: x.width, outputs: outputs,
+      bias: goldens.contains("\(c.name).bias"))
     try goldens.expect(layer(x), equals: "\(c.name).output", within: 1e-6)
   }
 
   // F.conv2d(x, weight, bias, stride=stride, padding=kernel // 2)
-  @Test(arguments: cases("convolution")) func convolution(_ c: Case) throws {
+  @Test(arguments: cases("convolution"), EngineChoice.engines)
+  func convolution(_ c: Case, _ engine: EngineChoice) throws {
     let x = try goldens.channelsLast("\(c.name).input")
     let outputs = try goldens.tensor("\(c.name).weight").shape[0]
     let layer = try Convolution(
-      weights(of: c.name), inputs: x.width, outputs: outputs, kernel: c.kernel ?? 0, stride: c.stride ?? 0)
+      weights(of: c.name, engine), inputs: x.width, outputs: outputs, kernel: c.kernel ?? 0,
+      stride: c.stride ?? 0)
     try goldens.expect(layer(x), equals: "\(c.name).output", within: 3e-6)
   }
 
@@ -85,20 +89,22 @@ import Testing
   }
 
   // value, gate = F.linear(h, weight, bias).chunk(2, dim=-1); value * F.gelu(gate)
-  @Test(arguments: cases("geglu")) func gatedGELU(_ c: Case) throws {
+  @Test(arguments: cases("geglu"), EngineChoice.engines)
+  func gatedGELU(_ c: Case, _ engine: EngineChoice) throws {
     let x = try goldens.tensor("\(c.name).input")
     let outputs = try goldens.tensor("\(c.name).weight").shape[0]
-    let layer = try Linear(weights(of: c.name), inputs: x.width, outputs: outputs)
+    let layer = try Linear(weights(of: c.name, engine), inputs: x.width, outputs: outputs)
     try goldens.expect(layer(x).gatedGELU(), equals: "\(c.name).output", within: 1e-6)
   }
 
   // F.scaled_dot_product_attention(q, k, v, is_causal=causal); softmax(q @ k.transpose(-1, -2) / d**0.5)
-  @Test(arguments: cases("attention")) func attention(_ c: Case) throws {
+  @Test(arguments: cases("attention"), EngineChoice.engines)
+  func attention(_ c: Case, _ engine: EngineChoice) throws {
     let (q, k, v) = (
       try goldens.tensor("\(c.name).query"), try goldens.tensor("\(c.name).key"),
       try goldens.tensor("\(c.name).value")
     )
-    let layer = Attention(heads: c.heads ?? 0, causal: c.causal ?? false)
+    let layer = Attention(heads: c.heads ?? 0, causal: c.causal ?? false, engine: engine.engine)
     var probabilities = Tensor([], [0])
     try goldens.expect(
       layer(q, k, v, probabilities: &probabilities), equals: "\(c.name).output",

@@ -32,9 +32,11 @@ import Testing
   }
 
   /// One of the two encoders of the tiny model, with another end token if asked.
-  private func encoder(_ name: String, endToken: Int? = nil) throws -> TextEncoder {
+  private func encoder(_ name: String, endToken: Int? = nil, _ engine: EngineChoice = .sdlens) throws
+    -> TextEncoder
+  {
     let source = goldens("tiny/" + name)
-    let file = try WeightFile(folder: source, name: "model")
+    let file = try WeightFile(folder: source, name: "model", engine: engine.engine)
     var text = try String(contentsOfFile: source + "/config.json", encoding: .utf8)
     if let endToken { text = text.replacing(/"eos_token_id": \d+/, with: "\"eos_token_id\": \(endToken)") }
     let folder = try TemporaryFolder()
@@ -45,8 +47,9 @@ import Testing
   }
 
   // transformers: CLIPTextModel and CLIPTextModelWithProjection, hidden_states[-2] and text_embeds
-  @Test func bothEncodersAreThoseOfTransformers() throws {
-    let (one, two) = (try encoder("text_encoder"), try encoder("text_encoder_2"))
+  @Test(arguments: EngineChoice.engines)
+  func bothEncodersAreThoseOfTransformers(_ engine: EngineChoice) throws {
+    let (one, two) = (try encoder("text_encoder", engine), try encoder("text_encoder_2", engine))
     for (index, prompt) in texts.prompts.enumerated() {
       let first = one([prompt.one.ids])
       try tensors.expect(first.penultimate, equals: "\(index).one.hidden.2", within: 1e-6)

@@ -7,7 +7,11 @@ import SDLensTestSupport
 enum TinyModel {
   static let path = Goldens()("tiny")
   private static let loaded = Result { try Pipeline(ModelFolder(path)) }
+  private static let onBLAS = Result { try Pipeline(ModelFolder(path, engine: BLASEngine())) }
   static var pipeline: Pipeline { get throws { try loaded.get() } }
+  static func pipeline(_ engine: EngineChoice) throws -> Pipeline {
+    try engine == .openblas ? onBLAS.get() : loaded.get()
+  }
   static var unet: UNet { get throws { try pipeline.unet } }
   static var decoder: Decoder { get throws { try pipeline.decoder } }
 

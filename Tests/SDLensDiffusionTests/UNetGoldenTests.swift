@@ -42,11 +42,12 @@ import Testing
   }
 
   // block.register_forward_pre_hook, block.register_forward_hook; update = output - input
-  @Test(arguments: cases) func everyBlockEqualsDiffusers(_ name: String) throws {
+  @Test(arguments: cases, EngineChoice.engines)
+  func everyBlockEqualsDiffusers(_ name: String, _ engine: EngineChoice) throws {
     let recorder = Recorder()
     var hooks = HookSet()
     for block in BlockName.all { recorder.record(HookSet.Site.allCases, of: block, in: &hooks) }
-    let prediction = try Inputs(name, goldens)(TinyModel.unet, hooks: hooks)
+    let prediction = try Inputs(name, goldens)(TinyModel.pipeline(engine).unet, hooks: hooks)
     #expect(recorder.tensors.count == 33)
     for block in BlockName.all {
       for site in [HookSet.Site.input, .update, .output] {
@@ -58,7 +59,8 @@ import Testing
   }
 
   // to_q(x), to_k(context) … .softmax(dim=-1); probabilities @ to_v(context), before to_out
-  @Test(arguments: ["single", "pair", "odd"]) func attentionEqualsDiffusers(_ name: String) throws {
+  @Test(arguments: ["single", "pair", "odd"], EngineChoice.engines)
+  func attentionEqualsDiffusers(_ name: String, _ engine: EngineChoice) throws {
     var hooks = HookSet()
     var seen: [String: Tensor] = [:]
     for (block, layer) in [("down.1.0", 0), ("down.2.1", 1), ("mid.0", 0), ("up.1.2", 0)] {
@@ -71,7 +73,7 @@ import Testing
         hooks.observe(.headOutputs, of: kind, layer: layer, in: block) { x, _ in seen["\(place).heads"] = x }
       }
     }
-    _ = try Inputs(name, goldens)(TinyModel.unet, hooks: hooks)
+    _ = try Inputs(name, goldens)(TinyModel.pipeline(engine).unet, hooks: hooks)
     #expect(seen.count == 16)
     for (place, found) in seen.sorted(by: { $0.key < $1.key }) {
       let wanted = try goldens.tensor(place)

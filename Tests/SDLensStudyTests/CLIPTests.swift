@@ -56,8 +56,8 @@ import Testing
   }
 
   // transformers: get_image_features, get_text_features, CLIPModel(…).image_embeds, .text_embeds
-  @Test(arguments: ["as made", "swapped"])
-  func embeddingsAreThoseOfTransformers(_ name: String) throws {
+  @Test(arguments: ["as made", "swapped"], EngineChoice.engines)
+  func embeddingsAreThoseOfTransformers(_ name: String, _ engine: EngineChoice) throws {
     let swap =
       name == "swapped"
       ? [
@@ -65,7 +65,7 @@ import Testing
         ("config.json", "\"GELU\"", "\"gelu\""),
       ] : []
     let folder = try copy(swap)
-    let clip = try CLIP(folder: folder.path)
+    let clip = try CLIP(folder: folder.path, engine: engine.engine)
     #expect(clip.width == 18)
     let pictures = try clip.embeddings(of: golden.pictures.map(\.picture))
     let texts = try clip.embeddings(of: golden.texts)

@@ -60,10 +60,10 @@ import Testing
   }
 
   // lpips.LPIPS(net=…)(first, second)
-  @Test(arguments: LPIPS.Network.allCases)
-  func distancesAreThoseOfTheReference(_ network: LPIPS.Network) throws {
+  @Test(arguments: LPIPS.Network.allCases, EngineChoice.engines)
+  func distancesAreThoseOfTheReference(_ network: LPIPS.Network, _ engine: EngineChoice) throws {
     let folder = try folder(network.rawValue)
-    let lpips = try LPIPS(folder: folder.path, network: network)
+    let lpips = try LPIPS(folder: folder.path, network: network, engine: engine.engine)
     var compared = 0
     for (index, golden) in golden.cases.enumerated() where golden.net == network.rawValue {
       let first = try tensors.channelsLast("\(index).first")

@@ -78,9 +78,10 @@ import Testing
   }
 
   // sentence-transformers: BertModel, mean over tokens, F.normalize
-  @Test func embeddingsAreThoseOfTheReference() throws {
+  @Test(arguments: EngineChoice.engines) func embeddingsAreThoseOfTheReference(_ engine: EngineChoice) throws
+  {
     let sentences: [String] = try goldens.json("sentences.json")
-    let encoder = try SentenceEncoder(folder: goldens("sentences"))
+    let encoder = try SentenceEncoder(folder: goldens("sentences"), engine: engine.engine)
     let tensors = try goldens.tensors("sentences.safetensors")
     #expect(encoder.width == 24)
     let found = try encoder.embeddings(of: sentences)

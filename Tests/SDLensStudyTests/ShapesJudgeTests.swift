@@ -38,9 +38,9 @@ import Testing
   }
 
   // Classifier(…)(shrink(pictures))
-  @Test func logitsAreThoseOfPyTorch() throws {
+  @Test(arguments: EngineChoice.engines) func logitsAreThoseOfPyTorch(_ engine: EngineChoice) throws {
     let folder = try seeded.folder()
-    let judge = try ShapesJudge(folder: folder.path)
+    let judge = try ShapesJudge(folder: folder.path, engine: engine.engine)
     let found = judge.logits(try pictures())
     let names = ["present", "shape", "colour", "size", "texture"]
     for (name, logits) in zip(names, [found.present] + found.answers) {

@@ -4,9 +4,10 @@ import SDLensCore
 ///
 /// The file is gone from its folder when this returns; what is mapped of it stays readable. With `padding`, the
 /// tensors begin that many bytes behind a multiple of 8.
-public func temporaryWeights(_ tensors: [String: Tensor], as type: ElementType = .f32, padding: Int = 0)
-  throws -> WeightScope
-{
+public func temporaryWeights(
+  _ tensors: [String: Tensor], as type: ElementType = .f32, padding: Int = 0,
+  engine: any Engine = KernelEngine()
+) throws -> WeightScope {
   let folder = try TemporaryFolder()
   var (header, data) = ([String](), [UInt8]())
   for (name, tensor) in tensors {
@@ -19,7 +20,7 @@ public func temporaryWeights(_ tensors: [String: Tensor], as type: ElementType =
   let text = "{\(header.joined(separator: ","))}"
   let aligned = text + String(repeating: " ", count: -text.utf8.count & 7 + padding)
   try folder.write(safetensorsBytes(aligned, data: data), to: "model.safetensors")
-  return try WeightFile(folder: folder.path, name: "model").root
+  return try WeightFile(folder: folder.path, name: "model", engine: engine).root
 }
 
 /// The bytes of numbers in a number format of weights; the numbers must have one.

@@ -146,6 +146,9 @@ size_t kernel_attention_scratch(const kernel_head *head);
 void kernel_attention(float *y, const kernel_head *head, const float *q, size_t first, size_t count,
                       float *scratch, float *probabilities);
 
+// x = exp(x - max x) / Σ exp(x - max x), in place; at least one
+void kernel_softmax(float *x, size_t count);
+
 // --- normalization.c ---------------------------------------------------------------------------
 
 // y[r] = (x[r] - mean) / sqrt(variance + epsilon) * weight + bias, over each row
@@ -196,6 +199,8 @@ enum {
 // A block is at most KERNEL_BLOCK rows x[r][0..<depth], multiplied plainly or by Strassen's scheme; that one
 // needs KERNEL_BLOCK rows, even numbers of inputs and outputs, and weights that are no panel.
 
+// whether this processor has registers for which a variant of the products is made
+bool kernel_has_vectors(void);
 // the floats that a packed block takes
 size_t kernel_packed_size(bool strassen, size_t rows, size_t depth);
 // the groups of rows that a packed block is made of

@@ -15,18 +15,13 @@ public struct MaxPooling: Sendable {
     precondition(min(height, width) >= window, "\(x.shape) under windows of \(window)")
     let (outHeight, outWidth) = ((height - window) / stride + 1, (width - window) / stride + 1)
     var result = Tensor(uninitialized: [batch, outHeight, outWidth, channels])
-    result.withMutableElements { y in
-      nonisolated(unsafe) let y = y.baseAddress!
-      x.withElements { x in
-        // Disjoint: each range is some rows of the result.
-        Parallel.forRanges(batch * outHeight, grain: max(1, 16384 / (outWidth * channels))) { range in
-          for row in range {
-            let line = (row / outHeight * height + row % outHeight * stride) * width * channels
-            kernel_max_pool(
-              y + row * outWidth * channels, x.baseAddress! + line, width * channels, window, stride,
-              outWidth,
-              channels)
-          }
+    let size = outWidth * channels
+    x.withElements { x in
+      result.updateRows(ofWidth: size, grain: max(1, 16384 / size)) { y, rows in
+        for (index, row) in rows.enumerated() {
+          let line = (row / outHeight * height + row % outHeight * stride) * width * channels
+          kernel_max_pool(
+            y + index * size, x.baseAddress! + line, width * channels, window, stride, outWidth, channels)
         }
       }
     }

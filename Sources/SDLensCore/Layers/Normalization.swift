@@ -18,18 +18,9 @@ public struct LayerNorm: Sendable {
     precondition(x.width == weight.count, "\(x.shape) into a norm of width \(weight.count)")
     var result = Tensor(uninitialized: x.shape)
     let width = x.width
-    result.withMutableElements { y in
-      x.withElements { x in
-        weight.withElements { weight in
-          bias.withElements { bias in
-            Parallel.forRanges(x.count / width, grain: max(1, 4096 / width)) {
-              let start = $0.lowerBound * width
-              kernel_layer_norm(
-                y.baseAddress! + start, x.baseAddress! + start, weight.baseAddress!, bias.baseAddress!,
-                epsilon, $0.count, width)
-            }
-          }
-        }
+    Tensor.withElements(weight, bias) { weight, bias in
+      result.updateRows(reading: x, grain: max(1, 4096 / width)) { y, x, rows in
+        kernel_layer_norm(y, x, weight, bias, epsilon, rows.count, width)
       }
     }
     return result
@@ -58,19 +49,14 @@ public struct GroupNorm: Sendable {
     precondition(channels == weight.count, "\(x.shape) into a norm of \(weight.count) channels")
     let pixels = x.rows / x.shape[0]
     var result = Tensor(uninitialized: x.shape)
-    result.withMutableElements { y in
-      x.withElements { x in
-        for picture in 0..<x.count / (pixels * channels) {
-          let start = picture * pixels * channels
-          let source = UnsafeBufferPointer(rebasing: x[start..<start + pixels * channels])
-          let (center, scale, shift) = coefficients(source, pixels: pixels)
-          Parallel.forRanges(pixels, grain: max(1, 8192 / channels)) {
-            let first = $0.lowerBound * channels
-            kernel_normalize(
-              y.baseAddress! + start + first, source.baseAddress! + first, center, scale, shift, silu,
-              $0.count, channels)
-          }
-        }
+    for picture in 0..<x.count / (pixels * channels) {
+      let rows = picture * pixels..<(picture + 1) * pixels
+      let (center, scale, shift) = x.withElements {
+        coefficients(
+          UnsafeBufferPointer(rebasing: $0[rows.lowerBound * channels..<rows.upperBound * channels]))
+      }
+      result.updateRows(rows, reading: x, grain: max(1, 8192 / channels)) { y, x, rows in
+        kernel_normalize(y, x, center, scale, shift, silu, rows.count, channels)
       }
     }
     return result
@@ -78,9 +64,10 @@ public struct GroupNorm: Sendable {
 
   /// `y = scale · (x - center) + shift` per channel, from the mean and variance of each group of one picture.
   private func coefficients(
-    _ x: UnsafeBufferPointer<Float>, pixels: Int
+    _ x: UnsafeBufferPointer<Float>
   ) -> (center: [Float], scale: [Float], shift: [Float]) {
     let channels = weight.count
+    let pixels = x.count / channels
     let size = channels / groups
     // Distances to a value of the group itself, so that a large mean costs no digits.
     let center = (0..<channels).map { x[$0 / size * size] }
@@ -88,7 +75,7 @@ public struct GroupNorm: Sendable {
     let pieces = max(1, min(64, pixels / 256))
     var moments = [Double](repeating: 0, count: pieces * 2 * channels)
     moments.withUnsafeMutableBufferPointer { moments in
-      nonisolated(unsafe) let base = moments.baseAddress!
+      let base = moments.baseAddress!
       // Disjoint: each piece has its own sums.
       Parallel.forEach(pieces) { piece in
         let first = pixels * piece / pieces

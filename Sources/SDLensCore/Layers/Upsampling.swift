@@ -10,16 +10,14 @@ public enum Upsampling {
     }
     let (lines, places) = (sources(height, h), sources(width, w))
     var result = Tensor(uninitialized: [batch, height, width, channels])
-    result.withMutableElements { y in
-      nonisolated(unsafe) let y = y
-      x.withElements { x in
-        Parallel.forRanges(batch * height, grain: max(1, 16384 / max(1, width * channels))) { range in
-          for row in range {
-            let line = x.baseAddress! + (row / height * h + lines[row % height]) * w * channels
-            let target = y.baseAddress! + row * width * channels
-            for place in 0..<width {
-              (target + place * channels).update(from: line + places[place] * channels, count: channels)
-            }
+    let size = width * channels
+    x.withElements { x in
+      result.updateRows(ofWidth: size, grain: max(1, 16384 / max(1, size))) { y, rows in
+        for (index, row) in rows.enumerated() {
+          let line = x.baseAddress! + (row / height * h + lines[row % height]) * w * channels
+          for place in 0..<width {
+            (y + index * size + place * channels).update(
+              from: line + places[place] * channels, count: channels)
           }
         }
       }

@@ -25,23 +25,14 @@ extension Tensor {
       case .quickGELU: kernel_quick_gelu
       case .relu: kernel_relu
       }
-    withMutableElements { x in
-      nonisolated(unsafe) let base = x.baseAddress!
-      Parallel.forRanges(x.count, grain: Self.grain) {
-        kernel(base + $0.lowerBound, base + $0.lowerBound, $0.count)
-      }
-    }
+    updateRows(ofWidth: 1, grain: Self.grain) { x, range in kernel(x, x, range.count) }
   }
 
   /// `self += scale · other`, element by element; the shapes must agree.
   public mutating func add(_ other: Tensor, scale: Float = 1) {
     precondition(shape == other.shape, "\(shape) + \(other.shape)")
-    withMutableElements { y in
-      other.withElements { x in
-        Parallel.forRanges(y.count, grain: Self.grain) {
-          kernel_add_scaled(y.baseAddress! + $0.lowerBound, scale, x.baseAddress! + $0.lowerBound, $0.count)
-        }
-      }
+    updateRows(ofWidth: 1, reading: other, grain: Self.grain) { y, x, range in
+      kernel_add_scaled(y, scale, x, range.count)
     }
   }
 
@@ -65,13 +56,8 @@ extension Tensor {
   /// `scale · x + shift` for every element.
   public func scaled(by scale: Float, plus shift: Float = 0) -> Tensor {
     var result = Tensor(uninitialized: shape)
-    result.withMutableElements { y in
-      withElements { x in
-        Parallel.forRanges(x.count, grain: Self.grain) {
-          kernel_scale_shift(
-            y.baseAddress! + $0.lowerBound, scale, shift, x.baseAddress! + $0.lowerBound, $0.count)
-        }
-      }
+    result.updateRows(ofWidth: 1, reading: self, grain: Self.grain) { y, x, range in
+      kernel_scale_shift(y, scale, shift, x, range.count)
     }
     return result
   }
@@ -80,14 +66,8 @@ extension Tensor {
   public func gatedGELU() -> Tensor {
     let width = width / 2
     var result = Tensor(uninitialized: Shape(shape.extents.dropLast() + [width]))
-    result.withMutableElements { y in
-      withElements { x in
-        Parallel.forRanges(rows, grain: max(1, Self.grain / max(1, width))) {
-          kernel_geglu(
-            y.baseAddress! + $0.lowerBound * width, x.baseAddress! + $0.lowerBound * 2 * width, $0.count,
-            width)
-        }
-      }
+    result.updateRows(reading: self, grain: max(1, Self.grain / max(1, width))) { y, x, rows in
+      kernel_geglu(y, x, rows.count, width)
     }
     return result
   }
@@ -98,16 +78,12 @@ extension Tensor {
       left.shape.extents.dropLast() == right.shape.extents.dropLast(), "\(left.shape) beside \(right.shape)")
     let (a, b) = (left.width, right.width)
     var result = Tensor(uninitialized: Shape(left.shape.extents.dropLast() + [a + b]))
-    result.withMutableElements { y in
-      left.withElements { l in
-        right.withElements { r in
-          Parallel.forRanges(left.rows, grain: max(1, Self.grain / max(1, a + b))) { range in
-            for row in range {
-              let target = y.baseAddress! + row * (a + b)
-              target.update(from: l.baseAddress! + row * a, count: a)
-              (target + a).update(from: r.baseAddress! + row * b, count: b)
-            }
-          }
+    withElements(left, right) { left, right in
+      result.updateRows(grain: max(1, Self.grain / max(1, a + b))) { y, rows in
+        for (index, row) in rows.enumerated() {
+          let target = y + index * (a + b)
+          target.update(from: left + row * a, count: a)
+          (target + a).update(from: right + row * b, count: b)
         }
       }
     }
@@ -118,16 +94,13 @@ extension Tensor {
 extension Tensor {
   /// Adds one vector a picture to all of its pixels: `self` [batch, …, channels], `vectors` [batch, channels].
   public mutating func addToPixels(_ vectors: Tensor) {
-    let (rows, channels) = (rows, width)
+    let channels = width
     let pixels = rows / shape[0]
     precondition(vectors.shape == [shape[0], channels], "\(vectors.shape) onto \(shape)")
-    withMutableElements { y in
-      nonisolated(unsafe) let base = y.baseAddress!
-      vectors.withElements { x in
-        Parallel.forRanges(rows, grain: max(1, (1 << 14) / channels)) { range in
-          for row in range {
-            kernel_add_scaled(base + row * channels, 1, x.baseAddress! + row / pixels * channels, channels)
-          }
+    vectors.withElements { x in
+      updateRows(grain: max(1, (1 << 14) / channels)) { y, range in
+        for (index, row) in range.enumerated() {
+          kernel_add_scaled(y + index * channels, 1, x.baseAddress! + row / pixels * channels, channels)
         }
       }
     }

@@ -50,7 +50,7 @@ public struct Matrix: Sendable, Equatable {
     precondition(depth == (bTransposed ? b.columns : b.rows), "matrices that do not fit")
     var result = Matrix(rows: rows, columns: columns)
     result.elements.withUnsafeMutableBufferPointer { c in
-      nonisolated(unsafe) let c = c.baseAddress
+      let c = c.baseAddress
       a.elements.withUnsafeBufferPointer { a in
         b.elements.withUnsafeBufferPointer { b in
           guard let c, let a = a.baseAddress, let b = b.baseAddress else { return }

@@ -31,6 +31,16 @@ public enum Parallel {
     }
   }
 
+  /// Calls `body` once for each pair of indices; those of one first index come together.
+  package static func forEach(_ m: Int, _ n: Int, _ body: (Int, Int) -> Void) {
+    forEach(m * n) { body($0 / n, $0 % n) }
+  }
+
+  /// Calls `body` once for each triple of indices, in the order of three nested loops.
+  package static func forEach(_ l: Int, _ m: Int, _ n: Int, _ body: (Int, Int, Int) -> Void) {
+    forEach(l * m * n) { body($0 / n / m, $0 / n % m, $0 % n) }
+  }
+
   /// Splits `0..<count` into ranges of at least `grain` and calls `body` for each, on all threads.
   ///
   /// There are a few more ranges than threads, so that a slow thread is not waited for.

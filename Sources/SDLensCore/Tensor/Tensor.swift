@@ -62,6 +62,21 @@ public struct Tensor: Sendable {
     return try body(UnsafeBufferPointer(storage.elements))
   }
 
+  /// Reads the elements of two tensors in place.
+  package static func withElements<R>(
+    _ a: Tensor, _ b: Tensor, _ body: (UnsafePointer<Float>, UnsafePointer<Float>) throws -> R
+  ) rethrows -> R {
+    try a.withElements { a in try b.withElements { b in try body(a.baseAddress!, b.baseAddress!) } }
+  }
+
+  /// Reads the elements of three tensors in place.
+  package static func withElements<R>(
+    _ a: Tensor, _ b: Tensor, _ c: Tensor,
+    _ body: (UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>) throws -> R
+  ) rethrows -> R {
+    try withElements(a, b) { a, b in try c.withElements { c in try body(a, b, c.baseAddress!) } }
+  }
+
   /// Writes the elements in place, after one copy if another tensor shares them.
   public mutating func withMutableElements<R>(
     _ body: (UnsafeMutableBufferPointer<Float>) throws -> R
@@ -76,5 +91,26 @@ public struct Tensor: Sendable {
     let copy = TensorStorage(count: count)
     _ = copy.elements.update(fromContentsOf: storage.elements)
     storage = copy
+  }
+}
+
+extension Tensor? {
+  /// Writes the elements of a tensor in place, where there is one.
+  mutating func withMutableElements<R>(_ body: (UnsafeMutablePointer<Float>?) throws -> R) rethrows -> R {
+    guard self != nil else { return try body(nil) }
+    return try self!.withMutableElements { try body($0.baseAddress!) }
+  }
+}
+
+extension [Tensor] {
+  /// Writes the elements of all tensors in place; each has its own.
+  mutating func withMutableElements(_ body: ([UnsafeMutablePointer<Float>]) -> Void) {
+    func open(_ rest: ArraySlice<UnsafeMutablePointer<Tensor>>, _ opened: [UnsafeMutablePointer<Float>]) {
+      guard let next = rest.first else { return body(opened) }
+      next.pointee.withMutableElements { open(rest.dropFirst(), opened + [$0.baseAddress!]) }
+    }
+    withUnsafeMutableBufferPointer { tensors in
+      open(tensors.indices.map { tensors.baseAddress! + $0 }[...], [])
+    }
   }
 }

@@ -92,6 +92,7 @@ struct PixelAttention: Sendable {
   let toKey: Linear
   let toValue: Linear
   let toOut: Linear
+  let attention: Attention
 
   init(_ w: WeightScope, width: Int, groups: Int, epsilon: Float) throws {
     norm = try GroupNorm(w["group_norm"], channels: width, groups: groups, epsilon: epsilon)
@@ -100,13 +101,13 @@ struct PixelAttention: Sendable {
     toKey = try Linear(w["to_k", formerly: "key"], inputs: width, outputs: width)
     toValue = try Linear(w["to_v", formerly: "value"], inputs: width, outputs: width)
     toOut = try Linear(w["to_out.0", formerly: "proj_attn"], inputs: width, outputs: width)
+    attention = Attention(w, heads: 1)
   }
 
   /// [batch, height, width, channels] → the same shape.
   func callAsFunction(_ x: inout Tensor) {
     let tokens = norm(x).reshaped([x.shape[0], x.shape[1] * x.shape[2], x.width])
     let projected = Linear.apply([toQuery, toKey, toValue], to: tokens)
-    let attended = Attention(heads: 1)(projected[0], projected[1], projected[2])
-    toOut.add(attended, to: &x)
+    toOut.add(attention(projected[0], projected[1], projected[2]), to: &x)
   }
 }

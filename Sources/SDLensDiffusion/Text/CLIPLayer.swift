@@ -29,7 +29,7 @@ public struct CLIPLayer: Sendable {
     toKey = try Linear(a["k_proj"], inputs: width, outputs: width)
     toValue = try Linear(a["v_proj"], inputs: width, outputs: width)
     toOut = try Linear(a["out_proj"], inputs: width, outputs: width)
-    attention = Attention(heads: heads, causal: causal)
+    attention = Attention(w, heads: heads, causal: causal)
     expand = try Linear(w["mlp"]["fc1"], inputs: width, outputs: innerWidth)
     contract = try Linear(w["mlp"]["fc2"], inputs: innerWidth, outputs: width)
     self.activation = activation

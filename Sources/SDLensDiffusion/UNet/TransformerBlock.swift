@@ -15,7 +15,7 @@ struct AttentionLayer: Sendable {
     toKey = try Linear(w["to_k"], inputs: context, outputs: width, bias: false)
     toValue = try Linear(w["to_v"], inputs: context, outputs: width, bias: false)
     toOut = try Linear(w["to_out"][0], inputs: width, outputs: width)
-    attention = Attention(heads: heads)
+    attention = Attention(w, heads: heads)
   }
 
   /// `stream += out(attention(x, context))`, all [batch, tokens, width].

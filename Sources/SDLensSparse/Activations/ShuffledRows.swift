@@ -49,11 +49,10 @@ public final class ShuffledRows: RowSource {
       let index = start / rowsPerGroup
       let rows = try self.rows(ofGroup: index, epoch: epoch)
       let end = min(range.upperBound, index * rowsPerGroup + rows.count)
-      result.withMutableElements {
-        nonisolated(unsafe) let y = $0.baseAddress! + (start - range.lowerBound) * width
-        // Disjoint: each row of the result is written once.
-        Parallel.forRanges(end - start, grain: 64) {
-          for row in $0 { source.copyRow(Int(rows[start - index * rowsPerGroup + row]), to: y + row * width) }
+      let ofGroup = range.lowerBound - index * rowsPerGroup
+      result.updateRows(start - range.lowerBound..<end - range.lowerBound, grain: 64) { y, written in
+        for (place, row) in written.enumerated() {
+          source.copyRow(Int(rows[ofGroup + row]), to: y + place * width)
         }
       }
       start = end

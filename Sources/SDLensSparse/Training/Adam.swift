@@ -50,7 +50,7 @@ struct Adam {
     p.withMutableElements { p in
       mean.withMutableElements { mean in
         square.withMutableElements { square in
-          nonisolated(unsafe) let (p, mean, square) = (
+          let (p, mean, square) = (
             p.baseAddress!, mean.baseAddress!, square.baseAddress!
           )
           gradient.withElements { gradient in

@@ -29,7 +29,7 @@ package enum GeometricMedian {
   private static func distances(_ points: Tensor, to center: [Double]) -> [Double] {
     let width = points.width
     return [Double](unsafeUninitializedCapacity: points.rows) { distances, count in
-      nonisolated(unsafe) let distances = distances.baseAddress!
+      let distances = distances.baseAddress!
       points.withElements { x in
         Parallel.forRanges(points.rows, grain: 64) { rows in
           for row in rows {
@@ -47,7 +47,7 @@ package enum GeometricMedian {
     let blocks = (points.rows + rowsAtOnce - 1) / rowsAtOnce
     var sums = [Double](repeating: 0, count: blocks * width)
     sums.withUnsafeMutableBufferPointer { sums in
-      nonisolated(unsafe) let sums = sums.baseAddress!
+      let sums = sums.baseAddress!
       points.withElements { x in
         Parallel.forEach(blocks) { block in
           for row in block * rowsAtOnce..<min(points.rows, (block + 1) * rowsAtOnce) {

@@ -71,7 +71,7 @@ package struct Gradient: Sendable {
     let (features, blocks, rows) = (part.features, part.residual.entries, part.residual.rows.rows)
     for column in 0..<width { preBias[column] -= Float(part.factor * part.residual.moments.sums[column]) }
     latentBias.withMutableElements { bias in
-      nonisolated(unsafe) let bias = bias.baseAddress!
+      let bias = bias.baseAddress!
       Parallel.forRanges(features.count, grain: 16) { range in
         for place in range {
           var sum: Float = 0
@@ -86,15 +86,14 @@ package struct Gradient: Sendable {
     let groups = (features.count + Self.featuresAtOnce - 1) / Self.featuresAtOnce
     encoder.withMutableElements { encoder in
       decoder.withMutableElements { decoder in
-        nonisolated(unsafe) let (encoder, decoder) = (encoder.baseAddress!, decoder.baseAddress!)
+        let (encoder, decoder) = (encoder.baseAddress!, decoder.baseAddress!)
         x.withElements { x in
           part.residual.rows.withElements { residual in
             // Disjoint: each piece has its own features and strip of one of the two matrices. Every element is
             // summed by one thread in the order of the rows.
-            Parallel.forEach(Strips.count(width) * 2 * groups) { piece in
-              let strip = piece / (2 * groups)
-              let ofDecoder = piece / groups % 2 == 0
-              let first = piece % groups * Self.featuresAtOnce
+            Parallel.forEach(Strips.count(width), 2, groups) { strip, matrix, group in
+              let ofDecoder = matrix == 0
+              let first = group * Self.featuresAtOnce
               let count = min(Self.featuresAtOnce, features.count - first)
               let column = strip * Strips.columns
               let from = (ofDecoder ? residual : x) + column * rows
@@ -124,15 +123,14 @@ package struct Gradient: Sendable {
     let (features, width) = (weights.shape[0], weights.shape[1])
     let all = (0..<Int32(features)).map { $0 }
     preBias.withMutableElements { bias in
-      nonisolated(unsafe) let bias = bias.baseAddress!
-      latentBias.withElements { slopes in
-        weights.withElements { weights in
-          Parallel.forEach((width + Self.columnsAtOnce - 1) / Self.columnsAtOnce) { panel in
-            let column = panel * Self.columnsAtOnce
-            kernel_weighted_sum(
-              bias + column, bias + column, -1, all, slopes.baseAddress!, features,
-              weights.baseAddress! + column, width, min(Self.columnsAtOnce, width - column))
-          }
+      let bias = bias.baseAddress!
+      Tensor.withElements(latentBias, weights) { slopes, weights in
+        // Disjoint: each panel has its own columns.
+        Parallel.forEach((width + Self.columnsAtOnce - 1) / Self.columnsAtOnce) { panel in
+          let column = panel * Self.columnsAtOnce
+          kernel_weighted_sum(
+            bias + column, bias + column, -1, all, slopes, features, weights + column, width,
+            min(Self.columnsAtOnce, width - column))
         }
       }
     }
@@ -143,23 +141,18 @@ extension Gradient {
   /// Removes what would only change the lengths of the directions, `∂f_j ← ∂f_j − (∂f_j · f_j) f_j`, and
   /// returns the norm of all that is left, of all parameters together.
   package mutating func project(awayFrom directions: Tensor) -> Double {
-    let (features, width) = (encoder.shape[0], encoder.shape[1])
+    let (features, width) = (decoder.shape[0], decoder.shape[1])
     var squares = [Float](repeating: 0, count: 2 * features)
     squares.withUnsafeMutableBufferPointer { squares in
-      nonisolated(unsafe) let squares = squares
-      decoder.withMutableElements { decoder in
-        nonisolated(unsafe) let decoder = decoder.baseAddress!
-        encoder.withElements { encoder in
-          directions.withElements { directions in
-            Parallel.forRanges(features, grain: 16) { range in
-              for feature in range {
-                let (g, f) = (decoder + feature * width, directions.baseAddress! + feature * width)
-                kernel_add_scaled(g, -kernel_dot(g, f, width), f, width)
-                let other = encoder.baseAddress! + feature * width
-                squares[2 * feature] = kernel_dot(g, g, width)
-                squares[2 * feature + 1] = kernel_dot(other, other, width)
-              }
-            }
+      Tensor.withElements(encoder, directions) { encoder, directions in
+        // The squares of a feature are written with its row.
+        decoder.updateRows(grain: 16) { decoder, range in
+          for (index, feature) in range.enumerated() {
+            let (g, f) = (decoder + index * width, directions + feature * width)
+            kernel_add_scaled(g, -kernel_dot(g, f, width), f, width)
+            let other = encoder + feature * width
+            squares[2 * feature] = kernel_dot(g, g, width)
+            squares[2 * feature + 1] = kernel_dot(other, other, width)
           }
         }
       }

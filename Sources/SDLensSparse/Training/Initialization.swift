@@ -28,10 +28,9 @@ extension SparseAutoencoder {
 extension Tensor {
   /// Scales every row to length 1; a row of zeros stays.
   mutating func normalizeRows() {
-    let (rows, width) = (rows, width)
-    withMutableElements { x in
-      nonisolated(unsafe) let x = x.baseAddress!
-      Parallel.forRanges(rows, grain: 16) { for row in $0 { Self.normalize(x + row * width, width) } }
+    let width = width
+    updateRows(grain: 16) { x, rows in
+      for index in 0..<rows.count { Self.normalize(x + index * width, width) }
     }
   }
 

@@ -23,23 +23,20 @@ struct Residual {
     var slopes = [Float](repeating: 0, count: count * codes.slots)
     rows.withMutableElements { result in
       slopes.withUnsafeMutableBufferPointer { slopes in
-        nonisolated(unsafe) let (result, slopes) = (result, slopes.baseAddress!)
-        target.withElements { target in
-          decoder.withElements { decoder in
-            // Disjoint: each range has its own rows.
-            Parallel.forRanges(count, grain: 16) { range in
-              var residual = [Float](repeating: 0, count: width)
-              for row in range {
-                let active = codes.active(row)
-                codes.withRow(row) { indices, values in
-                  kernel_weighted_sum(
-                    &residual, target.baseAddress! + row * width, -1, indices, values, active,
-                    decoder.baseAddress!, width, width)
-                  kernel_row_dots(
-                    slopes + row * codes.slots, residual, indices, active, decoder.baseAddress!, width, width)
-                }
-                Strips.set(row, of: count, to: residual, width, in: result)
+        let slopes = slopes.baseAddress!
+        Tensor.withElements(target, decoder) { target, decoder in
+          // Disjoint: each range has its own rows.
+          Parallel.forRanges(count, grain: 16) { range in
+            var residual = [Float](repeating: 0, count: width)
+            for row in range {
+              let active = codes.active(row)
+              codes.withRow(row) { indices, values in
+                kernel_weighted_sum(
+                  &residual, target + row * width, -1, indices, values, active, decoder, width, width)
+                kernel_row_dots(
+                  slopes + row * codes.slots, residual, indices, active, decoder, width, width)
               }
+              Strips.set(row, of: count, to: residual, width, in: result)
             }
           }
         }
@@ -58,7 +55,6 @@ struct Residual {
     var entries = [Entries?](repeating: nil, count: blocks)
     rows.withMutableElements { result in
       entries.withUnsafeMutableBufferPointer { entries in
-        nonisolated(unsafe) let (result, entries) = (result, entries)
         target.withElements { target in
           directions.withElements { directions in
             // Disjoint: each block has its own rows.

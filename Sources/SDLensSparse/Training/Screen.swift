@@ -35,12 +35,11 @@ struct Screen {
     let panels = (features + Self.blockFeatures - 1) / Self.blockFeatures
     let blocks = (range.count + Self.blockRows - 1) / Self.blockRows
     result.withMutableElements { y in
-      nonisolated(unsafe) let y = y.baseAddress!
+      let y = y.baseAddress!
       rows.withElements { x in
         weights.withElements { w in
           // Disjoint: each piece writes its own rectangle.
-          Parallel.forEach(blocks * panels) { piece in
-            let (panel, block) = piece.quotientAndRemainder(dividingBy: blocks)
+          Parallel.forEach(panels, blocks) { panel, block in
             let (row, feature) = (block * Self.blockRows, panel * Self.blockFeatures)
             let first = range.lowerBound + row
             rows.units.withUnsafeBufferPointer { rowUnits in
@@ -65,31 +64,26 @@ struct Screen {
   func keepLargest(_ range: Range<Int>, _ bounds: Tensor, in codes: inout Codes) {
     let (features, width, k) = (sae.features, sae.width, codes.slots)
     codes.withSlots { indices, values in
-      nonisolated(unsafe) let (indices, values) = (indices.baseAddress!, values.baseAddress!)
-      bounds.withElements { bounds in
-        x.withElements { x in
-          sae.encoder.withElements { encoder in
-            // Disjoint: each row has its own slots.
-            Parallel.forRanges(range.count, grain: 8) { lines in
-              var found = [Int32](repeating: 0, count: features)
-              var z = [Float](repeating: 0, count: features)
-              for line in lines {
-                let row = range.lowerBound + line
-                let (index, value) = (indices + row * k, values + row * k)
-                let bound = bounds.baseAddress! + line * features
-                kernel_top_k(index, value, bound, features, k)
-                let least = value[k - 1] - 1e-6 * abs(value[k - 1])
-                let count = kernel_screened(
-                  &found, bound, 2 * slack * rows.units[row], weights.units, least, features)
-                kernel_row_dots(
-                  &z, x.baseAddress! + row * width, found, count, encoder.baseAddress!, width, width)
-                for j in 0..<count { z[j] += bias[Int(found[j])] }
-                kernel_top_k(index, value, z, count, k)
-                for j in 0..<k {
-                  index[j] = found[Int(index[j])]
-                  value[j] = value[j] > 0 ? value[j] : 0
-                }
-              }
+      let (indices, values) = (indices.baseAddress!, values.baseAddress!)
+      Tensor.withElements(bounds, x, sae.encoder) { bounds, x, encoder in
+        // Disjoint: each row has its own slots.
+        Parallel.forRanges(range.count, grain: 8) { lines in
+          var found = [Int32](repeating: 0, count: features)
+          var z = [Float](repeating: 0, count: features)
+          for line in lines {
+            let row = range.lowerBound + line
+            let (index, value) = (indices + row * k, values + row * k)
+            let bound = bounds + line * features
+            kernel_top_k(index, value, bound, features, k)
+            let least = value[k - 1] - 1e-6 * abs(value[k - 1])
+            let count = kernel_screened(
+              &found, bound, 2 * slack * rows.units[row], weights.units, least, features)
+            kernel_row_dots(&z, x + row * width, found, count, encoder, width, width)
+            for j in 0..<count { z[j] += bias[Int(found[j])] }
+            kernel_top_k(index, value, z, count, k)
+            for j in 0..<k {
+              index[j] = found[Int(index[j])]
+              value[j] = value[j] > 0 ? value[j] : 0
             }
           }
         }
@@ -115,7 +109,7 @@ private struct RoundedRows {
     var elements = Tensor(uninitialized: [groups, pairs, lanes])
     elements.withMutableElements { q in
       units.withUnsafeMutableBufferPointer { units in
-        nonisolated(unsafe) let (q, units) = (UnsafeMutableRawPointer(q.baseAddress!), units)
+        let (q, units) = (UnsafeMutableRawPointer(q.baseAddress!), units)
         x.withElements { x in
           // Disjoint: each range has its own groups.
           Parallel.forRanges(groups, grain: 4) { range in

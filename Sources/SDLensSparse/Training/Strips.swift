@@ -31,7 +31,7 @@ struct Strips {
     self.init(rows: chosen?.count ?? x.rows, width: x.width)
     let (rows, width) = (rows, width)
     elements.withMutableElements { elements in
-      nonisolated(unsafe) let elements = elements.baseAddress!
+      let elements = elements.baseAddress!
       x.withElements { x in
         // Disjoint: each range has its own rows.
         Parallel.forRanges(rows, grain: 16) { range in
@@ -89,7 +89,6 @@ struct ColumnMoments {
     var squares = sums
     sums.withUnsafeMutableBufferPointer { sums in
       squares.withUnsafeMutableBufferPointer { squares in
-        nonisolated(unsafe) let (sums, squares) = (sums, squares)
         x.withElements { x in
           // Disjoint: each strip has its own columns.
           Parallel.forEach(Strips.count(width)) { strip in

@@ -124,7 +124,6 @@ public final class Trainer {
     let width = h.width
     var isFinite = [Bool](repeating: true, count: h.rows)
     isFinite.withUnsafeMutableBufferPointer { isFinite in
-      nonisolated(unsafe) let isFinite = isFinite
       h.withElements { h in
         Parallel.forRanges(isFinite.count, grain: 64) { rows in
           for row in rows { isFinite[row] = kernel_all_finite_float(h.baseAddress! + row * width, width) }

@@ -99,7 +99,7 @@ private struct BERTLayer: Sendable {
     toKey = try Linear(a["key"], inputs: width, outputs: width)
     toValue = try Linear(a["value"], inputs: width, outputs: width)
     toOut = try Linear(out["dense"], inputs: width, outputs: width)
-    attention = Attention(heads: heads)
+    attention = Attention(w, heads: heads)
     expand = try Linear(w["intermediate"]["dense"], inputs: width, outputs: innerWidth)
     contract = try Linear(w["output"]["dense"], inputs: innerWidth, outputs: width)
     norms = (

@@ -22,7 +22,7 @@ public struct CLIP: Sendable {
   ///
   /// - Throws: the errors of configuration, tokenizer and weights, `UnsupportedConfigValue` for another kind of
   ///   model, and `CLIPMismatch` for parts that do not belong together.
-  public init(folder: String) throws {
+  public init(folder: String, engine: any Engine = KernelEngine()) throws {
     let config = try ConfigFile(folder + "/config.json")
     // Other kinds have other names here: siglip, chinese_clip, clip_vision_model, …
     guard config["model_type"] == "clip" else {
@@ -30,7 +30,7 @@ public struct CLIP: Sendable {
         path: config.path, key: "model_type", found: config["model_type"] ?? .null, supported: ["clip"])
     }
     let width = try config.int("projection_dim", default: 512)
-    let weights = try WeightFile(folder: folder, name: "model")
+    let weights = try WeightFile(folder: folder, name: "model", engine: engine)
     let textConfig = try TextEncoderConfig(
       Self.section("text_config", config), projectionWidth: width)
     text = try TextEncoder(weights.root, config: textConfig, projected: true)

@@ -44,10 +44,10 @@ public struct LPIPS: Sendable {
   /// Reads `alex.safetensors` or `vgg.safetensors` of a folder made by Scripts/export_lpips.py.
   ///
   /// - Throws: `LPIPSMissing`, and `WeightError`.
-  public init(folder: String, network: Network = .alex) throws {
+  public init(folder: String, network: Network = .alex, engine: any Engine = KernelEngine()) throws {
     let file: WeightFile
     do {
-      file = try WeightFile(folder: folder, name: network.rawValue)
+      file = try WeightFile(folder: folder, name: network.rawValue, engine: engine)
     } catch WeightError.noFile { throw LPIPSMissing(folder: folder, network: network) }
     var number = 0
     var inputs = 3

@@ -69,7 +69,7 @@ public enum Resampling: Int, CaseIterable, Sendable {
   ) -> Picture {
     let size = width * source.channels
     let samples = [UInt8](unsafeUninitializedCapacity: height * size) { target, count in
-      nonisolated(unsafe) let target = target.baseAddress!
+      let target = target.baseAddress!
       source.samples.withUnsafeBufferPointer { x in
         // Disjoint: each range is some rows of the result.
         Parallel.forRanges(height, grain: max(1, 16384 / size)) {

@@ -21,13 +21,13 @@ public struct SentenceEncoder: Sendable {
   ///
   /// - Throws: the errors of configuration, tokenizer and weights; `UnsupportedConfigValue` and
   ///   `UnsupportedModule` for models that compute something else.
-  public init(folder: String) throws {
+  public init(folder: String, engine: any Engine = KernelEngine()) throws {
     try UnsupportedModule.check(folder + "/modules.json")
     try Self.checkPooling(folder + "/1_Pooling/config.json")
     let settings = try Self.optional(folder + "/sentence_bert_config.json")
     try settings?.require("do_lower_case", false)
 
-    let weights = try WeightFile(folder: folder, name: "model")
+    let weights = try WeightFile(folder: folder, name: "model", engine: engine)
     let encoder = try BERT(weights.root, ConfigFile(folder + "/config.json"))
     try weights.finish(ignoring: BERT.unusedWeights)
     let longest = 3...max(3, encoder.positions)

@@ -132,6 +132,7 @@ public final class PictureArchive {
       modelFingerprint, request.prompt, "\(settings.seed)", "\(settings.steps)", "\(settings.guidance)",
       "\(settings.height)", "\(settings.width)",
     ]
+    if let engine = model.otherEngine { parts.append(engine) }
     if let edits = request.edits, !edits.edits.isEmpty {
       parts.append(String(decoding: try JSON.line(edits), as: UTF8.self))
       parts += edits.blocks.map { fingerprints[$0]?.description ?? "none" }
@@ -158,6 +159,7 @@ public final class PictureArchive {
       PNGText("seed", "\(settings.seed)"), PNGText("steps", "\(settings.steps)"),
       PNGText("guidance", "\(settings.guidance)"), PNGText("model", "\(model.title) \(modelFingerprint)"),
     ]
+    if let engine = model.otherEngine { texts.append(PNGText("engine", engine)) }
     if let edits, !edits.edits.isEmpty {
       texts.append(PNGText("edits", String(decoding: try JSON.line(edits), as: UTF8.self)))
     }

@@ -33,15 +33,15 @@ public struct ShapesJudge: Sendable {
   public init(of model: ModelFolder) throws {
     let folder = "\(model.path)/judge"
     guard FileManager.default.fileExists(atPath: folder) else { throw JudgeMissing(folder: folder) }
-    try self.init(folder: folder)
+    try self.init(folder: folder, engine: model.engine)
   }
 
   /// Reads `config.json` and the weights of a folder made by `Scripts/shapes/export.py`.
   ///
   /// - Throws: the errors of `ConfigFile`, and `WeightError`.
-  public init(folder: String) throws {
+  public init(folder: String, engine: any Engine = KernelEngine()) throws {
     let config = try ShapesJudgeConfig(ConfigFile("\(folder)/config.json"))
-    let file = try WeightFile(folder: folder, name: "model")
+    let file = try WeightFile(folder: folder, name: "model", engine: engine)
     let root = file.root
     func stage(
       _ scope: WeightScope, _ place: Int, inputs: Int, outputs: Int, kernel: Int = 3, stride: Int

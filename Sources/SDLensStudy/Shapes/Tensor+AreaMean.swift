@@ -13,7 +13,6 @@ extension Tensor {
     var result = Tensor(repeating: 0, [batch, height, width, channels])
     result.withMutableElements { y in
       withElements { x in
-        nonisolated(unsafe) let y = y
         // Disjoint: each row of the result is written by one call.
         Parallel.forRanges(batch * height, grain: 8) { rows in
           for row in rows {

@@ -4,10 +4,14 @@ import SDLensDiffusion
 
 /// What `doctor` finds.
 struct Diagnosis: Encodable {
-  /// A measured rate of products, and the kernels it was reached with.
+  /// Measured rates of products.
   struct Rate: Codable {
+    /// The processor whose kernels OpenBLAS takes.
     var core = BLAS.coreName
-    var gigaflops = ProductRate.measure() / 1e9
+    /// Of our own kernels.
+    var sdlens = ProductRate.measure(EngineChoice.sdlens.engine) / 1e9
+    /// Of OpenBLAS.
+    var openblas = ProductRate.measure(EngineChoice.openblas.engine) / 1e9
   }
 
   /// A model on this machine.
@@ -29,6 +33,8 @@ struct Diagnosis: Encodable {
   let libpng: String
   let coreType: String?
   let rate: Rate
+  /// What `--engine auto` takes.
+  let engine: String
   /// The rate without `OPENBLAS_CORETYPE`, when that is set.
   let ownRate: Rate?
   let totalMemory: Int
@@ -36,7 +42,7 @@ struct Diagnosis: Encodable {
   let models: [Model]
   private(set) var advice: [String] = []
 
-  /// Looks at everything; takes a second or two.
+  /// Looks at everything; takes some seconds.
   init() {
     #if DEBUG
       build = "debug"
@@ -53,6 +59,7 @@ struct Diagnosis: Encodable {
     libpng = PNG.libraryVersion
     coreType = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"].flatMap { $0.isEmpty ? nil : $0 }
     rate = Rate()
+    engine = EngineChoice.best.rawValue
     ownRate = coreType == nil ? nil : Self.rateWithoutCoreType(threads: threads)
     totalMemory = Memory.total
     availableMemory = Memory.available
@@ -68,11 +75,10 @@ struct Diagnosis: Encodable {
   }
 
   private var coreTypeAdvice: String? {
-    guard let coreType, let ownRate, ownRate.core != rate.core || ownRate.gigaflops > 1.1 * rate.gigaflops
-    else { return nil }
-    return "OPENBLAS_CORETYPE is \(coreType), which is not this processor's own (\(ownRate.core)): "
-      + "\(Units.rounded(rate.gigaflops)) GFLOP/s with it, \(Units.rounded(ownRate.gigaflops)) without; "
-      + "unset OPENBLAS_CORETYPE"
+    guard let coreType, let ownRate, ownRate.openblas > 1.2 * rate.openblas else { return nil }
+    return
+      "OPENBLAS_CORETYPE is \(coreType), with which OpenBLAS reaches \(Units.rounded(rate.openblas)) GFLOP/s, "
+      + "but without it \(Units.rounded(ownRate.openblas)); unset OPENBLAS_CORETYPE"
   }
 
   private var threadAdvice: String? {
@@ -122,8 +128,9 @@ extension Diagnosis {
         ["Processor", processor],
         ["Extensions", vectorExtensions.joined(separator: " ")],
         ["Threads", "\(threads) of \(cores) cores\(quotaText)"],
-        ["Products", "\(Units.rounded(rate.gigaflops)) GFLOP/s in float32"],
-        ["BLAS core", rate.core],
+        ["Products", "\(Units.rounded(rate.sdlens)) GFLOP/s in float32 by sdlens"],
+        ["", "\(Units.rounded(rate.openblas)) GFLOP/s by openblas, kernels for \(rate.core)"],
+        ["Engine", "\(engine), unless --engine says otherwise"],
         ["OpenBLAS", openblas],
         ["libpng", libpng],
         ["Memory", "\(Units.bytes(availableMemory)) available of \(Units.bytes(totalMemory))"],

@@ -12,13 +12,22 @@ struct ModelOptions: ParsableArguments {
       valueName: "folder|id"), completion: .directory)
   var model: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "What computes the model: our kernels, OpenBLAS, or auto, what suits the processor.",
+      valueName: "engine"))
+  var engine = EngineChoice.auto
+
   /// Finds the model.
   func folder() throws -> ModelFolder {
     let environment = ProcessInfo.processInfo.environment
     let chosen = environment["SDLENS_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
-    return try ModelFolder(model ?? chosen ?? ModelFolder.embedded, environment: environment)
+    return try ModelFolder(
+      model ?? chosen ?? ModelFolder.embedded, engine: engine.engine, environment: environment)
   }
 }
+
+extension EngineChoice: ExpressibleByArgument {}
 
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {

@@ -68,10 +68,11 @@ struct OutputPlace {
     }
   }
 
-  /// The words that make the results of this command its own.
+  /// The words that make the results of this command its own; an engine that makes others is in the record.
   static var request: RunRecord.Request {
     RunRecord.Request(
-      Array(CommandLine.arguments.dropFirst()), withoutValued: ["--output", "--workspace", "--threads"],
+      Array(CommandLine.arguments.dropFirst()),
+      withoutValued: ["--output", "--workspace", "--threads", "--engine"],
       orFlags: ["--quiet", "--json", "--force"])
   }
 

@@ -9,6 +9,9 @@ public struct WeightScope: Sendable {
     self.file = file
   }
 
+  /// What computes the layers that are read from here.
+  public var engine: any Engine { file.engine }
+
   /// The part of that name.
   public subscript(name: String) -> WeightScope { WeightScope(path: full(name), file: file) }
 

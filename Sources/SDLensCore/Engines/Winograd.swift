@@ -42,7 +42,7 @@ struct Winograd: Sendable {
     bias.withElements { bias in
       inputTiles.withMutableElements { v in
         outputTiles.withMutableElements { m in
-          nonisolated(unsafe) let (v, m) = (v.baseAddress!, m.baseAddress!)
+          let (v, m) = (v.baseAddress!, m.baseAddress!)
           for first in stride(from: 0, to: batch * tiles, by: block) {
             let count = min(block, batch * tiles - first)
             // Disjoint: tiles are rows of every plane, and cover different pixels.

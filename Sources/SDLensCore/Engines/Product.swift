@@ -33,14 +33,12 @@ enum Product {
       strassen
       ? whole : cut(rows, into: max(whole.count, min(wanted / panels.count, rows / 64)), by: rowsAtOnce)
     let packed = PackedRows(x, inputs: inputs, blocks: blocks, strassen: strassen)
-    nonisolated(unsafe) let factors = factors
     // Disjoint: each piece writes its own rectangle of its y. Those of one block come together.
-    Parallel.forEach(blocks.count * factors.count * panels.count) { piece in
-      let block = piece / panels.count / factors.count
-      let factor = factors[piece / panels.count % factors.count]
+    Parallel.forEach(blocks.count, factors.count, panels.count) { block, index, panel in
+      let factor = factors[index]
       factor.weight.withKernelWeights { weights in
         packed.multiply(
-          block, by: weights, outputs: panels[piece % panels.count], bias: factor.bias,
+          block, by: weights, outputs: panels[panel], bias: factor.bias,
           into: factor.y + blocks[block].lowerBound * outputs, stride: outputs, accumulate: accumulate)
       }
     }
@@ -88,7 +86,7 @@ struct PackedRows {
     let groups = kernel_packed_groups(strassen, largest)
     elements = Tensor(uninitialized: [blocks.count, size])
     elements.withMutableElements { packed in
-      nonisolated(unsafe) let packed = packed.baseAddress!
+      let packed = packed.baseAddress!
       // Disjoint: each group has its own place.
       Parallel.forRanges(blocks.count * groups, grain: max(1, 1024 / inputs)) { range in
         for piece in range {

@@ -7,16 +7,21 @@ import Synchronization
 public final class WeightFile: Sendable {
   /// The file, or the index of the shards.
   public let path: String
+  /// What computes the layers that are read from it.
+  public let engine: any Engine
   private let shards: [Safetensors]
   private let shardOf: [String: Int]
   private let taken = Mutex(Set<String>())
 
   /// Opens `name.safetensors` in a folder, its shards, or its variants in other formats: the first that is whole.
   ///
-  /// - Parameter name: `diffusion_pytorch_model` in a U-net or VAE, `model` in a text encoder.
+  /// - Parameters:
+  ///   - name: `diffusion_pytorch_model` in a U-net or VAE, `model` in a text encoder.
+  ///   - engine: what computes the layers that are read from it.
   /// - Throws: `WeightError` when none is there; of the first, when none is whole: `WeightError` for shards that do
   ///   not fit their index, and the errors of `Safetensors`.
-  public init(folder: String, name: String) throws {
+  public init(folder: String, name: String, engine: any Engine = KernelEngine()) throws {
+    self.engine = engine
     let candidates = try WeightFolder(path: folder, name: name).candidates()
     (path, shards) = try Self.whole(candidates[0], else: candidates.dropFirst())
     // Once each: the index has one shard for a name, and the shards agree with it.

@@ -1,0 +1,63 @@
+import CKernels
+
+/// The engine of this program's own kernels, `sdlens`: products in registers, Strassen's and Winograd's schemes,
+/// attention without a matrix of scores.
+public struct KernelEngine: Engine {
+  /// The engine.
+  public init() {}
+
+  /// Whether the kernels have a variant made for the vector registers of this processor.
+  public static var hasVectors: Bool { kernel_has_vectors() }
+
+  /// `sdlens`.
+  public var name: String { "sdlens" }
+
+  /// See `Engine`.
+  public func linear(_ weight: WeightMatrix, bias: Tensor?) -> any EngineLinear {
+    KernelLinear(weight: weight, bias: bias)
+  }
+
+  /// See `Engine`.
+  public func convolution(_ weight: WeightMatrix, bias: Tensor, _ geometry: ConvolutionGeometry)
+    -> any EngineConvolution
+  {
+    KernelConvolution(weight, bias: bias, geometry)
+  }
+
+  /// See `Engine`.
+  public func attention(heads: Int, causal: Bool) -> any EngineAttention {
+    KernelAttention(heads: heads, causal: causal)
+  }
+}
+
+/// A linear layer that is one product.
+struct KernelLinear: EngineLinear {
+  let weight: WeightMatrix
+  let bias: Tensor?
+
+  func multiply(_ x: Tensor, into y: inout Tensor, accumulate: Bool) {
+    y.withMutableElements { y in
+      x.withElements { elements in
+        Product.multiply(
+          elements.baseAddress!, rows: x.rows, together: x.rowsTogether,
+          by: [Product.Factor(weight: weight, bias: bias, y: y.baseAddress!)], accumulate: accumulate)
+      }
+    }
+  }
+
+  /// All in one product, for which `x` is laid out once.
+  static func multiply(_ x: Tensor, by layers: [KernelLinear], into y: inout [Tensor]) {
+    y.withMutableElements { y in
+      x.withElements { elements in
+        Product.multiply(
+          elements.baseAddress!, rows: x.rows, together: x.rowsTogether,
+          by: zip(layers, y).map { Product.Factor(weight: $0.weight, bias: $0.bias, y: $1) })
+      }
+    }
+  }
+}
+
+extension Tensor {
+  /// The rows of one picture or prompt [batch, …, width]; of a matrix, one.
+  var rowsTogether: Int { shape.rank > 2 ? rows / max(1, shape[0]) : 1 }
+}
