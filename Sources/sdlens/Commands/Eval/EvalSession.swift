@@ -53,16 +53,17 @@ final class EvalSession {
       folder: "\(workspace.folder)/pictures/cache")
 
     progress.stage("reading what compares pictures")
+    let engine = folder.engine
     let own = "\(folder.path)/clip"
     let clipFolder =
       try options.clip.map { try PerceptionModel.clip.folder($0) }
       ?? (FileManager.default.fileExists(atPath: own) ? own : nil)
-    let clip = try clipFolder.map { try CLIP(folder: $0, engine: folder.engine) }
+    let clip = try clipFolder.map { try CLIP(folder: $0, engine: engine) }
     let sentences = try options.sentences.map { name in
-      try SentenceEncoder(folder: PerceptionModel.sentences.folder(name), engine: folder.engine)
+      try SentenceEncoder(folder: PerceptionModel.sentences.folder(name), engine: engine)
     }
     lpips = try options.lpips.map {
-      try LPIPS(folder: PerceptionModel.lpips.folder($0), engine: folder.engine)
+      try LPIPS(folder: PerceptionModel.lpips.folder($0), engine: engine)
     }
     (self.clip, self.sentences) = (clip, sentences)
     let textures = try options.textures.map(Self.pictures) ?? []
