@@ -1,7 +1,6 @@
+import SDLensCore
 import SDLensTestSupport
 import Testing
-
-@testable import SDLensCore
 
 /// Engines agree with the plain loops of `Reference` at sizes around the edges of their pieces; `LayerTests` does more
 /// for our own kernels.

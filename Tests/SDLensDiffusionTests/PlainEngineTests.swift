@@ -61,8 +61,8 @@ private struct PlainEngine: Engine {
   }
 
   @Test func theTextEncodersRunOnIt() throws {
-    let plain = try PromptEncoder(ModelFolder(TinyModel.path, engine: PlainEngine()))("a red circle")
-    let ours = try PromptEncoder(ModelFolder(TinyModel.path))("a red circle")
+    let plain = try PromptEncoder(ModelFolder(TinyModel.path, engine: PlainEngine()))(["a red circle"])
+    let ours = try PromptEncoder(ModelFolder(TinyModel.path))(["a red circle"])
     expectClose(plain.embeddings, ours.embeddings, within: 2e-6, "embeddings")
     expectClose(plain.pooled, ours.pooled, within: 2e-6, "pooled")
   }

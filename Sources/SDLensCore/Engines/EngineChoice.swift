@@ -26,7 +26,7 @@ public enum EngineChoice: String, CaseIterable, Sendable {
 
   /// Our own kernels where they are made for the processor, else what multiplies faster: OpenBLAS must do so by a
   /// fifth, so that two runs rarely choose differently.
-  static func best(hasVectors: Bool, rate: (EngineChoice) -> Double) -> EngineChoice {
+  package static func best(hasVectors: Bool, rate: (EngineChoice) -> Double) -> EngineChoice {
     hasVectors || rate(.openblas) < 1.2 * rate(.sdlens) ? .sdlens : .openblas
   }
 }
