@@ -69,17 +69,29 @@ public enum AtomicFolder {
   /// Makes a folder and those above it; what is there already stays, and another process may make them meanwhile.
   ///
   /// - Throws: `FileError` when the disk does not take it, or a file is in the place of one of them.
-  public static func makeAll(_ path: String) throws {
-    guard mkdir(path, 0o777) != 0 else { return }
-    if errno == ENOENT, case let folder = AtomicFile.folder(of: path), folder != path {
-      try makeAll(folder)
-      guard mkdir(path, 0o777) != 0 else { return }
-    }
-    let code = errno
+  public static func makeAll(_ path: String) throws { try makeAll(path, for: path) }
+
+  /// Makes the folders above a file or folder that is to be written.
+  ///
+  /// - Throws: As `makeAll(_:)`, naming what is to be written.
+  public static func makeAll(above path: String) throws {
+    try makeAll(AtomicFile.folder(of: path), for: path)
+  }
+
+  private static func makeAll(_ folder: String, for path: String) throws {
+    let code = make(folder)
     var status = stat()
-    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
+    if code == 0 || stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR { return }
     if let file = AtomicFile.file(onTheWayTo: path) { throw FileError.folderIsFile(path: path, folder: file) }
     throw FileError.writing(path, code: code)
+  }
+
+  /// Makes a folder, and those above it where they are missing: 0, or the number of the error.
+  private static func make(_ path: String) -> Int32 {
+    guard mkdir(path, 0o777) != 0 else { return 0 }
+    guard errno == ENOENT, case let folder = AtomicFile.folder(of: path), folder != path else { return errno }
+    _ = make(folder)
+    return mkdir(path, 0o777) == 0 ? 0 : errno
   }
 
   /// The folder to make or fill: behind a link the one it points to, without slashes at its end.

@@ -101,24 +101,31 @@ public struct ExplainedVariance: Sendable {
   /// Adds what was summed up elsewhere, of vectors of the same width.
   public mutating func add(_ other: ExplainedVariance) {
     precondition(other.sums.count == sums.count, "widths \(sums.count) and \(other.sums.count)")
+    guard !other.origin.isEmpty else { return }
+    if origin.isEmpty { origin = other.origin }
     count += other.count
     for c in sums.indices {
-      sums[c] += other.sums[c]
-      squares[c] += other.squares[c]
+      // From the other's origin to this one's.
+      let shift = Double(other.origin[c]) - Double(origin[c])
+      sums[c] += other.sums[c] + other.count * shift
+      squares[c] += other.squares[c] + 2 * shift * other.sums[c] + other.count * shift * shift
       errorSums[c] += other.errorSums[c]
       errorSquares[c] += other.errorSquares[c]
     }
   }
 
   /// The mean vector.
-  public var mean: [Double] { sums.map { $0 / count } }
+  public var mean: [Double] { zip(origin, sums).map { Double($0) + $1 / count } }
 
   /// `Σ‖h − h'‖²`.
   public var error: Double { errorSquares.reduce(0, +) }
 
   /// `Σ‖h − mean‖²`.
   public func total(around mean: [Double]) -> Double {
-    sums.indices.reduce(0) { $0 + squares[$1] - 2 * mean[$1] * sums[$1] + count * mean[$1] * mean[$1] }
+    zip(origin, mean).enumerated().reduce(0) { total, column in
+      let (c, mean) = (column.offset, column.element.1 - Double(column.element.0))
+      return total + squares[c] - 2 * mean * sums[c] + count * mean * mean
+    }
   }
 
   /// `1 − Σ‖h − h'‖² / Σ‖h − mean h‖²`; nil where the vectors are all equal, so that there is no variance.

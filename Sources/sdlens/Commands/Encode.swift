@@ -31,7 +31,8 @@ struct Encode: ParsableCommand {
   @Option(help: "The block, if the dictionary does not tell.")
   var block: BlockName?
 
-  @Option(help: ArgumentHelp("Where the result goes.", valueName: "file.safetensors"),
+  @Option(
+    help: ArgumentHelp("Where the result goes.", valueName: "file.safetensors"),
     completion: .file(extensions: ["safetensors"]))
   var output: String
 

@@ -50,7 +50,7 @@ struct InterventionJob {
     let interventions = try lists.map {
       try Intervention($0.list, study.blockDictionaries, for: study.pipeline, settings)
     }
-    try AtomicFolder.makeAll(AtomicFile.folder(of: output.path))
+    try AtomicFolder.makeAll(above: output.path)
     if !output.replaces { try AtomicFolder.check(output.path) }
     progress.count(to: 2 * lists.count + 2, unit: "passes")
     progress.stage("the run without edits")

@@ -29,7 +29,9 @@ struct SystemProblem: UserError {
       return code == ENOENT ? FileError.missing(path: path) : FileError.cannotRead(path: path, code: code)
     }
     // Foundation calls a file in the place of a folder a lack of permission.
-    return AtomicFile.file(onTheWayTo: AtomicFile.folder(of: path)).map { FileError.folderIsFile(path: path, folder: $0) }
+    return AtomicFile.file(onTheWayTo: AtomicFile.folder(of: path)).map {
+      FileError.folderIsFile(path: path, folder: $0)
+    }
       ?? FileError.writing(path, code: code)
   }
 
