@@ -38,7 +38,7 @@ import Testing
   @Test func figuresOfEachKind() throws {
     for (arguments, name, cites) in Self.figures {
       let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
-      #expect(outcome == Outcome(status: 0, out: "w/pictures/\(name).png\nw/pictures/\(name).txt\n", err: ""))
+      #expect(outcome == Outcome(status: 0, out: "w/pictures/\(name).png\nw/pictures/\(name)-prompts.txt\n", err: ""))
       let picture = try PNG.read(folder("w/pictures/\(name).png"))
       #expect(picture.width > 200 && picture.height > 200)
       #expect(Set(picture.samples).count > 30)
@@ -58,7 +58,7 @@ import Testing
 
   @Test(arguments: [("svg", "<?xml"), ("pdf", "%PDF-")]) func vectors(ending: String, start: String) throws {
     let outcome = try draw("blocks", "--prompt", "a house", "--block", "mid.0", "--output", "f.\(ending)")
-    #expect(outcome == "f.\(ending)\nf.txt\n")
+    #expect(outcome == "f.\(ending)\nf-prompts.txt\n")
     let data = try #require(FileManager.default.contents(atPath: folder("f.\(ending)")))
     #expect(data.starts(with: start.utf8))
   }

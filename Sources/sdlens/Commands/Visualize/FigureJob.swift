@@ -78,7 +78,7 @@ struct FigureJob {
     progress.count(to: figure.work, unit: "passes")
     darkroom.advance = { progress.advance("drawing") }
     try figure.write(to: path, darkroom, text: record.texts(shows: figure.title))
-    let table = (path as NSString).deletingPathExtension + ".txt"
+    let table = (path as NSString).deletingPathExtension + "-prompts.txt"
     let bytes = Array(figure.promptTable.utf8)
     try AtomicFile.write(to: table, byteCount: bytes.count) { try $0.append(bytes) }
     progress.clear()
