@@ -38,7 +38,8 @@ import Testing
   @Test func figuresOfEachKind() throws {
     for (arguments, name, cites) in Self.figures {
       let outcome = try visualize(arguments + ["--model", Command.tinyModel, "--quiet"])
-      #expect(outcome == Outcome(status: 0, out: "w/pictures/\(name).png\nw/pictures/\(name)-prompts.txt\n", err: ""))
+      let files = "w/pictures/\(name).png\nw/pictures/\(name)-prompts.txt\n"
+      #expect(outcome == Outcome(status: 0, out: files, err: ""))
       let picture = try PNG.read(folder("w/pictures/\(name).png"))
       #expect(picture.width > 200 && picture.height > 200)
       #expect(Set(picture.samples).count > 30)
