@@ -43,7 +43,7 @@ import Testing
       let picture = try PNG.read(folder("w/pictures/\(name).png"))
       #expect(picture.width > 200 && picture.height > 200)
       #expect(Set(picture.samples).count > 30)
-      let table = try text("w/pictures/\(name).txt")
+      let table = try text("w/pictures/\(name)-prompts.txt")
       #expect(table.hasPrefix("Block ") && table.contains(cites), "\(table)")
       // A second time, on one thread, and reported in full.
       let again = try visualize(

@@ -4,27 +4,37 @@ import SDLensSparse
 
 /// Which features are measured: `all`, `random:100`, or numbers as in `3,17,4539`.
 public enum FeatureChoice: Sendable, Equatable, CustomStringConvertible {
+  case alive
   case all
   case random(Int)
   case list([Int])
 
   /// Reads a choice as it is written on a command line; nil for anything else.
   public init?(_ text: String) {
-    if text == "all" {
+    if text == "alive" {
+      self = .alive
+    } else if text == "all" {
       self = .all
     } else if text.hasPrefix("random:") {
       guard let count = Int(text.dropFirst(7)), 1...1 << 20 ~= count else { return nil }
       self = .random(count)
     } else {
-      let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-      guard numbers.allSatisfy({ ($0 ?? -1) >= 0 }) else { return nil }
-      self = .list(numbers.compactMap(\.self))
+      var numbers: Set<Int> = []
+      for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+        let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+        guard 1...2 ~= ends.count, let first = ends[0], let last = ends[ends.count - 1], 0 <= first,
+          first <= last, last < 1 << 24
+        else { return nil }
+        numbers.formUnion(first...last)
+      }
+      self = .list(numbers.sorted())
     }
   }
 
   /// As it is written.
   public var description: String {
     switch self {
+    case .alive: "alive"
     case .all: "all"
     case .random(let count): "random:\(count)"
     case .list(let numbers): numbers.map { "\($0)" }.joined(separator: ",")
@@ -34,15 +44,19 @@ public enum FeatureChoice: Sendable, Equatable, CustomStringConvertible {
   /// The features of a dictionary that it means, in order; random ones are of those that are active.
   public func features(of dictionary: DictionaryFolder, _ random: PCG64) -> [Int] {
     let count = dictionary.autoencoder.features
-    switch self {
-    case .list(let list): return Set(list).sorted()
-    case .all: return Array(0..<count)
-    case .random(let wanted):
-      let alive = (0..<count).filter { feature in
+    var alive: [Int] {
+      (0..<count).filter { feature in
         if let examples = dictionary.examples { return examples.count(of: feature) > 0 }
         return dictionary.means.map { $0[feature] > 0 } ?? true
       }
+    }
+    switch self {
+    case .alive: return alive
+    case .list(let list): return Set(list).sorted()
+    case .all: return Array(0..<count)
+    case .random(let wanted):
       var random = random
+      let alive = alive
       return random.permutation(alive.count).prefix(wanted).map { alive[$0] }.sorted()
     }
   }

@@ -33,7 +33,8 @@ extension EngineChoice: ExpressibleByArgument {}
 struct ThreadOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Threads that compute. (default: as many as there are cores)", valueName: "n"))
+    help: ArgumentHelp(
+      "Threads that compute. (default: as many as there are cores, or as a quota allows)", valueName: "n"))
   var threads: Int?
 
   func validate() throws {

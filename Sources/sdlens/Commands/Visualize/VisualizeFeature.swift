@@ -28,7 +28,7 @@ struct VisualizeFeature: ParsableCommand {
   var beta: NumberList?
 
   @Option(
-    parsing: .unconditional,
+    name: [.long, .customLong("empty-context")], parsing: .unconditional,
     help: ArgumentHelp("Strengths on the empty prompt. (default: 0.5,1,2)", valueName: "gamma,…"))
   var gamma: NumberList?
 

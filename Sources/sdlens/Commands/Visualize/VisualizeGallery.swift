@@ -20,7 +20,7 @@ struct VisualizeGallery: ParsableCommand {
     help: ArgumentHelp(
       "alive (all that were ever active), all, random:n, or numbers and ranges, as in 3,10-20.",
       valueName: "features"))
-  var features = FeatureSelection.alive
+  var features = FeatureChoice.alive
 
   @Option(help: ArgumentHelp("The transformer block.", valueName: "block"))
   var block = BlockName.studied[0]
@@ -31,7 +31,7 @@ struct VisualizeGallery: ParsableCommand {
   var beta: NumberList?
 
   @Option(
-    parsing: .unconditional,
+    name: [.long, .customLong("empty-context")], parsing: .unconditional,
     help: ArgumentHelp("Strengths on the empty prompt. (default: 1)", valueName: "gamma,…"))
   var gamma: NumberList?
 
@@ -86,7 +86,7 @@ struct VisualizeGallery: ParsableCommand {
     gallery.betas = beta?.values ?? gallery.betas
     gallery.gammas = gamma?.values ?? gallery.gammas
     gallery.cellWidth = cell
-    let chosen = features.numbers(alive: gallery.alive, count: found[block]!.autoencoder.features)
+    let chosen = features.features(of: found[block]!, PCG64(seed: 0))
     let identity = found[block]!.identity
     let name = "\(block)-\(identity.name.replacing("/", with: "-"))-\(identity.fingerprint.prefix(8))"
     let output = output ?? "\(workspace.place.pictures)/gallery-\(name)"

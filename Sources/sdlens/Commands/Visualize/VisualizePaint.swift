@@ -44,7 +44,7 @@ struct VisualizePaint: ParsableCommand {
   var block = BlockName.studied[3]
 
   @Option(
-    parsing: .unconditional,
+    name: [.long, .customLong("add")], parsing: .unconditional,
     help: ArgumentHelp(
       "How strongly, in units of the mean activation. (default: the k of the dictionary, as in eq. 11)",
       valueName: "strength"))

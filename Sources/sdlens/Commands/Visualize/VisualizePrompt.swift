@@ -35,7 +35,7 @@ struct VisualizePrompt: ParsableCommand {
   var beta: NumberList?
 
   @Option(
-    parsing: .unconditional,
+    name: [.long, .customLong("empty-context")], parsing: .unconditional,
     help: ArgumentHelp("Strengths on the empty prompt. (default: 1)", valueName: "gamma,…"))
   var gamma: NumberList?
 

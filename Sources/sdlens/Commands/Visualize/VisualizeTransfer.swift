@@ -35,7 +35,7 @@ struct VisualizeTransfer: ParsableCommand {
   var top = 6
 
   @Option(
-    parsing: .unconditional,
+    name: [.long, .customLong("add")], parsing: .unconditional,
     help: ArgumentHelp(
       "How strongly, in units of the mean activation. (default: the k of the dictionary, as in eq. 11)",
       valueName: "strength"))
