@@ -24,7 +24,6 @@ public enum Parallel {
   /// The values of `body` for each index in `0..<count`, made on all threads.
   public static func map<Value>(_ count: Int, _ body: (Int) -> Value) -> [Value] {
     [Value](unsafeUninitializedCapacity: count) { values, made in
-      nonisolated(unsafe) let values = values
       // Disjoint: each call makes its own value.
       forEach(count) { values.initializeElement(at: $0, to: body($0)) }
       made = count

@@ -107,7 +107,8 @@ public struct WorkspaceContents: Encodable {
       }
     }
     results = Workspace.names(in: workspace.results)
-    pictures = Workspace.names(in: workspace.pictures)
+    // The cache is nobody's result.
+    pictures = Workspace.names(in: workspace.pictures).filter { $0 != "cache" }
     self.problems = problems
     guard
       !(stores.isEmpty && dictionaries.isEmpty && trainings.isEmpty && results.isEmpty && pictures.isEmpty)
