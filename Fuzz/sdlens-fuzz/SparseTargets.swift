@@ -129,7 +129,7 @@ private func read(_ store: ActivationStore) throws {
   _ = try store.prompts()
   let activations = try store.activations(of: "down.2.1")
   for picture in 0..<activations.pictures {
-    _ = activations.rows(ofPicture: picture)
+    _ = try activations.rows(ofPicture: picture)
     _ = try activations.places(ofPicture: picture)
   }
 }
