@@ -54,8 +54,9 @@ struct FuzzTarget: Sendable {
 struct Scratch: Sendable {
   let path: String
 
-  init() throws {
-    path = "/dev/shm/sdlens-fuzz-\(getpid())"
+  /// A folder of this process; what is written while another is open needs a name of its own.
+  init(_ name: String = "") throws {
+    path = "/dev/shm/sdlens-fuzz-\(getpid())\(name)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
@@ -92,7 +93,7 @@ struct Seed: Sendable, ExpressibleByStringLiteral {
   /// What is written to a path.
   static func written(_ write: @escaping @Sendable (_ path: String) throws -> Void) -> Seed {
     Seed {
-      let folder = try Scratch()
+      let folder = try Scratch("-seed")
       defer { folder.remove() }
       try write(folder("seed"))
       return try file(folder("seed")).bytes()
