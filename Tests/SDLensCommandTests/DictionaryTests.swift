@@ -109,6 +109,15 @@ import Testing
       outcome.err
         == "'sae/state_dict.pth' has float64 in 'encoder.weight', 'decoder.weight', 'pre_bias', 'latent_bias', "
         + "rounded to float32\n")
+    try Safetensors.write([.init("rows", Tensor(repeating: 1, [2, 12]))], to: folder("rows.safetensors"))
+    for arguments in [
+      ["convert", "sae", "b", "--to", "sdlens"],
+      ["encode", "--sae", "sae", "--input", "rows.safetensors", "--output", "codes.safetensors"],
+      ["eval", "match", "sae", "a"],
+    ] {
+      let quiet = try Command.run(arguments + ["--quiet"], in: folder)
+      #expect(quiet.status == 0 && quiet.err.isEmpty, "\(arguments): \(quiet.err)")
+    }
   }
 
   @Test func destinationMustBeEmpty() throws {

@@ -28,6 +28,7 @@ struct Convert: ParsableCommand {
   var to: SavedAutoencoder.Format
 
   @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
 
   /// What was converted.
   struct Result: Encodable {
@@ -40,7 +41,7 @@ struct Convert: ParsableCommand {
   func run() throws {
     try AtomicFolder.check(destination)
     let saved = try SavedAutoencoder.read(source)
-    saved.sayNotes()
+    Progress(quiet: quiet.quiet).notes(saved.notes)
     try saved.write(to: destination, as: to)
     guard report.json else { return try Output.print(destination) }
     let sae = saved.autoencoder

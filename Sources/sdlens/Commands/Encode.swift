@@ -52,6 +52,7 @@ struct Encode: ParsableCommand {
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
 
   func validate() throws {
     guard output.hasSuffix(".safetensors") else {
@@ -67,7 +68,7 @@ struct Encode: ParsableCommand {
   func run() throws {
     try AtomicFile.check(output)
     let saved = try SavedAutoencoder.read(workspace.place.path(ofDictionary: sae, block))
-    saved.sayNotes()
+    Progress(quiet: quiet.quiet).notes(saved.notes)
     var autoencoder = saved.autoencoder
     if let k {
       guard k <= autoencoder.features else {

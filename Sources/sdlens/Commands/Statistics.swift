@@ -54,7 +54,7 @@ struct Statistics: ParsableCommand {
     defer { progress.clear() }
     let sae = workspace.place.path(ofDictionary: sae, block)
     let saved = try SavedAutoencoder.read(sae)
-    for note in saved.notes { progress.note(note) }
+    progress.notes(saved.notes)
     guard let block = block?.description ?? saved.block else { throw BlockUnknown(path: sae) }
     let store = try ActivationStore(workspace.place.path(ofStore: store))
     progress.count(to: store.pictures, unit: "pictures")

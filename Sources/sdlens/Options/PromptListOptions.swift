@@ -30,7 +30,7 @@ struct PromptListOptions: ParsableArguments {
   func list(of model: ModelFolder, limit: Int?, _ progress: Progress) throws -> PromptList {
     guard let prompts else { return try PromptList(of: model, limit: limit) }
     let list = try PromptList(contentsOf: prompts, column: column, limit: limit)
-    for note in list.notes { progress.note(note) }
+    progress.notes(list.notes)
     progress.noteUnknownWords(of: list.prompts, model)
     return list
   }

@@ -51,6 +51,9 @@ final class Progress {
     line(text)
   }
 
+  /// Says several things that stay.
+  func notes(_ texts: [String]) { for text in texts { note(text) } }
+
   /// Takes the bar away.
   func clear() { if style == .bar { write("\r\u{1B}[K") } }
 

@@ -67,7 +67,7 @@ struct EvalMatch: ParsableCommand {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let saved = [try SavedAutoencoder.read(first), try SavedAutoencoder.read(second)]
-    for each in saved { each.sayNotes() }
+    for each in saved { progress.notes(each.notes) }
     let both = saved.map(\.autoencoder)
     guard both[0].width == both[1].width, saved[0].block == saved[1].block else {
       throw UnlikeDictionaries(
