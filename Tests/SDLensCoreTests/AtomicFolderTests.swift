@@ -86,4 +86,19 @@ import Testing
     }
     #expect(message.hasPrefix("'\(folder("new"))/file' cannot be written: it needs 2 bytes"))
   }
+
+  /// As on a file system that cannot let two folders change places.
+  @Test func foldersChangePlacesInSteps() throws {
+    let folder = try TemporaryFolder()
+    try folder.write([1], to: "results/old")
+    #expect(!AtomicFolder.exchangeInSteps(folder("missing"), folder("results")))
+    #expect(errno == ENOENT)
+    #expect(try folder.contents == ["results"])
+    #expect(FileManager.default.contents(atPath: folder("results/old")) == Data([1]))
+    try folder.write([2], to: "new/file")
+    #expect(AtomicFolder.exchangeInSteps(folder("new"), folder("results")))
+    #expect(try folder.contents == ["new", "results"])
+    #expect(FileManager.default.contents(atPath: folder("results/file")) == Data([2]))
+    #expect(FileManager.default.contents(atPath: folder("new/old")) == Data([1]))
+  }
 }

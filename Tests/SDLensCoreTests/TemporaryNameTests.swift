@@ -83,4 +83,27 @@ import Testing
     try AtomicFolder.write(to: folder("new")) { _ in }
     #expect(try folder.contents == ["new"])
   }
+
+  /// A folder set aside by a process that was killed before the new one was in its place, and after.
+  @Test func whatWasBeingReplacedIsNotLost() throws {
+    for isReplaced in [false, true] {
+      try folder.write([1], to: "a/results/old")
+      try folder.write([2], to: "a/new/file")
+      let old = try #require(AtomicFolder.setAside(folder("a/results")))
+      let aside = URL(fileURLWithPath: old).deletingLastPathComponent().lastPathComponent
+      #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder("a"))) == [aside, "new"])
+      let dead = aside.replacing("-\(getpid())-", with: "-\(try ended())-")
+      #expect(rename(folder("a/\(aside)"), folder("a/\(dead)")) == 0)
+      // As the writer would have left it: under a temporary name, or already in its place.
+      let new = isReplaced ? "results" : name(try own()[0], try ended(), "1")
+      #expect(rename(folder("a/new"), folder("a/\(new)")) == 0)
+      // Another process looks through it for the first time.
+      let place = "b\(isReplaced)"
+      #expect(rename(folder("a"), folder(place)) == 0)
+      try AtomicFolder.check(folder("\(place)/other"))
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder(place)) == ["results"])
+      let files = try FileManager.default.contentsOfDirectory(atPath: folder("\(place)/results"))
+      #expect(files == [isReplaced ? "file" : "old"])
+    }
+  }
 }

@@ -14,6 +14,7 @@ public enum AtomicFolder {
   public static func write(
     to path: String, replacing: Bool = false, _ body: (_ folder: String) throws -> Void
   ) throws {
+    TemporaryName.sweepOnce(AtomicFile.folder(of: path))
     let path = try target(path, replacing: replacing)
     let temporary = TemporaryName.make(beside: path)
     try AtomicFile.unfinished.withLock {
@@ -40,13 +41,15 @@ public enum AtomicFolder {
   ///
   /// - Throws: `FileError`, as `write` would.
   public static func check(_ path: String) throws {
+    TemporaryName.sweepOnce(AtomicFile.folder(of: path))
     let path = try target(path)
     let temporary = TemporaryName.make(beside: path)
     guard mkdir(temporary, 0o777) == 0 else { throw FileError.writing(path, code: errno) }
     rmdir(temporary)
   }
 
-  // Linux's own call, which Foundation's module does not show.
+  // Linux's own call, which Foundation's module does not show. (A function in C would have to lie in CKernels, which
+  // holds loops, or in CProcess, which is for programs alone: it acts before `main`.)
   private static let renameat2 = dlsym(nil, "renameat2").map {
     unsafeBitCast(
       $0,
@@ -55,15 +58,38 @@ public enum AtomicFolder {
 
   /// Lets the folder at `path` and the new one change places, and removes the old one.
   private static func exchange(_ temporary: String, _ path: String) -> Bool {
-    guard renameat2?(AT_FDCWD, temporary, AT_FDCWD, path, 2 /* RENAME_EXCHANGE */) == 0 else {
-      // A file system that cannot: for a moment there is none under the name, but both are there.
-      let old = TemporaryName.make(beside: path)
-      guard rename(path, old) == 0, rename(temporary, path) == 0 else { return false }
-      try? FileManager.default.removeItem(atPath: old)
-      return true
-    }
+    guard
+      renameat2?(AT_FDCWD, temporary, AT_FDCWD, path, 2 /* RENAME_EXCHANGE */) == 0
+        || exchangeInSteps(temporary, path)
+    else { return false }
     try? FileManager.default.removeItem(atPath: temporary)
     return true
+  }
+
+  /// The same on a file system that cannot: for a moment there is none under the name. Who stops the program waits for
+  /// that moment; after a kill, the next one that writes there puts the old folder back.
+  package static func exchangeInSteps(_ temporary: String, _ path: String) -> Bool {
+    AtomicFile.unfinished.withLock { _ in
+      guard let old = setAside(path) else { return false }
+      let isThere = rename(temporary, path) == 0
+      let code = errno
+      if rename(old, isThere ? temporary : path) == 0 { rmdir(AtomicFile.folder(of: old)) }
+      errno = code
+      return isThere
+    }
+  }
+
+  /// Moves a folder into one beside it whose name says that it is to be put back: its new path; nil, with `errno`, if
+  /// that fails.
+  package static func setAside(_ path: String) -> String? {
+    let aside = TemporaryName.make(beside: path, holds: .old)
+    guard mkdir(aside, 0o777) == 0 else { return nil }
+    let old = "\(aside)/\(path.split(separator: "/").last ?? "")"
+    if rename(path, old) == 0 { return old }
+    let code = errno
+    rmdir(aside)
+    errno = code
+    return nil
   }
 
   /// Makes a folder and those above it; what is there already stays, and another process may make them meanwhile.

@@ -1,21 +1,30 @@
 import Foundation
 import Synchronization
 
-/// The names of files and folders that are not whole yet: `.sdlens-<machine>-<process>-<start>-<number>.tmp`.
+/// The names of files and folders that are not whole yet: `.sdlens-<machine>-<process>-<start>-<number>.tmp`; with
+/// `-old.tmp` at the end, of a folder that holds one which is being replaced.
 ///
 /// A name tells who writes it, so that what a killed process has left is known without any lock, which on a shared
 /// disk may hold on one machine only. A process removes what is its own machine's and whose writer is gone, and what
-/// another machine has left untouched for a day.
+/// another machine has left untouched for a day. What was being replaced then goes back to its place.
 enum TemporaryName {
   /// Whether a file of that name is not whole yet.
   static func isTemporary(_ name: String) -> Bool { name.hasPrefix(".sdlens-") && name.hasSuffix(".tmp") }
 
+  /// What stands under a temporary name: what is to be, or a folder with what is being replaced.
+  enum Content: String { case new = "", old = "-old" }
+
   /// A name that nobody else uses, in the folder of `path`, where what others have left is removed at first.
-  static func make(beside path: String) -> String {
+  static func make(beside path: String, holds content: Content = .new) -> String {
     let folder = AtomicFile.folder(of: path)
-    if swept.withLock({ $0.insert(folder).inserted }) { sweep(folder) }
+    sweepOnce(folder)
     let number = numbers.wrappingAdd(1, ordering: .relaxed).newValue
-    return "\(folder)/.sdlens-\(machine)-\(getpid())-\(Writer.own.start)-\(number).tmp"
+    return "\(folder)/.sdlens-\(machine)-\(getpid())-\(Writer.own.start)-\(number)\(content.rawValue).tmp"
+  }
+
+  /// Looks through a folder, unless this process has done so.
+  static func sweepOnce(_ folder: String) {
+    if swept.withLock({ $0.insert(folder).inserted }) { sweep(folder) }
   }
 
   /// Removes what writers that were killed have left in a folder.
@@ -31,8 +40,23 @@ enum TemporaryName {
     }
     for name in left where isAbandoned(name, in: folder) {
       let path = "\(folder)/\(name)"
-      if unlink(path) != 0 { try? FileManager.default.removeItem(atPath: path) }
+      if name.hasSuffix("\(Content.old.rawValue).tmp") {
+        putBack(path)
+      } else if unlink(path) != 0 {
+        try? FileManager.default.removeItem(atPath: path)
+      }
     }
+  }
+
+  /// Moves what a folder holds to where it was, beside that folder; removes it if the new one has come there.
+  static func putBack(_ aside: String) {
+    let folder = AtomicFile.folder(of: aside)
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: aside)) ?? []
+    where rename("\(aside)/\(name)", "\(folder)/\(name)") != 0 {
+      guard errno == ENOTEMPTY || errno == EEXIST else { return }
+      try? FileManager.default.removeItem(atPath: "\(aside)/\(name)")
+    }
+    rmdir(aside)
   }
 
   /// The folders that this process has looked through.
@@ -52,7 +76,7 @@ enum TemporaryName {
   private static func isAbandoned(_ name: String, in folder: String) -> Bool {
     let parts = name.dropFirst(".sdlens-".count).dropLast(".tmp".count).split(separator: "-")
     // Names of earlier versions tell nothing; they locked what they wrote.
-    guard parts.count == 4 else { return parts.count == 1 && isUnlocked("\(folder)/\(name)") }
+    guard 4...5 ~= parts.count else { return parts.count == 1 && isUnlocked("\(folder)/\(name)") }
     guard parts[0] == machine, let number = pid_t(parts[1]), let start = Int(parts[2]) else {
       return age(of: "\(folder)/\(name)") > 24 * 60 * 60
     }
