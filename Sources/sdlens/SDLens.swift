@@ -35,6 +35,7 @@ struct SDLens: ParsableCommand {
       try arguments?.checkEmpty()
       var command = try parseAsRoot(arguments?.words)
       arguments = nil
+      Interruption.running(command)
       try command.run()
     } catch {
       leave(arguments?.unknownOption() ?? SystemProblem.explained(error), arguments?.command ?? Self.self)

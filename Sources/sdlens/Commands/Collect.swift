@@ -6,7 +6,7 @@ import SDLensSparse
 import SDLensStudy
 
 /// `sdlens collect`: from prompts to a store of activations.
-struct Collect: ParsableCommand {
+struct Collect: ResumableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Record what blocks do for many prompts.",
     discussion: """

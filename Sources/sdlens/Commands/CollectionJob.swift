@@ -21,7 +21,6 @@ struct CollectionJob {
     let manifest = collector.manifest
     try collector.open(store, part: part)
     let todo = collector.todo(in: store, part)
-    Interruption.workCanGoOn()
     let (pictures, bytes) = progress.begin("record", todo, of: manifest, in: store, bytes: collector.bytes)
     for shard in todo {
       try collector.make(shard, in: store) { progress.advance("recording", by: $0) }

@@ -5,7 +5,7 @@ import SDLensSparse
 import SDLensStudy
 
 /// `sdlens import`: from another project's activations to a store.
-struct Import: ParsableCommand {
+struct Import: ResumableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a store of activations that sdxl-unbox recorded.",
     discussion: """
@@ -63,7 +63,6 @@ struct Import: ParsableCommand {
     let store = "\(workspace.place.activations)/\(name ?? "\(folder.folderTitle)-unbox")"
     try job.open(store)
     let todo = job.todo(in: store)
-    Interruption.workCanGoOn()
     let (_, bytes) = progress.begin("import", todo, of: manifest, in: store, bytes: manifest.bytes)
     try job.run(into: store, note: progress.note) { progress.advance("importing", by: $0) }
     progress.clear()

@@ -6,7 +6,7 @@ import SDLensSparse
 import SDLensStudy
 
 /// `sdlens train-sae`: from recorded activations to dictionaries.
-struct TrainSAE: ParsableCommand {
+struct TrainSAE: ResumableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train-sae",
     abstract: "Train sparse autoencoders on a block's activations.",

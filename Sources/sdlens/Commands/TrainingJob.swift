@@ -99,7 +99,6 @@ final class TrainingJob {
       "\(blocks): \(first.names.joined(separator: ", ")) on \(Units.grouped(first.source.rows.count)) vectors"
         + (first.source.store.map { " of '\($0.folder)' (\($0.pictures) pictures)" } ?? "")
         + ", \(first.trainer.steps) steps\(begun)")
-    Interruption.workCanGoOn()
     progress.count(to: left)
     while jobs.contains(where: { !$0.trainer.isDone }) {
       for job in jobs where !job.trainer.isDone {

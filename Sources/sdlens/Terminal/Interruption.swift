@@ -1,15 +1,20 @@
+import ArgumentParser
 import Dispatch
 import Foundation
 import SDLensCore
 import Synchronization
 
+/// A command of which what is done stays when it is stopped: the same command goes on with the rest.
+protocol ResumableCommand: ParsableCommand {}
+
 /// What happens when somebody stops the program: half files are removed, then it ends as the signal wants.
 enum Interruption {
   /// What is said to the person who stops the program, where the work done so far is not lost.
-  static let farewell = Mutex<String?>(nil)
+  private static let farewell = Mutex<String?>(nil)
 
-  /// Says of the work that begins: what is done stays, and the same command goes on with the rest.
-  static func workCanGoOn() {
+  /// Takes note of the command that runs now.
+  static func running(_ command: any ParsableCommand) {
+    guard command is any ResumableCommand else { return }
     farewell.withLock { $0 = "Stopped; what is done is kept, and the same command goes on with the rest" }
   }
 

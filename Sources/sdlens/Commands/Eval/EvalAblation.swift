@@ -5,7 +5,7 @@ import SDLensDiffusion
 import SDLensStudy
 
 /// `sdlens eval ablation`: what each block carries, on `shapes`.
-struct EvalAblation: ParsableCommand {
+struct EvalAblation: ResumableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ablation",
     abstract: "What pictures of shapes lose without a block.",

@@ -6,7 +6,7 @@ import SDLensSparse
 import SDLensStudy
 
 /// `sdlens eval steering`: whether features that tell a value also make it, on `shapes`.
-struct EvalSteering: ParsableCommand {
+struct EvalSteering: ResumableCommand {
   static let configuration = CommandConfiguration(
     commandName: "steering",
     abstract: "Whether features that tell a factor of shapes change it.",

@@ -6,7 +6,7 @@ import SDLensSparse
 import SDLensStudy
 
 /// `sdlens eval truth`: features against the known factors of `shapes`.
-struct EvalTruth: ParsableCommand {
+struct EvalTruth: ResumableCommand {
   static let configuration = CommandConfiguration(
     commandName: "truth",
     abstract: "How well single features tell the factors of shapes.",

@@ -21,11 +21,13 @@ public struct MetricCommand<M: Metric>: ParsableCommand {
   public func run() throws { try options.measure([M.self], as: M.name) }
 }
 
+extension MetricCommand: ResumableCommand {}
+
 /// The command of a metric of which only the type is known.
 func metricCommand<M: Metric>(_ metric: M.Type) -> any ParsableCommand.Type { MetricCommand<M>.self }
 
 /// `sdlens eval all`.
-struct EvalAll: ParsableCommand {
+struct EvalAll: ResumableCommand {
   static let configuration = CommandConfiguration(
     commandName: "all", abstract: "Every number of the paper, in its tables.",
     discussion: """

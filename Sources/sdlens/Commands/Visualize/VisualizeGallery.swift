@@ -5,7 +5,7 @@ import SDLensDiffusion
 import SDLensStudy
 
 /// `sdlens visualize gallery`.
-struct VisualizeGallery: ParsableCommand {
+struct VisualizeGallery: ResumableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gallery",
     abstract: "A page with a card for every feature, to be looked through in a browser.",
@@ -90,7 +90,6 @@ struct VisualizeGallery: ParsableCommand {
     let identity = found[block]!.identity
     let name = "\(block)-\(identity.name.replacing("/", with: "-"))-\(identity.fingerprint.prefix(8))"
     let output = output ?? "\(workspace.place.pictures)/gallery-\(name)"
-    Interruption.workCanGoOn()
     progress.count(to: chosen.count, unit: "cards")
     let outcome = try gallery.write(chosen, to: output) { progress.advance("making cards", by: $0) }
     progress.note("Cards made: \(outcome.made), there already: \(outcome.kept)")
