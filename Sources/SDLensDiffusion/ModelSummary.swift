@@ -68,15 +68,9 @@ public struct ModelSummary: Sendable, Encodable {
     pictureSize = latentSize * decoder.factor
     tokens = try TextEncoderConfig(folder.config("text_encoder")).positions
     contextWidth = unet.contextWidth
-    parts = try [
-      ("text_encoder", TextEncoder.unusedWeights(projected: false)),
-      ("text_encoder_2", TextEncoder.unusedWeights(projected: true)),
-      ("unet", []),
-      ("vae", Decoder.unusedWeights),
-    ].map { try Part(name: $0, folder.weights($0).entries(ignoring: $1)) }
-    // The weights of one part at a time, where they lie in their files, and maps of the decoder's widest stage.
-    let map = pictureSize * pictureSize * (decoder.widths.prefix(2).max() ?? 0) * 4
-    memory = max(parts[0].bytes + parts[1].bytes, parts[2].bytes, parts[3].bytes + 2 * map) + 3 * map
+    let entries = try folder.entries()
+    parts = entries.map { Part(name: $0, $1) }
+    memory = ModelMemory(name, entries, decoder).estimate(height: pictureSize, width: pictureSize)
     blocks = BlockName.all.map { block in
       Block(
         name: block.description, path: block.path, width: unet.widths[block.level],

@@ -20,6 +20,10 @@ import Testing
     "\(program) train-sae --model '\(Command.tinyModel)' --store store/activations/s --block mid.0 --features 24 --k 3 "
     + "--batch 32 --aux-k 8 --dead-after 500 --log-every 1"
 
+  /// What a group cannot hold may go there.
+  private static let hasSwap =
+    ((try? String(contentsOfFile: "/proc/swaps", encoding: .utf8)) ?? "").split(separator: "\n").count > 1
+
   // MARK: Several processes
 
   @Test func partsStartedTogether() throws {
@@ -86,6 +90,56 @@ import Testing
   func otherLimitsEndToo(limit: String) throws {
     let outcome = try shell("\(limit); timeout -s KILL 60 \(Self.generate)", in: folder)
     #expect(outcome.status == 0 || outcome.status == 1, "\(outcome)")
+  }
+
+  /// Nothing is computed that surely has no room in the end.
+  @Test(
+    arguments: [
+      "generate --prompt x --output p.png", "visualize blocks --output p.png", "collect --images --limit 1",
+    ],
+    [
+      ("v", "4110 MiB of memory for its weights and", " MiB of addresses ('ulimit -v' shows the limit)"),
+      ("d", "4096 MiB of memory for", " MiB ('ulimit -d' shows the limit)"),
+    ])
+  func aPictureWithoutRoomIsRefusedAtOnce(
+    command: String, limit: (letter: String, needed: String, name: String)
+  ) throws {
+    let outcome = try shell(
+      "ulimit -\(limit.letter) 3000000; timeout -s KILL 60 \(Self.program) \(command) --quiet --size 4096",
+      in: folder)
+    #expect(outcome.status == 1 && outcome.out == "", "\(outcome)")
+    let parts = [
+      "Error: 'shapes' needs at least \(limit.needed) a picture of 4096 × 4096, but this process can get only ",
+      limit.name
+        + "; choose a smaller --size or a model with float16 weights, or run it where there is more; 'sdlens info' says "
+        + "what a model takes\n",
+    ]
+    #expect(outcome.err.hasPrefix(parts[0]) && outcome.err.hasSuffix(parts[1]), "\(outcome.err)")
+    // What is left of 2930 MiB.
+    let left = Int(outcome.err.dropFirst(parts[0].count).dropLast(parts[1].count))
+    #expect((1000..<2930).contains(left ?? 0), "\(outcome.err)")
+    #expect(try folder.contents == ["prompts.txt"])
+  }
+
+  /// Where weights do not fit, they are read again and again; where a picture does not, there is none.
+  @Test(.enabled(if: canMount && !ProcessTests.hasSwap)) func theMemoryOfAGroupIsLookedAt() throws {
+    let outcome = try shell(
+      """
+      mount -t tmpfs none /sys/fs/cgroup && cd /sys/fs/cgroup && echo 1073741824 >memory.max &&
+      echo 1048576000 >memory.current && cd - >/dev/null &&
+      \(Self.program) generate --prompt x --output p.png
+      \(Self.program) generate --prompt x --output q.png --size 4096
+      """, in: folder)
+    #expect(outcome.status == 1, "\(outcome)")
+    #expect(
+      outcome.err.hasPrefix(
+        "'shapes' takes about 42 MiB of memory, but only 24 MiB are available, so that its weights are read from "
+          + "the disk again and again; close other programs\n"), "\(outcome)")
+    #expect(
+      outcome.err.contains(
+        "Error: 'shapes' needs at least 4096 MiB of memory for a picture of 4096 × 4096, but this process can get "
+          + "only "), "\(outcome)")
+    #expect(try folder.contents == ["p.png", "prompts.txt"])
   }
 
   @Test(.enabled(if: canMount)) func aQuotaDecidesTheThreads() throws {

@@ -8,13 +8,11 @@ struct OutOfMemory: UserError {
   var left: Int?
 
   var description: String {
-    "out of memory: \(Self.mebibytes(needed)) more were needed"
-      + (left.map { ", but only \(Self.mebibytes($0)) are left" } ?? Self.limit)
+    "out of memory: \(Memory.mebibytes(needed)) more were needed"
+      + (left.map { ", but only \(Memory.mebibytes($0)) are left" } ?? Self.limit)
       + "; need less with a smaller --size or --batch, fewer --threads or a model with float16 weights, or raise the "
       + "limit; 'sdlens info' says what a model takes"
   }
-
-  private static func mebibytes(_ bytes: Int) -> String { "\(max(0, bytes + (1 << 20) - 1) >> 20) MiB" }
 
   /// The limit of addresses, where one is set.
   private static var limit: String {
@@ -22,7 +20,7 @@ struct OutOfMemory: UserError {
     guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0,
       let bytes = Int(exactly: limit.rlim_cur)
     else { return "" }
-    return ", but this process may use \(mebibytes(bytes)) ('ulimit -v' shows it)"
+    return ", but this process may use \(Memory.mebibytes(bytes)) ('ulimit -v' shows it)"
   }
 
   /// Ends the program with the sentence, where no error can be thrown; half files are removed.

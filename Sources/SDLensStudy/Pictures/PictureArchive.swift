@@ -77,6 +77,7 @@ public final class PictureArchive {
     var found = paths.map { read($0, settings) }
     let missing = found.indices.filter { found[$0] == nil }
     guard !missing.isEmpty else { return found.compactMap(\.self) }
+    if loaded == nil { try ModelMemory(model).check(height: settings.height, width: settings.width) }
     let (pipeline, text) = (try parts().pipeline, try embeddings(of: prompt, settings))
     let interventions = try missing.map { index in
       try Intervention(edits[index] ?? EditList([]), dictionaries, for: pipeline, settings)

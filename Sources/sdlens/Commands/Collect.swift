@@ -116,7 +116,7 @@ struct Collect: ResumableCommand {
       picturesPerShard: shardSize)
     let job = CollectionJob(
       model: folder, prompts: list, request: request,
-      settings: try options.settings(pictureSize: folder.pictureSize),
+      settings: try options.settings(of: folder, decodes: images, progress),
       store: "\(workspace.place.activations)/\(name ?? "\(folder.folderTitle)-\(site)")",
       part: shard.flatMap(ShardSelection.init) ?? .all)
     let result = try job.run(progress)

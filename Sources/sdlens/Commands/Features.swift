@@ -73,7 +73,7 @@ struct Features: ParsableCommand {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let folder = try model.folder()
-    let settings = try options.settings(pictureSize: folder.pictureSize)
+    let settings = try options.settings(of: folder, progress)
     try Canvas.checkFonts()
     let found = try sae.dictionaries(named: block, model: folder, in: workspace, progress)
     let record = try RunRecord(

@@ -69,7 +69,8 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let folder = try model.folder()
-    let settings = try options.settings(pictureSize: folder.pictureSize)
+    let progress = Progress(quiet: quiet.quiet)
+    let settings = try options.settings(of: folder, progress)
     let edits = try EditList(ablate.unique.map { Edit(.ablate, at: $0) })
     let record = try RunRecord(of: folder, prompt: prompt, negativePrompt: negativePrompt, settings: settings)
     let place = try OutputPlace(given: output, default: Self.output, force: force.force) { name in
@@ -83,7 +84,6 @@ struct Generate: ParsableCommand {
       prompt: prompt, negativePrompt: negativePrompt, folder: folder, settings: settings, count: count,
       ablated: ablate.unique, edits: edits, cached: cache.unique, pictures: try pictureFiles(place.path),
       record: record, tensors: try tensorFiles)
-    let progress = Progress(quiet: quiet.quiet)
     let result = try job.run(progress) { picture in if !report.json { try Output.print(picture.path) } }
     if report.json { try Output.print(json: result) }
   }

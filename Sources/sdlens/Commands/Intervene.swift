@@ -54,7 +54,7 @@ struct Intervene: ParsableCommand {
     let blocks = Set(needed + (edits.feature.isEmpty && !edits.reconstruct ? [] : [block])).sorted()
     let dictionaries = try sae.dictionaries(of: blocks, model: folder, in: workspace, progress)
     try saved?.check(dictionaries, path: edits.edit ?? "")
-    var settings = try options.settings(pictureSize: folder.pictureSize)
+    var settings = try options.settings(of: folder, progress)
     let prompt = try prompt ?? defaultPrompt(dictionaries[block], &settings, progress)
     let record = try RunRecord(
       of: folder, prompt: prompt, settings: settings, dictionaries: dictionaries, request: OutputPlace.request

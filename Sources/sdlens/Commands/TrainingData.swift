@@ -47,8 +47,7 @@ struct TrainingData {
   /// Vectors made on the way; blocks whose maps are of one size share what is made.
   func streamed(_ blocks: [BlockName], buffer: Int) throws -> [[Source]] {
     let list = try prompts.list(of: model, limit: limit, progress)
-    let size = try model.pictureSize
-    let settings = try RunSettings(seed: seed, height: size, width: size)
+    let settings = try settings()
     return try Dictionary(grouping: blocks, by: \.level).values.sorted { $0[0].level < $1[0].level }.map {
       blocks in
       let collector = try Collector(model, prompts: list, Collector.Request(blocks: blocks), settings)
@@ -67,14 +66,21 @@ struct TrainingData {
       of: model, limit: limit ?? (prompts.prompts == nil ? Self.defaultLimit : nil), progress)
     let all = BlockName.all.filter { BlockName.studied.contains($0) || blocks.contains($0) }
     let others = all.filter { !BlockName.studied.contains($0) }.map { "-\($0)" }.joined()
-    let size = try model.pictureSize
     let store = "\(workspace.place.activations)/\(model.folderTitle)-update\(others)-\(list.prompts.count)"
     if !FileManager.default.fileExists(atPath: store) {
       progress.note("Nothing suitable is collected yet; recording \(list.prompts.count) prompts first")
     }
     let job = CollectionJob(
       model: model, prompts: list, request: Collector.Request(blocks: all),
-      settings: try RunSettings(seed: seed, height: size, width: size), store: store)
+      settings: try settings(), store: store)
     return try ActivationStore(job.run(progress).store)
+  }
+
+  /// One step at the model's own size, for which there is memory.
+  private func settings() throws -> RunSettings {
+    let size = try model.pictureSize
+    let settings = try RunSettings(seed: seed, height: size, width: size)
+    try progress.checkMemory(of: model, settings, decodes: false)
+    return settings
   }
 }

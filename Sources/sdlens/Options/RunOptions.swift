@@ -46,10 +46,31 @@ struct RunOptions: ParsableArguments {
     }
   }
 
+  /// The settings of a run of a model, for which there is memory.
+  ///
+  /// - Parameter decodes: whether it makes pictures.
+  /// - Throws: `BadSetting`, `TooLittleMemory`, and what is wrong with the model.
+  func settings(of model: ModelFolder, decodes: Bool = true, _ progress: Progress) throws -> RunSettings {
+    let settings = try settings(pictureSize: model.pictureSize)
+    try progress.checkMemory(of: model, settings, decodes: decodes)
+    return settings
+  }
+
   /// The settings of a run of a model whose own pictures have `pictureSize`.
-  func settings(pictureSize: Int) throws -> RunSettings {
+  private func settings(pictureSize: Int) throws -> RunSettings {
     try RunSettings(
       seed: seed, steps: steps, guidance: guidance, height: height ?? size ?? pictureSize,
       width: width ?? size ?? pictureSize)
+  }
+}
+
+extension Progress {
+  /// Refuses a run that surely has no room in memory, and says when it will be slow.
+  ///
+  /// - Throws: `TooLittleMemory`, and what is wrong with the model.
+  func checkMemory(of model: ModelFolder, _ settings: RunSettings, decodes: Bool = true) throws {
+    let memory = try ModelMemory(model)
+    try memory.check(height: settings.height, width: settings.width, decodes: decodes)
+    if let slow = memory.note(height: settings.height, width: settings.width) { note(slow) }
   }
 }

@@ -32,7 +32,7 @@ struct FigureJob {
   ) throws {
     (self.shared, self.progress) = (shared, progress)
     folder = try shared.model.folder()
-    settings = try shared.options.settings(pictureSize: folder.pictureSize)
+    settings = try shared.options.settings(of: folder, progress)
     let found = try dictionaries(folder)
     record = try RunRecord(of: folder, settings: settings, dictionaries: found, request: OutputPlace.request)
     path = try FigureOptions.path(shared.figure.output, name, shared.workspace, shared.force.force, record)

@@ -75,7 +75,7 @@ struct VisualizeGallery: ResumableCommand {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let folder = try model.folder()
-    let settings = try options.settings(pictureSize: folder.pictureSize)
+    let settings = try options.settings(of: folder, progress)
     let found = try sae.dictionaries(of: [block], model: folder, in: workspace, progress)
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: found)

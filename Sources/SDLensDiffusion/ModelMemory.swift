@@ -1,0 +1,89 @@
+import SDLensCore
+
+/// The memory that runs of a model take, in bytes.
+public struct ModelMemory: Sendable {
+  /// The weights of both text encoders, of the U-net and of the VAE, where they lie in their files.
+  let text, unet, vae: Int
+  private let model: String
+  private let widths: [Int]
+
+  /// Reads the settings and the headers of the weight files.
+  public init(_ folder: ModelFolder) throws {
+    self.init(folder.name, try folder.entries(), try DecoderConfig(folder.config("vae")))
+  }
+
+  /// - Parameter parts: as `ModelFolder.entries` gives them.
+  init(_ model: String, _ parts: [(name: String, entries: [Safetensors.Entry])], _ decoder: DecoderConfig) {
+    let bytes = parts.map { $0.entries.reduce(0) { $0 + $1.range.count } }
+    (text, unet, vae) = (bytes[0] + bytes[1], bytes[2], bytes[3])
+    (self.model, widths) = (model, decoder.widths)
+  }
+
+  /// A map of the decoder's widest stage that has the size of the picture.
+  private func map(_ height: Int, _ width: Int) -> Int { height * width * (widths.prefix(2).max() ?? 0) * 4 }
+
+  /// What one picture takes, about: the weights of one part at a time, and maps.
+  public func estimate(height: Int, width: Int) -> Int {
+    let map = map(height, width)
+    return max(text, unet, vae + 2 * map) + 3 * map
+  }
+
+  /// Refuses a run that surely has no room, before anything is computed.
+  ///
+  /// U-net and VAE are mapped together, and the last convolution of the decoder reads one map and writes another.
+  ///
+  /// - Parameter decodes: whether the run makes pictures; recording alone does not.
+  /// - Throws: `TooLittleMemory`.
+  public func check(height: Int, width: Int, decodes: Bool = true) throws {
+    let maps = decodes ? 2 * map(height, width) : 0
+    let picture = "a picture of \(width) × \(height)"
+    for (needed, what, left, limit) in [
+      (
+        unet + vae + maps, "its weights" + (decodes ? " and \(picture)" : ""), Memory.addressesLeft,
+        " of addresses ('ulimit -v' shows the limit)"
+      ),
+      (maps, picture, Memory.dataLeft, " ('ulimit -d' shows the limit)"),
+      (maps, picture, Memory.limit, ""),
+    ] {
+      guard let left, needed > left else { continue }
+      throw TooLittleMemory(model: model, what: what, needed: needed, left: left, limit: limit)
+    }
+  }
+
+  /// Says when a run will work, but slowly: what is read of the weights is dropped and read again.
+  public func note(height: Int, width: Int) -> String? {
+    let (needed, available) = (estimate(height: height, width: width), Memory.available)
+    guard needed > available else { return nil }
+    return
+      "'\(model)' takes about \(Memory.mebibytes(needed)) of memory, but only \(Memory.mebibytes(available)) are "
+      + "available, so that its weights are read from the disk again and again; close other programs"
+  }
+}
+
+extension ModelFolder {
+  /// The parts with weights in the order in which they run, and what the headers say of what is read of each.
+  func entries() throws -> [(name: String, entries: [Safetensors.Entry])] {
+    try [
+      ("text_encoder", TextEncoder.unusedWeights(projected: false)),
+      ("text_encoder_2", TextEncoder.unusedWeights(projected: true)),
+      ("unet", []),
+      ("vae", Decoder.unusedWeights),
+    ].map { ($0, try weights($0).entries(ignoring: $1)) }
+  }
+}
+
+/// A run that has no room.
+public struct TooLittleMemory: UserError {
+  let model: String
+  let what: String
+  let needed: Int
+  let left: Int
+  /// Behind what is left: which limit it is.
+  let limit: String
+  /// The model, what it needs, what there is, and what to do.
+  public var description: String {
+    "'\(model)' needs at least \(Memory.mebibytes(needed)) of memory for \(what), but this process can get only "
+      + "\(Memory.mebibytes(left))\(limit); choose a smaller --size or a model with float16 weights, or run it where there is "
+      + "more; 'sdlens info' says what a model takes"
+  }
+}
