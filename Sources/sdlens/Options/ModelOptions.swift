@@ -7,8 +7,8 @@ import SDLensDiffusion
 struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A folder in diffusers layout, a Hugging Face id in the local cache, or 'shapes', the embedded one. "
-        + "(default: $SDLENS_MODEL, else shapes)",
+      "A folder in diffusers layout, a Hugging Face id in the local cache (ID@REVISION for one revision), or "
+        + "'shapes', the embedded one. (default: $SDLENS_MODEL, else shapes)",
       valueName: "folder|id"), completion: .directory)
   var model: String?
 
