@@ -67,13 +67,19 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 
-// The fuzz targets need libFuzzer and the flags of `Scripts/fuzz`.
-if let runtime = Context.environment["SDLENS_FUZZER"] {
+// The fuzz targets need libFuzzer and the flags of `Scripts/fuzz`; to them the program is a library.
+if let runtime = Context.environment["SDLENS_FUZZER"],
+  let program = package.targets.firstIndex(where: { $0.name == "sdlens" })
+{
+  package.products.removeAll { $0.name == "sdlens" }
+  package.targets[program] = .target(
+    name: "sdlens", dependencies: package.targets[program].dependencies,
+    swiftSettings: [.unsafeFlags(["-Xfrontend", "-entry-point-function-name", "-Xfrontend", "sdlens_main"])])
   package.targets += [
     .systemLibrary(name: "CFuzzer", path: "Fuzz/CFuzzer"),
     .executableTarget(
       name: "sdlens-fuzz",
-      dependencies: ["CFuzzer", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy"],
+      dependencies: ["CFuzzer", "sdlens", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy"],
       path: "Fuzz/sdlens-fuzz", linkerSettings: [.unsafeFlags([runtime, "-lstdc++"])]),
   ]
 }

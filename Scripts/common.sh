@@ -43,3 +43,9 @@ build() {
     fail "there are warnings"
   fi
 }
+
+# The library of libFuzzer of this toolchain; nothing, where it has none.
+libfuzzer() {
+  find "$(dirname "$(readlink -f "$(command -v swiftc)")")/../lib/clang" \
+    -name "libclang_rt.fuzzer_no_main*$(uname -m)*.a" 2>/dev/null | head -1
+}

@@ -33,7 +33,7 @@ let coreTargets = [
     [#"{"metadata": {"total_size": 8}, "weight_map": {"a.b": "model-1.safetensors", "c": "../x"}}"#],
     prepare: { folder in
       { bytes in
-        try folder.write(bytes, to: "model.safetensors.index.json")
+        folder.write(bytes, to: "model.safetensors.index.json")
         _ = try WeightFile(folder: folder.path, name: "model")
       }
     }),

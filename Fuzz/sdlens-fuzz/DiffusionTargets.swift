@@ -3,10 +3,36 @@ import SDLensCore
 
 /// Tokenizers and the configurations of a model.
 let diffusionTargets = [
-  tokenizer("tokenizer-vocabulary", "vocab.json"),
-  tokenizer("tokenizer-merges", "merges.txt"),
-  tokenizer("tokenizer-config", "tokenizer_config.json"),
-  tokenizer("tokenizer-special", "special_tokens_map.json"),
+  FuzzTarget(
+    "tokenizer-vocabulary", [.file(tiny + "/tokenizer/vocab.json")], file: "vocab.json",
+    in: tiny + "/tokenizer"
+  ) { folder in
+    _ = try Vocabulary(TokenizerFiles(folder: folder)).text([0, 9], added: [:])
+  },
+  FuzzTarget(
+    "tokenizer-merges", [.file(tiny + "/tokenizer/merges.txt"), "#version: 0.2\nt h\r\nth e</w>\n"],
+    prepare: { folder in
+      try folder.copy(tiny + "/tokenizer")
+      let files = try TokenizerFiles(folder: folder.path)
+      let vocabulary = try Vocabulary(files)
+      return { bytes in
+        folder.write(bytes, to: "merges.txt")
+        _ = try BytePairs(files, vocabulary).merged(Array(0..<64) + Array(0..<64))
+      }
+    }),
+  FuzzTarget("tokenizer-json", [wholeTokenizer], file: "tokenizer.json") { path, folder in
+    Array("{}".utf8).withUnsafeBytes { folder.write($0, to: "tokenizer_config.json") }
+    _ = try Tokenizer(folder: folder.path)("the red house <x> éà 猫").removed
+  },
+  settings(
+    "tokenizer-config", "tokenizer_config.json",
+    ["tokenizer", "tokenizer_2"].map { .file("\(tiny)/\($0)/tokenizer_config.json") }),
+  settings(
+    "tokenizer-special", "special_tokens_map.json",
+    ["tokenizer", "tokenizer_2"].map { .file("\(tiny)/\($0)/special_tokens_map.json") } + [
+      #"{"additional_special_tokens": ["<x>", {"content": "<y>", "lstrip": true}], "unk_token": "<|endoftext|>"}"#
+    ]),
+  settings("tokenizer-added", "added_tokens.json", [#"{"<x>": 1000, "<y>": 1001}"#]),
   FuzzTarget(
     "tokenizer-text", ["A red house,  it's <|endoftext|>", "\u{1F469}\u{200D}\u{1F680} café 猫 &amp;lt; 12"],
     prepare: { _ in
@@ -39,14 +65,32 @@ let diffusionTargets = [
   },
 ]
 
-/// A file of a tokenizer whose other files are as they should be.
-private func tokenizer(_ name: String, _ file: String) -> FuzzTarget {
-  FuzzTarget(
-    name, [.file("\(tiny)/tokenizer/\(file)"), .file("\(tiny)/tokenizer_2/\(file)")], file: file,
-    in: tiny + "/tokenizer"
-  ) {
-    folder in
-    let tokens = try Tokenizer(folder: folder)("a red house <|endoftext|> éà 猫")
-    _ = tokens.removed
+/// A file of a tokenizer whose vocabulary and merges are as they should be, and read once; `special_tokens_map.json` and
+/// `added_tokens.json` count where the configuration does not list the tokens.
+private func settings(_ name: String, _ file: String, _ seeds: [Seed]) -> FuzzTarget {
+  FuzzTarget(name, seeds) { folder in
+    try folder.copy(tiny + "/tokenizer", ["vocab.json", "merges.txt"])
+    Array("{}".utf8).withUnsafeBytes { folder.write($0, to: "tokenizer_config.json") }
+    let files = try TokenizerFiles(folder: folder.path)
+    let vocabulary = try Vocabulary(files)
+    let pairs = try BytePairs(files, vocabulary)
+    return { bytes in
+      folder.write(bytes, to: file)
+      let tokenizer = try Tokenizer(TokenizerFiles(folder: folder.path), vocabulary, pairs)
+      precondition(tokenizer("a red house <|endoftext|> éà 猫 <x>").ids.count == tokenizer.length)
+    }
   }
+}
+
+/// `tokenizer.json` with the tokens of all bytes, two merges and an added token.
+private let wholeTokenizer = Seed {
+  let letters = ByteAlphabet.letters.map { String($0) }
+  let tokens = letters + letters.map { $0 + "</w>" } + ["th", "the</w>"]
+  let vocabulary = tokens.enumerated().map { "\(JSONValue.string($1)): \($0)" }.joined(separator: ", ")
+  return Array(
+    """
+    {"added_tokens": [{"id": 514, "content": "<x>", "single_word": false, "lstrip": false, "rstrip": false,
+    "normalized": false, "special": true}], "model": {"type": "BPE", "vocab": {\(vocabulary)},
+    "merges": [["t", "h"], "th e</w>"]}}
+    """.utf8)
 }

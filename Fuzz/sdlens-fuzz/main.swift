@@ -10,7 +10,7 @@ import Foundation
 import SDLensCore
 
 let arguments = CommandLine.arguments
-let targets = coreTargets + sparseTargets + diffusionTargets + studyTargets
+let targets = coreTargets + sparseTargets + diffusionTargets + studyTargets + commandTargets
 
 func stop(_ message: String) -> Never {
   FileHandle.standardError.write(Data((message + "\n").utf8))
@@ -31,7 +31,9 @@ switch arguments.dropFirst().first {
 case "--list": for target in targets { print(target.name) }
 case "--seeds" where arguments.count == 4:
   for (index, seed) in named(arguments[2]).seeds.enumerated() {
-    try Data(seed.bytes()).write(to: URL(fileURLWithPath: "\(arguments[3])/seed-\(index)"))
+    // libFuzzer cuts longer ones, which nothing reads then.
+    guard case let bytes = try seed.bytes(), bytes.count <= 1 << 14 else { continue }
+    try Data(bytes).write(to: URL(fileURLWithPath: "\(arguments[3])/seed-\(index)"))
   }
 default:
   let target = named(arguments.dropFirst().first)

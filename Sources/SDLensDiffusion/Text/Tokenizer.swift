@@ -30,14 +30,18 @@ public struct Tokenizer: Sendable {
   /// - Throws: `FileError`, `MalformedFile`, `VocabularyError`, and the errors of `ConfigFile`.
   public init(folder: String) throws {
     let files = try TokenizerFiles(folder: folder)
-    length = try files.config.int("model_max_length", in: 3...1 << 16, default: 77)
     let vocabulary = try Vocabulary(files)
-    pairs = try BytePairs(files, vocabulary)
+    try self.init(files, vocabulary, BytePairs(files, vocabulary))
+  }
+
+  /// Reads what the files say beside vocabulary and merges.
+  init(_ files: TokenizerFiles, _ vocabulary: Vocabulary, _ pairs: BytePairs) throws {
+    length = try files.config.int("model_max_length", in: 3...1 << 16, default: 77)
     added = try AddedTokens(
       files, roles: Self.roles,
       vocabulary: (vocabulary.path, vocabulary.count, { vocabulary[String(decoding: $0, as: UTF8.self)] }),
       clean: TextCleaning.clean)
-    self.vocabulary = vocabulary
+    (self.vocabulary, self.pairs) = (vocabulary, pairs)
     (start, end) = (added.roles["bos_token"] ?? 0, added.roles["eos_token"] ?? 0)
     padding = added.roles["pad_token"] ?? 0
   }

@@ -9,7 +9,7 @@ public enum FeatureChoice: Sendable, Equatable, CustomStringConvertible {
   case random(Int)
   case list([Int])
 
-  /// Reads a choice as it is written on a command line; nil for anything else.
+  /// Reads a choice as it is written on a command line; nil for anything else, and for more than 2²⁰ numbers.
   public init?(_ text: String) {
     if text == "alive" {
       self = .alive
@@ -20,11 +20,14 @@ public enum FeatureChoice: Sendable, Equatable, CustomStringConvertible {
       self = .random(count)
     } else {
       var numbers: Set<Int> = []
+      var count = 0
       for part in text.split(separator: ",", omittingEmptySubsequences: false) {
         let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
         guard 1...2 ~= ends.count, let first = ends[0], let last = ends[ends.count - 1], 0 <= first,
           first <= last, last < 1 << 24
         else { return nil }
+        count += last - first + 1
+        guard count <= 1 << 20 else { return nil }
         numbers.formUnion(first...last)
       }
       self = .list(numbers.sorted())
