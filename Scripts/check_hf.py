@@ -3,9 +3,10 @@
 
     check_hf.py .build/release/sdlens
 
-The hub serves the embedded model as any model in diffusers layout, its CLIP as any other, with files beside them that
-nobody should fetch. After each command all files must be in the cache that are needed and none of those that are not;
-then `sdlens` must find the model there: `info` and a picture. `hf` (pip install huggingface_hub) lies beside the Python
+The hub serves the embedded model as any model in diffusers layout, its CLIP as any other, and a dictionary that is
+trained first in the layout of sdxl-unbox, with files beside them that nobody should fetch. After each command all files
+must be in the cache that are needed and none of those that are not; then `sdlens` must find the model there (`info` and
+a picture), or the dictionary (`features`). `hf` (pip install huggingface_hub) lies beside the Python
 that runs this, or in the path.
 """
 
@@ -28,6 +29,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REVISION = "v1.0"
 # Files of published repositories that a download should leave where they are.
 UNWANTED = ["sd_xl_turbo_1.0.safetensors", "unet/model.onnx_data", "pytorch_model.bin", "tf_model.h5", "README.md"]
+# The folders of a repository of dictionaries: the paper's own, an earlier step of it, and another.
+PAPERS = "unet.mid_block.attentions.0_k10_hidden5120_auxk256_bs4096_lr0.0001"
+DICTIONARIES = [f"{PAPERS}/final", f"{PAPERS}/4096", f"{PAPERS.replace('_k10_', '_k20_')}/final"]
 
 
 class Hub(http.server.ThreadingHTTPServer):
@@ -89,7 +93,10 @@ def main() -> int:
     hf = str(beside) if beside.exists() else shutil.which("hf")
     if hf is None:
         parser.error("there is no 'hf'; install it with: pip install huggingface_hub")
-    failures = [problem for command in commands(sdlens) for problem in check(command, hf, sdlens)]
+    with tempfile.TemporaryDirectory() as workplace:
+        failures = [
+            problem for command in commands(sdlens, workplace)
+            for problem in check(command, hf, sdlens, Path(workplace) / "dictionary")]
     for problem in failures:
         print(f"FAILED: {problem}")
     return 1 if failures else 0
@@ -105,34 +112,47 @@ def model_files(sdlens: Path, part: str = "") -> dict[str, Path | None]:
     return {**{name: None for name in UNWANTED}, **paths}
 
 
-def commands(sdlens: Path) -> list[str]:
-    """Those of README.md, and those that the program prints for models that are not there."""
+def dictionary_files(dictionary: Path, has_all: bool) -> tuple[dict[str, Path | None], set[str]]:
+    """Path in the repository → file, and those that nobody should fetch: all but the paper's own, unless all are meant."""
+    folders = {folder: {f"{folder}/{path.name}": path for path in dictionary.iterdir()} for folder in DICTIONARIES}
+    files = {name: path for folder in folders.values() for name, path in folder.items()}
+    return files, set() if has_all else set(files) - set(folders[DICTIONARIES[0]])
+
+
+def commands(sdlens: Path, folder: str) -> list[str]:
+    """Those of README.md, and those that the program prints for what is not there; leaves a dictionary in the folder."""
     found = re.findall(r"`(hf download [^`]+ [^`]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert found, "README.md names no download"
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "HOME": folder, "HF_HOME": f"{folder}/hf"}
-        run = ["train-sae", "--block", "mid.0", "--limit", "200", "--features", "32", "--steps", "20", "--quiet"]
-        subprocess.run([sdlens, *run], env=environment, cwd=folder, check=True, capture_output=True)
-        for name in ("owner/name", f"owner/name@{REVISION}"):
-            evaluation = ["eval", "all", "--block", "mid.0", "--quiet"]
-            for arguments in (
-                ["generate", "--prompt", "x", "--model", name],
-                [*evaluation, "--clip", name],
-                [*evaluation, "--sentences", name],
-            ):
-                run = subprocess.run([sdlens, *arguments], env=environment, cwd=folder, capture_output=True, text=True)
-                printed = re.findall(r"download it with: (hf download .*)", run.stderr)
-                assert printed, f"sdlens {shlex.join(arguments)} names no download: {run.stderr}"
-                found += printed
+    environment = {**os.environ, "HOME": folder, "HF_HOME": f"{folder}/hf"}
+    run = ["train-sae", "--block", "mid.0", "--limit", "200", "--features", "32", "--steps", "20", "--quiet"]
+    trained = subprocess.run([sdlens, *run], env=environment, cwd=folder, check=True, capture_output=True, text=True)
+    run = ["convert", trained.stdout.strip(), "dictionary", "--to", "sdxl-unbox"]
+    subprocess.run([sdlens, *run], cwd=folder, check=True, capture_output=True)
+    measure = ["eval", "all", "--block", "mid.0", "--quiet"]
+    for name in ("owner/name", f"owner/name@{REVISION}"):
+        for arguments in (
+            ["generate", "--prompt", "x", "--model", name],
+            [*measure, "--clip", name],
+            [*measure, "--sentences", name],
+            *([["features", "--prompt", "x", "--block", "mid.0", "--sae", name]] if "@" not in name else []),
+        ):
+            run = subprocess.run([sdlens, *arguments], env=environment, cwd=folder, capture_output=True, text=True)
+            printed = re.findall(r"download it with: (hf download .*)", run.stderr)
+            assert printed, f"sdlens {shlex.join(arguments)} names no download: {run.stderr}"
+            found += printed
     return list(dict.fromkeys(found))
 
 
-def check(command: str, hf: str, sdlens: Path) -> list[str]:
+def check(command: str, hf: str, sdlens: Path, dictionary: Path) -> list[str]:
     """Runs a command and says what is wrong with what it fetched."""
     words = shlex.split(command)
     is_pipeline = any("fp16" in word for word in words)
+    is_dictionary = "--include" not in words or any("final" in word for word in words)
     name = words[2] + (f"@{words[words.index('--revision') + 1]}" if "--revision" in words else "")
-    files = model_files(sdlens, "" if is_pipeline else "clip")
+    if is_dictionary:
+        files, unwanted = dictionary_files(dictionary, has_all="--include" not in words)
+    else:
+        files, unwanted = model_files(sdlens, "" if is_pipeline else "clip"), set(UNWANTED)
     hub = Hub(files)
     with tempfile.TemporaryDirectory() as folder:
         environment = {
@@ -144,14 +164,18 @@ def check(command: str, hf: str, sdlens: Path) -> list[str]:
             return [f"{command}: {run.stderr.strip().splitlines()[-1:]}"]
         snapshot = Path(folder) / "hf" / "hub" / f"models--{words[2].replace('/', '--')}" / "snapshots" / COMMIT
         present = {str(path.relative_to(snapshot)) for path in snapshot.rglob("*") if path.is_file()}
-        wanted = {path for path in files if path not in UNWANTED and not path.endswith(".md")}
+        wanted = {path for path in files if path not in unwanted and not path.endswith(".md")}
         problems = [f"{command}: does not fetch {path}" for path in sorted(wanted - present)]
-        problems += [f"{command}: fetches {path}" for path in sorted(present & set(UNWANTED))]
+        problems += [f"{command}: fetches {path}" for path in sorted(present & unwanted)]
+        uses = []
         if is_pipeline:
-            for arguments in (["info", "--model", name], ["generate", "--prompt", "a red circle", "--model", name, "--quiet"]):
-                run = subprocess.run([sdlens, *arguments], env=environment, cwd=folder, capture_output=True, text=True)
-                if run.returncode:
-                    problems.append(f"sdlens {shlex.join(arguments)}: {run.stderr.strip()}")
+            uses = [["info", "--model", name], ["generate", "--prompt", "a red circle", "--model", name, "--quiet"]]
+        if is_dictionary:
+            uses = [["features", "--prompt", "a red circle", "--block", "mid.0", "--sae", name, "--quiet"]]
+        for arguments in uses:
+            run = subprocess.run([sdlens, *arguments], env=environment, cwd=folder, capture_output=True, text=True)
+            if run.returncode:
+                problems.append(f"sdlens {shlex.join(arguments)}: {run.stderr.strip()}")
         print(f"{'ok    ' if not problems else 'FAILED'} {command}: {len(present)} files")
         return problems
 

@@ -18,7 +18,8 @@ let commandTargets = [
       precondition(SDLensCore.Seed(seed.description) == seed)
       do { try seed.check(1000) } catch let problem as SeedsEnd { _ = problem.description }
     }
-    if let choice = FeatureChoice(text), choice.description.utf8.count < 4096 {
+    if let choice = FeatureChoice(text) {
+      if case .list(let numbers) = choice, numbers.count > 100 { return }
       precondition(FeatureChoice(choice.description) == choice)
     }
     if let part = ShardSelection(text) { precondition(1...part.parts ~= part.part) }

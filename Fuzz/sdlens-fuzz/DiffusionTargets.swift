@@ -42,23 +42,22 @@ let diffusionTargets = [
         precondition(tokens.ids.count == tokenizer.length)
       }
     }),
-  FuzzTarget("unet-config", [.file(tiny + "/unet/config.json")], file: "config.json") { path, _ in
-    _ = try UNetConfig(ConfigFile(path))
+  FuzzTarget.config("unet-config", [.file(tiny + "/unet/config.json")]) {
+    _ = try UNetConfig($0)
   },
-  FuzzTarget("vae-config", [.file(tiny + "/vae/config.json")], file: "config.json") { path, _ in
-    _ = try DecoderConfig(ConfigFile(path)).factor
+  FuzzTarget.config("vae-config", [.file(tiny + "/vae/config.json")]) {
+    _ = try DecoderConfig($0).factor
   },
-  FuzzTarget(
-    "scheduler-config", [.file(tiny + "/scheduler/scheduler_config.json")], file: "scheduler_config.json"
-  ) { path, _ in
-    for steps in [1, 4, 50] { _ = try Scheduler(ConfigFile(path), steps: steps) }
+  FuzzTarget.config(
+    "scheduler-config", [.file(tiny + "/scheduler/scheduler_config.json")]
+  ) {
+    for steps in [1, 4, 50] { _ = try Scheduler($0, steps: steps) }
   },
-  FuzzTarget(
+  FuzzTarget.config(
     "text-encoder-config",
-    [.file(tiny + "/text_encoder/config.json"), .file(tiny + "/text_encoder_2/config.json")],
-    file: "config.json"
-  ) { path, _ in
-    _ = try TextEncoderConfig(ConfigFile(path))
+    [.file(tiny + "/text_encoder/config.json"), .file(tiny + "/text_encoder_2/config.json")]
+  ) {
+    _ = try TextEncoderConfig($0)
   },
   FuzzTarget("block-name", ["down.2.1", "mid.0", "up_blocks.0.attentions.2"]) { bytes in
     _ = try BlockName(String(decoding: bytes, as: UTF8.self))

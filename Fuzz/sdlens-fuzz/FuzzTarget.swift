@@ -27,6 +27,16 @@ struct FuzzTarget: Sendable {
     }
   }
 
+  /// A reader of a configuration, which is parsed in memory.
+  static func config(
+    _ name: String, _ seeds: [Seed], _ read: @escaping @Sendable (ConfigFile) throws -> Void
+  ) -> FuzzTarget {
+    FuzzTarget(name, seeds) { bytes in
+      guard let text = text(bytes), case .object(let values)? = try? JSONValue(parsing: text) else { return }
+      try read(ConfigFile("config.json", values))
+    }
+  }
+
   /// A reader of a folder whose other files stay as they are in a folder of the repository.
   init(
     _ name: String, _ seeds: [Seed], file: String, in original: String,

@@ -47,14 +47,13 @@ let studyTargets = [
       let pieces = try WordPiece(folder: studyGoldens + "/sentences", length: 32)
       return { bytes in _ = pieces(String(decoding: bytes, as: UTF8.self)) }
     }),
-  FuzzTarget(
-    "preprocessor-config", [.file(studyGoldens + "/clip/preprocessor_config.json")],
-    file: "preprocessor_config.json"
-  ) { path, _ in
-    _ = try PicturePreprocessing(ConfigFile(path))
+  FuzzTarget.config(
+    "preprocessor-config", [.file(studyGoldens + "/clip/preprocessor_config.json")]
+  ) {
+    _ = try PicturePreprocessing($0)
   },
-  FuzzTarget("judge-config", [.file(studyGoldens + "/judge/config.json")], file: "config.json") { path, _ in
-    _ = try ShapesJudgeConfig(ConfigFile(path))
+  FuzzTarget.config("judge-config", [.file(studyGoldens + "/judge/config.json")]) {
+    _ = try ShapesJudgeConfig($0)
   },
 ]
 

@@ -19,18 +19,21 @@ public enum FeatureChoice: Sendable, Equatable, CustomStringConvertible {
       guard let count = Int(text.dropFirst(7)), 1...1 << 20 ~= count else { return nil }
       self = .random(count)
     } else {
-      var numbers: Set<Int> = []
-      var count = 0
+      var ranges: [ClosedRange<Int>] = []
       for part in text.split(separator: ",", omittingEmptySubsequences: false) {
         let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
         guard 1...2 ~= ends.count, let first = ends[0], let last = ends[ends.count - 1], 0 <= first,
           first <= last, last < 1 << 24
         else { return nil }
-        count += last - first + 1
-        guard count <= 1 << 20 else { return nil }
-        numbers.formUnion(first...last)
+        ranges.append(first...last)
       }
-      self = .list(numbers.sorted())
+      guard ranges.reduce(0, { $0 + $1.count }) <= 1 << 20 else { return nil }
+      var numbers: [Int] = []
+      for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+        let next = max(range.lowerBound, (numbers.last ?? -1) + 1)
+        if next <= range.upperBound { numbers += next...range.upperBound }
+      }
+      self = .list(numbers)
     }
   }
 
