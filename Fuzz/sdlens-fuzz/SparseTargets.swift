@@ -14,7 +14,7 @@ let sparseTargets = [
   },
   // The pickle of a file whose other members are whole.
   FuzzTarget(
-    "state-dictionary", [],
+    "state-dictionary", pickles,
     prepare: { folder in
       try folder.copy(formats + "/sdxl-unbox", ["config.json"])
       let numbers = [UInt8](repeating: 1, count: 24 * 12 * 4)
@@ -51,12 +51,22 @@ let sparseTargets = [
     if manifest.shards < 64 { _ = try ActivationStore(folder.path).activations(of: "down.2.1") }
   },
   FuzzTarget(
-    "shard", [],
+    "shard", [shard],
     prepare: { folder in
       try JSON.write(manifest, to: folder("manifest.json"))
       return { bytes in
         folder.write(bytes, to: "shard-00000.safetensors")
         try read(ActivationStore(folder.path))
+      }
+    }),
+  FuzzTarget(
+    "recorded-pictures", ["{\"picture\": 3, \"prompt\": \"a red circle\"}\n"],
+    prepare: { folder in
+      try JSON.write(manifest, to: folder("activations.json"))
+      return { bytes in
+        folder.write(bytes, to: "pictures.jsonl")
+        let recorded = try RecordedPictures(in: folder.path)
+        for picture in recorded.prompts.keys { _ = try recorded.seed(of: picture) }
       }
     }),
   FuzzTarget("statistics", [.written { try counts.statistics.write(to: $0) }], file: "statistics.safetensors")
@@ -120,6 +130,17 @@ private let manifest = ActivationManifest(
   model: "m", modelFingerprint: "f", site: "update",
   blocks: [.init(name: "down.2.1", width: 6, mapHeight: 2, mapWidth: 3)], dtype: .float16, pictures: 4,
   picturesPerShard: 4, places: 2, seed: 7, steps: 2, guidance: 0, height: 16, width: 24, prompts: "p")
+
+/// Its one shard.
+private let shard = Seed {
+  let folder = try Scratch("-seed")
+  defer { folder.remove() }
+  let part = ActivationShard.Part(
+    vectors: Tensor((0..<96).map { Float($0) / 8 }, [4, 2, 2, 6]), places: (0..<16).map { $0 % 6 })
+  try ActivationShard.write(
+    0, of: manifest, ["down.2.1": part], prompts: ["a", "b", "c", "d"], in: folder.path)
+  return try Seed.file(folder("shard-00000.safetensors")).bytes()
+}
 
 /// Reads all that a store has.
 private func read(_ store: ActivationStore) throws {

@@ -29,6 +29,31 @@ let studyTargets = [
     try EditList(contentsOf: path).write(to: folder("again.json"))
     _ = try EditList(contentsOf: folder("again.json"))
   },
+  // The texts of a picture, each with the length and checksum that it needs.
+  FuzzTarget(
+    "picture-edits", [#"{"format": "sdlens-edits", "version": 1, "edits": []}"#],
+    prepare: { folder in
+      let picture = Picture(width: 1, height: 1, channels: 1, samples: [0])
+      return { bytes in
+        guard let text = text(bytes) else { return }
+        let file = try PNG.encode(picture, text: [PNGText("edits", text)])
+        file.withUnsafeBytes { folder.write($0, to: "x.png") }
+        _ = try EditList(contentsOf: folder("x.png"))
+      }
+    }),
+  FuzzTarget("results", [#"{"key": "mid.0 3", "value": [0.5, null]}"#], file: "done.jsonl") { path, _ in
+    let results = try ResultCache<[Double?]>(path)
+    _ = try results.value("mid.0 3") { [1] }
+    _ = try results.value("another") { [nil] }
+  },
+  FuzzTarget(
+    "embeddings", [embeddings],
+    prepare: { folder in
+      { bytes in
+        folder.write(bytes, to: "\(Fingerprint()).embeddings")
+        try embed(in: folder)
+      }
+    }),
   FuzzTarget("mask", pictures, file: "mask.png") { path, _ in
     _ = try Mask(contentsOf: path, picture: (8, 8), map: (2, 2))
   },
@@ -63,4 +88,19 @@ private func sentences(_ name: String, _ file: String) -> FuzzTarget {
     folder in
     _ = try WordPiece(folder: folder, length: 32)("a red house [MASK] éà 猫")
   }
+}
+
+/// Fills a file of embeddings, or what of it can be read.
+private func embed(in folder: Scratch) throws {
+  let cache = try EmbeddingCache(folder: folder.path, model: Fingerprint(), width: 2) { _ in }
+  let keys = ["a", "b"].map { EmbeddingCache.Key("text", $0.utf8) }
+  let rows = try cache.rows(keys) { Tensor(repeating: 1, [$0.count, 2]) }
+  precondition(rows.shape == [2, 2])
+}
+
+private let embeddings = Seed {
+  let folder = try Scratch("-seed")
+  defer { folder.remove() }
+  try embed(in: folder)
+  return try Seed.file(folder("\(Fingerprint()).embeddings")).bytes()
 }

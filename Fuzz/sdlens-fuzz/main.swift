@@ -32,7 +32,7 @@ case "--list": for target in targets { print(target.name) }
 case "--seeds" where arguments.count == 4:
   for (index, seed) in named(arguments[2]).seeds.enumerated() {
     // libFuzzer cuts longer ones, which nothing reads then.
-    guard case let bytes = try seed.bytes(), bytes.count <= 1 << 14 else { continue }
+    guard case let bytes = try seed.bytes(), bytes.count <= 1 << 15 else { continue }
     try Data(bytes).write(to: URL(fileURLWithPath: "\(arguments[3])/seed-\(index)"))
   }
 default:
