@@ -46,17 +46,22 @@ let commandTargets = [
       refused { try settings { $0.clipping = number } }
     }
   },
-  // Words apart by line ends, as they would come from a shell.
   FuzzTarget("command-line", commandLines) { bytes in
-    guard let text = text(bytes) else { return }
-    do {
-      let words = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-      _ = try SDLens.parseAsRoot(words)
-    } catch {
+    do { _ = try SDLens.parseAsRoot(words(bytes)) } catch {
       precondition(!SDLens.fullMessage(for: error).isEmpty, "an error without a sentence")
     }
   },
+  FuzzTarget("command-words", commandLines) { bytes in
+    let arguments = try Arguments(words(bytes), of: SDLens.self)
+    try arguments.checkEmpty()
+    _ = arguments.unknownOption()?.description
+  },
 ]
+
+/// Words that are apart by line ends, as they would come from a shell.
+private func words(_ bytes: UnsafeRawBufferPointer) -> [String] {
+  (text(bytes) ?? "").split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+}
 
 /// Expects that what is refused is refused with a sentence.
 private func refused(_ body: () throws -> some Any) {

@@ -9,14 +9,21 @@ struct Arguments {
   /// The commands that they name, from the program down.
   private let commands: [any ParsableCommand.Type]
 
-  /// Checks that the words are text, and that the commands among them exist.
+  /// Those of this process; checks that they are text, and that the commands among them exist.
   ///
   /// - Throws: `NotText`, `UnknownCommand`.
   init(of program: any ParsableCommand.Type) throws {
     // What is no text was changed on its way into `CommandLine.arguments` and the environment of Foundation.
     for index in 0..<Int(CommandLine.argc) { try Self.check(CommandLine.unsafeArgv[index], "the argument") }
     for name in Self.paths { try Self.check(getenv(name), name) }
-    words = CommandLine.arguments.dropFirst().flatMap { word in
+    try self.init(CommandLine.arguments.dropFirst(), of: program)
+  }
+
+  /// Any; checks that the commands among them exist.
+  ///
+  /// - Throws: `UnknownCommand`.
+  init(_ given: some Sequence<String>, of program: any ParsableCommand.Type) throws {
+    words = given.flatMap { word in
       word.hasPrefix("--") && word.count > 3 && word.firstIndex(of: "=") == word.indices.last
         ? [String(word.dropLast()), ""] : [word]
     }
