@@ -3,7 +3,7 @@ import SDLensCore
 /// The format of this program: `sae.json` says what it is, `sae.safetensors` has the numbers.
 ///
 /// Tensors, float32: `encoder` [n, d], `decoder` [n, d] (row ρ is the direction `f_ρ`), `pre_bias` [d],
-/// `latent_bias` [n], and where known `mean` [n], `deviation` [n] and `last_active` (I64 [n]).
+/// `latent_bias` [n], where there is no `k` `threshold` [n], and where known `mean` [n], `deviation` [n] and `last_active` (I64 [n]).
 enum OwnLayout: WritableLayout {
   static let name = "sdlens"
   static let files = ["sae.json", "sae.safetensors"]
@@ -11,7 +11,9 @@ enum OwnLayout: WritableLayout {
   private struct Config: Encodable {
     var format = "sdlens-sae"
     var version = 1
-    let k, width, features: Int
+    let k: Int?
+    let width, features: Int
+    let l0: Double?
     let block, site, model, modelFingerprint: String?
     let order: Int?
   }
@@ -25,11 +27,11 @@ enum OwnLayout: WritableLayout {
     _ = try config.int("version", in: 1...1)
     let (n, d) = (try config.int("features"), try config.int("width"))
     var tensors = try TensorTable(safetensors: folder + "/sae.safetensors")
+    let selection: Selection =
+      config["k"] == nil ? .threshold([]) : .topK(try config.k(features: n))
     var saved = SavedAutoencoder(
       SparseAutoencoder(
-        k: try config.k(features: n), encoder: try tensors.floats("encoder", [n, d]),
-        decoder: try tensors.floats("decoder", [n, d]), preBias: try tensors.floats("pre_bias", [d]),
-        latentBias: try tensors.floats("latent_bias", [n])))
+        try Parameters(features: n, width: d, selection) { try tensors.floats($0, $1) }, selection))
     try saved.takeStatistics(&tensors)
     try tensors.finish()
     saved.notes = tensors.notes
@@ -37,6 +39,7 @@ enum OwnLayout: WritableLayout {
     saved.site = try config.text("site")
     saved.model = try config.text("model")
     saved.modelFingerprint = try config.text("model_fingerprint")
+    saved.l0 = try config.l0()
     saved.order = config["order"] == nil ? nil : try config.int("order", in: 0...1 << 40)
     saved.metadata = tensors.metadata
     return saved
@@ -45,14 +48,11 @@ enum OwnLayout: WritableLayout {
   static func write(_ saved: SavedAutoencoder, to folder: String) throws {
     let sae = saved.autoencoder
     try Safetensors.write(
-      [
-        .init("encoder", sae.encoder), .init("decoder", sae.decoder), .init("pre_bias", sae.preBias),
-        .init("latent_bias", sae.latentBias),
-      ] + saved.statistics, metadata: saved.metadata, to: folder + "/sae.safetensors")
+      sae.parameters.list.map { .init($0.name, $0.tensor) } + saved.statistics, metadata: saved.metadata, to: folder + "/sae.safetensors")
     try writeJSON(
       Config(
-        k: sae.k, width: sae.width, features: sae.features, block: saved.block, site: saved.site,
-        model: saved.model, modelFingerprint: saved.modelFingerprint, order: saved.order),
+        k: sae.k, width: sae.width, features: sae.features, l0: saved.l0, block: saved.block,
+        site: saved.site, model: saved.model, modelFingerprint: saved.modelFingerprint, order: saved.order),
       to: folder + "/sae.json")
   }
 }

@@ -76,7 +76,7 @@ enum SAELensLayout: WritableLayout {
       ], to: folder + "/" + weights)
     try writeJSON(
       Config(
-        k: sae.k, dIn: sae.width, dSae: sae.features,
+        k: try saved.k(for: Self.self), dIn: sae.width, dSae: sae.features,
         metadata: Metadata(
           modelName: saved.model, hookName: saved.metadata["hook_name"] ?? saved.block)),
       to: folder + "/cfg.json")
