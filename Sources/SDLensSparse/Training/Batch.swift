@@ -33,7 +33,7 @@ struct Batch {
   /// What is minimised, without the auxiliary loss.
   struct Loss {
     /// Its value.
-    let value: Double
+    var value: Double
     /// The mean square of what all features together leave.
     let mse: Double
     /// What they leave.

@@ -21,7 +21,7 @@ public struct DictionaryState: Sendable {
   var adam: Adam
   var dead: DeadFeatures
   /// What the recipe remembers from step to step.
-  var memory: [String: Double]
+  package var memory: [String: Double]
 
   private var recipe: any Recipe.Type { settings.architecture.recipe }
 
@@ -120,6 +120,7 @@ extension DictionaryState {
     }
     var gradient = times.measure(\.gradient) { Gradient(of: parts, at: strips, sae) }
     if let threshold = loss.threshold { gradient.threshold = threshold }
+    if let frozen = settings.freeze { gradient.clear(frozen.rawValue) }
     let degrees = Double(max(1, rows - 1))
     let ratios = zip(left, total).map { 1 - $0 / degrees / ($1 / degrees + 1e-8) }
     let variance = total.reduce(0, +)
@@ -137,7 +138,6 @@ extension DictionaryState {
   /// - Throws: `TrainingError.diverged` when the loss is not finite; the parameters are then as before.
   package mutating func learn(from h: Tensor, step: Int, of total: Int, vectors: Int) throws -> StepReport {
     var derivative = derive(h)
-    if let frozen = settings.freeze { derivative.gradient.clear(frozen.rawValue) }
     let norm = times.measure(\.gradient) { derivative.gradient.project(awayFrom: autoencoder.decoder) }
     guard derivative.loss.isFinite, norm.isFinite else {
       throw TrainingError.diverged(dictionary: 0, step: step)

@@ -12,9 +12,9 @@ struct Residual {
   /// Sums over the rows, by column.
   let moments: ColumnMoments
 
-  private init(_ rows: Strips, _ entries: [Entries], nearSlopes: [Float] = []) {
+  init(_ rows: Strips, _ entries: [Entries], nearSlopes: [Float] = [], moments: ColumnMoments? = nil) {
     (self.rows, self.entries, self.nearSlopes) = (rows, entries, nearSlopes)
-    moments = ColumnMoments(rows)
+    self.moments = moments ?? ColumnMoments(rows)
   }
 
   /// What codes of few features a row leave of `target` [rows, width], with the directions of `decoder`

@@ -121,6 +121,9 @@ extension TrainingCheckpoint {
       guard member.mseScale > 0, member.mseScale.isFinite else {
         throw malformed("mseScale is \(member.mseScale)")
       }
+      for (name, value) in member.memory ?? [:] where !(value >= 0 && value.isFinite) {
+        throw malformed("'\(name)' that the recipe remembers is \(value)")
+      }
       return try DictionaryState(
         member.settings, mseScale: member.mseScale, memory: member.memory, width: header.width,
         tensor: { name, shape in

@@ -43,6 +43,12 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   /// The reconstruction loss is measured in units of the variance of so many first vectors.
   public var scaleVectors = 32_768
 
+  /// Of `matryoshka`: the numbers of features that must also do alone; absent, its own choice.
+  public var levels: [Int]?
+  /// Of `jumprelu`: the weight of the mean number of active features, in place of k as the wanted number.
+  public var l0Penalty: Double?
+  /// Of `jumprelu`: how far from a threshold an activation moves it, over the deviation of the vectors; absent, 0.05.
+  public var bandwidth: Double?
   /// What stays as it begins, for a baseline.
   public var freeze: Frozen?
 
@@ -65,7 +71,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
 
   /// What a dictionary of these settings is called: `k10-n256`.
   public var title: String {
-    (architecture == .topK ? "" : "\(architecture)-") + "k\(k)-n\(features)"
+    (architecture == .topK ? "" : "\(architecture)-") + (l0Penalty.map { "l0-\($0)" } ?? "k\(k)") + "-n\(features)"
       + (freeze.map { "-frozen-\($0.rawValue)" } ?? "")
   }
 
@@ -94,6 +100,14 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     try require("epsilon", epsilon, "above 1e-30 and at most 1") { $0 > 1e-30 && $0 <= 1 }
     try require("decay", decay, "from 0 to 1") { 0...1 ~= $0 }
     try require("clipping", clipping ?? 1, "above 0 and finite") { $0 > 0 && $0.isFinite }
+    let own: [(name: String, value: Any?)] = [
+      ("levels", levels), ("l0Penalty", l0Penalty), ("bandwidth", bandwidth),
+    ]
+    for (name, value) in own where !architecture.recipe.ownSettings.contains(name) {
+      guard let value else { continue }
+      throw BadTrainingSetting(
+        name: name, found: "\(value)", needed: "left out: the architecture \(architecture) has none")
+    }
     try architecture.recipe.check(self)
   }
 
@@ -104,7 +118,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     }
   }
 
-  private func require(_ name: String, _ value: Double, _ needed: String, _ isGood: (Double) -> Bool) throws {
+  func require(_ name: String, _ value: Double, _ needed: String, _ isGood: (Double) -> Bool) throws {
     guard isGood(value) else { throw BadTrainingSetting(name: name, found: "\(value)", needed: needed) }
   }
 }
