@@ -153,13 +153,24 @@ public struct Codes: Sendable, Equatable {
     return map
   }
 
-  /// All rows made equally long, [rows, slots], with entries of value 0.
+  /// All rows made equally long, [rows, slots], with entries of value 0 for features that are not active in the row, so that
+  /// none is there twice.
   public func padded(to slots: Int) -> (indices: [Int32], values: [Float]) {
     var indices = [Int32](repeating: 0, count: rows * slots)
     var values = [Float](repeating: 0, count: rows * slots)
     for row in 0..<rows {
-      for (slot, entry) in (starts[row]..<starts[row + 1]).enumerated() {
+      let range = starts[row]..<starts[row + 1]
+      precondition(range.count <= slots, "\(range.count) entries in \(slots) slots")
+      for (slot, entry) in range.enumerated() {
         (indices[row * slots + slot], values[row * slots + slot]) = (self.indices[entry], self.values[entry])
+      }
+      guard range.count < slots else { continue }
+      let active = Set(self.indices[range])
+      var silent: Int32 = 0
+      for slot in range.count..<slots {
+        while active.contains(silent) { silent += 1 }
+        indices[row * slots + slot] = silent
+        silent += 1
       }
     }
     return (indices, values)

@@ -66,7 +66,7 @@ import Testing
   @Test func rowsOfAnyLength() {
     let codes = Codes(rows: 3, slots: 2, indices: [4, 1, 1, 0, 2, 3], values: [2, 1, 3, 0, 0, 0])
     #expect(codes == Codes(starts: [0, 2, 3, 3], indices: [4, 1, 1], values: [2, 1, 3]))
-    #expect(codes.padded(to: 2).indices == [4, 1, 1, 0, 0, 0])
+    #expect(codes.padded(to: 2).indices == [4, 1, 1, 0, 0, 1])
     #expect(codes.padded(to: 2).values == [2, 1, 3, 0, 0, 0])
     #expect(codes.rows(1..<3) == Codes(starts: [0, 1, 1], indices: [1], values: [3]))
     #expect(Codes(joining: [codes.rows(0..<1), codes.rows(1..<3)]) == codes)

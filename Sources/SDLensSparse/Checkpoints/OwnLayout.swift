@@ -3,7 +3,9 @@ import SDLensCore
 /// The format of this program: `sae.json` says what it is, `sae.safetensors` has the numbers.
 ///
 /// Tensors, float32: `encoder` [n, d], `decoder` [n, d] (row ρ is the direction `f_ρ`), `pre_bias` [d],
-/// `latent_bias` [n], where there is no `k` `threshold` [n], and where known `mean` [n], `deviation` [n] and `last_active` (I64 [n]).
+/// `latent_bias` [n], where there is no `k` `threshold` [n], and where known `mean` [n], `deviation` [n] and
+/// `last_active` (I64 [n]). `parity.vectors` [some, d] have the codes `parity.starts` (I64), `parity.indices` (I32) and
+/// `parity.values`.
 enum OwnLayout: WritableLayout {
   static let name = "sdlens"
   static let files = ["sae.json", "sae.safetensors"]
@@ -58,13 +60,13 @@ enum OwnLayout: WritableLayout {
 }
 
 extension SavedAutoencoder {
-  /// What is known of the features, as tensors of a file.
+  /// What is known of the features, and the parity case, as tensors of a file.
   var statistics: [Safetensors.Item] {
     let n = autoencoder.features
     return [
       lastActive.map { .init("last_active", $0, [n]) }, mean.map { .init("mean", $0) },
       deviation.map { .init("deviation", $0) },
-    ].compactMap(\.self)
+    ].compactMap(\.self) + ((parity ?? ParityCase(of: autoencoder))?.items ?? [])
   }
 
   /// Takes what `statistics` wrote.
@@ -73,5 +75,7 @@ extension SavedAutoencoder {
     lastActive = tensors.contains("last_active") ? try tensors.integers("last_active", shape) : nil
     mean = tensors.contains("mean") ? try tensors.floats("mean", shape) : nil
     deviation = tensors.contains("deviation") ? try tensors.floats("deviation", shape) : nil
+    parity = try ParityCase(&tensors, features: autoencoder.features, width: autoencoder.width)
+    try parity?.check(autoencoder, path: tensors.path)
   }
 }

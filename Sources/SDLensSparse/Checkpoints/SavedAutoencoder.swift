@@ -23,6 +23,8 @@ public struct SavedAutoencoder: Sendable {
   public var l0: Double?
   /// Its number among the dictionaries of its block in a workspace: the one trained last has the largest.
   public var order: Int?
+  /// What it must compute; nil until it is saved.
+  var parity: ParityCase?
   /// Anything else.
   public var metadata: [String: String] = [:]
   /// What reading has changed, in sentences for whoever reads along; not written.
