@@ -11,6 +11,10 @@ which must give the same file bit for bit.
 Then the other way: TopK dictionaries of SAELens with every option that it applies when it runs, trained and with norms
 far from 1, and state dictionaries of sdxl-unbox as training programs wrap them; codes and reconstructions of sdlens must be
 those of SAELens, and the dictionaries the same as without the wrapping.
+
+Last the kinds with thresholds, in both directions: SAELens' jumprelu, batchtopk and matryoshka_batchtopk and
+dictionary_learning's four classes are made by these projects and read by sdlens; what sdlens writes of each as saelens is
+loaded by sae-lens, and read again it is the same file.
 """
 
 import argparse
@@ -63,6 +67,7 @@ def main() -> int:
             )
         failures += options_of_saelens(options, folder, h)
         failures += wrapped(options, folder)
+        failures += kinds(options, folder, h)
     return 1 if failures else 0
 
 
@@ -135,6 +140,100 @@ def wrapped(options: argparse.Namespace, folder: Path) -> int:
     return failures
 
 
+def kinds(options: argparse.Namespace, folder: Path, h: torch.Tensor) -> int:
+    """How many dictionaries with thresholds are something else to one of both."""
+    from goldens.dictionary_kinds import import_dictionary_learning
+    from sae_lens import SAE
+    from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+    from sae_lens.saes.jumprelu_sae import JumpReLUTrainingSAE, JumpReLUTrainingSAEConfig
+    from sae_lens.saes.matryoshka_batchtopk_sae import (
+        MatryoshkaBatchTopKTrainingSAE,
+        MatryoshkaBatchTopKTrainingSAEConfig,
+    )
+
+    d, n, k = options.width, options.features, options.k
+    failures = 0
+
+    def disturbed(module: torch.nn.Module, threshold: float | torch.Tensor) -> torch.nn.Module:
+        for name, value in module.named_parameters():
+            value.add_(torch.randn_like(value) * (0.1 if value.dim() > 1 else 0.5))
+        name = "topk_threshold" if hasattr(module, "topk_threshold") else "threshold"
+        getattr(module, name).data = torch.zeros_like(getattr(module, name)) + threshold
+        return module
+
+    def check(name: str, values: torch.Tensor, rows: torch.Tensor) -> None:
+        nonlocal failures
+        values = (values.to_dense() if values.is_sparse else values).float()
+        error = compare(codes(options.sdlens, folder, name), values)
+        output = folder / "rows.safetensors"
+        sdlens(
+            options.sdlens, "encode", "--decode", "--sae", folder / name, "--input", folder / f"{name}.safetensors",
+            "--output", output,
+        )  # fmt: skip
+        distance = ((load_file(output)["rows"] - rows).abs().max() / rows.abs().max()).item()
+        # Out as saelens, loaded by sae-lens, and back.
+        sdlens(options.sdlens, "convert", folder / name, folder / f"{name}-out", "--to", "saelens")
+        theirs = SAE.load_from_disk(folder / f"{name}-out", device="cpu").double()
+        theirs.dtype = torch.float64
+        again = theirs.encode(h.double())
+        out = compare(codes(options.sdlens, folder, name), (again.to_dense() if again.is_sparse else again).float())
+        for number, source in enumerate([f"{name}-out", f"{name}-own0"]):
+            sdlens(options.sdlens, "convert", folder / source, folder / f"{name}-own{number}", "--to", "sdlens")
+        back = all(
+            filecmp.cmp(folder / f"{name}-own0" / file, folder / f"{name}-own1" / file, shallow=False)
+            for file in ["sae.safetensors", "sae.json"]
+        )
+        good = max(error, distance, out) <= TOLERANCE and back
+        failures += not good
+        active = (values > 0).sum(1).float()
+        print(
+            f"{name}, L0 {active.mean():.1f} ± {active.std():.1f}: codes {error:.1e}, rows {distance:.1e}; written and loaded "
+            f"by sae-lens {out:.1e}; back {'the same' if back else 'OTHER'} bytes{'' if good else '  FAIL'}"
+        )
+
+    trained = {
+        "batchtopk": BatchTopKTrainingSAE(BatchTopKTrainingSAEConfig(d_in=d, d_sae=n, k=k)),
+        "batchtopk-unnormed": BatchTopKTrainingSAE(
+            BatchTopKTrainingSAEConfig(d_in=d, d_sae=n, k=k, rescale_acts_by_decoder_norm=False)
+        ),
+        "batchtopk-uncentred": BatchTopKTrainingSAE(
+            BatchTopKTrainingSAEConfig(d_in=d, d_sae=n, k=k, apply_b_dec_to_input=False)
+        ),
+        "matryoshka": MatryoshkaBatchTopKTrainingSAE(
+            MatryoshkaBatchTopKTrainingSAEConfig(d_in=d, d_sae=n, k=k, matryoshka_widths=[n // 4, n // 2, n])
+        ),
+        "jumprelu": JumpReLUTrainingSAE(JumpReLUTrainingSAEConfig(d_in=d, d_sae=n)),
+    }
+    for name, sae in trained.items():
+        disturbed(sae, torch.randn(n) + 3 if name == "jumprelu" else 4.0)
+        sae.save_inference_model(folder / f"saelens-{name}")
+        sae.save_model(folder / f"saelens-{name}-training")
+        used = SAE.load_from_disk(folder / f"saelens-{name}", device="cpu").double()
+        used.dtype = torch.float64
+        values = used.encode(h.double())
+        for kind in ["", "-training"]:
+            check(f"saelens-{name}{kind}", values, used.decode(values))
+
+    top, batch, nested, jump = import_dictionary_learning()
+    classes = {
+        "top": (top(d, n, k), 0.5),
+        "batch": (batch(d, n, k), 3.0),
+        "matryoshka": (nested(d, n, k, group_sizes=[n // 4, n // 4, n - n // 4 * 2]), 3.0),
+        "jumprelu": (jump(d, n), torch.randn(n) + 3),
+    }
+    for name, (sae, threshold) in classes.items():
+        disturbed(sae, threshold)
+        path = folder / f"dictionary_learning-{name}"
+        path.mkdir()
+        torch.save(sae.state_dict(), path / "ae.pt")
+        trainer = {"dict_class": type(sae).__name__, "activation_dim": d, "dict_size": n}
+        (path / "config.json").write_text(json.dumps({"trainer": trainer | ({} if name == "jumprelu" else {"k": k})}))
+        used = sae.double()
+        values = used.encode(h.double())
+        check(path.name, values, used.decode(values))
+    return failures
+
+
 def make(folder: Path, n: int, d: int, k: int) -> None:
     """A dictionary in the format of sdlens, by way of a conversion, so that its bytes are its own."""
     raw = folder.with_name("raw")
@@ -170,7 +269,12 @@ def codes(program: Path, folder: Path, name: str) -> dict[str, torch.Tensor]:
 
 def compare(ours: dict[str, torch.Tensor], theirs: torch.Tensor) -> float:
     """The largest error of a value relative to the largest; infinite when another feature is active."""
-    mine = torch.zeros_like(theirs).scatter(1, ours["indices"].long(), ours["values"])
+    if "starts" in ours:
+        counts = ours["starts"].diff()
+        mine = torch.zeros_like(theirs)
+        mine[torch.arange(len(counts)).repeat_interleave(counts), ours["indices"].long()] = ours["values"]
+    else:
+        mine = torch.zeros_like(theirs).scatter(1, ours["indices"].long(), ours["values"])
     if not (mine > 0).equal(theirs > 0):
         return float("inf")
     return ((mine - theirs).abs().max() / theirs.max()).item()

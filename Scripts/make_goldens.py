@@ -22,6 +22,7 @@ SECTIONS = [
     "sparse_training",
     "sparse_formats",
     "dictionary_variants",
+    "dictionary_kinds",
     "unbox_activations",
     "principal_components",
     "interventions",

@@ -1,15 +1,20 @@
-"""Training of TopK dictionaries: `training.safetensors` (arrays named CASE.ROLE) and `training.json`.
+"""Training of dictionaries by every recipe: `training.safetensors` (arrays named CASE.ROLE) and `training.json`.
 
-The recipe of the paper's authors as a PyTorch class, dense and with autograd. What may surprise:
+The recipe of the paper's authors as a PyTorch class, dense and with autograd; the other recipes change which features are
+active and what is minimised. What may surprise:
 - A feature is dead when it was idle for `dead_after` vectors; a batch's own activations are counted first.
 - The auxiliary reconstruction adds b_pre, and its target the detached b_pre, so b_pre gets a gradient from it
   also where nothing is dead.
 - Gradients are clipped after the projection. The learning rate is set before each step.
+- BatchTopK keeps of all positive pre-activations of a batch the k · rows largest.
+- The thresholds of JumpReLU pass no gradient to the pre-activations, and are clamped at 0 after each step, as sae-lens
+  does before each. Their window is `bandwidth` standard deviations of the data wide, 1 / sqrt(mseScale).
 
 Roles: batch (all batches of the case one after the other), encoder, decoder, latent_bias, pre_bias, idle (before the
 first batch); `step.`: the gradients of the first batch before the projection, and `norm`, after it; `codes`
 [rows, features] and `reconstruction` of the first batch; `auxiliary_codes`; `losses`, `mses`, `auxiliaries`,
-`mean_explained_variances`, `explained_variances`, `norms` per step; `end.`: the parameters after the last step.
+`mean_explained_variances`, `explained_variances`, `norms` per step; `end.`: the parameters after the last step. Of batch_topk and matryoshka
+`smallest`, of jumprelu also `threshold`.
 """
 
 import torch
@@ -20,6 +25,11 @@ from .common import ROOT, Goldens, randn, save_json
 SPARSE = ROOT / "Tests" / "SDLensSparseTests" / "Goldens"
 
 DEFAULTS = {
+    "architecture": "topk",
+    "levels": None,
+    "l0Penalty": None,
+    "bandwidth": None,
+    "freeze": None,
     "features": 48,
     "width": 12,
     "k": 4,
@@ -47,11 +57,46 @@ CASES = {
     "schedule": {"warmup": 10, "decay": 0.4},
     "all_active": {"features": 16, "k": 16, "width": 9, "steps": 10},
     "wide": {"features": 80, "width": 70, "k": 6, "auxiliaryK": 16, "dead": 40, "batch": 100, "steps": 5},
+    "frozen_decoder": {"dead": 6, "freeze": "decoder", "clipping": 0.1},
+    "frozen_encoder": {"freeze": "encoder", "k": 3},
+    "batch_topk": {"architecture": "batch-topk", "dead": 6},
+    "batch_topk_wide": {
+        "architecture": "batch-topk", "features": 80, "width": 70, "k": 6, "auxiliaryK": 16, "dead": 40, "batch": 100,
+        "steps": 5,
+    },
+    "batch_topk_all": {"architecture": "batch-topk", "features": 16, "k": 16, "width": 9, "steps": 10},
+    "matryoshka": {"architecture": "matryoshka", "levels": [6, 16, 48], "dead": 6},
+    "matryoshka_wide": {
+        "architecture": "matryoshka", "levels": [1, 2, 40, 41], "features": 80, "width": 70, "k": 6, "auxiliaryK": 16,
+        "dead": 40, "batch": 100, "steps": 5,
+    },
+    "jumprelu": {"architecture": "jumprelu", "dead": 6, "bandwidth": 1.5},
+    "jumprelu_penalty": {"architecture": "jumprelu", "l0Penalty": 0.02, "bandwidth": 0.4, "clipping": 0.5},
+    "jumprelu_wide": {
+        "architecture": "jumprelu", "features": 80, "width": 70, "k": 6, "auxiliaryK": 16, "dead": 40, "batch": 100,
+        "bandwidth": 2.0, "steps": 5,
+    },
 }
 
 
+class Jump(torch.autograd.Function):
+    """z and [z > threshold], by the threshold through a rectangle."""
+
+    @staticmethod
+    def forward(context, z, threshold, width):
+        context.save_for_backward(z, threshold)
+        context.width = width
+        return z * (z > threshold), (z > threshold).to(z)
+
+    @staticmethod
+    def backward(context, by_codes, by_steps):
+        z, threshold = context.saved_tensors
+        near = ((z - threshold).abs() < context.width / 2) / context.width
+        return by_codes * (z > threshold), -((threshold * by_codes + by_steps) * near).sum(dim=0), None
+
+
 class Autoencoder(torch.nn.Module):
-    """TopK, then ReLU; tied at the start; counts the vectors since each feature was active."""
+    """Tied at the start; counts the vectors since each feature was active."""
 
     def __init__(self, settings: dict):
         super().__init__()
@@ -62,8 +107,12 @@ class Autoencoder(torch.nn.Module):
         self.pre_bias = torch.nn.Parameter(torch.zeros(width))
         self.latent_bias = torch.nn.Parameter(torch.zeros(features))
         self.idle = torch.zeros(features, dtype=torch.long)
+        if settings["architecture"] == "jumprelu":
+            self.threshold = torch.nn.Parameter(torch.zeros(features))
         self.decoder.weight.data = self.encoder.weight.data.T.clone()
         self.normalize()
+        if settings["freeze"]:
+            getattr(self, settings["freeze"]).weight.requires_grad = False
 
     def normalize(self) -> None:
         self.decoder.weight.data /= self.decoder.weight.data.norm(dim=0)
@@ -72,9 +121,25 @@ class Autoencoder(torch.nn.Module):
         values, indices = z.topk(min(k, z.shape[-1]), dim=-1)
         return torch.zeros_like(z).scatter(-1, indices, values.relu())
 
+    def choose(self, z: torch.Tensor) -> torch.Tensor:
+        """The codes of a batch, what nested levels leave out, and the part of the loss that tells of L0."""
+        settings = self.settings
+        self.penalty, self.smallest = 0.0, 0.0
+        if settings["architecture"] == "topk":
+            return self.top(z, settings["k"])
+        if settings["architecture"] == "jumprelu":
+            codes, steps = Jump.apply(z, self.threshold, settings["bandwidth"] / settings["mseScale"] ** 0.5)
+            l0 = steps.sum(dim=-1).mean()
+            penalty = settings["l0Penalty"]
+            self.penalty = penalty * l0 if penalty else (l0 / settings["k"] - 1) ** 2
+            return codes
+        codes = self.top(z.flatten(), settings["k"] * len(z)).reshape(z.shape)
+        self.smallest = codes[codes > 0].min().item()
+        return codes
+
     def forward(self, h: torch.Tensor):
         z = self.encoder(h - self.pre_bias) + self.latent_bias
-        codes = self.top(z, self.settings["k"])
+        codes = self.choose(z)
         active = (codes > self.settings["activationThreshold"]).any(dim=0)
         self.idle += len(h)
         self.idle[active] = 0
@@ -88,7 +153,13 @@ class Autoencoder(torch.nn.Module):
     def loss(self, h: torch.Tensor):
         codes, reconstruction, auxiliary = self(h)
         mse = F.mse_loss(reconstruction, h)
-        loss = self.settings["mseScale"] * mse
+        loss = self.settings["mseScale"] * mse + self.penalty
+        # The last level is all features.
+        for level in self.settings["levels"] or []:
+            if level == codes.shape[1]:
+                continue
+            first = torch.where(torch.arange(codes.shape[1]) < level, codes, 0.0)
+            loss = loss + self.settings["mseScale"] * F.mse_loss(self.decode(first), h)
         nmse = torch.zeros(())
         if self.settings["auxiliaryK"]:
             target = h - reconstruction.detach() + self.pre_bias.detach()
@@ -99,6 +170,8 @@ class Autoencoder(torch.nn.Module):
 
     def project(self) -> None:
         w = self.decoder.weight
+        if w.grad is None:
+            return
         w.grad -= (w.grad * w.data).sum(dim=0, keepdim=True) * w.data
 
 
@@ -136,12 +209,18 @@ def train(arrays: Goldens, name: str, settings: dict) -> None:
     sae.encoder.weight.data[dead] *= 0.1
     sae.idle[dead] = settings["deadAfter"]
 
+    if settings["architecture"] == "jumprelu":
+        # So that about k of the features are active, those that are not dead with thresholds that differ.
+        z = F.linear(h - sae.pre_bias, sae.encoder.weight, sae.latent_bias)
+        usual = z.flatten().sort(descending=True).values[settings["k"] * len(h)]
+        sae.threshold.data = usual * (1 + 0.3 * randn(name + "threshold", settings["features"])).clamp(min=0.0)
+        sae.threshold.data[dead] = usual * 1.5
     for part, value in parameters(sae).items():
         arrays.put(f"{name}.{part}", value)
     arrays.put(f"{name}.batch", h)
     arrays.put(f"{name}.idle", sae.idle.float())
 
-    optimizer = torch.optim.Adam(sae.parameters(), lr=settings["learningRate"], betas=(0.9, 0.999), eps=6.25e-10)
+    optimizer = torch.optim.Adam([p for p in sae.parameters() if p.requires_grad], lr=settings["learningRate"], betas=(0.9, 0.999), eps=6.25e-10)
     log: dict[str, list[float]] = {}
     batches = h.split(settings["batch"])
     for step in range(settings["steps"]):
@@ -157,12 +236,14 @@ def train(arrays: Goldens, name: str, settings: dict) -> None:
             arrays.put(f"{name}.auxiliary_codes", auxiliary)
             for part, value in parameters(sae, gradients=True).items():
                 arrays.put(f"{name}.step.{part}", value)
-        if name in ("dead", "many_dead", "wide", "heavy_auxiliary") and step == 0:
+        if name in ("dead", "many_dead", "wide", "heavy_auxiliary", "matryoshka_wide", "jumprelu_wide") and step == 0:
             assert (auxiliary > 0).sum() > 20, f"{name} has no active dead features"
         sae.project()
         norm = torch.nn.utils.clip_grad_norm_(sae.parameters(), settings["clipping"] or float("inf"))
         optimizer.step()
         sae.normalize()
+        if settings["architecture"] == "jumprelu":
+            sae.threshold.data.clamp_(min=0.0)
         rest = batch - reconstruction
         entries = {
             "losses": loss,
@@ -173,6 +254,8 @@ def train(arrays: Goldens, name: str, settings: dict) -> None:
             "explained_variances": 1 - rest.square().sum() / (batch - batch.mean(dim=0)).square().sum(),
             "dead": (sae.idle >= settings["deadAfter"]).sum(),
         }
+        if settings["architecture"] in ("batch-topk", "matryoshka"):
+            entries["smallest"] = torch.tensor(sae.smallest)
         for key, value in entries.items():
             log.setdefault(key, []).append(value.item())
     for key, values in log.items():
@@ -197,5 +280,9 @@ def parameters(sae: Autoencoder, gradients: bool = False) -> dict[str, torch.Ten
         "latent_bias": sae.latent_bias,
         "pre_bias": sae.pre_bias,
     }
-    found = {name: value.grad if gradients else value for name, value in found.items()}
+    if sae.settings["architecture"] == "jumprelu":
+        found["threshold"] = sae.threshold
+    if gradients:
+        # What is frozen has none.
+        found = {name: torch.zeros_like(value) if value.grad is None else value.grad for name, value in found.items()}
     return {**found, "decoder": found["decoder"].T}

@@ -1,34 +1,79 @@
 import CKernels
 import SDLensCore
 
-/// A TopK sparse autoencoder: a dictionary of directions, of which k explain a vector.
+/// A sparse autoencoder: a dictionary of directions, of which few explain a vector.
 ///
-/// `s = ReLU(TopK_k(W_enc (h − b_pre) + b_act))` (paper, eq. 16), `h' = W_dec s + b_pre` (eq. 3).
+/// Pre-activations `z = W_enc (h − b_pre) + b_act`; codes `s`, those of `z` that the selection takes, if above 0, else 0
+/// (with TopK, paper, eq. 16; with thresholds `s = z · [z > max(θ, 0)]`); `h' = W_dec s + b_pre` (eq. 3).
 /// TopK is taken on signed values, so fewer than k features may be active.
 public struct SparseAutoencoder: Sendable {
-  /// How many features may be active in a vector.
-  public var k: Int
+  /// All its numbers.
+  public internal(set) var parameters: Parameters
+  /// How many features may be active in a vector; nil where thresholds decide.
+  public private(set) var k: Int?
+
+  /// Which features are active.
+  public var selection: Selection {
+    get { k.map { .topK($0) } ?? .threshold(parameters.threshold!.elements) }
+    set {
+      switch newValue {
+      case .topK(let k):
+        precondition(1...features ~= k, "k is \(k) of \(features)")
+        (self.k, parameters.threshold) = (k, nil)
+      case .threshold(let thresholds):
+        precondition(thresholds.count == features, "\(thresholds.count) thresholds of \(features)")
+        (k, parameters.threshold) = (nil, Tensor(thresholds, [features]))
+      }
+    }
+  }
+
   /// `W_enc`, [features, width].
-  public var encoder: Tensor
+  public var encoder: Tensor {
+    get { parameters.encoder }
+    _modify { yield &parameters.encoder }
+  }
   /// `W_decᵀ`, [features, width]: row ρ is the direction `f_ρ`.
-  public var decoder: Tensor
+  public var decoder: Tensor {
+    get { parameters.decoder }
+    _modify { yield &parameters.decoder }
+  }
   /// `b_pre`, [width].
-  public var preBias: Tensor
+  public var preBias: Tensor {
+    get { parameters.preBias }
+    _modify { yield &parameters.preBias }
+  }
   /// `b_act`, [features].
-  public var latentBias: Tensor
+  public var latentBias: Tensor {
+    get { parameters.latentBias }
+    _modify { yield &parameters.latentBias }
+  }
 
   /// The width of the vectors.
   public var width: Int { encoder.shape[1] }
   /// The size of the dictionary.
   public var features: Int { encoder.shape[0] }
 
-  /// Takes the parts; their shapes must agree and `k` be in `1...features`.
-  public init(k: Int, encoder: Tensor, decoder: Tensor, preBias: Tensor, latentBias: Tensor) {
-    (self.k, self.encoder, self.decoder) = (k, encoder, decoder)
-    (self.preBias, self.latentBias) = (preBias, latentBias)
+  /// Takes the parts; their shapes must agree, and the selection be possible.
+  public init(
+    _ selection: Selection, encoder: Tensor, decoder: Tensor, preBias: Tensor, latentBias: Tensor
+  ) {
+    parameters = Parameters(encoder: encoder, decoder: decoder, latentBias: latentBias, preBias: preBias)
     precondition(decoder.shape == encoder.shape, "\(encoder.shape) against \(decoder.shape)")
     precondition(preBias.shape == [width] && latentBias.shape == [features])
-    precondition(1...features ~= k, "k is \(k) of \(features)")
+    self.selection = selection
+  }
+
+  /// All numbers as given; thresholds are taken from them, and those of the selection not looked at.
+  init(_ parameters: Parameters, _ selection: Selection) {
+    self.parameters = parameters
+    if case .topK(let k) = selection { self.k = k }
+    precondition((k == nil) == (parameters.threshold != nil), "\(selection)")
+  }
+
+  /// One of TopK.
+  public init(k: Int, encoder: Tensor, decoder: Tensor, preBias: Tensor, latentBias: Tensor) {
+    self.init(
+      .topK(k), encoder: encoder, decoder: decoder, preBias: preBias, latentBias: latentBias)
   }
 
   /// `h − b_pre` for every row of `h` [rows, width].
@@ -48,16 +93,16 @@ public struct SparseAutoencoder: Sendable {
     Linear(weight: WeightMatrix(encoder), bias: latentBias)(centered(h))
   }
 
-  /// The codes of vectors `h`, whose last axis is `width`.
+  /// The codes of vectors `h`, whose last axis is `width`; in each row the largest first, of equal ones the first.
   public func encode(_ h: Tensor) -> Codes {
     let h = h.reshaped([h.rows, width])
-    var codes = Codes(rows: h.rows, slots: k)
+    let selection = selection
     // A piece at a time: the pre-activations of all rows would be many times larger than the rows.
-    for start in stride(from: 0, to: h.rows, by: Self.rowsAtOnce) {
-      let rows = start..<min(h.rows, start + Self.rowsAtOnce)
-      codes.keepLargest(of: preActivations(h.rows(rows)), from: start)
-    }
-    return codes
+    return Codes(
+      joining: stride(from: 0, to: h.rows, by: Self.rowsAtOnce).map { start in
+        Codes(
+          of: preActivations(h.rows(start..<min(h.rows, start + Self.rowsAtOnce))), selection)
+      })
   }
 
   /// `W_dec s + b_pre`, [rows, width].
@@ -69,7 +114,7 @@ public struct SparseAutoencoder: Sendable {
           let target = y + index * width
           target.update(from: bias, count: width)
           codes.withRow(row) { indices, values in
-            kernel_add_rows(target, indices, values, codes.slots, decoder, width)
+            kernel_add_rows(target, indices.baseAddress, values.baseAddress, values.count, decoder, width)
           }
         }
       }

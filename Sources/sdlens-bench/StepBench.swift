@@ -9,6 +9,8 @@ struct StepBench: ParsableCommand {
     abstract: "Times steps of training a sparse autoencoder on random vectors.",
     discussion: "Prints the seconds of every step after the first, and of its parts.")
 
+  @Option(help: "How it is trained: \(Architecture.all.map(\.description).joined(separator: ", ")).")
+  var architecture = "topk"
   @Option(help: "Vectors a step.") var batch = 4096
   @Option(help: "The width of the vectors.") var width = 1280
   @Option(help: "The size of the dictionary.") var features = 5120
@@ -23,6 +25,7 @@ struct StepBench: ParsableCommand {
     Parallel.threads = threads
     var settings = TrainingSettings()
     (settings.features, settings.k, settings.auxiliaryK, settings.batch) = (features, k, aux, batch)
+    settings.architecture = try Architecture(architecture)
     (settings.medianVectors, settings.scaleVectors) = (min(batch, 1024), min(batch, 1024))
     settings.steps = repeats + 1
     let source = RandomVectors(count: batch, width: width)

@@ -120,10 +120,9 @@ import Testing
       }
       let order = z.indices.sorted { z[$0] > z[$1] || (z[$0] == z[$1] && $0 < $1) }
       let wanted = order.prefix(k).filter { z[$0] > 0 }
-      let slots = row * k..<row * k + wanted.count
-      #expect(codes.indices[slots].map(Int.init) == wanted, "row \(row)")
-      #expect(Array(codes.values[slots]) == wanted.map { z[$0] }, "row \(row)")
-      #expect(codes.values[slots.upperBound..<(row + 1) * k].allSatisfy { $0 == 0 })
+      let found = codes.rows(row..<row + 1)
+      #expect(found.indices.map(Int.init) == wanted, "row \(row)")
+      #expect(found.values == wanted.map { z[$0] }, "row \(row)")
     }
   }
 }

@@ -19,7 +19,7 @@ import Testing
         }
       }
       let order = z.indices.sorted { z[$0] > z[$1] || (z[$0] == z[$1] && $0 < $1) }
-      return order.prefix(sae.k).filter { z[$0] > 0 }.map { ($0, z[$0]) }
+      return order.prefix(sae.k!).filter { z[$0] > 0 }.map { ($0, z[$0]) }
     }
   }
 
@@ -29,11 +29,10 @@ import Testing
     let h = Tensor.random([1300, width], seed: 5)
     let found = sae.encode(h)
     for (row, wanted) in codes(sae, h).enumerated() {
-      let slots = row * k..<row * k + k
-      #expect(found.indices[slots].prefix(wanted.count).map(Int.init) == wanted.map(\.0), "row \(row)")
+      let found = found.rows(row..<row + 1)
+      #expect(found.indices.map(Int.init) == wanted.map(\.0), "row \(row)")
       expectClose(
-        Tensor(Array(found.values[slots]), [k]),
-        Tensor(wanted.map(\.1) + Array(repeating: 0, count: k - wanted.count), [k]), within: 1e-5,
+        Tensor(found.values, [found.count]), Tensor(wanted.map(\.1), [wanted.count]), within: 1e-5,
         "row \(row)")
     }
   }
@@ -44,8 +43,8 @@ import Testing
     let decoded = sae.decode(codes)
     for row in 0..<17 {
       var wanted = sae.preBias.elements
-      for slot in row * 4..<row * 4 + 4 {
-        for c in 0..<9 { wanted[c] += codes.values[slot] * sae.decoder[Int(codes.indices[slot]) * 9 + c] }
+      codes.rows(row..<row + 1).forEachActive { _, feature, value in
+        for c in 0..<9 { wanted[c] += value * sae.decoder[feature * 9 + c] }
       }
       expectClose(decoded.rows(row..<row + 1), Tensor(wanted, [1, 9]), within: 1e-6, "row \(row)")
     }
@@ -62,5 +61,34 @@ import Testing
     let codes = Codes(rows: 3, slots: 2, indices: [4, 1, 1, 0, 2, 3], values: [2, 1, 3, 0, 0, 0])
     #expect(codes.map(of: 1) == [1, 3, 0])
     #expect(codes.map(of: 0) == [0, 0, 0])
+  }
+
+  @Test func rowsOfAnyLength() {
+    let codes = Codes(rows: 3, slots: 2, indices: [4, 1, 1, 0, 2, 3], values: [2, 1, 3, 0, 0, 0])
+    #expect(codes == Codes(starts: [0, 2, 3, 3], indices: [4, 1, 1], values: [2, 1, 3]))
+    #expect(codes.padded(to: 2).indices == [4, 1, 1, 0, 0, 1])
+    #expect(codes.padded(to: 2).values == [2, 1, 3, 0, 0, 0])
+    #expect(codes.rows(1..<3) == Codes(starts: [0, 1, 1], indices: [1], values: [3]))
+    #expect(Codes(joining: [codes.rows(0..<1), codes.rows(1..<3)]) == codes)
+    #expect((0..<3).map(codes.row(ofEntry:)) == [0, 0, 1])
+  }
+
+  /// Above a threshold of each feature, strictly; below 0 a threshold is 0.
+  @Test func thresholdsLikePlainLoops() {
+    var sae = dictionary(features: 40, width: 12, k: 1)
+    let h = Tensor.random([1100, 12], seed: 5)
+    var thresholds = Tensor.random([40], seed: 6, scale: 2).elements
+    // Of one feature exactly what its first vector has.
+    thresholds[3] = sae.preActivations(h)[3]
+    sae.selection = .threshold(thresholds)
+    let (z, found) = (sae.preActivations(h), sae.encode(h))
+    #expect(sae.k == nil && thresholds.contains { $0 < 0 })
+    for row in 0..<h.rows {
+      let all = (0..<40).map { ($0, z[row * 40 + $0]) }
+      let wanted = all.filter { $0.1 > max(0, thresholds[$0.0]) }.sorted { $0.1 > $1.1 }
+      #expect(found.rows(row..<row + 1).indices.map(Int.init) == wanted.map(\.0), "row \(row)")
+      #expect(found.rows(row..<row + 1).values == wanted.map(\.1), "row \(row)")
+    }
+    #expect(Set((0..<h.rows).map { found.starts[$0 + 1] - found.starts[$0] }).count > 5)
   }
 }

@@ -7,6 +7,11 @@ import Testing
 @Suite struct TrainingGoldenTests {
   struct Case: Decodable, CustomTestStringConvertible, Sendable {
     let name: String
+    let architecture: String
+    let levels: [Int]?
+    let l0Penalty: Double?
+    let bandwidth: Double?
+    let freeze: TrainingSettings.Frozen?
     let features: Int
     let width: Int
     let k: Int
@@ -31,6 +36,9 @@ import Testing
       (settings.activationThreshold, settings.batch, settings.steps) = (activationThreshold, batch, steps)
       (settings.learningRate, settings.warmup, settings.decay) = (learningRate, warmup, decay)
       settings.clipping = clipping
+      settings.architecture = try! Architecture(architecture)
+      (settings.levels, settings.l0Penalty, settings.bandwidth) = (levels, l0Penalty, bandwidth)
+      settings.freeze = freeze
       return settings
     }
   }
@@ -40,8 +48,11 @@ import Testing
   private let file = try! Self.goldens.tensors("training.safetensors")
 
   private func start(_ c: Case) throws -> DictionaryState {
+    let selection: Selection =
+      c.architecture == "jumprelu"
+      ? .threshold(try file.tensor("\(c.name).threshold").elements) : .topK(c.k)
     let sae = SparseAutoencoder(
-      k: c.k, encoder: try file.tensor("\(c.name).encoder"), decoder: try file.tensor("\(c.name).decoder"),
+      selection, encoder: try file.tensor("\(c.name).encoder"), decoder: try file.tensor("\(c.name).decoder"),
       preBias: try file.tensor("\(c.name).pre_bias"), latentBias: try file.tensor("\(c.name).latent_bias"))
     let idle = try file.tensor("\(c.name).idle").elements.map { Int64($0) }
     return DictionaryState(
@@ -54,7 +65,8 @@ import Testing
     return dense
   }
 
-  @Test(arguments: cases) func encodesAndDecodes(_ c: Case) throws {
+  /// Of a batch alone BatchTopK chooses otherwise.
+  @Test(arguments: cases.filter { ["topk", "jumprelu"].contains($0.architecture) }) func encodesAndDecodes(_ c: Case) throws {
     let sae = try start(c).autoencoder
     let codes = sae.encode(try file.tensor("\(c.name).batch").rows(0..<c.batch))
     try file.expect(dense(codes, features: c.features), equals: "\(c.name).codes", within: 1e-5)
@@ -74,6 +86,11 @@ import Testing
     try file.expect(gradient.decoder, equals: "\(c.name).step.decoder", within: 2e-6)
     try file.expect(gradient.latentBias, equals: "\(c.name).step.latent_bias", within: 2e-6)
     try file.expect(gradient.preBias, equals: "\(c.name).step.pre_bias", within: 2e-6)
+    if let threshold = gradient.threshold {
+      try file.expect(threshold, equals: "\(c.name).step.threshold", within: 2e-6)
+    }
+    let loss = try file.tensor("\(c.name).losses")[0]
+    #expect(abs(derivative.loss - Double(loss)) < 1e-5 * Double(loss))
   }
 
   /// The loop: losses of every step, and where the parameters end.
@@ -108,6 +125,16 @@ import Testing
     try file.expect(state.autoencoder.decoder, equals: "\(c.name).end.decoder", within: 5e-6)
     try file.expect(state.autoencoder.latentBias, equals: "\(c.name).end.latent_bias", within: 5e-6)
     try file.expect(state.autoencoder.preBias, equals: "\(c.name).end.pre_bias", within: 5e-6)
+    switch state.finished.selection {
+    case .topK(let k): #expect(k == c.k)
+    case .threshold(let thresholds) where c.architecture == "jumprelu":
+      try file.expect(
+        Tensor(thresholds, [c.features]), equals: "\(c.name).end.threshold", within: 5e-6)
+    case .threshold(let thresholds):
+      let smallest = try file.tensor("\(c.name).smallest").elements.map(Double.init)
+      let average = smallest.reduce(smallest[0]) { $0 + 0.01 * ($1 - $0) }
+      #expect(thresholds.allSatisfy { abs(Double($0) - average) < 1e-5 * average })
+    }
   }
 
   /// `torch.empty(30, 20).uniform_(-bound, bound, generator=….manual_seed(42))`

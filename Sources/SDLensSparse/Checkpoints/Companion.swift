@@ -4,8 +4,8 @@ import SDLensCore
 /// `sdlens.safetensors` beside the files of another project: what its format has no place for, so that nothing
 /// is lost on the way there and back. The other project does not look at it.
 ///
-/// It has the tensors `last_active`, `mean` and `deviation`, and as texts block, site, model, fingerprint, all
-/// metadata (each key behind `metadata.`), and the fingerprint of the weights that it belongs to.
+/// It has the tensors `last_active`, `mean`, `deviation` and those of the parity case, and as texts block, site, model,
+/// fingerprint, l0, all metadata (each key behind `metadata.`), and the fingerprint of the weights that it belongs to.
 enum Companion {
   private static let file = "/sdlens.safetensors"
 
@@ -25,6 +25,12 @@ enum Companion {
     try tensors.finish()
     (saved.block, saved.site) = (texts["block"], texts["site"])
     (saved.model, saved.modelFingerprint) = (texts["model"], texts["model_fingerprint"])
+    saved.l0 = try texts["l0"].map { text in
+      guard let l0 = Double(text), l0 >= 0, l0.isFinite else {
+        throw MalformedFile(path: path, reason: "says that l0 is '\(text)', which is no number from 0 on")
+      }
+      return l0
+    }
     saved.metadata = [:]
     for (key, text) in texts where key.hasPrefix(prefix) {
       saved.metadata[String(key.dropFirst(prefix.count))] = text
@@ -36,6 +42,7 @@ enum Companion {
     var texts = ["weights": try fingerprint(folder, weights)]
     (texts["block"], texts["site"]) = (saved.block, saved.site)
     (texts["model"], texts["model_fingerprint"]) = (saved.model, saved.modelFingerprint)
+    texts["l0"] = saved.l0.map { "\($0)" }
     for (key, text) in saved.metadata { texts[prefix + key] = text }
     try Safetensors.write(saved.statistics, metadata: texts, to: folder + file)
   }

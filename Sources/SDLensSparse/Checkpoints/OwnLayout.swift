@@ -3,7 +3,9 @@ import SDLensCore
 /// The format of this program: `sae.json` says what it is, `sae.safetensors` has the numbers.
 ///
 /// Tensors, float32: `encoder` [n, d], `decoder` [n, d] (row ρ is the direction `f_ρ`), `pre_bias` [d],
-/// `latent_bias` [n], and where known `mean` [n], `deviation` [n] and `last_active` (I64 [n]).
+/// `latent_bias` [n], where there is no `k` `threshold` [n], and where known `mean` [n], `deviation` [n] and
+/// `last_active` (I64 [n]). `parity.vectors` [some, d] have the codes `parity.starts` (I64), `parity.indices` (I32) and
+/// `parity.values`.
 enum OwnLayout: WritableLayout {
   static let name = "sdlens"
   static let files = ["sae.json", "sae.safetensors"]
@@ -11,7 +13,9 @@ enum OwnLayout: WritableLayout {
   private struct Config: Encodable {
     var format = "sdlens-sae"
     var version = 1
-    let k, width, features: Int
+    let k: Int?
+    let width, features: Int
+    let l0: Double?
     let block, site, model, modelFingerprint: String?
     let order: Int?
   }
@@ -25,11 +29,11 @@ enum OwnLayout: WritableLayout {
     _ = try config.int("version", in: 1...1)
     let (n, d) = (try config.int("features"), try config.int("width"))
     var tensors = try TensorTable(safetensors: folder + "/sae.safetensors")
+    let selection: Selection =
+      config["k"] == nil ? .threshold([]) : .topK(try config.k(features: n))
     var saved = SavedAutoencoder(
       SparseAutoencoder(
-        k: try config.k(features: n), encoder: try tensors.floats("encoder", [n, d]),
-        decoder: try tensors.floats("decoder", [n, d]), preBias: try tensors.floats("pre_bias", [d]),
-        latentBias: try tensors.floats("latent_bias", [n])))
+        try Parameters(features: n, width: d, selection) { try tensors.floats($0, $1) }, selection))
     try saved.takeStatistics(&tensors)
     try tensors.finish()
     saved.notes = tensors.notes
@@ -37,6 +41,7 @@ enum OwnLayout: WritableLayout {
     saved.site = try config.text("site")
     saved.model = try config.text("model")
     saved.modelFingerprint = try config.text("model_fingerprint")
+    saved.l0 = try config.l0()
     saved.order = config["order"] == nil ? nil : try config.int("order", in: 0...1 << 40)
     saved.metadata = tensors.metadata
     return saved
@@ -45,26 +50,23 @@ enum OwnLayout: WritableLayout {
   static func write(_ saved: SavedAutoencoder, to folder: String) throws {
     let sae = saved.autoencoder
     try Safetensors.write(
-      [
-        .init("encoder", sae.encoder), .init("decoder", sae.decoder), .init("pre_bias", sae.preBias),
-        .init("latent_bias", sae.latentBias),
-      ] + saved.statistics, metadata: saved.metadata, to: folder + "/sae.safetensors")
+      sae.parameters.list.map { .init($0.name, $0.tensor) } + saved.statistics, metadata: saved.metadata, to: folder + "/sae.safetensors")
     try writeJSON(
       Config(
-        k: sae.k, width: sae.width, features: sae.features, block: saved.block, site: saved.site,
-        model: saved.model, modelFingerprint: saved.modelFingerprint, order: saved.order),
+        k: sae.k, width: sae.width, features: sae.features, l0: saved.l0, block: saved.block,
+        site: saved.site, model: saved.model, modelFingerprint: saved.modelFingerprint, order: saved.order),
       to: folder + "/sae.json")
   }
 }
 
 extension SavedAutoencoder {
-  /// What is known of the features, as tensors of a file.
+  /// What is known of the features, and the parity case, as tensors of a file.
   var statistics: [Safetensors.Item] {
     let n = autoencoder.features
     return [
       lastActive.map { .init("last_active", $0, [n]) }, mean.map { .init("mean", $0) },
       deviation.map { .init("deviation", $0) },
-    ].compactMap(\.self)
+    ].compactMap(\.self) + ((parity ?? ParityCase(of: autoencoder))?.items ?? [])
   }
 
   /// Takes what `statistics` wrote.
@@ -73,5 +75,7 @@ extension SavedAutoencoder {
     lastActive = tensors.contains("last_active") ? try tensors.integers("last_active", shape) : nil
     mean = tensors.contains("mean") ? try tensors.floats("mean", shape) : nil
     deviation = tensors.contains("deviation") ? try tensors.floats("deviation", shape) : nil
+    parity = try ParityCase(&tensors, features: autoencoder.features, width: autoencoder.width)
+    try parity?.check(autoencoder, path: tensors.path)
   }
 }

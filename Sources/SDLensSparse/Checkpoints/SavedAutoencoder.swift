@@ -19,8 +19,12 @@ public struct SavedAutoencoder: Sendable {
   public var mean: Tensor?
   /// Their standard deviation, [features].
   public var deviation: Tensor?
+  /// The mean number of active features of a vector, where thresholds decide it and somebody has counted.
+  public var l0: Double?
   /// Its number among the dictionaries of its block in a workspace: the one trained last has the largest.
   public var order: Int?
+  /// What it must compute; nil until it is saved.
+  var parity: ParityCase?
   /// Anything else.
   public var metadata: [String: String] = [:]
   /// What reading has changed, in sentences for whoever reads along; not written.
@@ -49,6 +53,14 @@ public struct SavedAutoencoder: Sendable {
   /// All formats that are read.
   private static var layouts: [any CheckpointLayout.Type] {
     Format.allCases.map(\.layout) + [DictionaryLearningLayout.self]
+  }
+
+  /// Its k, for a format that has nothing else.
+  ///
+  /// - Throws: `ThresholdsBeyondFormat`.
+  func k(for layout: any WritableLayout.Type) throws -> Int {
+    guard let k = autoencoder.k else { throw ThresholdsBeyondFormat(format: layout.name) }
+    return k
   }
 
   /// Reads an autoencoder of any known format from its folder, or from a file of it.
@@ -116,6 +128,16 @@ protocol WritableLayout: CheckpointLayout {
   static func write(_ saved: SavedAutoencoder, to folder: String) throws
 }
 
+/// A dictionary of thresholds for a format that has no place for them.
+public struct ThresholdsBeyondFormat: UserError {
+  let format: String
+  /// The format, and those that have.
+  public var description: String {
+    "the features of the dictionary are active above thresholds, for which the format \(format) has no place; write it as "
+      + "sdlens or saelens"
+  }
+}
+
 /// A folder or file of no known format, or of two.
 public struct UnknownCheckpoint: UserError {
   let path: String
@@ -142,6 +164,16 @@ extension ConfigFile {
         path: path, key: "k", found: self["k"], needed: "at most \(features), as many features as there are")
     }
     return k
+  }
+
+  /// The mean number of active features, which may be absent.
+  func l0() throws -> Double? {
+    switch self["l0"] {
+    case nil, .null: return nil
+    case .int(let value)? where value >= 0: return Double(value)
+    case .double(let value)? where value >= 0 && value.isFinite: return value
+    case let found: throw BadConfigValue(path: path, key: "l0", found: found, needed: "a number from 0 on")
+    }
   }
 
   /// A text that may be absent.

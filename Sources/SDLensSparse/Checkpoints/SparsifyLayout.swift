@@ -47,7 +47,7 @@ enum SparsifyLayout: WritableLayout {
   }
 
   static func write(_ saved: SavedAutoencoder, to folder: String) throws {
-    let sae = saved.autoencoder
+    let (sae, k) = (saved.autoencoder, try saved.k(for: Self.self))
     try Safetensors.write(
       [
         ("W_dec", sae.decoder), ("b_dec", sae.preBias), ("encoder.bias", sae.latentBias),
@@ -55,7 +55,7 @@ enum SparsifyLayout: WritableLayout {
       ], to: folder + "/" + weights)
     try writeJSON(
       Config(
-        expansionFactor: max(1, sae.features / sae.width), numLatents: sae.features, k: sae.k,
+        expansionFactor: max(1, sae.features / sae.width), numLatents: sae.features, k: k,
         multiTopk: saved.metadata["multi_topk"] == "true", dIn: sae.width), to: folder + "/cfg.json")
     try Companion.write(saved, weights: weights, to: folder)
   }

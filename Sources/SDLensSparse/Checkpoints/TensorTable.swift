@@ -63,6 +63,19 @@ struct TensorTable {
     }
   }
 
+  /// The shape of a tensor.
+  func shape(_ name: String) throws -> Shape {
+    let found: Shape? =
+      switch source {
+      case .safetensors(let file): file.entry(name)?.shape
+      case .torch(_, let weights): left.contains(name) ? try weights.tensor(name).shape : nil
+      }
+    guard let found else {
+      throw MalformedFile(path: path, reason: "has no '\(name)'; download it or save it again")
+    }
+    return found
+  }
+
   /// Whole numbers.
   mutating func integers(_ name: String, _ shape: Shape) throws -> [Int64] {
     try take(name, shape)
@@ -83,20 +96,13 @@ struct TensorTable {
     guard left.isEmpty else {
       throw MalformedFile(
         path: path,
-        reason: "holds what a TopK dictionary of this format does not have: "
+        reason: "holds what a dictionary of this kind does not have in this format: "
           + left.sorted().prefix(5).map { "'\($0)'" }.joined(separator: ", ") + (left.count > 5 ? ", …" : ""))
     }
   }
 
   private mutating func take(_ name: String, _ needed: Shape) throws {
-    let found: Shape? =
-      switch source {
-      case .safetensors(let file): file.entry(name)?.shape
-      case .torch(_, let weights): left.contains(name) ? try weights.tensor(name).shape : nil
-      }
-    guard let found else {
-      throw MalformedFile(path: path, reason: "has no '\(name)'; download it or save it again")
-    }
+    let found = try shape(name)
     guard found == needed else {
       throw MalformedFile(
         path: path,

@@ -40,7 +40,7 @@ enum UnboxLayout: WritableLayout {
   }
 
   static func write(_ saved: SavedAutoencoder, to folder: String) throws {
-    let sae = saved.autoencoder
+    let (sae, k) = (saved.autoencoder, try saved.k(for: Self.self))
     try TorchFile.write(
       .dictionary([
         (
@@ -61,7 +61,7 @@ enum UnboxLayout: WritableLayout {
     if let deviation = saved.deviation { try TorchFile.write(.floats(deviation), to: folder + "/std.pt") }
     try writeJSON(
       Config(
-        nDirsLocal: sae.features, dModel: sae.width, k: sae.k,
+        nDirsLocal: sae.features, dModel: sae.width, k: k,
         auxk: saved.metadata["auxk"].flatMap { Int($0) } ?? min(256, sae.features),
         deadStepsThreshold: saved.metadata["dead_steps_threshold"].flatMap { Int($0) } ?? 10_000_000),
       to: folder + "/config.json")

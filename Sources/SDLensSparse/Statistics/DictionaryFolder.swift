@@ -51,6 +51,10 @@ public struct DictionaryFolder: Sendable {
     statistics.map { Tensor($0.mean, [$0.mean.count]) } ?? saved.mean
   }
 
+  /// How many features are active in a vector: k, or where thresholds decide the mean number, as measured or as it came
+  /// with the dictionary; nil when nobody knows.
+  public var l0: Double? { autoencoder.k.map(Double.init) ?? statistics?.l0 ?? saved.l0 }
+
   /// Writes what a survey found beside a dictionary.
   public static func write(_ survey: DictionarySurvey, of store: ActivationStore, to folder: String) throws {
     try survey.statistics.write(to: "\(folder)/\(FeatureStatistics.fileName)")

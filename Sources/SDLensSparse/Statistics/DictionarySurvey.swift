@@ -44,7 +44,7 @@ public struct DictionarySurvey {
       let most = Float.greatestFiniteMagnitude / Float(rows)
       if let position = codes.values.firstIndex(where: { !($0 < most) }) {
         throw ActivationBeyondFloat(
-          feature: Int(codes.indices[position]), picture: numbers[start + position / codes.slots / rows],
+          feature: Int(codes.indices[position]), picture: numbers[start + codes.row(ofEntry: position) / rows],
           value: codes.values[position])
       }
       counts.add(codes)

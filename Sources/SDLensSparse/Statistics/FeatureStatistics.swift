@@ -25,6 +25,8 @@ public struct FeatureStatistics: Sendable {
 
   /// The number of features.
   public var features: Int { mean.count }
+  /// Active features per vector.
+  public var l0: Double { density.reduce(0) { $0 + Double($1) } }
   /// The features that were never active.
   public var dead: [Int] { density.indices.filter { density[$0] == 0 } }
 
@@ -104,8 +106,8 @@ public struct FeatureCounts: Sendable {
   /// Counts the active features of some vectors.
   public mutating func add(_ codes: Codes) {
     vectors += codes.rows
-    for slot in codes.values.indices where codes.values[slot] > 0 {
-      let (feature, value) = (Int(codes.indices[slot]), codes.values[slot])
+    for (index, value) in zip(codes.indices, codes.values) {
+      let feature = Int(index)
       counts[feature] += 1
       sums[feature] += Double(value)
       squares[feature] += Double(value) * Double(value)

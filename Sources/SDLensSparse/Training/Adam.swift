@@ -14,8 +14,8 @@ struct Adam {
 
   /// Before the first step.
   init(for sae: SparseAutoencoder) {
-    mean = Gradient(zeros: sae)
-    square = Gradient(zeros: sae)
+    mean = Gradient(zeros: sae.parameters)
+    square = mean
   }
 
   /// As another run left it.
@@ -35,11 +35,18 @@ struct Adam {
       square_decay: Float(settings.beta2), square_weight: Float(1 - settings.beta2),
       square_correction: Float((1 - pow(settings.beta2, Double(step))).squareRoot()),
       rate: Float(rate / (1 - pow(settings.beta1, Double(step)))), epsilon: Float(settings.epsilon))
-    Self.move(&sae.encoder, &mean.encoder, &square.encoder, gradient.encoder, constants)
-    Self.move(
-      &sae.decoder, &mean.decoder, &square.decoder, gradient.decoder, constants, normalizing: true)
-    Self.move(&sae.latentBias, &mean.latentBias, &square.latentBias, gradient.latentBias, constants)
-    Self.move(&sae.preBias, &mean.preBias, &square.preBias, gradient.preBias, constants)
+    for index in sae.parameters.list.indices {
+      let name = sae.parameters.list[index].name
+      guard name != settings.freeze?.rawValue else { continue }
+      sae.parameters.update(index) { p in
+        mean.update(index) { mean in
+          square.update(index) { square in
+            Self.move(
+              &p, &mean, &square, gradient.list[index].tensor, constants, normalizing: name == "decoder")
+          }
+        }
+      }
+    }
   }
 
   private static func move(

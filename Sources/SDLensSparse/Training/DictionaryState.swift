@@ -20,14 +20,21 @@ public struct DictionaryState: Sendable {
 
   var adam: Adam
   var dead: DeadFeatures
+  /// What the recipe remembers from step to step.
+  package var memory: [String: Double]
+
+  private var recipe: any Recipe.Type { settings.architecture.recipe }
+
+  /// The dictionary so far, as others are to use it.
+  package var finished: SparseAutoencoder { recipe.finished(autoencoder, memory: memory) }
 
   /// The state that another run came to.
   init(
     settings: TrainingSettings, autoencoder: SparseAutoencoder, mseScale: Float, adam: Adam,
-    dead: DeadFeatures
+    dead: DeadFeatures, memory: [String: Double] = [:]
   ) {
     (self.settings, self.autoencoder, self.mseScale) = (settings, autoencoder, mseScale)
-    (self.adam, self.dead) = (adam, dead)
+    (self.adam, self.dead, self.memory) = (adam, dead, memory)
   }
 
   /// A dictionary as given, before the first step.
@@ -39,8 +46,11 @@ public struct DictionaryState: Sendable {
 
   /// Before the first step: a tied dictionary around a point, the geometric median of the first vectors.
   init(_ settings: TrainingSettings, preBias: Tensor, mseScale: Float) {
-    let sae = SparseAutoencoder(
+    var sae = SparseAutoencoder(
       untrained: settings.features, k: settings.k, seed: settings.seed, preBias: preBias)
+    sae.selection = settings.architecture.recipe.selection(
+      settings, deviation: 1 / mseScale.squareRoot())
+    if settings.freeze == .encoder { sae.encoder.normalizeRows() }
     self.init(
       settings: settings, autoencoder: sae, mseScale: mseScale, adam: Adam(for: sae),
       dead: DeadFeatures(features: settings.features))
@@ -60,13 +70,14 @@ extension DictionaryState {
     var meanExplainedVariance: Double?
     var explainedVariance: Double?
     var auxiliaryPart: Gradient.Part?
+    var memory: [String: Double]
   }
 
   /// Derives the loss at a batch of vectors and counts the activations; source: the paper, eq. 3, 16 and 17, with
   /// the auxiliary loss as its authors compute it.
   ///
-  /// With residual `r = h − h'`: `mse_scale · mean(r²) + α · mean((r − W_dec a)²) ∕ mean((r − mean r)²)`, where `a` is
-  /// the ReLU of the `k_aux` largest pre-activations of dead features, and `r` is a constant in the second term,
+  /// With residual `r = h − h'`, and what the recipe minimises (mostly `mse_scale · mean(r²)`), the loss has the second term
+  /// `α · mean((r − W_dec a)²) ∕ mean((r − mean r)²)`, where `a` is the ReLU of the `k_aux` largest pre-activations of dead features, and `r` is a constant in the second term,
   /// whose reconstruction `W_dec a + b_pre` passes its gradient to `b_pre`. A second term that is not a finite
   /// number counts as 0. Whether a feature is dead is decided after this batch's activations are counted.
   package mutating func derive(_ h: Tensor) -> Derivative {
@@ -75,25 +86,22 @@ extension DictionaryState {
     let sae = autoencoder
     let x = times.measure(\.reconstruction) { sae.centered(h) }
 
-    var codes = Codes(rows: rows, slots: settings.k)
     let mayDie = settings.auxiliaryK > 0 ? dead.features(idleFor: settings.deadAfter - rows) : []
     let candidates = times.measure(\.auxiliary) { Candidates(mayDie, at: x, sae) }
     let screen = times.measure(\.product) { Screen(x, sae) }
-    // A piece at a time: its bounds are still in the cache when the largest are looked for.
-    for start in stride(from: 0, to: rows, by: Screen.rowsAtOnce) {
-      let piece = start..<min(rows, start + Screen.rowsAtOnce)
-      let bounds = times.measure(\.product) { screen.bounds(piece) }
-      times.measure(\.selection) { screen.keepLargest(piece, bounds, in: &codes) }
-    }
-    dead.update(codes, threshold: Float(settings.activationThreshold))
-
-    let (strips, total, residual) = times.measure(\.reconstruction) {
+    var batch = Batch(
+      autoencoder: sae, settings: settings, x: x, mseScale: mseScale, memory: memory, screen: screen,
+      times: times)
+    let choice = recipe.choose(&batch)
+    dead.update(choice.codes, threshold: Float(settings.activationThreshold))
+    let (strips, total) = batch.times.measure(\.reconstruction) {
       let strips = Strips(x)
-      return (strips, ColumnMoments(strips).deviations, Residual(of: x, codes, decoder: sae.decoder))
+      return (strips, ColumnMoments(strips).deviations)
     }
-    let mse = residual.moments.squares.reduce(0, +) / size
-    let all = (0..<Int32(sae.features)).map { $0 }
-    var parts = [Gradient.Part(features: all, residual: residual, factor: 2 * Double(mseScale) / size)]
+    let loss = recipe.derive(&batch, choice)
+    times = batch.times
+    let residual = loss.residual
+    var parts = loss.parts
     let left = residual.moments.deviations
     var auxiliary = 0.0
     var auxiliaryPart: Gradient.Part?
@@ -110,16 +118,18 @@ extension DictionaryState {
         if auxiliary.isFinite { parts.append(part) } else { auxiliary = 0 }
       }
     }
-    let gradient = times.measure(\.gradient) { Gradient(of: parts, at: strips, sae) }
+    var gradient = times.measure(\.gradient) { Gradient(of: parts, at: strips, sae) }
+    if let threshold = loss.threshold { gradient.threshold = threshold }
+    if let frozen = settings.freeze { gradient.clear(frozen.rawValue) }
     let degrees = Double(max(1, rows - 1))
     let ratios = zip(left, total).map { 1 - $0 / degrees / ($1 / degrees + 1e-8) }
     let variance = total.reduce(0, +)
     return Derivative(
-      gradient: gradient, codes: codes,
-      loss: Double(mseScale) * mse + settings.auxiliaryScale * auxiliary, mse: mse, auxiliary: auxiliary,
+      gradient: gradient, codes: choice.codes,
+      loss: loss.value + settings.auxiliaryScale * auxiliary, mse: loss.mse, auxiliary: auxiliary,
       meanExplainedVariance: rows > 1 ? ratios.reduce(0, +) / Double(width) : nil,
-      explainedVariance: variance > 0 ? 1 - mse * size / variance : nil,
-      auxiliaryPart: auxiliaryPart)
+      explainedVariance: variance > 0 ? 1 - loss.mse * size / variance : nil,
+      auxiliaryPart: auxiliaryPart, memory: choice.memory)
   }
 
   /// One step of training on a batch [rows, width].
@@ -132,17 +142,19 @@ extension DictionaryState {
     guard derivative.loss.isFinite, norm.isFinite else {
       throw TrainingError.diverged(dictionary: 0, step: step)
     }
+    let recipe = recipe
     let rate = settings.learningRate(step: step, of: total)
     let scale = settings.clipping.map { min(1, $0 / (norm + 1e-6)) } ?? 1
     times.measure(\.update) {
       adam.move(
         &autoencoder, against: derivative.gradient, scale: scale, rate: rate, step: step, settings: settings)
+      recipe.settle(&autoencoder)
     }
-    let active = (0..<h.rows).reduce(0) { $0 + derivative.codes.active($1) }
+    memory = derivative.memory
     return StepReport(
       step: step, vectors: vectors, learningRate: rate, loss: derivative.loss, mse: derivative.mse,
       auxiliary: derivative.auxiliary, meanExplainedVariance: derivative.meanExplainedVariance,
-      explainedVariance: derivative.explainedVariance, l0: Double(active) / Double(h.rows),
+      explainedVariance: derivative.explainedVariance, l0: Double(derivative.codes.count) / Double(h.rows),
       dead: dead.count(idleFor: settings.deadAfter), idle1e4: dead.count(idleFor: 10_000),
       idle1e6: dead.count(idleFor: 1_000_000), idle1e7: dead.count(idleFor: 10_000_000), gradientNorm: norm)
   }

@@ -11,10 +11,10 @@ struct Entries {
   /// The derivatives by the activations, up to a factor.
   private(set) var slopes: [Float]
 
-  /// Sorts the entries of codes, whose derivatives are in the places of the codes.
+  /// Sorts the entries of codes, whose derivatives are given in the same order.
   init(_ codes: Codes, slopes given: [Float], features: Int) {
     self.init(features: features, count: given.count)
-    let rowStarts = (0...Int32(codes.rows)).map { $0 * Int32(codes.slots) }
+    let rowStarts = codes.starts.map(Int32.init)
     kernel_sort_entries(
       &starts, &rows, &values, &slopes, features, rowStarts, codes.rows, codes.rows, 0, codes.indices,
       codes.values, given)
@@ -66,16 +66,5 @@ struct EntryBlock {
     values = Array(repeating: 0, count: activations.count + 1)
     kernel_positive_entries(
       &starts, &indices, &values, activations, rows.count, features, Strips.rowsAtOnce)
-  }
-}
-
-extension Codes {
-  /// How many features are active in a row; they come first.
-  func active(_ row: Int) -> Int {
-    withRow(row) { _, values in
-      var count = slots
-      while count > 0, values[count - 1] == 0 { count -= 1 }
-      return count
-    }
   }
 }

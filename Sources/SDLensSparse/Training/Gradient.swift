@@ -2,37 +2,20 @@ import CKernels
 import SDLensCore
 
 /// One number for every parameter of a dictionary: its gradient, or a mean that Adam keeps.
-package struct Gradient: Sendable {
-  /// Of `W_enc`, [features, width].
-  package var encoder: Tensor
-  /// Of `W_decᵀ`, [features, width].
-  package var decoder: Tensor
-  /// Of `b_act`, [features].
-  package var latentBias: Tensor
-  /// Of `b_pre`, [width].
-  package var preBias: Tensor
+package typealias Gradient = Parameters
 
-  /// Zeros, in the shapes of a dictionary.
-  init(zeros shape: SparseAutoencoder) {
-    encoder = Tensor(shape.encoder.shape)
-    decoder = Tensor(shape.decoder.shape)
-    latentBias = Tensor(shape.latentBias.shape)
-    preBias = Tensor(shape.preBias.shape)
-  }
-
-  /// The parts as given.
-  package init(encoder: Tensor, decoder: Tensor, latentBias: Tensor, preBias: Tensor) {
-    (self.encoder, self.decoder) = (encoder, decoder)
-    (self.latentBias, self.preBias) = (latentBias, preBias)
-  }
-
-  /// One of the two sums that the gradient consists of: that of the reconstruction or of the auxiliary loss.
+extension Gradient {
+  /// One of the sums that the gradient consists of: that of a reconstruction or of the auxiliary loss.
   struct Part {
     /// The features that may be active.
     let features: [Int32]
     let residual: Residual
     /// The derivative of the loss by a reconstruction is `−factor · residual`.
     let factor: Double
+    /// Whether no part before this one is of the same features.
+    var isFirst = false
+    /// Whether the reconstruction has `b_pre` added that no other part counts.
+    var addsToBias = true
 
     /// The activations, [rows, all]; `all` features there are.
     func activations(of all: Int) -> Tensor {
@@ -52,24 +35,26 @@ package struct Gradient: Sendable {
   ///
   /// With `c` a part's factor, `r` its residual, `s` its codes and `t_ij = r_i · f_j` where `s_ij > 0`:
   /// `∂f_j = −c Σ_i s_ij r_i`, `∂w_j = −c Σ_i t_ij x_i`, `∂b_act,j = −c Σ_i t_ij`, and
-  /// `∂b_pre = −c Σ_i r_i − Σ_j ∂b_act,j w_j`. The first part must name all features.
+  /// `∂b_pre = −c Σ_i r_i − Σ_j ∂b_act,j w_j`. Those of the parts that are the first of their features must name all.
   init(of parts: [Part], at x: Strips, _ sae: SparseAutoencoder) {
-    encoder = Tensor(uninitialized: sae.encoder.shape)
-    decoder = Tensor(uninitialized: sae.decoder.shape)
-    latentBias = Tensor(sae.latentBias.shape)
-    preBias = Tensor(sae.preBias.shape)
-    for (index, part) in parts.enumerated() { add(part, at: x, isFirst: index == 0) }
+    self.init(
+      encoder: Tensor(uninitialized: sae.encoder.shape), decoder: Tensor(uninitialized: sae.decoder.shape),
+      latentBias: Tensor(sae.latentBias.shape), preBias: Tensor(sae.preBias.shape),
+      threshold: sae.parameters.threshold.map { Tensor($0.shape) })
+    for part in parts { add(part, at: x) }
     addEncoded(sae.encoder)
   }
 
   private static let columnsAtOnce = 256
   private static let featuresAtOnce = 256
 
-  /// Adds a part; the first sets all elements.
-  private mutating func add(_ part: Part, at x: Strips, isFirst: Bool) {
+  /// Adds a part; the first of some features sets all their elements.
+  private mutating func add(_ part: Part, at x: Strips) {
     let (width, factor) = (encoder.shape[1], Float(part.factor))
     let (features, blocks, rows) = (part.features, part.residual.entries, part.residual.rows.rows)
-    for column in 0..<width { preBias[column] -= Float(part.factor * part.residual.moments.sums[column]) }
+    if part.addsToBias {
+      for column in 0..<width { preBias[column] -= Float(part.factor * part.residual.moments.sums[column]) }
+    }
     latentBias.withMutableElements { bias in
       let bias = bias.baseAddress!
       Parallel.forRanges(features.count, grain: 16) { range in
@@ -84,7 +69,8 @@ package struct Gradient: Sendable {
     }
 
     let groups = (features.count + Self.featuresAtOnce - 1) / Self.featuresAtOnce
-    encoder.withMutableElements { encoder in
+    updateMatrices { encoder, decoder in
+      encoder.withMutableElements { encoder in
       decoder.withMutableElements { decoder in
         let (encoder, decoder) = (encoder.baseAddress!, decoder.baseAddress!)
         x.withElements { x in
@@ -109,11 +95,12 @@ package struct Gradient: Sendable {
               features.withUnsafeBufferPointer { features in
                 kernel_scatter_strip(
                   (ofDecoder ? decoder : encoder) + column, features.baseAddress! + first, width,
-                  min(Strips.columns, width - column), !isFirst, -factor, sums, count)
+                  min(Strips.columns, width - column), !part.isFirst, -factor, sums, count)
               }
             }
           }
         }
+      }
       }
     }
   }
@@ -121,10 +108,10 @@ package struct Gradient: Sendable {
   /// What `b_pre` gets through the encoder, `−Σ_j ∂b_act,j w_j`.
   private mutating func addEncoded(_ weights: Tensor) {
     let (features, width) = (weights.shape[0], weights.shape[1])
-    let all = (0..<Int32(features)).map { $0 }
+    let (all, slopes) = ((0..<Int32(features)).map { $0 }, latentBias)
     preBias.withMutableElements { bias in
       let bias = bias.baseAddress!
-      Tensor.withElements(latentBias, weights) { slopes, weights in
+      Tensor.withElements(slopes, weights) { slopes, weights in
         // Disjoint: each panel has its own columns.
         Parallel.forEach((width + Self.columnsAtOnce - 1) / Self.columnsAtOnce) { panel in
           let column = panel * Self.columnsAtOnce
@@ -138,6 +125,12 @@ package struct Gradient: Sendable {
 }
 
 extension Gradient {
+  /// Leaves nothing of a parameter.
+  mutating func clear(_ name: String) {
+    guard let index = list.firstIndex(where: { $0.name == name }) else { return }
+    update(index) { $0 = Tensor($0.shape) }
+  }
+
   /// Removes what would only change the lengths of the directions, `∂f_j ← ∂f_j − (∂f_j · f_j) f_j`, and
   /// returns the norm of all that is left, of all parameters together.
   package mutating func project(awayFrom directions: Tensor) -> Double {
@@ -157,9 +150,9 @@ extension Gradient {
         }
       }
     }
-    let biases = [latentBias, preBias].map { bias in
-      bias.withElements { $0.reduce(0) { $0 + Double($1) * Double($1) } }
+    let others = [latentBias, preBias, threshold].compactMap(\.self).map { tensor in
+      tensor.withElements { $0.reduce(0) { $0 + Double($1) * Double($1) } }
     }
-    return (squares.reduce(0) { $0 + Double($1) } + biases[0] + biases[1]).squareRoot()
+    return others.reduce(squares.reduce(0) { $0 + Double($1) }, +).squareRoot()
   }
 }

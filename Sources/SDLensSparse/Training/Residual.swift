@@ -7,34 +7,44 @@ struct Residual {
   let rows: Strips
   /// The active entries with `residual · f_j`, by blocks of rows.
   let entries: [Entries]
+  /// `residual · f_j` of further entries, in their order.
+  let nearSlopes: [Float]
   /// Sums over the rows, by column.
   let moments: ColumnMoments
 
-  private init(_ rows: Strips, _ entries: [Entries]) {
-    (self.rows, self.entries) = (rows, entries)
-    moments = ColumnMoments(rows)
+  init(_ rows: Strips, _ entries: [Entries], nearSlopes: [Float] = [], moments: ColumnMoments? = nil) {
+    (self.rows, self.entries, self.nearSlopes) = (rows, entries, nearSlopes)
+    self.moments = moments ?? ColumnMoments(rows)
   }
 
   /// What codes of few features a row leave of `target` [rows, width], with the directions of `decoder`
   /// [features, width]: a row at a time, whose directions are still in the cache when the slopes ask for them.
-  init(of target: Tensor, _ codes: Codes, decoder: Tensor) {
+  ///
+  /// - Parameter near: entries that are no part of the codes, of which the slopes are wanted as well.
+  init(of target: Tensor, _ codes: Codes, near: Codes? = nil, decoder: Tensor) {
     let (count, width) = (codes.rows, target.width)
     var rows = Strips(rows: count, width: width)
-    var slopes = [Float](repeating: 0, count: count * codes.slots)
+    var slopes = [Float](repeating: 0, count: codes.count)
+    var nearSlopes = [Float](repeating: 0, count: near?.count ?? 0)
     rows.withMutableElements { result in
-      slopes.withUnsafeMutableBufferPointer { slopes in
-        let slopes = slopes.baseAddress!
+      Self.withElements(&slopes, &nearSlopes) { slopes, nearSlopes in
         Tensor.withElements(target, decoder) { target, decoder in
           // Disjoint: each range has its own rows.
           Parallel.forRanges(count, grain: 16) { range in
             var residual = [Float](repeating: 0, count: width)
             for row in range {
-              let active = codes.active(row)
               codes.withRow(row) { indices, values in
                 kernel_weighted_sum(
-                  &residual, target + row * width, -1, indices, values, active, decoder, width, width)
+                  &residual, target + row * width, -1, indices.baseAddress, values.baseAddress, values.count,
+                  decoder, width, width)
                 kernel_row_dots(
-                  slopes + row * codes.slots, residual, indices, active, decoder, width, width)
+                  slopes + codes.starts[row], residual, indices.baseAddress, indices.count, decoder, width,
+                  width)
+              }
+              near?.withRow(row) { indices, _ in
+                kernel_row_dots(
+                  nearSlopes + near!.starts[row], residual, indices.baseAddress, indices.count, decoder, width,
+                  width)
               }
               Strips.set(row, of: count, to: residual, width, in: result)
             }
@@ -42,7 +52,20 @@ struct Residual {
         }
       }
     }
-    self.init(rows, [Entries(codes, slopes: slopes, features: decoder.rows)])
+    self.init(rows, [Entries(codes, slopes: slopes, features: decoder.rows)], nearSlopes: nearSlopes)
+  }
+
+  private static func withElements(
+    _ a: inout [Float], _ b: inout [Float],
+    _ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+  ) {
+    a.withUnsafeMutableBufferPointer { a in
+      b.withUnsafeMutableBufferPointer { b in
+        // Empty ones may have no address; nothing is written to them.
+        let none = UnsafeMutablePointer<Float>(bitPattern: 4)!
+        body(a.baseAddress ?? none, b.baseAddress ?? none)
+      }
+    }
   }
 
   /// What the `k` largest activations of a row among a few `features` leave of `target`; these are the places of

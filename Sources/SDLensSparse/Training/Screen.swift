@@ -12,25 +12,28 @@ struct Screen {
   private static let blockRows = 44 * Int(KERNEL_SCREEN_ROWS)
   private static let blockFeatures = 16 * Int(KERNEL_SCREEN)
 
-  private let sae: SparseAutoencoder
-  private let x: Tensor
+  let sae: SparseAutoencoder
+  let x: Tensor
+  let slack: Float
   private let rows: RoundedRows
   private let weights: RoundedRows
-  private let bias: [Float]
-  private let slack: Float
 
   /// For the vectors `x = h − b_pre` [rows, width].
   init(_ x: Tensor, _ sae: SparseAutoencoder) {
     (self.x, self.sae) = (x, sae)
     rows = RoundedRows(x, sideBySide: Int(KERNEL_SCREEN_ROWS))
     weights = RoundedRows(sae.encoder, sideBySide: Int(KERNEL_SCREEN))
-    bias = sae.latentBias.elements + Array(repeating: 0, count: weights.units.count - sae.features)
     slack = kernel_screen_slack(x.width)
   }
 
-  /// Lower bounds of the pre-activations of some rows, [range.count, features].
-  func bounds(_ range: Range<Int>) -> Tensor {
+  /// The units in which rows and features are rounded.
+  var units: (rows: [Float], features: [Float]) { (rows.units, weights.units) }
+
+  /// Lower bounds of the pre-activations of some rows, [range.count, features], with `bias` in the place of `b_act`; they
+  /// are too low by at most `2 · slack · unit of the row · unit of the feature`.
+  func bounds(_ range: Range<Int>, bias: [Float]) -> Tensor {
     let features = sae.features
+    let bias = bias + Array(repeating: 0, count: weights.units.count - features)
     var result = Tensor(uninitialized: [range.count, features])
     let panels = (features + Self.blockFeatures - 1) / Self.blockFeatures
     let blocks = (range.count + Self.blockRows - 1) / Self.blockRows
@@ -58,37 +61,6 @@ struct Screen {
       }
     }
     return result
-  }
-
-  /// Sets some rows of codes to the largest pre-activations, negative ones as 0, given their `bounds`.
-  func keepLargest(_ range: Range<Int>, _ bounds: Tensor, in codes: inout Codes) {
-    let (features, width, k) = (sae.features, sae.width, codes.slots)
-    codes.withSlots { indices, values in
-      let (indices, values) = (indices.baseAddress!, values.baseAddress!)
-      Tensor.withElements(bounds, x, sae.encoder) { bounds, x, encoder in
-        // Disjoint: each row has its own slots.
-        Parallel.forRanges(range.count, grain: 8) { lines in
-          var found = [Int32](repeating: 0, count: features)
-          var z = [Float](repeating: 0, count: features)
-          for line in lines {
-            let row = range.lowerBound + line
-            let (index, value) = (indices + row * k, values + row * k)
-            let bound = bounds + line * features
-            kernel_top_k(index, value, bound, features, k)
-            let least = value[k - 1] - 1e-6 * abs(value[k - 1])
-            let count = kernel_screened(
-              &found, bound, 2 * slack * rows.units[row], weights.units, least, features)
-            kernel_row_dots(&z, x + row * width, found, count, encoder, width, width)
-            for j in 0..<count { z[j] += bias[Int(found[j])] }
-            kernel_top_k(index, value, z, count, k)
-            for j in 0..<k {
-              index[j] = found[Int(index[j])]
-              value[j] = value[j] > 0 ? value[j] : 0
-            }
-          }
-        }
-      }
-    }
   }
 }
 

@@ -13,8 +13,9 @@ struct Strips {
 
   let rows: Int
   let width: Int
-  /// [strips, rows, 64]
-  private(set) var elements: Tensor
+  /// [strips, rows, 64], from a place on
+  private var elements: Tensor
+  private var start = 0
 
   /// The number of strips.
   var count: Int { Self.count(width) }
@@ -24,6 +25,11 @@ struct Strips {
   init(rows: Int, width: Int) {
     (self.rows, self.width) = (rows, width)
     elements = Tensor(uninitialized: [Self.count(width), rows, Self.columns])
+  }
+
+  /// A matrix that lies at a place among other elements.
+  init(rows: Int, width: Int, _ elements: Tensor, from start: Int) {
+    (self.rows, self.width, self.elements, self.start) = (rows, width, elements, start)
   }
 
   /// Some rows of a matrix, or all.
@@ -59,12 +65,12 @@ struct Strips {
 
   /// Hands out all elements for writing.
   mutating func withMutableElements<R>(_ body: (UnsafeMutablePointer<Float>) throws -> R) rethrows -> R {
-    try elements.withMutableElements { try body($0.baseAddress!) }
+    try elements.withMutableElements { try body($0.baseAddress! + start) }
   }
 
   /// Hands out all elements.
   func withElements<R>(_ body: (UnsafePointer<Float>) throws -> R) rethrows -> R {
-    try elements.withElements { try body($0.baseAddress!) }
+    try elements.withElements { try body($0.baseAddress! + start) }
   }
 }
 
@@ -110,6 +116,13 @@ struct ColumnMoments {
     }
     self.sums = Array(sums.prefix(width))
     self.squares = Array(squares.prefix(width))
+  }
+
+  /// Of no matrix.
+  static let none = ColumnMoments(count: 0, sums: [], squares: [])
+
+  private init(count: Int, sums: [Double], squares: [Double]) {
+    (self.count, self.sums, self.squares) = (count, sums, squares)
   }
 
   /// `Σ (x − mean)²` by column.

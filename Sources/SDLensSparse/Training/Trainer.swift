@@ -82,7 +82,7 @@ public final class Trainer {
   public var count: Int { states.count }
 
   /// A dictionary as it is now.
-  public func autoencoder(_ index: Int) -> SparseAutoencoder { states[index].autoencoder }
+  public func autoencoder(_ index: Int) -> SparseAutoencoder { states[index].finished }
 
   /// Vectors since each feature of a dictionary was last active, counted in whole batches; 0 in its own.
   public func lastActive(_ index: Int) -> [Int64] { states[index].idle }

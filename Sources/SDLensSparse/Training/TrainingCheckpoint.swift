@@ -61,13 +61,15 @@ extension TrainingCheckpoint {
     struct Member: Codable {
       let settings: TrainingSettings
       let mseScale: Float
+      /// Absent where there is nothing to remember.
+      let memory: [String: Double]?
     }
   }
 
   /// Writes everything to one safetensors file, whole or not at all, always as the same bytes.
   ///
-  /// Tensors of dictionary i: `i.encoder`, `i.decoder`, `i.latent_bias`, `i.pre_bias`; the same behind `i.mean.` and
-  /// `i.square.`, of Adam; `i.idle` and `i.activations`, whole numbers by feature. The metadata hold `format` and
+  /// Tensors of dictionary i: `i.encoder`, `i.decoder`, `i.pre_bias`, `i.latent_bias`, where there are thresholds
+  /// `i.threshold`; the same behind `i.mean.` and `i.square.`, of Adam; `i.idle` and `i.activations`, whole numbers by feature. The metadata hold `format` and
   /// `training`, JSON of position, data and settings.
   ///
   /// - Throws: `FileError` when the folder or the disk does not take the file.
@@ -76,7 +78,10 @@ extension TrainingCheckpoint {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let header = Header(
       position: position, width: width, count: count, notes: notes,
-      dictionaries: states.map { .init(settings: $0.settings, mseScale: $0.mseScale) })
+      dictionaries: states.map {
+        .init(
+          settings: $0.settings, mseScale: $0.mseScale, memory: $0.memory.isEmpty ? nil : $0.memory)
+      })
     var items: [Safetensors.Item] = []
     for (index, state) in states.enumerated() {
       items += state.parts.map { .init("\(index).\($0.name)", $0.tensor) }
@@ -116,8 +121,11 @@ extension TrainingCheckpoint {
       guard member.mseScale > 0, member.mseScale.isFinite else {
         throw malformed("mseScale is \(member.mseScale)")
       }
+      for (name, value) in member.memory ?? [:] where !(value >= 0 && value.isFinite) {
+        throw malformed("'\(name)' that the recipe remembers is \(value)")
+      }
       return try DictionaryState(
-        member.settings, mseScale: member.mseScale, width: header.width,
+        member.settings, mseScale: member.mseScale, memory: member.memory, width: header.width,
         tensor: { name, shape in
           let name = "\(index).\(name)"
           let tensor = try file.tensor(name)
@@ -145,17 +153,9 @@ extension TrainingCheckpoint {
 
 extension DictionaryState {
   fileprivate var parts: [(name: String, tensor: Tensor)] {
-    let sae = autoencoder
-    return [
-      ("encoder", sae.encoder), ("decoder", sae.decoder), ("latent_bias", sae.latentBias),
-      ("pre_bias", sae.preBias),
-    ]
-      + [("mean", adam.mean), ("square", adam.square)].flatMap { name, part in
-        [
-          ("\(name).encoder", part.encoder), ("\(name).decoder", part.decoder),
-          ("\(name).latent_bias", part.latentBias), ("\(name).pre_bias", part.preBias),
-        ]
-      }
+    [("", autoencoder.parameters), ("mean.", adam.mean), ("square.", adam.square)].flatMap { prefix, part in
+      part.list.map { (prefix + $0.name, $0.tensor) }
+    }
   }
 
   fileprivate var counters: [(name: String, values: [Int64])] {
@@ -164,23 +164,19 @@ extension DictionaryState {
 
   /// Takes each part by its name.
   fileprivate init(
-    _ settings: TrainingSettings, mseScale: Float, width: Int, tensor: (String, Shape) throws -> Tensor,
+    _ settings: TrainingSettings, mseScale: Float, memory: [String: Double]?, width: Int,
+    tensor: (String, Shape) throws -> Tensor,
     counts: (String) throws -> [Int64]
   ) throws {
-    let matrix: Shape = [settings.features, width]
-    func gradient(_ prefix: String) throws -> Gradient {
-      Gradient(
-        encoder: try tensor(prefix + "encoder", matrix), decoder: try tensor(prefix + "decoder", matrix),
-        latentBias: try tensor(prefix + "latent_bias", [settings.features]),
-        preBias: try tensor(prefix + "pre_bias", [width]))
+    let selection = settings.architecture.recipe.selection(settings, deviation: 1 / mseScale.squareRoot())
+    func parameters(_ prefix: String) throws -> Parameters {
+      try Parameters(features: settings.features, width: width, selection) { try tensor(prefix + $0, $1) }
     }
-    let parameters = try gradient("")
     self.init(
-      settings: settings,
-      autoencoder: SparseAutoencoder(
-        k: settings.k, encoder: parameters.encoder, decoder: parameters.decoder,
-        preBias: parameters.preBias, latentBias: parameters.latentBias),
-      mseScale: mseScale, adam: Adam(mean: try gradient("mean."), square: try gradient("square.")),
-      dead: DeadFeatures(idle: try counts("idle"), activations: try counts("activations")))
+      settings: settings, autoencoder: SparseAutoencoder(try parameters(""), selection),
+      mseScale: mseScale,
+      adam: Adam(mean: try parameters("mean."), square: try parameters("square.")),
+      dead: DeadFeatures(idle: try counts("idle"), activations: try counts("activations")),
+      memory: memory ?? [:])
   }
 }

@@ -2,6 +2,8 @@ import SDLensCore
 
 /// How a dictionary is trained; the defaults are the paper's.
 public struct TrainingSettings: Codable, Equatable, Sendable {
+  /// What is learnt, and how.
+  public var architecture = Architecture.topK
   /// The size of the dictionary.
   public var features = 5120
   /// How many features may be active in a vector.
@@ -41,6 +43,18 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   /// The reconstruction loss is measured in units of the variance of so many first vectors.
   public var scaleVectors = 32_768
 
+  /// Of `matryoshka`: the numbers of features that must also do alone; absent, its own choice.
+  public var levels: [Int]?
+  /// Of `jumprelu`: the weight of the mean number of active features, in place of k as the wanted number.
+  public var l0Penalty: Double?
+  /// Of `jumprelu`: how far from a threshold an activation moves it, over the deviation of the vectors; absent, 0.05.
+  public var bandwidth: Double?
+  /// What stays as it begins, for a baseline.
+  public var freeze: Frozen?
+
+  /// A parameter that does not learn; its rows are random, of length 1.
+  public enum Frozen: String, Codable, Sendable, CaseIterable { case decoder, encoder }
+
   /// The paper's recipe.
   public init() {}
 
@@ -54,6 +68,12 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
 
   /// The number of steps over data of `count` vectors.
   func steps(over count: Int) -> Int { steps ?? (epochs * count + batch - 1) / batch }
+
+  /// What a dictionary of these settings is called: `k10-n256`.
+  public var title: String {
+    (architecture == .topK ? "" : "\(architecture)-") + (l0Penalty.map { "l0-\($0)" } ?? "k\(k)") + "-n\(features)"
+      + (freeze.map { "-frozen-\($0.rawValue)" } ?? "")
+  }
 
   /// Checks every value.
   ///
@@ -80,6 +100,15 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     try require("epsilon", epsilon, "above 1e-30 and at most 1") { $0 > 1e-30 && $0 <= 1 }
     try require("decay", decay, "from 0 to 1") { 0...1 ~= $0 }
     try require("clipping", clipping ?? 1, "above 0 and finite") { $0 > 0 && $0.isFinite }
+    let own: [(name: String, value: Any?)] = [
+      ("levels", levels), ("l0Penalty", l0Penalty), ("bandwidth", bandwidth),
+    ]
+    for (name, value) in own where !architecture.recipe.ownSettings.contains(name) {
+      guard let value else { continue }
+      throw BadTrainingSetting(
+        name: name, found: "\(value)", needed: "left out: the architecture \(architecture) has none")
+    }
+    try architecture.recipe.check(self)
   }
 
   private func require(_ name: String, _ value: Int, in range: ClosedRange<Int>) throws {
@@ -89,7 +118,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     }
   }
 
-  private func require(_ name: String, _ value: Double, _ needed: String, _ isGood: (Double) -> Bool) throws {
+  func require(_ name: String, _ value: Double, _ needed: String, _ isGood: (Double) -> Bool) throws {
     guard isGood(value) else { throw BadTrainingSetting(name: name, found: "\(value)", needed: needed) }
   }
 }

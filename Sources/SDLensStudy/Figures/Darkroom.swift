@@ -54,7 +54,7 @@ public final class Darkroom {
     encode: @escaping (String, RunSettings) -> PromptEmbeddings
   ) {
     (self.pipeline, self.dictionaries, self.encode) = (pipeline, dictionaries, encode)
-    blockDictionaries = dictionaries.mapValues { BlockDictionary($0.autoencoder, means: $0.means) }
+    blockDictionaries = dictionaries.mapValues { BlockDictionary($0) }
   }
 
   /// Runs a scene and keeps the run, for edits that are known later; gives the codes of these blocks' updates.

@@ -27,7 +27,7 @@ struct GalleryPage {
       let title = Self.escaped("Features of \(gallery.block)")
       let dictionary = gallery.dictionary
       let facts =
-        "\(cards.count) of \(dictionary.autoencoder.features) features, k = \(dictionary.autoencoder.k), "
+        "\(cards.count) of \(dictionary.autoencoder.features) features, \(dictionary.autoencoder.selection), "
         + "model \(dictionary.saved.model ?? "unknown"), dictionary \(dictionary.label), "
         + "seed \(gallery.settings.seed) on the empty prompt"
       // Within a script no text may hold "</script" or "<!--".

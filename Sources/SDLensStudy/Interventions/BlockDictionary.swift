@@ -8,11 +8,20 @@ public struct BlockDictionary: Sendable {
   /// `μ_ρ`, the mean of the positive activations of each feature, [features]; 0 or NaN for a dead one. Nil when
   /// nobody measured it, so that only edits without a unit of strength can be done.
   public let means: Tensor?
+  /// How many features are active in a vector: k, and where thresholds decide the mean of the data it was measured on;
+  /// nil when nobody measured it.
+  public let l0: Double?
 
-  /// Puts both together; there must be a mean for every feature.
-  public init(_ autoencoder: SparseAutoencoder, means: Tensor?) {
+  /// Puts all together; there must be a mean for every feature.
+  public init(_ autoencoder: SparseAutoencoder, means: Tensor?, l0: Double? = nil) {
     precondition(means.map { $0.shape == [autoencoder.features] } ?? true)
     (self.autoencoder, self.means) = (autoencoder, means)
+    self.l0 = autoencoder.k.map(Double.init) ?? l0
+  }
+
+  /// That of a folder.
+  public init(_ folder: DictionaryFolder) {
+    self.init(folder.autoencoder, means: folder.means, l0: folder.l0)
   }
 
   /// `f_ρ`.

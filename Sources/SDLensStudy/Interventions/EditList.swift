@@ -50,6 +50,7 @@ public struct EditError: UserError {
     case width(dictionary: Int, block: Int)
     case unknownFeature(Int, count: Int)
     case noMeans
+    case noL0
     case deadFeature(Int, mean: Float)
     case maskSize(height: Int, width: Int, map: (height: Int, width: Int))
   }
@@ -88,6 +89,9 @@ public struct EditError: UserError {
     case .unknownFeature(let feature, let count):
       "there is no feature \(feature); the dictionary of \(edit.block) has the features 0 to \(count - 1); choose another, as "
         + "'sdlens features' lists them"
+    case .noL0:
+      "its strength is in units of the active features of a vector, whose mean number nobody has measured for this "
+        + "dictionary of thresholds; do it with: sdlens statistics"
     case .noMeans:
       "the dictionary of \(edit.block) does not say how active its features are on average, which is the unit of "
         + "the strength; choose one with statistics"

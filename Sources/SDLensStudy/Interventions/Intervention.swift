@@ -111,7 +111,8 @@ public struct Intervention: Sendable {
         return .add(direction: dictionary.direction(of: feature), weights: values.map { scale * $0 })
       case .emptyContext(let feature, let gamma):
         let (dictionary, mean) = try checked(feature)
-        let scale = Float(gamma) * Float(dictionary.autoencoder.k) * mean
+        guard let l0 = dictionary.l0 else { throw refuse(.noL0) }
+        let scale = Float(gamma) * Float(l0) * mean
         return .replace(vector: dictionary.direction(of: feature).map { scale * $0 })
       }
     }

@@ -5,8 +5,8 @@ extension SparseAutoencoder {
   /// A number that changes with the dictionary: 64-bit FNV-1a over the bits of all its numbers.
   package var contentFingerprint: Fingerprint {
     var fingerprint = Fingerprint()
-    let hashes = [encoder, decoder, preBias, latentBias].map { $0.hash }
-    fingerprint.add("\(k) \(hashes)\n".utf8)
+    let hashes = parameters.list.map { $0.tensor.hash }
+    fingerprint.add("\(k.map { "\($0)" } ?? "thresholds") \(hashes)\n".utf8)
     return fingerprint
   }
 }

@@ -34,7 +34,7 @@ public struct Absorption: Sendable {
       for (index, autoencoder) in ordered.enumerated() { codes[index].append(autoencoder.encode(rows)) }
       progress()
     }
-    let whole = zip(ordered, codes).map { ($0.decoder, Codes($1, slots: $0.k)) }
+    let whole = zip(ordered, codes).map { ($0.decoder, Codes(joining: $1)) }
     self.init(whole[0], whole[1])
   }
 

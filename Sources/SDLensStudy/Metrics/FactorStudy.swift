@@ -5,7 +5,7 @@ import SDLensSparse
 ///
 /// All are chosen and measured as `FactorScorer` says, on the updates of the last denoising step:
 /// - dictionaries, by their codes;
-/// - random directions: for each size and k a dictionary whose directions are random unit vectors, so that the best is
+/// - random directions: for each size and k (of thresholds the rounded mean number of active features) a dictionary whose directions are random unit vectors, so that the best is
 ///   one of as many as there are features;
 /// - principal components and raw channels, each with either sign;
 /// - a linear probe, which may use all channels at once: what the best direction could reach.
@@ -68,12 +68,13 @@ public struct FactorStudy: Sendable {
     let components = try PrincipalComponents(moments)
     let mean = Tensor(components.mean.map { Float($0) }, [width])
     var random: [SparseAutoencoder] = []
-    for (_, own) in dictionaries
-    where !random.contains(where: { ($0.features, $0.k) == (own.features, own.k) }) {
+    for (_, own) in dictionaries {
+      let k = try own.k ?? updates.meanActive(own)
+      guard !random.contains(where: { $0.features == own.features && $0.k == k }) else { continue }
       let directions = RandomDirections.make(own.features, width: width, seed: seed)
       random.append(
         SparseAutoencoder(
-          k: own.k, encoder: directions, decoder: directions, preBias: mean,
+          k: k, encoder: directions, decoder: directions, preBias: mean,
           latentBias: Tensor([own.features])))
     }
     let coders = dictionaries.map(\.autoencoder) + random

@@ -52,4 +52,10 @@ struct LabelledUpdates {
       throw WidthMismatch(block: block, stored: width, dictionary: autoencoder.width)
     }
   }
+
+  /// How many features of a dictionary are active in a vector on average, rounded, at least 1.
+  func meanActive(_ autoencoder: SparseAutoencoder) throws -> Int {
+    let active = try (0..<count).reduce(0) { $0 + autoencoder.encode(try vectors($1)).count }
+    return max(1, Int((Double(active) / Double(count * side * side)).rounded()))
+  }
 }

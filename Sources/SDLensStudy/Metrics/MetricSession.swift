@@ -77,7 +77,7 @@ public final class MetricSession {
       model, dictionaries: blocks.compactMap { block in dictionaries[block].map { .init($0, of: block) } },
       store: store, recorded: recorded)
     archive = try PictureArchive(
-      model, dictionaries: dictionaries.mapValues { BlockDictionary($0.autoencoder, means: $0.means) },
+      model, dictionaries: dictionaries.mapValues { BlockDictionary($0) },
       folder: "\(workspace)/pictures/cache")
     progress.stage("reading what compares pictures")
     let own = "\(model.path)/clip"

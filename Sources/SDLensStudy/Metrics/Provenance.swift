@@ -17,8 +17,8 @@ public struct Provenance: Sendable, Codable, Equatable {
     public let fingerprint: String
     /// Its size.
     public let features: Int
-    /// How many features are active in a vector.
-    public let k: Int
+    /// How many features may be active in a vector; nil where thresholds decide.
+    public let k: Int?
 
     /// Names one that lies at a path.
     public init(_ path: String, of block: String?, _ autoencoder: SparseAutoencoder) {
@@ -95,7 +95,7 @@ public struct Provenance: Sendable, Codable, Equatable {
   /// Lines to stand below a table.
   public var text: String {
     let names = dictionaries.map { dictionary in
-      "\(dictionary.block.map { "\($0) " } ?? "")'\(dictionary.name)' (\(dictionary.features) features, k \(dictionary.k), "
+      "\(dictionary.block.map { "\($0) " } ?? "")'\(dictionary.name)' (\(dictionary.features) features, \(dictionary.k.map { "k \($0)" } ?? "thresholds"), "
         + "\(dictionary.fingerprint))"
     }
     let lines = (names.isEmpty ? [] : ["Dictionaries: \(names.joined(separator: ", "))"])

@@ -33,8 +33,12 @@ public struct WorkspaceContents: Encodable {
     public let fingerprint: String
     /// The model whose updates it decomposes, where that is known.
     public let model: String?
-    /// Features, those active in a vector, and the width of a vector.
-    public let features, k, width: Int
+    /// Features, and the width of a vector.
+    public let features, width: Int
+    /// How many features may be active in a vector; nil where thresholds decide.
+    public let k: Int?
+    /// How many features are active in a vector: k, or their mean number; nil where nobody has measured it.
+    public let l0: Double?
     /// The share of the features that were never active where they were measured; nil when they were not.
     public let neverActiveShare: Double?
     /// The vectors that they were measured on.
@@ -141,6 +145,7 @@ extension WorkspaceContents.Dictionary {
     (name, fingerprint) = (identity.name, identity.fingerprint)
     model = folder.saved.model
     (features, k, width) = (autoencoder.features, autoencoder.k, autoencoder.width)
+    l0 = folder.l0
     neverActiveShare = folder.statistics.map { Double($0.dead.count) / Double($0.features) }
     vectors = folder.statistics?.vectors
     captions = folder.captions.count

@@ -64,28 +64,61 @@ struct CodeFile {
     output.replacingOccurrences(of: ".output.", with: ".update.")
   }
 
-  /// The codes under `indices` and `values`.
+  /// The codes under `indices` and `values`; [N, k] both, or with `starts` [N + 1] one entry after the other.
   func codes(for autoencoder: SparseAutoencoder) throws -> Codes {
     let (indices, values) = (try file.integers("indices"), try file.tensor("values"))
     let shape = values.shape
-    guard shape.rank == 2, shape.count > 0, file.entry("indices")?.shape == shape else {
+    let starts = file.names.contains("starts") ? try file.integers("starts").map(Int.init) : nil
+    guard shape.rank == (starts == nil ? 2 : 1), shape.count > 0 || starts != nil,
+      file.entry("indices")?.shape == shape
+    else {
       throw BadCodes(
         "'indices' and 'values' in '\(path)' have shapes \(file.entry("indices")?.shape ?? []) and \(shape), but "
-          + "[N, k] twice is needed")
+          + (starts == nil ? "[N, k] twice is needed" : "beside 'starts' the same number of entries is needed"))
+    }
+    if let starts {
+      guard starts.first == 0, starts.last == values.count, zip(starts, starts.dropFirst()).allSatisfy(<=) else {
+        throw BadCodes(
+          "'starts' in '\(path)' must grow from 0 to the number of entries, \(values.count); write it again with: "
+            + "sdlens encode")
+      }
+    }
+    func row(_ position: Int) -> Int {
+      starts.map { $0.lastIndex { $0 <= position }! } ?? position / shape[1]
     }
     if let position = indices.firstIndex(where: { !(0..<Int64(autoencoder.features) ~= $0) }) {
       throw BadCodes(
-        "'indices' in '\(path)' holds \(indices[position]) in row \(position / shape[1]), but the dictionary has "
+        "'indices' in '\(path)' holds \(indices[position]) in row \(row(position)), but the dictionary has "
           + "features 0 to \(autoencoder.features - 1)")
     }
-    try checkFinite(values, "values")
+    if let position = (0..<values.count).first(where: { !values[$0].isFinite }) {
+      throw BadCodes(
+        "'values' in '\(path)' holds \(values[position]) in row \(row(position)), but all values must be finite")
+    }
     if let position = (0..<values.count).first(where: { values[$0] < 0 }) {
       throw BadCodes(
-        "'values' in '\(path)' holds \(values[position]) in row \(position / shape[1]), but activations are never "
+        "'values' in '\(path)' holds \(values[position]) in row \(row(position)), but activations are never "
           + "negative")
     }
-    return Codes(
-      rows: shape[0], slots: shape[1], indices: indices.map { Int32($0) }, values: values.elements)
+    let features = indices.map { Int32($0) }
+    guard let starts else {
+      return Codes(rows: shape[0], slots: shape[1], indices: features, values: values.elements)
+    }
+    return Codes(starts: starts, indices: features, values: values.elements)
+  }
+
+  /// Writes codes: of TopK [N, k], else as entries one after the other with the `starts` of the rows.
+  static func write(_ codes: Codes, slots: Int?, to path: String) throws {
+    if let slots {
+      let (shape, padded): (Shape, _) = ([codes.rows, slots], codes.padded(to: slots))
+      return try Safetensors.write(
+        [.init("indices", padded.indices, shape), .init("values", Tensor(padded.values, shape))], to: path)
+    }
+    try Safetensors.write(
+      [
+        .init("indices", codes.indices, [codes.count]), .init("starts", codes.starts.map(Int64.init), [codes.rows + 1]),
+        .init("values", Tensor(codes.values, [codes.count])),
+      ], to: path)
   }
 
   private func checkFinite(_ tensor: Tensor, _ name: String) throws {

@@ -33,7 +33,8 @@ struct Convert: ParsableCommand {
   /// What was converted.
   struct Result: Encodable {
     let source, sourceFormat, destination, format: String
-    let features, width, k: Int
+    let features, width: Int
+    @Nullable var k: Int?
     let block, model: String?
     let hasLastActive, hasMean, hasDeviation: Bool
   }

@@ -75,7 +75,7 @@ struct Encode: ParsableCommand {
         throw BadCodes(
           "k is \(k), but '\(sae)' has only \(autoencoder.features) features; choose a smaller one")
       }
-      autoencoder.k = k
+      autoencoder.selection = .topK(k)
     }
     let codes: Codes
     if decode {
@@ -84,15 +84,13 @@ struct Encode: ParsableCommand {
     } else {
       let block = block?.description ?? saved.block
       codes = try encoded(by: autoencoder, of: block)
-      let shape: Shape = [codes.rows, codes.slots]
-      try Safetensors.write(
-        [.init("indices", codes.indices, shape), .init("values", Tensor(codes.values, shape))], to: output)
+      try CodeFile.write(codes, slots: autoencoder.k, to: output)
     }
     guard report.json else { return try Output.print(output) }
     try Output.print(
       json: Result(
         output: output, rows: codes.rows, width: autoencoder.width, features: autoencoder.features,
-        slots: codes.slots, active: codes.active))
+        slots: codes.longest, active: codes.count))
   }
 
   /// The codes of the input: of a store picture by picture, else of a tensor as a whole.
@@ -107,15 +105,10 @@ struct Encode: ParsableCommand {
     guard activations.width == autoencoder.width else {
       throw WidthMismatch(block: block, stored: activations.width, dictionary: autoencoder.width)
     }
-    var (indices, values): ([Int32], [Float]) = ([], [])
-    for picture in 0..<activations.pictures {
-      let codes = autoencoder.encode(try activations.rows(ofPicture: picture))
-      indices += codes.indices
-      values += codes.values
-    }
     return Codes(
-      rows: activations.pictures * activations.rowsPerPicture, slots: autoencoder.k, indices: indices,
-      values: values)
+      joining: try (0..<activations.pictures).map {
+        autoencoder.encode(try activations.rows(ofPicture: $0))
+      })
   }
 
   /// What was encoded or decoded; `active` counts the values that are not 0.
@@ -126,9 +119,6 @@ struct Encode: ParsableCommand {
 }
 
 extension Codes {
-  fileprivate var active: Int {
-    var count = 0
-    forEachActive { _, _, _ in count += 1 }
-    return count
-  }
+  /// The most entries that a row has.
+  fileprivate var longest: Int { (0..<rows).reduce(0) { max($0, starts[$1 + 1] - starts[$1]) } }
 }

@@ -36,7 +36,7 @@ struct List: ParsableCommand {
         [["Block", "Dictionary", "k", "Features", "Never active", "Captions", "Fingerprint"]])
       for dictionary in contents.dictionaries {
         table.add(
-          dictionary.block, dictionary.name + (dictionary.isDefault ? " *" : ""), "\(dictionary.k)",
+          dictionary.block, dictionary.name + (dictionary.isDefault ? " *" : ""), dictionary.activity,
           "\(dictionary.features)",
           dictionary.neverActiveShare.map { "\(Units.rounded($0 * 100)) %" } ?? "–", "\(dictionary.captions)",
           dictionary.fingerprint)

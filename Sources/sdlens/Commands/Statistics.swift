@@ -43,7 +43,8 @@ struct Statistics: ParsableCommand {
     let vectors: Int
     @Nullable var explainedVariance: Double?
     @Nullable var meanExplainedVariance: Double?
-    let k: Int
+    @Nullable var k: Int?
+    let l0: Double
     @Nullable var componentsExplainedVariance: Double?
     @Nullable var componentsMeanExplainedVariance: Double?
     let neverActiveShare: Double
@@ -62,13 +63,15 @@ struct Statistics: ParsableCommand {
       progress.advance("measuring", by: $0)
     }
     try DictionaryFolder.write(survey, of: store, to: sae)
-    let k = saved.autoencoder.k
+    let (k, l0) = (saved.autoencoder.k, survey.statistics.l0)
+    let count = k ?? max(1, Int(l0.rounded()))
     let result = Result(
       dictionary: sae, fingerprint: saved.autoencoder.contentFingerprint.description, block: block,
       store: store.folder, storePictures: store.pictures, vectors: survey.statistics.vectors,
       explainedVariance: survey.variance.global, meanExplainedVariance: survey.variance.perDimension, k: k,
-      componentsExplainedVariance: survey.components?.explainedVariance(of: k),
-      componentsMeanExplainedVariance: survey.components?.meanExplainedVariance(of: k),
+      l0: l0,
+      componentsExplainedVariance: survey.components?.explainedVariance(of: count),
+      componentsMeanExplainedVariance: survey.components?.meanExplainedVariance(of: count),
       neverActiveShare: Double(survey.statistics.dead.count) / Double(survey.statistics.features))
     progress.clear()
     if result.explainedVariance == nil {
@@ -85,7 +88,8 @@ struct Statistics: ParsableCommand {
           ["Vectors", Units.grouped(result.vectors)],
           ["Explained variance", percent(result.explainedVariance)],
           ["  mean over dimensions", percent(result.meanExplainedVariance)],
-          ["By \(k) principal components", percent(result.componentsExplainedVariance)],
+          ["Active in a vector", Units.rounded(l0)],
+          ["By \(count) principal components", percent(result.componentsExplainedVariance)],
           ["  mean over dimensions", percent(result.componentsMeanExplainedVariance)],
           ["Features never active", percent(result.neverActiveShare)],
         ]

@@ -26,7 +26,7 @@ final class Study {
 
   /// What edits need of the dictionaries.
   var blockDictionaries: [BlockName: BlockDictionary] {
-    dictionaries.mapValues { BlockDictionary($0.autoencoder, means: $0.means) }
+    dictionaries.mapValues { BlockDictionary($0) }
   }
 
   /// Model, dictionaries and seed in a line, for the head of a figure.

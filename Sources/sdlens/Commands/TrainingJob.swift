@@ -13,7 +13,9 @@ final class TrainingJob {
     let block: String
     let store: String?
     let storePictures: Int?
-    let k: Int
+    let architecture: String
+    @Nullable var k: Int?
+    @Nullable var l0: Double?
     let features: Int
     let steps: Int
     let vectors: Int
@@ -48,7 +50,7 @@ final class TrainingJob {
   ) throws {
     (self.source, self.settings, self.saveEvery, self.logEvery) = (source, settings, saveEvery, logEvery)
     (self.workspace, isRestart) = (workspace, restart)
-    names = settings.map { "\(name.map { "\($0)-" } ?? "")k\($0.k)-n\($0.features)" }
+    names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title }
     folder = "\(workspace.trainings(of: source.block))/\(names.joined(separator: "+"))"
     if restart, FileManager.default.fileExists(atPath: folder) {
       try FileManager.default.removeItem(atPath: folder)
@@ -160,6 +162,7 @@ final class TrainingJob {
         let count = found.statistics.features
         saved.mean = Tensor(found.statistics.mean, [count])
         saved.deviation = Tensor(found.statistics.deviation, [count])
+        if autoencoder.k == nil { saved.l0 = found.statistics.l0 }
         survey = found
         components = found.components
       }
@@ -197,7 +200,8 @@ final class TrainingJob {
   ) -> Result {
     let features = settings[index].features
     let silent = survey.map { Double($0.statistics.dead.count) / Double(features) }
-    let (k, components) = (settings[index].k, survey?.components)
+    let (l0, components) = (survey?.statistics.l0, survey?.components)
+    let k = saved.autoencoder.k ?? max(1, Int((l0 ?? 1).rounded()))
     let byComponents = components?.explainedVariance(of: k)
     let meanByComponents = components?.meanExplainedVariance(of: k)
     if let survey, let silent {
@@ -214,9 +218,9 @@ final class TrainingJob {
     }
     return Result(
       dictionary: folder, fingerprint: saved.autoencoder.contentFingerprint.description,
-      block: "\(source.block)", store: source.store?.folder, storePictures: source.store?.pictures, k: k,
-      features: features,
-      steps: trainer.steps, vectors: trainer.steps * settings[index].batch,
+      block: "\(source.block)", store: source.store?.folder, storePictures: source.store?.pictures,
+      architecture: settings[index].architecture.description, k: saved.autoencoder.k, l0: l0,
+      features: features, steps: trainer.steps, vectors: trainer.steps * settings[index].batch,
       explainedVariance: survey?.variance.global, meanExplainedVariance: survey?.variance.perDimension,
       componentsExplainedVariance: byComponents, componentsMeanExplainedVariance: meanByComponents,
       neverActiveShare: silent, seconds: watch.total / .seconds(1))

@@ -15,10 +15,26 @@ struct IntList: ExpressibleByArgument {
   var defaultValueDescription: String { values.map { "\($0)" }.joined(separator: ",") }
 }
 
+extension Architecture: ExpressibleByArgument {
+  /// The one of that name.
+  public init?(argument: String) {
+    guard let found = try? Architecture(argument) else { return nil }
+    self = found
+  }
+
+  /// The names of all.
+  public static var allValueStrings: [String] { all.map(\.description) }
+
+  /// Its name.
+  public var defaultValueDescription: String { description }
+}
+
+extension TrainingSettings.Frozen: ExpressibleByArgument {}
+
 /// How a dictionary is trained.
 struct RecipeOptions: ParsableArguments {
   /// Settings that belong together.
-  enum Recipe: String, CaseIterable, ExpressibleByArgument {
+  enum Preset: String, CaseIterable, ExpressibleByArgument {
     case paper, small
 
     /// The settings for vectors of `width`; `small` is for stores of up to some million vectors, as `shapes` has
@@ -37,6 +53,11 @@ struct RecipeOptions: ParsableArguments {
   }
 
   @Option(
+    help: ArgumentHelp(
+      Architecture.all.map { "\($0): \($0.summary)." }.joined(separator: " "), valueName: "name"))
+  var architecture = Architecture.topK
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Features active in a vector; several make several dictionaries.", valueName: "n,…"))
   var k = IntList(argument: "10")!
@@ -49,12 +70,38 @@ struct RecipeOptions: ParsableArguments {
   var features: IntList?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Of matryoshka: numbers of features that grow, each of which must also do alone. (default: a sixteenth, an eighth, a "
+        + "quarter and half)", valueName: "n,…"))
+  var levels: IntList?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Of jumprelu: weight of the mean number of active features in the loss, instead of k as the wanted number.",
+      valueName: "x"))
+  var l0Penalty: Double?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Of jumprelu: how wide the window around a threshold is in which activations move it, over the deviation of the "
+        + "vectors. (default: 0.05)", valueName: "x"))
+  var bandwidth: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Leave one half as it begins, random directions of length 1, for a baseline.", valueName: "half"))
+  var freeze: TrainingSettings.Frozen?
+
+  @Option(
     help: ArgumentHelp(
       "paper: 5120 features, learning rate 1e-4, 1 epoch, dead after 10,000,000 vectors. small: features twice the "
         + "width of a vector (256 on shapes), 1e-3, 500 steps, 20 of warm-up and 30 % of decay, dead after 200,000. "
         + "(default: small below 10,000,000 vectors)"
     ))
-  var recipe: Recipe?
+  var recipe: Preset?
 
   @Option(
     parsing: .unconditional,
@@ -103,6 +150,9 @@ struct RecipeOptions: ParsableArguments {
     if epochs != nil && steps != nil {
       throw ValidationError("--epochs and --steps both say how long to train; give one of them")
     }
+    if l0Penalty != nil && k.values.count > 1 {
+      throw ValidationError("--l0-penalty takes the place of k; give one k, or leave --l0-penalty out")
+    }
     do {
       // Of a width that is wide enough for every k: with the true one they are checked again.
       for settings in settings(vectors: 1, width: 1 << 16, seed: 0) { try settings.check() }
@@ -125,6 +175,8 @@ struct RecipeOptions: ParsableArguments {
     common.auxiliaryK = auxK ?? common.auxiliaryK
     common.auxiliaryScale = auxScale ?? common.auxiliaryScale
     common.seed = seed
+    (common.architecture, common.freeze) = (architecture, freeze)
+    (common.levels, common.l0Penalty, common.bandwidth) = (levels?.values, l0Penalty, bandwidth)
     return (features?.values ?? [common.features]).flatMap { features in
       k.values.map { k in
         var settings = common

@@ -107,7 +107,7 @@ import Testing
     // Its own twin, its child, and a stranger.
     let codes = Codes(rows: 4, slots: 1, indices: [0, 1, 2, 1], values: [1, 1, 1, 1])
     #expect(Absorption((small, parent), (large, codes)).shares == [1.0 / 3])
-    let never = Codes(rows: 4, slots: 1)
+    let never = Codes(starts: [0, 0, 0, 0, 0], indices: [], values: [])
     #expect(Absorption((small, never), (large, codes)).shares == [nil])
   }
 

@@ -92,7 +92,7 @@ struct VisualizePaint: ParsableCommand {
       (try Mask(contentsOf: $0, picture: (settings.height, settings.width), map: map), $0)
     }
     if areas.isEmpty { areas = try Self.quarters.map { (.region(try Region($0)), $0) } }
-    let strength = strength ?? Double(job.darkroom.dictionaries[block]!.autoencoder.k)
+    let strength = try strength ?? job.darkroom.dictionaries[block]!.usualStrength
     let (source, scene) = (Scene(from ?? defaults[1], settings), Scene(prompt ?? defaults[0], settings))
     var chosen = features
     if features.isEmpty {

@@ -64,7 +64,7 @@ struct VisualizeTransfer: ParsableCommand {
     let defaults = try job.prompts().instead(of: [FigurePrompts.sloth] + FigurePrompts.unrelated)
     let source = features.isEmpty ? Scene(from ?? defaults[0], job.settings) : nil
     let scenes = job.scenes(prompt.isEmpty ? Array(defaults.dropFirst()) : prompt)
-    let strength = strength ?? Double(job.darkroom.dictionaries[block]!.autoencoder.k)
+    let strength = try strength ?? job.darkroom.dictionaries[block]!.usualStrength
     var chosen = features
     if let source {
       let strong = try job.strongest(EffectiveFeatures.tries(for: top), on: source, of: [block])[0].features

@@ -1,0 +1,174 @@
+import Foundation
+import SDLensCore
+import SDLensSparse
+import SDLensTestSupport
+import Testing
+
+/// Dictionaries of every kind as their projects save them, `Scripts/goldens/dictionary_kinds.py`, and our own.
+@Suite struct DictionaryKindTests {
+  private static let goldens = Goldens()
+  static let names = [
+    "saelens-batchtopk", "saelens-batchtopk-training", "saelens-unnormed", "saelens-unnormed-training",
+    "saelens-matryoshka", "saelens-matryoshka-training", "saelens-jumprelu", "saelens-jumprelu-training",
+    "saelens-scaled", "dictionary_learning-top", "dictionary_learning-batch", "dictionary_learning-unset",
+    "dictionary_learning-matryoshka", "dictionary_learning-jumprelu",
+  ]
+
+  private func expect(_ sae: SparseAutoencoder, is name: String) throws {
+    let wanted = try Self.goldens.tensors("kinds.safetensors")
+    let codes = sae.encode(try wanted.tensor("h"))
+    var dense = Tensor([codes.rows, sae.features])
+    codes.forEachActive { row, feature, value in dense[row * sae.features + feature] = value }
+    expectClose(dense, try wanted.tensor("\(name).values"), within: 2e-6, "values")
+    expectClose(sae.decode(codes), try wanted.tensor("\(name).rows"), within: 2e-6, "rows")
+  }
+
+  /// `sae.encode(h)`, `sae.decode(…)`; and the same after a way through our format, and through SAELens'.
+  @Test(arguments: names) func computesWhatTheProjectDoes(name: String) throws {
+    let saved = try SavedAutoencoder.read(Self.goldens("kinds/\(name)"))
+    #expect((saved.autoencoder.k == nil) == (name != "dictionary_learning-top"))
+    try expect(saved.autoencoder, is: name)
+    let folder = try TemporaryFolder()
+    for format in [SavedAutoencoder.Format.sdlens, .saelens] {
+      try saved.write(to: folder(format.rawValue), as: format)
+      let again = try SavedAutoencoder.read(folder(format.rawValue))
+      #expect(again.autoencoder.selection == saved.autoencoder.selection)
+      expectSame(again.autoencoder.encoder, saved.autoencoder.encoder, "encoder")
+      expectSame(again.autoencoder.latentBias, saved.autoencoder.latentBias, "latent_bias")
+      #expect(again.metadata == saved.metadata)
+      try expect(again.autoencoder, is: name)
+    }
+  }
+
+  @Test func whatIsKnownOfThem() throws {
+    func read(_ name: String) throws -> SavedAutoencoder {
+      try SavedAutoencoder.read(Self.goldens("kinds/\(name)"))
+    }
+    #expect(try read("dictionary_learning-matryoshka").metadata["group_sizes"] == "4 8 12")
+    #expect(try read("dictionary_learning-batch").metadata["threshold"] == "0.7")
+    let unset = try read("dictionary_learning-unset")
+    #expect(unset.notes.count == 1 && unset.notes[0].contains("has threshold -1.0, which its training has not"))
+    #expect(try read("dictionary_learning-batch").notes == [])
+  }
+
+  @Test(arguments: [SavedAutoencoder.Format.sdxlUnbox, .sparsify])
+  func noPlaceForThresholds(format: SavedAutoencoder.Format) throws {
+    let folder = try TemporaryFolder()
+    let saved = try SavedAutoencoder.read(Self.goldens("kinds/saelens-jumprelu"))
+    #expect(
+      errorMessage { try saved.write(to: folder("out"), as: format) }
+        == "the features of the dictionary are active above thresholds, for which the format \(format.rawValue) has no "
+        + "place; write it as sdlens or saelens")
+    #expect(try folder.contents == [])
+  }
+
+  /// A tensor of the file of a dictionary of ours, changed.
+  private func changed(
+    _ name: String, _ change: (Tensor) -> Tensor?, in folder: TemporaryFolder
+  ) throws -> String {
+    let saved = try SavedAutoencoder.read(Self.goldens("kinds/saelens-jumprelu"))
+    let place = "changed"
+    try? FileManager.default.removeItem(atPath: folder(place))
+    try saved.write(to: folder(place), as: .sdlens)
+    let path = folder("\(place)/sae.safetensors")
+    let file = try Safetensors(contentsOf: path)
+    let items = try file.names.compactMap { found -> Safetensors.Item? in
+      let shape = file.entry(found)!.shape
+      switch file.entry(found)!.type {
+      case .i64: return .init(found, try file.integers(found), shape)
+      case .i32: return .init(found, try file.integers(found).map { Int32($0) }, shape)
+      default:
+        let tensor = try file.tensor(found)
+        return (found == name ? change(tensor) : tensor).map { .init(found, $0) }
+      }
+    }
+    try FileManager.default.removeItem(atPath: path)
+    try Safetensors.write(items, metadata: file.metadata, to: path)
+    return errorMessage { try SavedAutoencoder.read(folder(place)) }
+      .replacingOccurrences(of: folder(place), with: "SAE")
+  }
+
+  /// What does not compute what it did is refused, whichever of its parts was mistaken.
+  @Test(arguments: ["encoder", "pre_bias", "latent_bias", "threshold", "parity.vectors", "parity.values"])
+  func parityThatDoesNotFit(name: String) throws {
+    let folder = try TemporaryFolder()
+    let message = try changed(name, { tensor in
+      // As a transposed matrix would be: the same numbers elsewhere.
+      Tensor(Array(tensor.elements.reversed()), tensor.shape)
+    }, in: folder)
+    #expect(
+      message.hasPrefix(
+        "the dictionary in 'SAE/sae.safetensors' is not what was saved: in vector "), "\(message)")
+    #expect(
+      message.hasSuffix(
+        "; its files were changed or do not belong together, so take them from where they came"))
+    #expect(try changed(name, { $0 }, in: folder) == "")
+  }
+
+  /// Also of the files of other projects that we wrote.
+  @Test func parityBesideOtherFormats() throws {
+    let folder = try TemporaryFolder()
+    try SavedAutoencoder.read(Self.goldens("formats/saelens")).write(to: folder("sae"), as: .saelens)
+    let companion = try Safetensors(contentsOf: folder("sae/sdlens.safetensors"))
+    #expect(Set(companion.names).isSuperset(of: ["parity.vectors", "parity.starts", "parity.indices"]))
+    let text = try String(contentsOfFile: folder("sae/cfg.json"), encoding: .utf8)
+    try text.replacingOccurrences(of: "\"k\" : 3", with: "\"k\" : 2")
+      .write(toFile: folder("sae/cfg.json"), atomically: true, encoding: .utf8)
+    #expect(errorMessage { try SavedAutoencoder.read(folder("sae")) }.contains("is not what was saved"))
+  }
+
+  @Test(arguments: [Float.nan, .infinity, -.infinity]) func thresholdsThatAreNoNumbers(value: Float) throws {
+    let folder = try TemporaryFolder()
+    let message = try changed("threshold", { tensor in
+      var tensor = tensor
+      tensor[5] = value
+      return tensor
+    }, in: folder)
+    #expect(
+      message
+        == "'SAE/sae.safetensors' holds \(value) in 'threshold' at position 5, but all values must be finite; download it "
+        + "or save it again")
+  }
+
+  @Test func matricesOfAnotherWidth() throws {
+    let folder = try TemporaryFolder()
+    let message = try changed("decoder", { Tensor(Array($0.elements.prefix(24 * 11)), [24, 11]) }, in: folder)
+    #expect(
+      message
+        == "'SAE/sae.safetensors' holds 'decoder' of shape [24, 11], but [24, 12] is needed; check that the configuration "
+        + "beside it belongs to it")
+    #expect(try changed("threshold", { _ in nil }, in: folder).contains("has no 'threshold'"))
+  }
+
+  /// Older dictionaries have no parity case.
+  @Test func olderDictionariesAreRead() throws {
+    let folder = try TemporaryFolder()
+    var saved = try SavedAutoencoder.read(Self.goldens("formats/saelens"))
+    saved.l0 = 2.5
+    try saved.write(to: folder("sae"), as: .sdlens)
+    let path = folder("sae/sae.safetensors")
+    let file = try Safetensors(contentsOf: path)
+    #expect(file.names.contains("parity.values"))
+    let old = try file.names.filter { !$0.hasPrefix("parity.") }.map { ($0, try file.tensor($0)) }
+    try FileManager.default.removeItem(atPath: path)
+    try Safetensors.write(old, to: path)
+    let found = try SavedAutoencoder.read(folder("sae"))
+    #expect(found.autoencoder.k == 3 && found.l0 == 2.5)
+  }
+
+  @Test func scalersThatAreNone() throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.copyItem(atPath: Self.goldens("kinds/saelens-scaled"), toPath: folder("sae"))
+    func message(_ text: String) throws -> String {
+      try folder.write(text.utf8, to: "sae/activation_scaler.json")
+      return errorMessage { try SavedAutoencoder.read(folder("sae")) }
+    }
+    #expect(try message(#"{"scaling_factor": 0.37, "has_whitening": false}"#) == "")
+    #expect(
+      try message(#"{"scaling_factor": "2"}"#).contains(
+        "'scaling_factor' is \"2\", but it must be a number above 0"))
+    #expect(
+      try message(#"{"scaling_factor": 2, "has_whitening": true}"#).contains(
+        "'has_whitening' is true, which is not supported"))
+  }
+}
