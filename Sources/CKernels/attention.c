@@ -17,7 +17,7 @@ INLINE void multiply_all(float *sums, const float *x, const float *w, size_t out
 #define TILES(STEP)                                                                      \
   for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                           \
     vector t[MOST_OUTPUTS], *to = (vector *)(sums + o * LANES);                          \
-    multiply(t, x, w + o * output_stride, output_stride, depth_stride, depth, STEP);     \
+    multiply(t, x, w + o * output_stride, output_stride, depth_stride, depth, STEP, NULL);     \
     _Pragma("clang loop unroll(full)") for (int i = 0; i < (STEP); i++) to[i] = add ? to[i] + t[i] : t[i]; \
   }
   TILES(step)

@@ -54,9 +54,41 @@ typedef struct {
   float sign, other_sign;
 } targets;
 
-INLINE void add_tile(targets to, const float *x, const float *w, size_t depth, int outputs) {
+// Rows of weights, `stride` bytes apart, to which sign · the rows at `other` are added, unless that is NULL.
+typedef struct {
+  const char *base, *other;
+  float sign;
+  size_t rows, stride, depth;
+  kernel_format format;
+} source;
+
+static size_t element_size(kernel_format format) {
+  return format == kernel_f16 || format == kernel_bf16 ? sizeof(uint16_t) : sizeof(float);
+}
+
+// What is multiplied next comes into the outer cache meanwhile, after each tile as many rows as are due.
+typedef struct {
+  source rows;
+  size_t tiles, tile, row;
+} fetching;
+
+INLINE void fetch_some(fetching *f) {
+  size_t due = ++f->tile * f->rows.rows / f->tiles, bytes = f->rows.depth * element_size(f->rows.format);
+  for (; f->row < f->rows.rows && f->row < due; f->row++)
+    for (size_t b = 0; b < bytes; b += 64) {
+      __builtin_prefetch(f->rows.base + f->row * f->rows.stride + b, 0, 2);
+      if (f->rows.other) __builtin_prefetch(f->rows.other + f->row * f->rows.stride + b, 0, 2);
+    }
+}
+
+INLINE void add_tile(targets to, const float *x, const float *w, size_t depth, int outputs, const float *ahead) {
   vector sums[MOST_OUTPUTS];
-  multiply(sums, x, w, WEIGHT_STRIDE, 1, depth, outputs);
+#pragma clang loop unroll(full)
+  for (int o = 0; o < outputs; o++) __builtin_prefetch(to.sums + (size_t)o * BLOCK, 1);
+  if (to.other)
+#pragma clang loop unroll(full)
+    for (int o = 0; o < outputs; o++) __builtin_prefetch(to.other + (size_t)o * BLOCK, 1);
+  multiply(sums, x, w, WEIGHT_STRIDE, 1, depth, outputs, ahead);
 #pragma clang loop unroll(full)
   for (int o = 0; o < outputs; o++) *(vector *)(to.sums + (size_t)o * BLOCK) += to.sign * sums[o];
   if (to.other)
@@ -66,14 +98,20 @@ INLINE void add_tile(targets to, const float *x, const float *w, size_t depth, i
 
 // All tiles of some rows and a panel of outputs; `step` outputs fill the registers.
 INLINE void add_block(targets to, const float *x, const float *w, size_t rows, size_t outputs, size_t depth,
-                      int step) {
-  for (size_t r = 0; r < rows; r += LANES, x += depth * LANES) {
+                      fetching *next, int step) {
+  size_t group = depth * LANES;
+  next->tiles = rows / LANES * ((outputs + (size_t)step - 1) / (size_t)step);
+  for (size_t r = 0; r < rows; r += LANES, x += group) {
+    // The next group of rows follows this one; the first tiles bring it.
+    const float *ahead = x + group;
     size_t o = 0;
-#define TILES(STEP)                                                                         \
-  for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                              \
-    size_t at = o * BLOCK + r;                                                              \
-    add_tile((targets){to.sums + at, to.other ? to.other + at : NULL, to.sign, to.other_sign}, x, \
-             w + o * WEIGHT_STRIDE, depth, STEP);                                           \
+#define TILES(STEP)                                                                                \
+  for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                                     \
+    size_t at = o * BLOCK + r;                                                                     \
+    add_tile((targets){to.sums + at, to.other ? to.other + at : NULL, to.sign, to.other_sign}, x,  \
+             w + o * WEIGHT_STRIDE, depth, STEP, ahead);                                           \
+    ahead = ahead && ahead + group / FETCH_STEP < x + 2 * group ? ahead + group / FETCH_STEP : NULL; \
+    fetch_some(next);                                                                              \
   }
     TILES(step)
     TILES(2)
@@ -82,18 +120,60 @@ INLINE void add_block(targets to, const float *x, const float *w, size_t rows, s
   }
 }
 
-// w += sign · other, a row of weights.
-INLINE void add_row(float *restrict w, const float *restrict other, float sign, size_t depth) {
-  size_t k = 0;
-  for (; k + LANES <= depth; k += LANES) *(vector *)(w + k) += sign * *(const vector *)(other + k);
-  for (; k < depth; k++) w[k] += sign * other[k];
+typedef _Float16 halves __attribute__((vector_size(LANES * sizeof(_Float16)), aligned(2)));
+typedef uint16_t words __attribute__((vector_size(LANES * sizeof(uint16_t)), aligned(2)));
+typedef uint32_t wide_words __attribute__((vector_size(LANES * sizeof(uint32_t))));
+
+INLINE void read_lanes(vector *to, const char *from, kernel_format format) {
+  if (format == kernel_f16)
+    *to = __builtin_convertvector(*(const halves *)from, vector);
+  else if (format == kernel_bf16)
+    *to = (vector)(__builtin_convertvector(*(const words *)from, wide_words) << 16);
+  else
+    *to = *(const vector *)from;
+}
+
+// w[i] = a[i] + sign · b[i] for a vector of weights, or w[i] = a[i] if b is NULL.
+INLINE void read_sum(float *w, const char *a, const char *b, float sign, kernel_format format) {
+  vector sum, more;
+  read_lanes(&sum, a, format);
+  if (b) {
+    read_lanes(&more, b, format);
+    sum += sign * more;
+  }
+  *(vector *)w = sum;
+}
+
+// w = the rows of a source, as floats; the format and whether there are others are constants.
+INLINE void read_format(float *restrict w, const source *s, kernel_format format, bool others) {
+  size_t size = element_size(format), whole = s->depth / LANES * LANES, rest = (s->depth - whole) * size;
+  for (size_t o = 0; o < s->rows; o++, w += WEIGHT_STRIDE) {
+    const char *a = s->base + o * s->stride, *b = others ? s->other + o * s->stride : NULL;
+    for (size_t k = 0; k < whole; k += LANES)
+      read_sum(w + k, a + k * size, others ? b + k * size : NULL, s->sign, format);
+    if (rest == 0) continue;
+    char some[2][LANES * sizeof(float)] = {{0}};
+    memcpy(some[0], a + whole * size, rest);
+    if (others) memcpy(some[1], b + whole * size, rest);
+    // A row has room for a vector too many.
+    read_sum(w + whole, some[0], others ? some[1] : NULL, s->sign, format);
+  }
+}
+
+INLINE void read_rows(float *w, const source *s) {
+  switch (s->format) {
+  case kernel_f16: s->other ? read_format(w, s, kernel_f16, true) : read_format(w, s, kernel_f16, false); break;
+  case kernel_bf16: s->other ? read_format(w, s, kernel_bf16, true) : read_format(w, s, kernel_bf16, false); break;
+  case kernel_f32: s->other ? read_format(w, s, kernel_f32, true) : read_format(w, s, kernel_f32, false); break;
+  case kernel_panel: __builtin_trap();
+  }
 }
 
 typedef struct {
   void (*pack)(float *, const float *, const float *, float, size_t, size_t, size_t);
-  void (*block)(targets, const float *, const float *, size_t, size_t, size_t);
+  void (*block)(targets, const float *, const float *, size_t, size_t, size_t, fetching *);
   void (*store)(float *, size_t, const float *, size_t, size_t, size_t, const float *, bool);
-  void (*add)(float *, const float *, float, size_t);
+  void (*read)(float *, const source *);
 } variant;
 
 #define VARIANT(NAME, TARGET, STEP)                                                                          \
@@ -101,15 +181,16 @@ typedef struct {
                                  size_t d) {                                                                 \
     pack(p, x, x2, sign, s, r, d);                                                                           \
   }                                                                                                          \
-  TARGET static void block_##NAME(targets to, const float *x, const float *w, size_t r, size_t o, size_t d) { \
-    add_block(to, x, w, r, o, d, STEP);                                                                      \
+  TARGET static void block_##NAME(targets to, const float *x, const float *w, size_t r, size_t o, size_t d,  \
+                                  fetching *next) {                                                          \
+    add_block(to, x, w, r, o, d, next, STEP);                                                                \
   }                                                                                                          \
   TARGET static void store_##NAME(float *y, size_t s, const float *c, size_t width, size_t r, size_t o,      \
                                   const float *b, bool add) {                                                \
     store(y, s, c, width, r, o, b, add);                                                                     \
   }                                                                                                          \
-  TARGET static void add_##NAME(float *w, const float *x, float sign, size_t d) { add_row(w, x, sign, d); }  \
-  static const variant NAME = {pack_##NAME, block_##NAME, store_##NAME, add_##NAME};
+  TARGET static void read_##NAME(float *w, const source *s) { read_rows(w, s); }                             \
+  static const variant NAME = {pack_##NAME, block_##NAME, store_##NAME, read_##NAME};
 
 VARIANTS
 
@@ -143,10 +224,24 @@ void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size
   }
 }
 
-// `output` and `input` of the whole matrix where those of a quarter are counted from its corner.
-static void read_row(float *to, const kernel_weights *w, int quarter, size_t output, size_t input, size_t depth) {
-  kernel_read_weights(to, w, output + (size_t)quarter / 2 * (w->outputs / 2),
-                      input + (size_t)quarter % 2 * (w->depth / 2), depth);
+// The first element of a quarter's row; `output` and `input` are counted from the quarter's corner.
+static const char *element(const kernel_weights *w, int quarter, size_t output, size_t input) {
+  output += (size_t)quarter / 2 * (w->outputs / 2), input += (size_t)quarter % 2 * (w->depth / 2);
+  return (const char *)w->elements + (output * w->depth + input) * element_size(w->format);
+}
+
+// The weights of a product from an input on, for some outputs.
+static source weights_of(const kernel_weights *w, quarters q, size_t first, size_t outputs, size_t k, size_t depth) {
+  source s = {.sign = q.sign, .rows = outputs, .depth = depth, .format = w->format};
+  if (w->format == kernel_panel) {
+    s.stride = WEIGHT_STRIDE * sizeof(float);
+    s.base = (const char *)w->elements + (k / DEPTH * w->outputs + first) * s.stride;
+  } else {
+    s.stride = w->depth * element_size(w->format);
+    s.base = element(w, q.quarter, first, k);
+    if (q.other != NONE) s.other = element(w, q.other, first, k);
+  }
+  return s;
 }
 
 void kernel_product(float *y, size_t stride, const float *packed, bool strassen, size_t rows,
@@ -163,21 +258,21 @@ void kernel_product(float *y, size_t stride, const float *packed, bool strassen,
     size_t depth = p.depth - k < DEPTH ? p.depth - k : DEPTH;
     for (size_t i = 0; i < p.count; i++) {
       term t = p.terms[i];
+      source s = weights_of(w, t.w, first, outputs, k, depth);
       const float *weights = panel;
       if (w->format == kernel_panel)
-        weights = (const float *)w->elements + (k / DEPTH * w->outputs + first) * WEIGHT_STRIDE;
+        weights = (const float *)s.base;
       else
-        for (size_t o = 0; o < outputs; o++) {
-          float *row = panel + o * WEIGHT_STRIDE, other[DEPTH];
-          read_row(row, w, t.w.quarter, first + o, k, depth);
-          if (t.w.other == NONE) continue;
-          read_row(other, w, t.w.other, first + o, k, depth);
-          v->add(row, other, t.w.sign, depth);
-        }
+        v->read(panel, &s);
+      size_t next = i + 1 < p.count ? k : k + DEPTH;
+      fetching f = {.tile = 0};
+      if (next < p.depth)
+        f.rows = weights_of(w, p.terms[(i + 1) % p.count].w, first, outputs, next,
+                            p.depth - next < DEPTH ? p.depth - next : DEPTH);
       targets to = {sums + (size_t)t.y / 2 * p.rows + (size_t)t.y % 2 * half_sums, NULL, t.y_sign,
                     t.other_sign};
       if (t.other != NONE) to.other = sums + (size_t)t.other / 2 * p.rows + (size_t)t.other % 2 * half_sums;
-      v->block(to, packed + (i * p.depth + k) * p.rows, weights, p.rows, outputs, depth);
+      v->block(to, packed + (i * p.depth + k) * p.rows, weights, p.rows, outputs, depth, &f);
     }
   }
   for (size_t half = 0; half < p.parts; half++) {
