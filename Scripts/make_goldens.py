@@ -34,6 +34,7 @@ SECTIONS = [
     "prompt_lists",
     "seeds",
     "saved_tokenizers",
+    "numpy_files",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 
