@@ -35,6 +35,7 @@ SECTIONS = [
     "prompt_lists",
     "seeds",
     "saved_tokenizers",
+    "numpy_files",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 

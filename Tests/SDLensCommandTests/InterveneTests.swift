@@ -129,6 +129,105 @@ import Testing
     }
   }
 
+  @Test func mapsAreAddedMovedAndTakenOver() throws {
+    let feature = "\(try strongest("a red house"))"
+    let prompt = ["--prompt", "a red house"]
+    // down.2.1 of the small model has maps of 3 × 3 places, 32 channels.
+    try Safetensors.write(
+      [.init("m", Tensor.random([3, 3, 32], seed: 5))], to: workspace.folder("m.safetensors"))
+    try Safetensors.write([.init("d", Tensor.random([32], seed: 6))], to: workspace.folder("d.safetensors"))
+    var folders: [String] = []
+    for (arguments, titles) in [
+      (["--map", "m.safetensors", "--add", "1,-2"], ["map × 1", "map × −2"]),
+      (["--map", "m.safetensors", "--region", "left"], ["map × 1"]),
+      (["--direction", "d.safetensors", "--add", "3"], ["map × 3"]),
+      (["--concept", "3 windows"], ["map × 1"]),
+      (["--transplant", "a house with 3 windows"], ["transplant down.2.1"]),
+      (["--transplant", "a house", "--feature", feature], ["transplant down.2.1"]),
+      (["--feature", feature, "--move", "2,-1"], ["move down.2.1"]),
+    ] {
+      let result: Interventions = try decode(
+        workspace.run("intervene", arguments + prompt + ["--json", "--quiet"]))
+      #expect(result.outcomes.map(\.title) == titles)
+      #expect(result.outcomes.allSatisfy { $0.change.overall > 0 }, "\(arguments)")
+      folders.append(result.folder)
+    }
+    #expect(
+      folders[0] == "w/pictures/down.2.1-m-x1,-2" && folders[3] == "w/pictures/down.2.1-concept-3-windows")
+    #expect(folders[6] == "w/pictures/down.2.1-\(feature)-move2,-1")
+    // What the folder holds does the same again, from the list and from the picture.
+    for (source, number) in [("edit-2.json", 0), ("after-2.png", 1)] {
+      let again: Interventions = try decode(
+        workspace.run(
+          "intervene", ["--edit", "\(folders[0])/\(source)", "--output", "again\(number)", "--json"] + prompt)
+      )
+      let pictures = try ["\(folders[0])/after-2.png", "\(again.folder)/after.png"].map {
+        try PNG.read(workspace.folder($0))
+      }
+      #expect(pictures[0] == pictures[1])
+    }
+  }
+
+  @Test func mapsThatDoNotFitAreRefused() throws {
+    try Safetensors.write(
+      [.init("m", Tensor.random([8, 8, 32], seed: 5))], to: workspace.folder("m.safetensors"))
+    let cases: [(arguments: [String], status: Int32, message: String)] = [
+      (
+        ["--map", "m.safetensors", "--prompt", "x"], 1,
+        "edit 1 (add-map at down.2.1): 'm.safetensors' has the shape [8, 8, 32], but the updates of down.2.1 are "
+          + "[3, 3, 32] in a picture of this size; make it anew for this block and size, or give a direction [32]"
+      ),
+      (["--map", "none.npy", "--prompt", "x"], 1, "'none.npy' does not exist; check the path"),
+      (
+        ["--direction", "m.safetensors", "--prompt", "x"], 1,
+        "'m.safetensors' has the shape [8, 8, 32], but a direction is one vector [channels]; give it with --map"
+      ),
+      (
+        ["--concept", "garden", "--prompt", "x"], 1,
+        "'garden' is said by 0 of the 24 prompts of 'w/activations/tiny-update-24', but some must say it and some not; "
+          + "choose other words or another store"
+      ),
+      (
+        ["--map", "m.safetensors"], 1, "a prompt is needed, since no feature tells one; give it with --prompt"
+      ),
+      (["--move", "1,0"], 64, "--move needs a --feature"),
+      (
+        ["--feature", "1", "--move", "0,0"], 64,
+        "edit 1 (move at down.2.1): it moves by 0,0, which changes nothing; move by at least one place"
+      ),
+      (
+        ["--feature", "1", "1", "--transplant", "x"], 64,
+        "edit 1 (transplant at down.2.1): feature 1 is named twice; name it once"
+      ),
+      (
+        ["--map", "m.safetensors", "--transplant", "x"], 64,
+        "--map and --transplant are two edits; give one of them, and the rest as a list with --edit"
+      ),
+      (
+        ["--map", "m.safetensors", "--feature", "1"], 64,
+        "--map adds something of its own and takes no --feature; give features as a list with --edit"
+      ),
+      (
+        ["--transplant", "x", "--feature", "1", "--beta", "2"], 64,
+        "--transplant takes no --beta; give them one after the other, as a list with --edit"
+      ),
+      (
+        ["--map", "m.safetensors", "--add", "1", "--add", "2"], 64,
+        "--map is one edit, but --add is given 2 times; give one list"
+      ),
+      (["--transplant", "x", "--region", "left"], 64, "--region says where --add acts; give --add too"),
+      (
+        ["--transplant", "x", "--store", "s"], 64,
+        "--store says where --concept is looked up; give --concept too"
+      ),
+    ]
+    for (arguments, status, message) in cases {
+      let outcome = try workspace.run("intervene", arguments + ["--quiet"])
+      #expect(outcome.status == status, "\(arguments)")
+      #expect(outcome.err.hasPrefix("Error: \(message)\n"), "\(outcome.err)")
+    }
+  }
+
   @Test func anInactiveFeatureIsSaidWithPromptsWhereItIsActive() throws {
     let shown: Sightings = try decode(
       workspace.run(

@@ -20,6 +20,19 @@ public struct Edit: Sendable, Hashable {
     ///
     /// With guidance only the prompt's update is replaced.
     case emptyContext(feature: Int, gamma: Double)
+    /// `ΔD + v M F`: a map F, a vector for each place or one for all, on the area of the mask M.
+    ///
+    /// With guidance, what is added to the prompt's update is subtracted from the negative prompt's.
+    case addMap(UpdateMap, strength: Double, mask: Mask)
+    /// `ΔD + Σ_ρ (S'^ρ − S^ρ) f_ρ`: the maps `S'` that features have in the run of another prompt, in the same step
+    /// and from the same noise, in place of their own; without features that run's whole update.
+    ///
+    /// With guidance only the prompt's update is changed.
+    case transplant(prompt: String, features: [Int]?)
+    /// `ΔD + Σ_ρ (S'^ρ − S^ρ) f_ρ`: features' own maps, moved by so many places; what leaves the map is lost.
+    ///
+    /// With guidance only the prompt's update is changed.
+    case move(features: [Int], right: Int, down: Int)
     /// `DEC(ENC(ΔD))` in place of the update; with guidance for both prompts.
     case reconstruct
     /// Nothing in place of the update, `D_out = D_in`; with guidance for both prompts.
@@ -38,13 +51,25 @@ public struct Edit: Sendable, Hashable {
     (self.operation, self.block, self.steps) = (operation, block, steps)
   }
 
-  /// The feature that it needs.
+  /// The feature that it is of, if it is of one.
   public var feature: Int? {
     switch operation {
     case .modulate(let feature, _), .add(let feature, _, _), .emptyContext(let feature, _): feature
-    case .reconstruct, .ablate: nil
+    case .addMap, .transplant, .move, .reconstruct, .ablate: nil
     }
   }
+
+  /// The features that it is of, if it is of several.
+  public var features: [Int]? {
+    switch operation {
+    case .transplant(_, let features): features
+    case .move(let features, _, _): features
+    case .modulate, .add, .emptyContext, .addMap, .reconstruct, .ablate: nil
+    }
+  }
+
+  /// Whether it is of a block's dictionary.
+  public var needsDictionary: Bool { feature != nil || features != nil || operation == .reconstruct }
 }
 
 extension Edit.Operation {
@@ -52,6 +77,8 @@ extension Edit.Operation {
   public enum Name: String, CaseIterable, Sendable {
     case modulate, add, reconstruct, ablate
     case emptyContext = "empty-context"
+    case addMap = "add-map"
+    case transplant, move
   }
 
   /// Its name in a file of edits.
@@ -60,6 +87,9 @@ extension Edit.Operation {
     case .modulate: .modulate
     case .add: .add
     case .emptyContext: .emptyContext
+    case .addMap: .addMap
+    case .transplant: .transplant
+    case .move: .move
     case .reconstruct: .reconstruct
     case .ablate: .ablate
     }
@@ -69,9 +99,9 @@ extension Edit.Operation {
   var strength: (name: String, value: Double)? {
     switch self {
     case .modulate(_, let beta): ("beta", beta)
-    case .add(_, let strength, _): ("strength", strength)
+    case .add(_, let strength, _), .addMap(_, let strength, _): ("strength", strength)
     case .emptyContext(_, let gamma): ("gamma", gamma)
-    case .reconstruct, .ablate: nil
+    case .transplant, .move, .reconstruct, .ablate: nil
     }
   }
 }

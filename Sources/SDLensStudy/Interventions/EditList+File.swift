@@ -9,11 +9,16 @@ import SDLensDiffusion
 //       {"block": "down.2.1", "operation": "modulate", "feature": 4539, "beta": -6},
 //       {"block": "up.0.1", "operation": "add", "feature": 7, "strength": 2, "mask": "left", "steps": [0, 2]},
 //       {"block": "down.2.1", "operation": "empty-context", "feature": 3, "gamma": 1.5},
+//       {"block": "mid.0", "operation": "add-map", "file": "map.safetensors", "fingerprint": "0123456789abcdef",
+//        "strength": 1, "mask": "left"},
+//       {"block": "mid.0", "operation": "transplant", "prompt": "a red circle", "features": [3, 7]},
+//       {"block": "mid.0", "operation": "move", "features": [3], "right": 2, "down": -1},
 //       {"block": "mid.0", "operation": "reconstruct"},
 //       {"block": "up.0.0", "operation": "ablate"}]}
 //
 // "mask" is the name or the corners of a region, or rows of numbers from 0 to 1, one for each place of the map;
-// absent, it is the whole map. "steps" absent means all steps. "dictionaries" may be absent: then the numbers of the
+// absent, it is the whole map. "file" is a path, or a name beside the file of edits. "features" of a transplant absent
+// means the whole update. "steps" absent means all steps. "dictionaries" may be absent: then the numbers of the
 // features are those of whatever dictionary is taken. Every other key is refused. A PNG that this program wrote holds
 // such a text under "edits", and is read like a file of edits.
 extension EditList {
@@ -69,7 +74,8 @@ extension EditList {
       let values = try file.array("edits")
       try file.finish()
       guard !values.isEmpty else { throw EditFields.Mistake("holds no edits") }
-      try self.init(values.enumerated().map { try Edit($1, "edit \($0 + 1)") })
+      let folder = (path as NSString).deletingLastPathComponent
+      try self.init(values.enumerated().map { try Edit($1, "edit \($0 + 1)", beside: folder) })
       dictionaries = named ?? [:]
     } catch let mistake as EditFields.Mistake {
       throw MalformedFile(path: path, reason: mistake.reason)
@@ -128,7 +134,11 @@ extension EditList: Encodable {
 }
 
 extension Edit: Encodable {
-  private enum Key: CodingKey { case block, operation, feature, beta, strength, gamma, mask, steps }
+  private enum Key: CodingKey {
+    case block, operation, feature, features, beta, strength, gamma, mask, file, fingerprint, prompt, right,
+      down,
+      steps
+  }
 
   /// One edit as it stands in a file.
   public func encode(to encoder: any Encoder) throws {
@@ -136,6 +146,7 @@ extension Edit: Encodable {
     try edit.encode(block.description, forKey: .block)
     try edit.encode(operation.name.rawValue, forKey: .operation)
     try edit.encodeIfPresent(feature, forKey: .feature)
+    try edit.encodeIfPresent(features, forKey: .features)
     try edit.encodeIfPresent(steps?.sorted(), forKey: .steps)
     switch operation {
     case .modulate(_, let beta): try edit.encode(beta, forKey: .beta)
@@ -143,30 +154,60 @@ extension Edit: Encodable {
       try edit.encode(strength, forKey: .strength)
       if mask != .everywhere { try edit.encode(mask, forKey: .mask) }
     case .emptyContext(_, let gamma): try edit.encode(gamma, forKey: .gamma)
+    case .addMap(let map, let strength, let mask):
+      try edit.encode(map.file, forKey: .file)
+      try edit.encode(map.fingerprint, forKey: .fingerprint)
+      try edit.encode(strength, forKey: .strength)
+      if mask != .everywhere { try edit.encode(mask, forKey: .mask) }
+    case .transplant(let prompt, _): try edit.encode(prompt, forKey: .prompt)
+    case .move(_, let right, let down):
+      try edit.encode(right, forKey: .right)
+      try edit.encode(down, forKey: .down)
     case .reconstruct, .ablate: break
     }
   }
 
-  fileprivate init(_ json: JSONValue, _ place: String) throws {
+  fileprivate init(_ json: JSONValue, _ place: String, beside folder: String) throws {
     do {
-      try self.init(EditFields(json, place), place)
+      try self.init(EditFields(json, place), place, beside: folder)
     } catch let error as any UserError {
       throw EditFields.Mistake("holds what cannot be done: \(place): \(error)")
     }
   }
 
-  private init(_ fields: EditFields, _ place: String) throws {
+  private init(_ fields: EditFields, _ place: String, beside folder: String) throws {
     var fields = fields
+    func mask() throws -> Mask {
+      try fields.optional("mask").map { try Mask($0, "\(place): 'mask'") } ?? .everywhere
+    }
     block = try BlockName(fields.string("block"))
     let name = try fields.string("operation")
     switch Operation.Name(rawValue: name) {
     case .modulate: operation = .modulate(feature: try fields.int("feature"), beta: try fields.double("beta"))
     case .add:
       operation = .add(
-        feature: try fields.int("feature"), strength: try fields.double("strength"),
-        mask: try fields.optional("mask").map { try Mask($0, "\(place): 'mask'") } ?? .everywhere)
+        feature: try fields.int("feature"), strength: try fields.double("strength"), mask: try mask())
     case .emptyContext:
       operation = .emptyContext(feature: try fields.int("feature"), gamma: try fields.double("gamma"))
+    case .addMap:
+      let file = try fields.string("file")
+      let map = try UpdateMap(contentsOf: file.hasPrefix("/") || folder.isEmpty ? file : "\(folder)/\(file)")
+      let wanted = try fields.string("fingerprint")
+      guard map.fingerprint == wanted else {
+        throw EditFields.Mistake(
+          "names in \(place) the map '\(map.file)' of the fingerprint \(wanted), but that file's is "
+            + "\(map.fingerprint): another map lies there; put the right one back")
+      }
+      operation = .addMap(
+        try UpdateMap(map.values, file: file), strength: try fields.double("strength"), mask: try mask())
+    case .transplant:
+      operation = .transplant(
+        prompt: try fields.string("prompt"), features: try fields.optionalInts("features"))
+    case .move:
+      guard let features = try fields.optionalInts("features") else {
+        throw EditFields.Mistake("has in \(place) no 'features'; it must be a list of whole numbers")
+      }
+      operation = .move(features: features, right: try fields.int("right"), down: try fields.int("down"))
     case .reconstruct: operation = .reconstruct
     case .ablate: operation = .ablate
     case nil:

@@ -24,7 +24,13 @@ public struct EditList: Sendable, Equatable {
       if let (name, value) = edit.operation.strength, !Self.strengths.contains(value) {
         throw refuse(.strength(name: name, value: value))
       }
-      if let feature = edit.feature, feature < 0 { throw refuse(.negativeFeature(feature)) }
+      let features = edit.features ?? edit.feature.map { [$0] } ?? []
+      if let feature = features.first(where: { $0 < 0 }) { throw refuse(.negativeFeature(feature)) }
+      if edit.features?.isEmpty == true { throw refuse(.noFeatures) }
+      if let twice = features.indices.first(where: { features[..<$0].contains(features[$0]) }) {
+        throw refuse(.featureTwice(features[twice]))
+      }
+      if case .move(_, 0, 0) = edit.operation { throw refuse(.noMove) }
       if let steps = edit.steps {
         guard let first = steps.min() else { throw refuse(.noSteps) }
         if first < 0 { throw refuse(.negativeStep(first)) }
@@ -43,6 +49,12 @@ public struct EditError: UserError {
   enum Problem: Sendable {
     case strength(name: String, value: Double)
     case negativeFeature(Int)
+    case noFeatures
+    case featureTwice(Int)
+    case noMove
+    case farMove(right: Int, down: Int, map: (height: Int, width: Int))
+    case mapSize(UpdateMap, map: (height: Int, width: Int), channels: Int)
+    case noDonor(prompt: String, step: Int)
     case negativeStep(Int)
     case noSteps
     case lateStep(Int, count: Int)
@@ -73,6 +85,18 @@ public struct EditError: UserError {
     case .strength(let name, let value):
       "\(name) is \(value), but it must be a number from -1000000 to 1000000"
     case .negativeFeature(let feature): "there is no feature \(feature); features are counted from 0"
+    case .noFeatures: "it names no features; name those whose maps are meant"
+    case .featureTwice(let feature): "feature \(feature) is named twice; name it once"
+    case .noMove: "it moves by 0,0, which changes nothing; move by at least one place"
+    case .farMove(let right, let down, let map):
+      "it moves by \(right),\(down), which leaves nothing on the map of \(edit.block), \(map.height) × "
+        + "\(map.width) places; move by less"
+    case .mapSize(let found, let map, let channels):
+      "'\(found.file)' has the shape \(found.values.shape), but the updates of \(edit.block) are "
+        + "[\(map.height), \(map.width), \(channels)] in a picture of this size; make it anew for this block and size, "
+        + "or give a direction [\(channels)]"
+    case .noDonor(let prompt, let step):
+      "the run of \"\(prompt)\" in step \(step) is needed, but nobody made it; hand it over with the edits"
     case .negativeStep(let step): "there is no step \(step); steps are counted from 0"
     case .noSteps:
       "its set of steps is empty, so that it would never act; leave the steps out for all of them"

@@ -18,6 +18,11 @@ public struct Intervention: Sendable {
     case modulate(SparseAutoencoder, feature: Int, by: Float, direction: [Float])
     case add(direction: [Float], weights: [Float])
     case replace(vector: [Float])
+    /// A vector for each place, [places, channels].
+    case addRows(Tensor)
+    /// Another run's update in each step, [1, height, width, channels].
+    case takeOver([Int: Tensor])
+    case changeMaps(MapChange)
     case reconstruct(SparseAutoencoder)
     case ablate
   }
@@ -25,11 +30,13 @@ public struct Intervention: Sendable {
 
   /// Checks every edit.
   ///
+  /// - Parameter donors: the runs that `EditList.donors` asks for, by their prompts.
   /// - Throws: `EditError` naming the edit: no dictionary for its block or one of another width, a feature that is
-  ///   outside it or dead, no mean activations, a mask of another size than the map, a step that the run has not.
+  ///   outside it or dead, no mean activations, a mask or map of another size than the block's, a step that the run
+  ///   has not, a donor that nobody made.
   public init(
     _ list: EditList, _ dictionaries: [BlockName: BlockDictionary], for pipeline: Pipeline,
-    _ settings: RunSettings
+    _ settings: RunSettings, donors: [String: Donor] = [:]
   ) throws {
     self.list = list
     isGuided = settings.isGuided
@@ -41,7 +48,7 @@ public struct Intervention: Sendable {
       let site = Site(
         index: index, edit: edit, dictionary: dictionaries[edit.block],
         width: pipeline.unet.config.widths[edit.block.level],
-        map: pipeline.mapSize(of: edit.block, settings))
+        map: pipeline.mapSize(of: edit.block, settings), steps: edit.steps ?? Set(0..<steps), donors: donors)
       return Act(edit: edit, kind: try site.kind())
     }
     let first = list.edits.map { $0.steps?.min() ?? 0 }.min()
@@ -62,11 +69,25 @@ public struct Intervention: Sendable {
       hooks.edit(.update, of: block, atSteps: steps) { update, _ in
         let codes = autoencoder.encode(isGuided ? update.picture(1) : update)
         let weights = codes.map(of: feature).map { beta * $0 }
-        update.add(direction, weights: weights, isGuided: isGuided)
+        update.add(direction, weights: weights, opposite: isGuided)
       }
     case .add(let direction, let weights):
       hooks.edit(.update, of: block, atSteps: steps) { update, _ in
-        update.add(direction, weights: weights, isGuided: isGuided)
+        update.add(direction, weights: weights, opposite: isGuided)
+      }
+    case .addRows(let rows):
+      hooks.edit(.update, of: block, atSteps: steps) { update, _ in
+        update.addToLastPicture(rows, opposite: isGuided)
+      }
+    case .takeOver(let updates) where isGuided:
+      hooks.edit(.update, of: block, atSteps: steps) { update, step in
+        if let other = updates[step] { update.setLastPicture(to: other.elements) }
+      }
+    case .takeOver(let updates):
+      hooks.replaceUpdate(of: block, atSteps: steps) { _, step in updates[step] }
+    case .changeMaps(let change):
+      hooks.edit(.update, of: block, atSteps: steps) { update, step in
+        change.apply(to: &update, step: step, isGuided: isGuided)
       }
     case .replace(let vector) where isGuided:
       hooks.edit(.update, of: block, atSteps: steps) { update, _ in update.setLastPicture(to: vector) }
@@ -91,6 +112,9 @@ public struct Intervention: Sendable {
     let dictionary: BlockDictionary?
     let width: Int
     let map: (height: Int, width: Int)
+    /// Those in which it acts.
+    let steps: Set<Int>
+    let donors: [String: Donor]
 
     func kind() throws -> Kind {
       switch edit.operation {
@@ -103,18 +127,60 @@ public struct Intervention: Sendable {
           direction: dictionary.direction(of: feature))
       case .add(let feature, let strength, let mask):
         let (dictionary, mean) = try checked(feature)
-        guard let values = mask.values(height: map.height, width: map.width) else {
-          guard case .places(let places) = mask else { preconditionFailure("any map has regions") }
-          throw refuse(.maskSize(height: places.height, width: places.width, map: map))
-        }
         let scale = Float(strength) * mean
-        return .add(direction: dictionary.direction(of: feature), weights: values.map { scale * $0 })
+        return .add(
+          direction: dictionary.direction(of: feature), weights: try values(of: mask).map { scale * $0 })
       case .emptyContext(let feature, let gamma):
         let (dictionary, mean) = try checked(feature)
         guard let l0 = dictionary.l0 else { throw refuse(.noL0) }
         let scale = Float(gamma) * Float(l0) * mean
         return .replace(vector: dictionary.direction(of: feature).map { scale * $0 })
+      case .addMap(let added, let strength, let mask):
+        guard var rows = added.rows(height: map.height, width: map.width, channels: width) else {
+          throw refuse(.mapSize(added, map: map, channels: width))
+        }
+        let weights = try values(of: mask).map { Float(strength) * $0 }
+        rows.withMutableElements { x in for index in x.indices { x[index] *= weights[index / width] } }
+        return .addRows(rows)
+      case .transplant(let prompt, nil): return .takeOver(try updates(of: prompt))
+      case .transplant(let prompt, let features?):
+        let dictionary = try checked(features)
+        return .changeMaps(
+          MapChange(
+            dictionary, features,
+            to: .others(try updates(of: prompt).mapValues { dictionary.autoencoder.encode($0) })))
+      case .move(let features, let right, let down):
+        guard abs(right) < map.width, abs(down) < map.height else {
+          throw refuse(.farMove(right: right, down: down, map: map))
+        }
+        return .changeMaps(
+          MapChange(try checked(features), features, to: .moved(right: right, down: down, width: map.width)))
       }
+    }
+
+    /// The shares of a mask on the block's map.
+    private func values(of mask: Mask) throws -> [Float] {
+      if let values = mask.values(height: map.height, width: map.width) { return values }
+      guard case .places(let places) = mask else { preconditionFailure("any map has regions") }
+      throw refuse(.maskSize(height: places.height, width: places.width, map: map))
+    }
+
+    /// What another run adds in each of the steps.
+    private func updates(of prompt: String) throws -> [Int: Tensor] {
+      try Dictionary(
+        uniqueKeysWithValues: steps.sorted().map { step in
+          let found = donors[prompt]?.update(of: edit.block, step: step)
+          guard let update = found, update.shape == [1, map.height, map.width, width] else {
+            throw refuse(.noDonor(prompt: prompt, step: step))
+          }
+          return (step, update)
+        })
+    }
+
+    /// The dictionary, in which all of these are alive.
+    private func checked(_ features: [Int]) throws -> BlockDictionary {
+      for feature in features { _ = try checked(feature, needsMean: false) }
+      return try checked()
     }
 
     private func checked() throws -> BlockDictionary {
@@ -138,31 +204,5 @@ public struct Intervention: Sendable {
     }
 
     private func refuse(_ problem: EditError.Problem) -> EditError { EditError(index, edit, problem) }
-  }
-}
-
-extension Tensor {
-  /// `x_p += w_p f` at every place p of the last picture, and with guidance `x_p -= w_p f` at those of the first.
-  fileprivate mutating func add(_ direction: [Float], weights: [Float], isGuided: Bool) {
-    let (places, width) = (weights.count, direction.count)
-    precondition(count == (isGuided ? 2 : 1) * places * width, "\(places) weights for \(shape)")
-    withMutableElements { x in
-      for place in 0..<places where weights[place] != 0 {
-        let last = x.count + (place - places) * width
-        for channel in 0..<width { x[last + channel] += weights[place] * direction[channel] }
-        guard isGuided else { continue }
-        for channel in 0..<width { x[place * width + channel] -= weights[place] * direction[channel] }
-      }
-    }
-  }
-
-  /// Puts one vector at every place of the last picture.
-  fileprivate mutating func setLastPicture(to vector: [Float]) {
-    let size = count / shape[0]
-    withMutableElements { x in
-      for start in stride(from: x.count - size, to: x.count, by: vector.count) {
-        for channel in vector.indices { x[start + channel] = vector[channel] }
-      }
-    }
   }
 }

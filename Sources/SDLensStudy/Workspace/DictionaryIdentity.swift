@@ -32,7 +32,7 @@ extension EditList {
   public func naming(_ dictionaries: [BlockName: DictionaryFolder]) -> EditList {
     var list = self
     list.dictionaries = dictionaries.filter { block, _ in
-      edits.contains { $0.block == block && $0.operation.name != .ablate }
+      edits.contains { $0.block == block && $0.needsDictionary }
     }.mapValues(\.identity)
     return list
   }

@@ -50,7 +50,7 @@ struct Intervene: ParsableCommand {
     defer { progress.clear() }
     let folder = try model.folder()
     let saved = try edits.edit.map { try EditList(contentsOf: $0) }
-    let needed = (saved?.edits ?? []).filter { $0.operation.name != .ablate }.map(\.block)
+    let needed = (saved?.edits ?? []).filter(\.needsDictionary).map(\.block)
     let blocks = Set(needed + (edits.feature.isEmpty && !edits.reconstruct ? [] : [block])).sorted()
     let dictionaries = try sae.dictionaries(of: blocks, model: folder, in: workspace, progress)
     try saved?.check(dictionaries, path: edits.edit ?? "")
@@ -63,8 +63,10 @@ struct Intervene: ParsableCommand {
     progress.noteUnknownWords(of: [prompt], folder)
     progress.stage("reading the model")
     let study = try Study(folder, dictionaries: dictionaries)
+    let added = try edits.maps.added(at: block, model: folder, in: workspace, progress)
     let lists = try edits.lists(
-      saved?.edits ?? [], at: block, mapSize: { study.pipeline.mapSize(of: $0, settings) }, settings)
+      saved?.edits ?? [], adding: added, at: block, mapSize: { study.pipeline.mapSize(of: $0, settings) },
+      settings)
     let job = InterventionJob(
       study: study, prompt: prompt, settings: settings,
       lists: lists.map { ($0.title, $0.list.naming(dictionaries)) }, record: record, output: place)
@@ -101,7 +103,12 @@ struct Intervene: ParsableCommand {
         "\(feature)-\(name)" + list.values.prefix(8).map { String(format: "%g", $0) }.joined(separator: ",")
       }
     }
-    var parts = edits.feature.isEmpty && !edits.reconstruct ? [] : ["\(block)"]
+    var parts =
+      edits.feature.isEmpty && !edits.reconstruct && edits.maps.given.isEmpty ? [] : ["\(block)"]
+    parts += edits.maps.words(edits.feature)
+    if let times = edits.add.first, edits.maps.isAdded {
+      parts.append("x" + times.values.prefix(8).map { String(format: "%g", $0) }.joined(separator: ","))
+    }
     parts += words("beta", edits.beta) + words("add", edits.add) + words("gamma", edits.emptyContext)
     if edits.reconstruct { parts.append("reconstruct") }
     parts += edits.ablate.map { "ablate-\($0)" }

@@ -47,8 +47,10 @@ struct InterventionJob {
   /// Runs everything and writes the files.
   func run(_ progress: Progress) throws -> Result {
     try Canvas.checkFonts()
+    progress.stage("the runs of other prompts")
+    let donors = try study.donors(of: lists.map(\.list), settings)
     let interventions = try lists.map {
-      try Intervention($0.list, study.blockDictionaries, for: study.pipeline, settings)
+      try Intervention($0.list, study.blockDictionaries, for: study.pipeline, settings, donors: donors)
     }
     try AtomicFolder.makeAll(above: output.path)
     if !output.replaces { try AtomicFolder.check(output.path) }
@@ -139,17 +141,18 @@ struct InterventionJob {
     var outcomes: [Outcome] = []
     for (index, (item, picture)) in zip(lists, after).enumerated() {
       let number = lists.count == 1 ? "" : "-\(index + 1)"
-      try save(picture, "after\(number)", item.list)
+      let list = try item.list.writingMaps(to: folder)
+      try save(picture, "after\(number)", list)
       let difference = Difference(before, picture)
-      try save(difference.picture, "difference\(number)", item.list)
-      try item.list.write(to: "\(folder)/edit\(number).json")
+      try save(difference.picture, "difference\(number)", list)
+      try list.write(to: "\(folder)/edit\(number).json")
       shown.append((item.title, Grid.Drawing(picture)))
       if lists.count == 1 {
         shown.append((difference.title, Grid.Drawing(difference.picture, scale: difference.scale)))
       }
       outcomes.append(
         Outcome(
-          title: item.title, picture: "after\(number).png", edits: item.list.edits,
+          title: item.title, picture: "after\(number).png", edits: list.edits,
           change: PictureChange(from: before, to: picture, area: active?.area)))
     }
     let grid = Grid(

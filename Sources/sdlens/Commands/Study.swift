@@ -24,6 +24,16 @@ final class Study {
     settings.isGuided ? encoder.guided([prompt], negative: nil) : encoder([prompt])
   }
 
+  /// The runs of other prompts that edits need.
+  func donors(of lists: [EditList], _ settings: RunSettings) throws -> [String: Donor] {
+    var blocks: [String: [BlockName]] = [:]
+    for list in lists { blocks.merge(list.donors) { $0 + $1 } }
+    return try Dictionary(
+      uniqueKeysWithValues: blocks.map { prompt, blocks in
+        (prompt, try Donor(pipeline, encode(prompt, settings), settings, watching: blocks))
+      })
+  }
+
   /// What edits need of the dictionaries.
   var blockDictionaries: [BlockName: BlockDictionary] {
     dictionaries.mapValues { BlockDictionary($0) }

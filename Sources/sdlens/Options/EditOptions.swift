@@ -60,7 +60,8 @@ struct EditOptions: ParsableArguments {
   @Option(
     name: [.long, .customLong("strength")], parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "Add the feature in an area, this strongly in units of its mean activation; several make a strip.",
+      "Add the feature in an area, this strongly in units of its mean activation; several make a strip. With a map: "
+        + "how often it is added.",
       valueName: "strength,…"))
   var add: [NumberList] = []
 
@@ -70,6 +71,8 @@ struct EditOptions: ParsableArguments {
       "Put the feature alone in place of the update (paper, eq. 11), this strongly; the default prompt is then the "
         + "empty one. Several make a strip.", valueName: "gamma,…"))
   var emptyContext: [NumberList] = []
+
+  @OptionGroup var maps: MapOptions
 
   @Option(
     help: ArgumentHelp("With --add: the area, painted white on black.", valueName: "mask.png"),
@@ -107,7 +110,17 @@ struct EditOptions: ParsableArguments {
           + "and the rest as a list with --edit")
     }
     let given = kinds.first?.1.count ?? 0
-    if feature.count != given, given != 1 || feature.isEmpty {
+    try maps.validate(feature)
+    if !maps.given.isEmpty {
+      if let kind = kinds.first, kind.0 != "add" || !maps.isAdded {
+        throw ValidationError(
+          "\(maps.given[0]) takes no --\(kind.0); give them one after the other, as a list with --edit")
+      }
+      if add.count > 1 {
+        throw ValidationError(
+          "\(maps.given[0]) is one edit, but --add is given \(add.count) times; give one list")
+      }
+    } else if feature.count != given, given != 1 || feature.isEmpty {
       throw ValidationError(
         feature.isEmpty
           ? "--\(kinds[0].0) needs a --feature"
@@ -120,7 +133,7 @@ struct EditOptions: ParsableArguments {
       for (feature, list) in zip(feature, perFeature(beta)) {
         try check(list) { .modulate(feature: feature, beta: $0) }
       }
-      for (feature, list) in zip(feature, perFeature(add)) {
+      for (feature, list) in zip(maps.isAdded ? [0] : feature, perFeature(add)) {
         try check(list) { .add(feature: feature, strength: $0, mask: .everywhere) }
       }
       for (feature, list) in zip(feature, perFeature(emptyContext)) {
@@ -136,20 +149,20 @@ struct EditOptions: ParsableArguments {
         "the lists of --\(kinds[0].0) have \(lengths.sorted().map(String.init).joined(separator: " and ")) values; make them equally long"
       )
     }
-    if (mask != nil || region != nil) && add.isEmpty {
+    if (mask != nil || region != nil) && add.isEmpty && !maps.isAdded {
       throw ValidationError("--\(mask != nil ? "mask" : "region") says where --add acts; give --add too")
     }
     if mask != nil && region != nil {
       throw ValidationError("--mask and --region both say where --add acts; give one of them")
     }
-    if feature.isEmpty && !reconstruct && ablate.isEmpty && edit == nil {
+    if feature.isEmpty && maps.given.isEmpty && !reconstruct && ablate.isEmpty && edit == nil {
       throw ValidationError("nothing is to be done; give --feature with --beta, or another edit")
     }
   }
 
   /// A list of strengths for each feature: one that is given alone is for all.
   func perFeature(_ lists: [NumberList]) -> [NumberList] {
-    lists.count == 1 ? Array(repeating: lists[0], count: feature.count) : lists
+    lists.count == 1 && !maps.isAdded ? Array(repeating: lists[0], count: feature.count) : lists
   }
 
   /// Refuses strengths and features that no edit can have.
@@ -162,21 +175,31 @@ struct EditOptions: ParsableArguments {
 
   /// One list of edits for each picture of the strip, with what tells it from the others.
   ///
-  /// - Parameter saved: edits of a file, done before all others.
+  /// - Parameters:
+  ///   - saved: edits of a file, done before all others.
+  ///   - map: what `maps` adds.
   func lists(
-    _ saved: [Edit], at block: BlockName, mapSize: (BlockName) -> (height: Int, width: Int),
+    _ saved: [Edit], adding map: UpdateMap?, at block: BlockName,
+    mapSize: (BlockName) -> (height: Int, width: Int),
     _ settings: RunSettings
   ) throws -> [(title: String, list: EditList)] {
     let steps = atSteps?.steps
     var fixed = saved
     if reconstruct { fixed.append(Edit(.reconstruct, at: block, steps: steps)) }
     fixed += ablate.map { Edit(.ablate, at: $0, steps: steps) }
+    if let operation = maps.operation(feature) { fixed.append(Edit(operation, at: block, steps: steps)) }
     let strengths = perFeature(beta + add + emptyContext)
     let count = strengths.map(\.values.count).max() ?? 1
     let mask = try mask.map {
       try Mask(contentsOf: $0, picture: (settings.height, settings.width), map: mapSize(block))
     }
     let area = try mask ?? region.map { .region(try Region($0)) } ?? .everywhere
+    if let map {
+      return try (add.first?.values ?? [1]).map { times in
+        let edit = Edit(.addMap(map, strength: times, mask: area), at: block, steps: steps)
+        return ("map × \(Self.number(times))", try EditList(fixed + [edit]))
+      }
+    }
     let (symbol, make): (String, (Int, Double) -> Edit.Operation) =
       !beta.isEmpty
       ? ("β", { .modulate(feature: $0, beta: $1) })

@@ -97,7 +97,7 @@ import Testing
     #expect(
       try refusal(edit: #""operation": "blur""#)
         == "has in edit 1 the operation 'blur', which there is not; the operations are: modulate, add, "
-        + "reconstruct, ablate, empty-context")
+        + "reconstruct, ablate, empty-context, add-map, transplant, move")
     #expect(try refusal(edit: #""operation": "ablate", "beta": 1"#).contains("the key 'beta'"))
     #expect(
       try refusal(edit: #""operation": "ablate", "steps": [0, 1.5]"#)

@@ -9,7 +9,8 @@ import Testing
   @Test func allRunsAndDictionariesAreThere() {
     #expect(EditedModel.runs.count == 10 && EditedModel.dictionaries.count == 11)
     let operations = Set(EditedModel.runs.flatMap(\.edits.edits).map(\.operation.name))
-    #expect(operations == Set(Edit.Operation.Name.allCases))
+    // Maps are compared with plain loops: `MapEditTests`.
+    #expect(operations == Set(Edit.Operation.Name.allCases).subtracting([.addMap, .transplant, .move]))
     #expect(Set(EditedModel.runs.map { "\($0.steps) \($0.guidance)" }).count == 4)
   }
 

@@ -1,0 +1,118 @@
+/// One array in a file of NumPy's: `numpy.save`.
+///
+/// The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+public struct NumPyFile {
+  /// The extents.
+  public let shape: Shape
+  private let file: MappedFile
+  private let start: Int
+  private let type: (code: String, size: Int)
+  /// Whether the first axis runs fastest (`fortran_order`).
+  private let isColumnMajor: Bool
+
+  /// The first bytes of every such file.
+  public static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
+
+  private static let sizes = ["<f2": 2, "<f4": 4, "<f8": 8]
+
+  /// Whether a file begins as such files do.
+  ///
+  /// - Throws: `FileError`.
+  public static func isOne(_ path: String) throws -> Bool {
+    try MappedFile(path: path).withBytes { $0.starts(with: magic) }
+  }
+
+  /// Opens a file of floats, and checks its header against its length.
+  ///
+  /// - Throws: `FileError`, `MalformedFile`.
+  public init(contentsOf path: String) throws {
+    let file = try MappedFile(path: path)
+    func check(_ holds: Bool, _ reason: @autoclosure () -> String) throws {
+      guard holds else { throw MalformedFile(path: path, reason: reason()) }
+    }
+    let header = try file.withBytes { bytes -> (text: String, end: Int) in
+      try check(bytes.starts(with: Self.magic) && bytes.count > 12, "is not a file of NumPy (.npy)")
+      let isLong = bytes[6] > 1
+      let length = (0..<(isLong ? 4 : 2)).reduce(0) { $0 | Int(bytes[8 + $1]) << (8 * $1) }
+      let begin = isLong ? 12 : 10
+      try check(
+        begin + length <= bytes.count,
+        "ends inside its header of \(length) bytes; write or download it again")
+      return (
+        String(decoding: UnsafeRawBufferPointer(rebasing: bytes[begin..<begin + length]), as: UTF8.self),
+        begin + length
+      )
+    }
+    let fields = Fields(header.text)
+    guard let code = fields.text("descr"), let shape = fields.extents,
+      let order = fields.word("fortran_order")
+    else {
+      throw MalformedFile(path: path, reason: "has the header \(header.text), which is none of an array")
+    }
+    guard let size = Self.sizes[code] else {
+      throw MalformedFile(
+        path: path,
+        reason: "holds numbers of the type '\(code)', but float16, float32 or float64 of this byte order "
+          + "('<f2', '<f4', '<f8') are needed; convert it with .astype(\"float32\")")
+    }
+    let count = shape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    try check(
+      shape.allSatisfy { 1...1 << 30 ~= $0 } && count > 0 && count == (file.count - header.end) / size
+        && count * size == file.count - header.end,
+      "has \(file.count - header.end) bytes of numbers, but its shape \(Shape(shape)) needs \(count) of "
+        + "\(size) bytes; write it again")
+    (self.shape, self.file, start, type) = (Shape(shape), file, header.end, (code, size))
+    isColumnMajor = order == "True"
+  }
+
+  /// All numbers as float32, each to the nearest, in row-major order.
+  public func tensor() -> Tensor {
+    let values = file.withBytes { bytes in
+      (0..<shape.count).map { index -> Float in
+        let offset = start + index * type.size
+        return switch type.code {
+        case "<f2": Float(bytes.loadUnaligned(fromByteOffset: offset, as: Float16.self))
+        case "<f4": bytes.loadUnaligned(fromByteOffset: offset, as: Float.self)
+        default: Float(bytes.loadUnaligned(fromByteOffset: offset, as: Double.self))
+        }
+      }
+    }
+    guard isColumnMajor else { return Tensor(values, shape) }
+    return Tensor(
+      (0..<values.count).map { index in
+        // Row-major `index` to the place in the file, from the last axis to the first.
+        var (rest, place, stride) = (index, 0, values.count)
+        for extent in shape.extents.reversed() {
+          stride /= extent
+          place += rest % extent * stride
+          rest /= extent
+        }
+        return values[place]
+      }, shape)
+  }
+
+  /// The header's literal of a Python dictionary.
+  private struct Fields {
+    let text: String
+    init(_ text: String) { self.text = text }
+
+    private func rest(_ key: String) -> Substring? {
+      text.firstRange(of: "'\(key)':").map { text[$0.upperBound...].drop { $0 == " " } }
+    }
+
+    func word(_ key: String) -> String? { rest(key).map { String($0.prefix { $0.isLetter }) } }
+
+    func text(_ key: String) -> String? {
+      guard let rest = rest(key), rest.first == "'" else { return nil }
+      return String(rest.dropFirst().prefix { $0 != "'" })
+    }
+
+    var extents: [Int]? {
+      guard let rest = rest("shape"), rest.first == "(" else { return nil }
+      let parts = rest.dropFirst().prefix { $0 != ")" }.split(separator: ",").map {
+        Int($0.filter { $0 != " " })
+      }
+      return parts.contains(nil) ? nil : parts.compactMap(\.self)
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import Foundation
+import SDLensCore
+import SDLensTestSupport
+import Testing
+
+/// Files that `numpy.save` wrote: `Scripts/goldens/numpy_files.py`.
+@Suite struct NumPyFileTests {
+  private let goldens = Goldens()
+
+  private func path(_ name: String) -> String { goldens("numpy/\(name).npy") }
+
+  @Test(arguments: ["f2", "f4", "f8", "columns", "version2"]) func arraysAreRead(_ name: String) throws {
+    #expect(try NumPyFile.isOne(path(name)))
+    let found = try NumPyFile(contentsOf: path(name)).tensor()
+    #expect(found.shape == [2, 3, 4])
+    #expect(found.elements == (0..<24).map { Float($0 - 7) / 4 })
+  }
+
+  @Test func aVectorHasOneAxis() throws {
+    let found = try NumPyFile(contentsOf: path("vector"))
+    #expect(found.shape == [4] && found.tensor().elements == [-1.75, -1.5, -1.25, -1])
+  }
+
+  @Test func otherNumbersAreRefused() throws {
+    for (name, code) in [("refused-integers", "<i8"), ("refused-order", ">f4")] {
+      #expect(
+        errorMessage { try NumPyFile(contentsOf: path(name)) }
+          == "'\(path(name))' holds numbers of the type '\(code)', but float16, float32 or float64 of this byte order "
+          + "('<f2', '<f4', '<f8') are needed; convert it with .astype(\"float32\")")
+    }
+  }
+
+  @Test func damagedFilesAreRefused() throws {
+    let folder = try TemporaryFolder()
+    let whole = Array(try Data(contentsOf: URL(fileURLWithPath: path("f4"))))
+    func message(_ bytes: some Sequence<UInt8>) throws -> String {
+      let path = try folder.write(Array(bytes), to: "x.npy")
+      return errorMessage { try NumPyFile(contentsOf: path) }.replacing("'\(path)' ", with: "")
+    }
+    #expect(
+      try message(whole.dropLast(4))
+        == "has 92 bytes of numbers, but its shape [2, 3, 4] needs 24 of 4 bytes; write it again")
+    #expect(try message(whole + [0]).hasPrefix("has 97 bytes of numbers"))
+    #expect(
+      try message(whole.prefix(40)) == "ends inside its header of 118 bytes; write or download it again")
+    #expect(try message(whole.dropFirst()) == "is not a file of NumPy (.npy)")
+    #expect(try message(whole.prefix(6)) == "is not a file of NumPy (.npy)")
+    var broken = whole
+    broken[11] = 0x20
+    #expect(try message(broken).hasSuffix("which is none of an array"))
+    // Every file cut anywhere is a refusal, never a trap.
+    for count in 1..<whole.count { #expect(try !message(whole.prefix(count)).isEmpty) }
+  }
+}
