@@ -43,7 +43,7 @@ public struct Collector {
   let request: Request
   private let settings: RunSettings
   private let prompts: [String]
-  private let encoder: PromptEncoder
+  private let laboratory: Laboratory
   private let pipeline: Pipeline
   private let blocks: [BlockName]
 
@@ -52,8 +52,9 @@ public struct Collector {
   /// - Throws: what is wrong with the model, `BadSetting`, `SeedsEnd`.
   public init(_ model: ModelFolder, prompts: PromptList, _ request: Request, _ settings: RunSettings) throws {
     try settings.seed.check(prompts.prompts.count)
-    pipeline = try Pipeline(model)
-    encoder = try PromptEncoder(model)
+    laboratory = Laboratory(model)
+    pipeline = try laboratory.pipeline
+    _ = try laboratory.encoder
     self.request = request
     self.settings = settings
     self.prompts = prompts.prompts
@@ -135,8 +136,7 @@ public struct Collector {
   /// The vectors of some pictures, [pictures, steps, places, width] for each block of the manifest.
   func record(_ pictures: [Int]) throws -> (vectors: [Tensor], images: [UInt8]) {
     let prompts = pictures.map { self.prompts[$0] }
-    let embeddings =
-      settings.isGuided ? encoder.guided(prompts, negative: nil) : encoder(prompts)
+    let embeddings = try laboratory.embeddings(of: prompts, settings)
     let recording = try pipeline.record(
       request.site, of: blocks, embeddings, seeds: pictures.map { manifest.seed + $0 }, settings,
       latents: request.images)

@@ -11,10 +11,8 @@ import SDLensSparse
 /// Maps are those of the first denoising step. The maps of a feature that are exposed together are drawn on one scale,
 /// from 0 to the highest activation in any of them; so are the differences that are developed together.
 public final class Darkroom {
-  /// The model.
-  public let pipeline: Pipeline
-  /// The dictionaries that edits and maps may need.
-  public let dictionaries: [BlockName: DictionaryFolder]
+  /// The model and the dictionaries that edits and maps may need.
+  public let laboratory: Laboratory
   /// How maps are drawn over pictures.
   public var heatMap = HeatMap.ofFigures
   /// How pictures are faded.
@@ -22,8 +20,7 @@ public final class Darkroom {
   /// Called after every run and every decoded picture.
   public var advance: () -> Void = {}
 
-  private let blockDictionaries: [BlockName: BlockDictionary]
-  private let encode: (String, RunSettings) -> PromptEmbeddings
+  private let pipeline: Pipeline
   private var pending: [Scene: Pending] = [:]
   private var held: [Scene: BaseRun] = [:]
   private var latents: [Shot: Tensor] = [:]
@@ -48,23 +45,25 @@ public final class Darkroom {
     let feature: Int
   }
 
-  /// - Parameter encode: from a prompt to its embeddings; with guidance the negative prompt first.
-  public init(
-    _ pipeline: Pipeline, dictionaries: [BlockName: DictionaryFolder],
-    encode: @escaping (String, RunSettings) -> PromptEmbeddings
-  ) {
-    (self.pipeline, self.dictionaries, self.encode) = (pipeline, dictionaries, encode)
-    blockDictionaries = dictionaries.mapValues { BlockDictionary($0) }
+  /// Reads the model.
+  ///
+  /// - Throws: what is wrong with it.
+  public init(_ laboratory: Laboratory) throws {
+    self.laboratory = laboratory
+    pipeline = try laboratory.pipeline
   }
+
+  /// The dictionaries.
+  public var dictionaries: [BlockName: DictionaryFolder] { laboratory.dictionaries }
 
   /// Runs a scene and keeps the run, for edits that are known later; gives the codes of these blocks' updates.
   ///
   /// - Throws: as `Pipeline.sample`; `WidthMismatch`.
   @discardableResult
   public func hold(_ scene: Scene, watching blocks: [BlockName]) throws -> [BlockName: Codes] {
-    let run = try BaseRun(pipeline, encode(scene.prompt, scene.settings), scene.settings, watching: blocks)
+    let run = try laboratory.run(scene.prompt, scene.settings, watching: blocks)
     held[scene] = run
-    return try Dictionary(uniqueKeysWithValues: blocks.map { ($0, try codes(of: $0, in: run)) })
+    return try Dictionary(uniqueKeysWithValues: blocks.map { ($0, try laboratory.codes(of: $0, in: run)) })
   }
 
   /// How much lists of edits change the latents of a scene: the root mean square of the difference, and 0 where it
@@ -72,12 +71,8 @@ public final class Darkroom {
   ///
   /// - Throws: as `Pipeline.sample`; `EditError`.
   public func changes(of scene: Scene, by lists: [[Edit]]) throws -> [Double] {
-    let interventions = try lists.map {
-      try Intervention(EditList($0), blockDictionaries, for: pipeline, scene.settings)
-    }
-    let base =
-      try held[scene]
-      ?? BaseRun(pipeline, encode(scene.prompt, scene.settings), scene.settings, for: interventions)
+    let interventions = try laboratory.interventions(lists.map { try EditList($0) }, scene.settings)
+    let base = try held[scene] ?? laboratory.run(scene.prompt, scene.settings, for: interventions)
     return interventions.map { intervention in
       defer { advance() }
       let edited = base.run(intervention).latents
@@ -101,8 +96,7 @@ public final class Darkroom {
         if shot.edits.isEmpty {
           pending[shot.scene, default: Pending()].isBaseWanted = true
         } else {
-          let intervention = try Intervention(
-            EditList(shot.edits), blockDictionaries, for: pipeline, shot.scene.settings)
+          let intervention = try laboratory.interventions([EditList(shot.edits)], shot.scene.settings)[0]
           pending[shot.scene, default: Pending()].edited.append((shot, intervention))
         }
       }
@@ -157,8 +151,7 @@ public final class Darkroom {
       try held[scene].flatMap { run in
         pending.maps.allSatisfy { run.update(of: $0) != nil } ? run : nil
       }
-      ?? BaseRun(
-        pipeline, encode(scene.prompt, scene.settings), scene.settings, watching: starts + pending.maps)
+      ?? laboratory.run(scene.prompt, scene.settings, watching: starts + pending.maps)
     if pending.isBaseWanted {
       latents[Shot(scene: scene, edits: [])] = base.trace.latents
       advance()
@@ -167,18 +160,9 @@ public final class Darkroom {
       latents[shot] = base.run(intervention).latents
       advance()
     }
-    for block in pending.maps { maps[MapKey(scene: scene, block: block)] = try codes(of: block, in: base) }
-  }
-
-  /// The codes of a watched block's update.
-  private func codes(of block: BlockName, in run: BaseRun) throws -> Codes {
-    guard let autoencoder = dictionaries[block]?.autoencoder, let update = run.update(of: block) else {
-      preconditionFailure("\(block) has no dictionary or is not watched")
+    for block in pending.maps {
+      maps[MapKey(scene: scene, block: block)] = try laboratory.codes(of: block, in: base)
     }
-    guard autoencoder.width == update.width else {
-      throw WidthMismatch(block: "\(block)", stored: update.width, dictionary: autoencoder.width)
-    }
-    return autoencoder.encode(update)
   }
 
   private func pictures(of panel: Panel) -> [Picture] {

@@ -30,6 +30,8 @@ public final class MetricSession {
   public let dictionaries: [BlockName: DictionaryFolder]
   /// Pictures with and without edits.
   public let archive: PictureArchive
+  /// What makes them.
+  public var laboratory: Laboratory { archive.laboratory }
   /// What compares pictures and texts; nil where it is missing.
   public let clip: CLIP?
   /// How alike pictures look; nil where it is missing.
@@ -77,8 +79,7 @@ public final class MetricSession {
       model, dictionaries: blocks.compactMap { block in dictionaries[block].map { .init($0, of: block) } },
       store: store, recorded: recorded)
     archive = try PictureArchive(
-      model, dictionaries: dictionaries.mapValues { BlockDictionary($0) },
-      folder: "\(workspace)/pictures/cache")
+      Laboratory(model, dictionaries: dictionaries), folder: "\(workspace)/pictures/cache")
     progress.stage("reading what compares pictures")
     let own = "\(model.path)/clip"
     let clipFolder =

@@ -74,7 +74,7 @@ enum PositionProbeMetric: Metric {
     for number in numbers {
       guard let (prompt, settings) = try session.run(of: number) else { continue }
       let (text, pipeline) = (
-        try session.archive.embeddings(of: prompt, settings), try session.archive.pipeline
+        try session.laboratory.embeddings(of: prompt, settings), try session.laboratory.pipeline
       )
       var run = try pipeline.start(text, settings)
       let steps = try pipeline.stepCount(settings)

@@ -10,13 +10,12 @@ public struct JudgedPrompts: Sendable {
   public let prompts: [String]
   /// What their pictures must show.
   public let scenes: [ShapesScene]
-  /// The model.
-  public let pipeline: Pipeline
+  /// The model at work.
+  public let laboratory: Laboratory
   /// The judge.
   public let judge: ShapesJudge
   /// A number that changes with the prompts.
   public let fingerprint: String
-  private let encoder: PromptEncoder
   private let settings: RunSettings
 
   /// Reads model, judge and prompts.
@@ -46,10 +45,12 @@ public struct JudgedPrompts: Sendable {
     try seed.check(prompts.count)
     settings = try RunSettings(
       seed: seed, steps: steps, height: ShapesWorld.pictureSize, width: ShapesWorld.pictureSize)
-    pipeline = try Pipeline(model)
-    _ = try pipeline.stepCount(settings)
-    encoder = try PromptEncoder(model)
+    laboratory = Laboratory(model)
+    _ = try model.stepCount(steps)
   }
+
+  /// The model's denoising part.
+  public var pipeline: Pipeline { get throws { try laboratory.pipeline } }
 
   /// How many prompts there are.
   public var count: Int { prompts.count }
@@ -68,12 +69,13 @@ public struct JudgedPrompts: Sendable {
 
   /// Runs a prompt without edits, ready for edits at some blocks.
   public func run(_ index: Int, watching blocks: [BlockName]) throws -> BaseRun {
-    try BaseRun(pipeline, encoder([prompts[index]]), settings(of: index), watching: blocks)
+    try laboratory.run(prompts[index], settings(of: index), watching: blocks)
   }
 
   /// The picture of the empty prompt with the noise of a prompt's run, [1, height, width, 3] in 0…1.
   public func emptyPicture(_ index: Int) throws -> Tensor {
-    try pipeline.picture(pipeline.sample(encoder([""]), settings(of: index)).latents)
+    let (pipeline, settings) = (try laboratory.pipeline, settings(of: index))
+    return try pipeline.picture(pipeline.sample(laboratory.embeddings(of: "", settings), settings).latents)
   }
 }
 

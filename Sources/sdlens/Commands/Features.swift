@@ -85,16 +85,16 @@ struct Features: ParsableCommand {
     try AtomicFile.check(output)
     let blocks = found.keys.sorted()
     progress.stage("reading the model")
-    let study = try Study(folder, dictionaries: found)
+    let laboratory = Laboratory(folder, dictionaries: found)
     progress.noteUnknownWords(of: [prompt], folder)
     progress.stage("running")
-    let run = try BaseRun(
-      study.pipeline, study.encode(prompt, settings), settings, watching: blocks, atSteps: [atStep])
-    let codes = try blocks.map { try study.codes(run, $0, step: atStep) }
+    let run = try laboratory.run(prompt, settings, watching: blocks, atSteps: [atStep])
+    let codes = try blocks.map { try laboratory.codes(of: $0, in: run, step: atStep) }
     let features = zip(blocks, codes).map { block, codes in
       FeatureSighting.strongest(top, in: codes, of: block, found[block]!)
     }
-    try draw(try study.picture(run.trace), blocks, codes, features, settings, study, texts, to: output)
+    try draw(
+      try laboratory.picture(run.trace), blocks, codes, features, settings, laboratory, texts, to: output)
     progress.clear()
     let result = Result(
       prompt: prompt, seed: settings.seed, picture: output,
@@ -105,7 +105,7 @@ struct Features: ParsableCommand {
 
   private func draw(
     _ picture: Picture, _ blocks: [BlockName], _ codes: [Codes], _ features: [[FeatureSighting]],
-    _ settings: RunSettings, _ study: Study, _ texts: [PNGText], to output: String
+    _ settings: RunSettings, _ laboratory: Laboratory, _ texts: [PNGText], to output: String
   ) throws {
     var heat = HeatMap.ofFigures
     heat.colors = colors
@@ -121,10 +121,10 @@ struct Features: ParsableCommand {
       title: prompt.isEmpty ? "the empty prompt" : prompt,
       note:
         "strongest features of each block; heat maps: activation at each place, each from 0 to its highest\n"
-        + (try study.origin(settings)),
+        + (try laboratory.origin(settings)),
       rows: rows, cellWidth: 160, enlargement: .smooth)
     try grid.draw(to: output, text: texts) { row in
-      let map = study.pipeline.mapSize(of: blocks[row], settings)
+      let map = try laboratory.pipeline.mapSize(of: blocks[row], settings)
       let pictures = features[row].map { feature in
         let activations = Tensor(codes[row].map(of: feature.feature), [map.height, map.width])
         let highest = activations.finiteRange.upperBound

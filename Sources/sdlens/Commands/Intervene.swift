@@ -62,13 +62,14 @@ struct Intervene: ParsableCommand {
     let place = try OutputPlace(folder: output, default: defaultFolder, of: record, force: force.force)
     progress.noteUnknownWords(of: [prompt], folder)
     progress.stage("reading the model")
-    let study = try Study(folder, dictionaries: dictionaries)
+    let laboratory = Laboratory(folder, dictionaries: dictionaries)
+    let pipeline = try laboratory.pipeline
     let added = try edits.maps.added(at: block, model: folder, in: workspace, progress)
     let lists = try edits.lists(
-      saved?.edits ?? [], adding: added, at: block, mapSize: { study.pipeline.mapSize(of: $0, settings) },
+      saved?.edits ?? [], adding: added, at: block, mapSize: { pipeline.mapSize(of: $0, settings) },
       settings)
     let job = InterventionJob(
-      study: study, prompt: prompt, settings: settings,
+      laboratory: laboratory, prompt: prompt, settings: settings,
       lists: lists.map { ($0.title, $0.list.naming(dictionaries)) }, record: record, output: place)
     let result = try job.run(progress)
     progress.clear()

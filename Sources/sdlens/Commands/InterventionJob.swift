@@ -6,7 +6,7 @@ import SDLensStudy
 
 /// The work of `intervene`: one run without edits, and one for each list of edits.
 struct InterventionJob {
-  let study: Study
+  let laboratory: Laboratory
   let prompt: String
   let settings: RunSettings
   let lists: [(title: String, list: EditList)]
@@ -48,26 +48,22 @@ struct InterventionJob {
   func run(_ progress: Progress) throws -> Result {
     try Canvas.checkFonts()
     progress.stage("the runs of other prompts")
-    let donors = try study.donors(of: lists.map(\.list), settings)
-    let interventions = try lists.map {
-      try Intervention($0.list, study.blockDictionaries, for: study.pipeline, settings, donors: donors)
-    }
+    let interventions = try laboratory.interventions(lists.map(\.list), settings)
     try AtomicFolder.makeAll(above: output.path)
     if !output.replaces { try AtomicFolder.check(output.path) }
     progress.count(to: 2 * lists.count + 2, unit: "passes")
     progress.stage("the run without edits")
-    let base = try BaseRun(
-      study.pipeline, study.encode(prompt, settings), settings, for: interventions)
+    let base = try laboratory.run(prompt, settings, for: interventions)
     progress.advance("running")
     let traces = interventions.map { intervention in
       defer { progress.advance("running") }
       return base.run(intervention)
     }
-    let before = try study.picture(base.trace)
+    let before = try laboratory.picture(base.trace)
     progress.advance("decoding")
     let after = try traces.map { trace in
       defer { progress.advance("decoding") }
-      return try study.picture(trace)
+      return try laboratory.picture(trace)
     }
     progress.clear()
     let area = try activeArea(base, progress)
@@ -76,7 +72,8 @@ struct InterventionJob {
       let outcomes = try write(before, after, area, to: folder)
       let made = Result(
         folder: output.path, prompt: prompt, seed: settings.seed, activeShare: area?.area.share,
-        dictionaries: Dictionary(uniqueKeysWithValues: study.dictionaries.map { ("\($0)", $1.identity) }),
+        dictionaries: Dictionary(
+          uniqueKeysWithValues: laboratory.dictionaries.map { ("\($0)", $1.identity) }),
         outcomes: outcomes, run: record.metadata())
       try JSON.write(made, to: "\(folder)/run.json")
       result = made
@@ -90,14 +87,14 @@ struct InterventionJob {
     else {
       return nil
     }
-    let map = study.pipeline.mapSize(of: edit.block, settings)
+    let map = try laboratory.pipeline.mapSize(of: edit.block, settings)
     if case .add(_, _, let mask) = edit.operation {
       return (ActiveArea(height: map.height, width: map.width, mask: mask), [])
     }
     guard case .modulate = edit.operation else { return nil }
     let step = edit.steps?.min() ?? 0
     guard base.update(of: edit.block, step: step) != nil else { return nil }
-    let activations = try study.codes(base, edit.block, step: step).map(of: feature)
+    let activations = try laboratory.codes(of: edit.block, in: base, step: step).map(of: feature)
     if activations.allSatisfy({ $0 == 0 }) { progress.note(inactive(feature, at: edit.block)) }
     return (ActiveArea(height: map.height, width: map.width, activations: activations), activations)
   }
@@ -106,7 +103,7 @@ struct InterventionJob {
   private func inactive(_ feature: Int, at block: BlockName) -> String {
     let start =
       "Feature \(feature) of \(block) is not active on this prompt, so that modulating it changes nothing"
-    guard let dictionary = study.dictionaries[block], let examples = dictionary.examples,
+    guard let dictionary = laboratory.dictionaries[block], let examples = dictionary.examples,
       let pictures = dictionary.pictures
     else { return start + "; --add puts it into the picture" }
     let prompts = examples[feature].prefix(3).compactMap { example in
@@ -156,7 +153,7 @@ struct InterventionJob {
           change: PictureChange(from: before, to: picture, area: active?.area)))
     }
     let grid = Grid(
-      title: prompt.isEmpty ? "the empty prompt" : prompt, note: try study.origin(settings),
+      title: prompt.isEmpty ? "the empty prompt" : prompt, note: try laboratory.origin(settings),
       columns: shown.map(\.title),
       rows: [Grid.Row(cells: shown.map { Grid.Cell(hasScale: $0.drawing.scale != nil) })], cellWidth: 256,
       enlargement: .smooth)

@@ -53,9 +53,10 @@ struct PictureJob {
     }
     var watch = Stopwatch()
     progress.stage("encoding the prompt")
-    let embeddings = try watch.time("text") { try encode(progress) }
+    let laboratory = Laboratory(folder)
+    let embeddings = try watch.time("text") { try encode(laboratory, progress) }
     progress.stage("reading the model")
-    let pipeline = try watch.time("read") { try Pipeline(folder) }
+    let pipeline = try watch.time("read") { try laboratory.pipeline }
 
     var session = Session(
       embeddings: embeddings, pipeline: pipeline, steps: steps, progress: progress, watch: watch)
@@ -110,9 +111,10 @@ struct PictureJob {
 
   private var seeds: [Seed] { (0..<count).map { settings.seed + $0 } }
 
-  /// Runs the text encoders, which take gigabytes and are let go before the U-net comes.
-  private func encode(_ progress: Progress) throws -> PromptEmbeddings {
-    let encoder = try PromptEncoder(folder)
+  /// Runs the text encoders, which are let go before the U-net comes.
+  private func encode(_ laboratory: Laboratory, _ progress: Progress) throws -> PromptEmbeddings {
+    defer { laboratory.releaseEncoder() }
+    let encoder = try laboratory.encoder
     for (name, text) in [("prompt", prompt), ("negative prompt", negativePrompt ?? "")] {
       if let cut = encoder.cut(from: text) {
         progress.note("The \(name) is longer than \(encoder.tokens) tokens; left out: \"\(cut)\"")
@@ -127,7 +129,6 @@ struct PictureJob {
     if negativePrompt != nil && !settings.isGuided {
       progress.note("The negative prompt has no effect without --guidance above 1")
     }
-    return settings.isGuided
-      ? encoder.guided([prompt], negative: negativePrompt.map { [$0] }) : encoder([prompt])
+    return try laboratory.embeddings(of: prompt, negative: negativePrompt, settings)
   }
 }

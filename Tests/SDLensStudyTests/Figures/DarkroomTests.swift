@@ -7,10 +7,7 @@ import Testing
 
 /// Panels show what their runs make, and no run is done twice.
 @Suite struct DarkroomTests {
-  private final class Counter {
-    var encoded: [String] = []
-    var pieces = 0
-  }
+  private final class Counter { var pieces = 0 }
   private static let block = BlockName.studied[0]
   private let folder: TemporaryFolder
   private let counter = Counter()
@@ -25,11 +22,8 @@ import Testing
     try saved.write(into: folder.path)
     let dictionary = try DictionaryFolder(folder.path)
     let counter = self.counter
-    let prompts = try ["cat", "dog"].map { ($0, try EditedModel.prompt($0)) }
-    darkroom = Darkroom(try EditedModel.pipeline, dictionaries: [Self.block: dictionary]) { prompt, _ in
-      counter.encoded.append(prompt)
-      return prompts.first { $0.0 == prompt }!.1
-    }
+    darkroom = try Darkroom(
+      Laboratory(ModelFolder(EditedModel.tinyPath), dictionaries: [Self.block: dictionary]))
     darkroom.advance = { counter.pieces += 1 }
   }
 
@@ -49,7 +43,7 @@ import Testing
   @Test func panelsShowTheirRuns() throws {
     try withThreads(2) {
       let (pipeline, scene) = (try EditedModel.pipeline, try scene("dog"))
-      let base = try BaseRun(pipeline, EditedModel.prompt("dog"), scene.settings, watching: [Self.block])
+      let base = try darkroom.laboratory.run("dog", scene.settings, watching: [Self.block])
       let (feature, map) = try feature(of: base)
       let edits = [Edit(.modulate(feature: feature, beta: -6), at: Self.block)]
       let before = Picture(try pipeline.picture(base.trace.latents))
@@ -87,8 +81,7 @@ import Testing
   /// The maps of a feature over several pictures have one scale, and differences side by side one gain.
   @Test func whatIsComparedHasOneScale() throws {
     let (cat, dog) = (try scene("cat"), try scene("dog"))
-    let base = try BaseRun(
-      EditedModel.pipeline, EditedModel.prompt("dog"), dog.settings, watching: [Self.block])
+    let base = try darkroom.laboratory.run("dog", dog.settings, watching: [Self.block])
     let (feature, _) = try feature(of: base)
     let ablated = [Edit(.ablate, at: Self.block)]
     let small = [Edit(.modulate(feature: feature, beta: 0.1), at: Self.block)]
@@ -108,15 +101,14 @@ import Testing
   /// Trials order edits by how much they do, and what is no number does nothing.
   @Test func changesGrowWithTheEdits() throws {
     let scene = try scene("dog")
-    let base = try BaseRun(
-      EditedModel.pipeline, EditedModel.prompt("dog"), scene.settings, watching: [Self.block])
+    let base = try darkroom.laboratory.run("dog", scene.settings, watching: [Self.block])
     let (feature, _) = try feature(of: base)
     func modulated(_ beta: Double) -> [Edit] {
       [Edit(.modulate(feature: feature, beta: beta), at: Self.block)]
     }
     let changes = try darkroom.changes(of: scene, by: [modulated(0), modulated(0.5), modulated(-6)])
     #expect(changes[0] == 0 && 0 < changes[1] && changes[1] < changes[2], "\(changes)")
-    #expect(counter.encoded == ["dog"] && counter.pieces == 3)
+    #expect(darkroom.laboratory.madeRuns == 2 && counter.pieces == 3)
     let chosen = try EffectiveFeatures.added(
       2, of: [0, 1, 2, feature], to: [scene], of: Self.block, strength: 5, darkroom)
     #expect(chosen.count == 2 && Set(chosen).count == 2)
@@ -138,7 +130,7 @@ import Testing
       title: "", rows: panels.map { Figure.Row("", [Figure.Cell($0), Figure.Cell()]) }, cellWidth: 96)
     #expect(figure.work == 6)
     try figure.write(to: folder("figure.png"), darkroom)
-    #expect(counter.encoded == ["cat", "dog"])
+    #expect(darkroom.laboratory.madeRuns == 2)
     #expect(counter.pieces == figure.work)
     let picture = try PNG.read(folder("figure.png"))
     #expect(picture.width > 2 * 96 && picture.height > 5 * 64)
@@ -152,14 +144,14 @@ import Testing
       try darkroom.prepare([Panel(scene), .heat(scene, Self.block, 1)])
       #expect(try darkroom.develop([Panel(scene), .heat(scene, Self.block, 1)]).count == 2)
     }
-    #expect(counter.encoded == ["cat"])
+    #expect(darkroom.laboratory.madeRuns == 1)
   }
 
   @Test func editsAreCheckedBeforeAnythingRuns() throws {
     let edits = [Edit(.modulate(feature: 1_000_000, beta: 1), at: Self.block)]
     let panel = Panel(try scene("cat"), edits)
     #expect(throws: EditError.self) { try darkroom.prepare([panel]) }
-    #expect(counter.encoded.isEmpty)
+    #expect(darkroom.laboratory.madeRuns == 0)
   }
 
   @Test func promptsAreListedOnce() throws {

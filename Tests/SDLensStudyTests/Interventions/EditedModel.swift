@@ -49,6 +49,11 @@ enum EditedModel {
     return BlockDictionary(autoencoder, means: try part("means"))
   }
 
+  /// The tiny model at work, with its random dictionaries.
+  static func laboratory(keepingRuns runs: Int = 0) throws -> Laboratory {
+    Laboratory(try ModelFolder(tinyPath), blockDictionaries: dictionaries, keepingRuns: runs)
+  }
+
   static func settings(steps: Int = 1, guidance: Double = 0) throws -> RunSettings {
     try RunSettings(seed: 42, steps: steps, guidance: guidance, height: 64, width: 96)
   }

@@ -14,15 +14,16 @@ import Testing
   init() throws {
     folder = try TemporaryFolder()
     archive = try PictureArchive(
-      ModelFolder(EditedModel.tinyPath), dictionaries: EditedModel.dictionaries, folder: folder("cache"))
+      EditedModel.laboratory(), folder: folder("cache"))
     block = try BlockName("up.0.1")
   }
 
   @Test func aPictureIsThatOfItsRun() throws {
     let settings = try EditedModel.settings()
     let picture = try archive.picture(PictureArchive.Request("a cat", settings))
-    let trace = try archive.pipeline.sample(archive.embeddings(of: "a cat", settings), settings)
-    #expect(picture == Picture(try archive.pipeline.picture(trace.latents)))
+    let laboratory = archive.laboratory
+    let trace = try laboratory.pipeline.sample(laboratory.embeddings(of: "a cat", settings), settings)
+    #expect(picture == Picture(try laboratory.pipeline.picture(trace.latents)))
     #expect(archive.made == 1)
   }
 
@@ -33,7 +34,7 @@ import Testing
     #expect(archive.made == 2)
     #expect(first[0] != first[1])
     let again = try PictureArchive(
-      ModelFolder(EditedModel.tinyPath), dictionaries: EditedModel.dictionaries, folder: folder("cache"))
+      EditedModel.laboratory(), folder: folder("cache"))
     #expect(try again.pictures("a cat", settings, edits: [nil, edits]) == first)
     #expect(again.made == 0)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder("cache")).count == 2)
@@ -54,7 +55,7 @@ import Testing
     #expect(archive.made == 5)
     // Edits through another dictionary are other edits; without edits it does not matter.
     let without = try PictureArchive(
-      ModelFolder(EditedModel.tinyPath), dictionaries: [:], folder: folder("cache"))
+      Laboratory(ModelFolder(EditedModel.tinyPath)), folder: folder("cache"))
     _ = try without.picture(.init("a cat", settings))
     #expect(without.made == 0)
   }
@@ -72,7 +73,7 @@ import Testing
   @Test func aFolderThatCannotBeMadeIsSaid() throws {
     try folder.write([1], to: "file")
     #expect(throws: FileError.self) {
-      try PictureArchive(ModelFolder(EditedModel.tinyPath), dictionaries: [:], folder: folder("file/cache"))
+      try PictureArchive(Laboratory(ModelFolder(EditedModel.tinyPath)), folder: folder("file/cache"))
     }
   }
 }

@@ -8,7 +8,6 @@ import SDLensStudy
 /// The work that all figures share: model, dictionaries, the picture and its table of prompts.
 struct FigureJob {
   let folder: ModelFolder
-  let study: Study
   let darkroom: Darkroom
   let settings: RunSettings
   let path: String
@@ -37,9 +36,7 @@ struct FigureJob {
     record = try RunRecord(of: folder, settings: settings, dictionaries: found, request: OutputPlace.request)
     path = try FigureOptions.path(shared.figure.output, name, shared.workspace, shared.force.force, record)
     progress.stage("reading the model")
-    let study = try Study(folder, dictionaries: found)
-    self.study = study
-    darkroom = Darkroom(study.pipeline, dictionaries: found) { study.encode($0, $1) }
+    darkroom = try Darkroom(Laboratory(folder, dictionaries: found))
     darkroom.heatMap.colors = shared.figure.colors
   }
 
@@ -73,7 +70,7 @@ struct FigureJob {
   /// Draws a figure, and reports it.
   func draw(_ figure: Figure) throws {
     var figure = figure
-    figure.origin = try study.origin(settings)
+    figure.origin = try darkroom.laboratory.origin(settings)
     progress.noteUnknownWords(of: Set(figure.sources.map(\.prompt)).sorted(), folder)
     progress.count(to: figure.work, unit: "passes")
     darkroom.advance = { progress.advance("drawing") }

@@ -78,8 +78,7 @@ struct VisualizeGallery: ResumableCommand {
     let settings = try options.settings(of: folder, progress)
     let found = try sae.dictionaries(of: [block], model: folder, in: workspace, progress)
     progress.stage("reading the model")
-    let study = try Study(folder, dictionaries: found)
-    let darkroom = Darkroom(study.pipeline, dictionaries: found) { study.encode($0, $1) }
+    let darkroom = try Darkroom(Laboratory(folder, dictionaries: found))
     darkroom.heatMap.colors = colors
     var gallery = try Gallery(block, darkroom, settings, model: folder.fingerprint().description)
     gallery.examples = examples

@@ -86,7 +86,7 @@ struct VisualizePaint: ParsableCommand {
     // A model with prompts of its own shows the first of them, as everywhere.
     let defaults = try job.prompts().instead(of: [FigurePrompts.unrelated[2], FigurePrompts.sloth])
     let settings = job.settings
-    let map = job.study.pipeline.mapSize(of: block, settings)
+    let map = try job.darkroom.laboratory.pipeline.mapSize(of: block, settings)
     var areas: [(Mask, String)] = try region.map { (.region(try Region($0)), $0) }
     areas += try mask.map {
       (try Mask(contentsOf: $0, picture: (settings.height, settings.width), map: map), $0)

@@ -28,37 +28,19 @@ public final class PictureArchive {
   public let folder: String
   /// How many pictures were made, and not read.
   public private(set) var made = 0
-  private let model: ModelFolder
+  /// What makes them.
+  public let laboratory: Laboratory
   private let modelFingerprint: String
-  private let dictionaries: [BlockName: BlockDictionary]
   private let fingerprints: [BlockName: Fingerprint]
-  private var loaded: (pipeline: Pipeline, encoder: PromptEncoder)?
-  private var prompts: [String: PromptEmbeddings] = [:]
 
-  /// Opens or makes the folder; the model is read when the first picture must be made.
+  /// Opens or makes the folder; nothing is computed before the first picture must be made.
   ///
-  /// - Parameter dictionaries: those that edits act through.
   /// - Throws: `FileError` when the folder cannot be made.
-  public init(_ model: ModelFolder, dictionaries: [BlockName: BlockDictionary], folder: String) throws {
-    (self.model, self.dictionaries, self.folder) = (model, dictionaries, folder)
-    modelFingerprint = try model.fingerprint().description
-    fingerprints = dictionaries.mapValues(\.fingerprint)
+  public init(_ laboratory: Laboratory, folder: String) throws {
+    (self.laboratory, self.folder) = (laboratory, folder)
+    modelFingerprint = try laboratory.model.fingerprint().description
+    fingerprints = laboratory.blockDictionaries.mapValues(\.fingerprint)
     try AtomicFolder.makeAll(folder)
-  }
-
-  /// The denoising part of the model.
-  public var pipeline: Pipeline { get throws { try parts().pipeline } }
-
-  /// What a prompt becomes.
-  public func embeddings(of prompt: String, _ settings: RunSettings) throws -> PromptEmbeddings {
-    let key = settings.isGuided ? "guided \(prompt)" : prompt
-    if let found = prompts[key] { return found }
-    let encoder = try parts().encoder
-    let made = settings.isGuided ? encoder.guided([prompt], negative: nil) : encoder([prompt])
-    // A data set of prompts would not fit into memory.
-    if prompts.count >= 64 { prompts = [:] }
-    prompts[key] = made
-    return made
   }
 
   /// One picture.
@@ -77,16 +59,9 @@ public final class PictureArchive {
     var found = paths.map { read($0, settings) }
     let missing = found.indices.filter { found[$0] == nil }
     guard !missing.isEmpty else { return found.compactMap(\.self) }
-    if loaded == nil { try ModelMemory(model).check(height: settings.height, width: settings.width) }
-    let (pipeline, text) = (try parts().pipeline, try embeddings(of: prompt, settings))
-    let interventions = try missing.map { index in
-      try Intervention(edits[index] ?? EditList([]), dictionaries, for: pipeline, settings)
-    }
-    let base = try BaseRun(pipeline, text, settings, for: interventions)
-    // Decoding lets go of the U-net's weights: first all runs, then all pictures.
-    let traces = interventions.map { base.run($0) }
-    for (index, trace) in zip(missing, traces) {
-      let picture = Picture(try pipeline.picture(trace.latents))
+    if made == 0 { try ModelMemory(laboratory.model).check(height: settings.height, width: settings.width) }
+    let pictures = try laboratory.pictures(prompt, settings, edits: missing.map { edits[$0] })
+    for (index, picture) in zip(missing, pictures) {
       try PNG.write(picture, text: texts(prompt, settings, edits[index]), to: paths[index])
       found[index] = picture
       made += 1
@@ -119,13 +94,6 @@ public final class PictureArchive {
       height: manifest.height, width: manifest.width)
   }
 
-  private func parts() throws -> (pipeline: Pipeline, encoder: PromptEncoder) {
-    if let loaded { return loaded }
-    let parts = (pipeline: try Pipeline(model), encoder: try PromptEncoder(model))
-    loaded = parts
-    return parts
-  }
-
   /// Where a picture is kept.
   private func path(of request: Request) throws -> String {
     let settings = request.settings
@@ -133,7 +101,7 @@ public final class PictureArchive {
       modelFingerprint, request.prompt, "\(settings.seed)", "\(settings.steps)", "\(settings.guidance)",
       "\(settings.height)", "\(settings.width)",
     ]
-    if let engine = model.otherEngine { parts.append(engine) }
+    if let engine = laboratory.model.otherEngine { parts.append(engine) }
     if let edits = request.edits, !edits.edits.isEmpty {
       parts.append(String(decoding: try JSON.line(edits), as: UTF8.self))
       parts += edits.blocks.map { fingerprints[$0]?.description ?? "none" }
@@ -158,9 +126,10 @@ public final class PictureArchive {
     var texts = [
       PNGText("Software", "sdlens \(Version.current)"), PNGText("prompt", prompt),
       PNGText("seed", "\(settings.seed)"), PNGText("steps", "\(settings.steps)"),
-      PNGText("guidance", "\(settings.guidance)"), PNGText("model", "\(model.title) \(modelFingerprint)"),
+      PNGText("guidance", "\(settings.guidance)"),
+      PNGText("model", "\(laboratory.model.title) \(modelFingerprint)"),
     ]
-    if let engine = model.otherEngine { texts.append(PNGText("engine", engine)) }
+    if let engine = laboratory.model.otherEngine { texts.append(PNGText("engine", engine)) }
     if let edits, !edits.edits.isEmpty {
       texts.append(PNGText("edits", String(decoding: try JSON.line(edits), as: UTF8.self)))
     }
