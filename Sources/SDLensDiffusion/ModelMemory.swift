@@ -35,19 +35,12 @@ public struct ModelMemory: Sendable {
   /// - Parameter decodes: whether the run makes pictures; recording alone does not.
   /// - Throws: `TooLittleMemory`.
   public func check(height: Int, width: Int, decodes: Bool = true) throws {
-    let maps = decodes ? 2 * map(height, width) : 0
-    let picture = "a picture of \(width) × \(height)"
-    for (needed, what, left, limit) in [
-      (
-        unet + vae + maps, "its weights" + (decodes ? " and \(picture)" : ""), Memory.addressesLeft,
-        " of addresses ('ulimit -v' shows the limit)"
-      ),
-      (maps, picture, Memory.dataLeft, " ('ulimit -d' shows the limit)"),
-      (maps, picture, Memory.limit, ""),
-    ] {
-      guard let left, needed > left else { continue }
-      throw TooLittleMemory(model: model, what: what, needed: needed, left: left, limit: limit)
-    }
+    try TooLittleMemory.check(
+      model, mapped: (unet + vae, "its weights"),
+      written: decodes ? (2 * map(height, width), "a picture of \(width) × \(height)") : nil,
+      advice:
+        "choose a smaller --size or a model with float16 weights, or run it where there is more; 'sdlens info' says "
+        + "what a model takes")
   }
 
   /// Says when a run will work, but slowly: what is read of the weights is dropped and read again.
@@ -69,21 +62,5 @@ extension ModelFolder {
       ("unet", []),
       ("vae", Decoder.unusedWeights),
     ].map { ($0, try weights($0).entries(ignoring: $1)) }
-  }
-}
-
-/// A run that has no room.
-public struct TooLittleMemory: UserError {
-  let model: String
-  let what: String
-  let needed: Int
-  let left: Int
-  /// Behind what is left: which limit it is.
-  let limit: String
-  /// The model, what it needs, what there is, and what to do.
-  public var description: String {
-    "'\(model)' needs at least \(Memory.mebibytes(needed)) of memory for \(what), but this process can get only "
-      + "\(Memory.mebibytes(left))\(limit); choose a smaller --size or a model with float16 weights, or run it where there is "
-      + "more; 'sdlens info' says what a model takes"
   }
 }

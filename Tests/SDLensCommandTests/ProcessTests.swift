@@ -121,6 +121,24 @@ import Testing
     #expect(try folder.contents == ["prompts.txt"])
   }
 
+  @Test func aTrainingWithoutRoomIsRefusedAtOnce() throws {
+    let outcome = try shell(
+      """
+      \(Self.collect) --workspace store --name s >/dev/null
+      ulimit -v 3000000; timeout -s KILL 60 \(Self.train) --features 8388608 --steps 5 --workspace w --quiet
+      """, in: folder)
+    #expect(outcome.status == 1 && outcome.out == "", "\(outcome)")
+    #expect(
+      outcome.err.hasPrefix(
+        "Error: 'k3-n8388608' needs at least 8192 MiB of memory for weights, gradient and its means, but this process "
+          + "can get only "), "\(outcome)")
+    #expect(
+      outcome.err.hasSuffix(
+        " MiB of addresses ('ulimit -v' shows the limit); choose fewer --features or dictionaries, or run it where there "
+          + "is more\n"), "\(outcome)")
+    #expect(try folder.contents == ["prompts.txt", "store"])
+  }
+
   /// Where weights do not fit, they are read again and again; where a picture does not, there is none.
   @Test(.enabled(if: canMount && !ProcessTests.hasSwap)) func theMemoryOfAGroupIsLookedAt() throws {
     let outcome = try shell(

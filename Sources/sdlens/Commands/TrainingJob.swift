@@ -43,7 +43,7 @@ final class TrainingJob {
   /// Prepares a training, or takes up the one whose checkpoint is there.
   ///
   /// - Parameter restart: whether a training and dictionaries of the same names that are there are replaced.
-  /// - Throws: `OtherTraining`, `DictionaryExists`, and the errors of `Trainer`.
+  /// - Throws: `OtherTraining`, `DictionaryExists`, `TooLittleMemory`, and the errors of `Trainer`.
   init(
     _ source: TrainingData.Source, settings: [TrainingSettings], name: String?, workspace: Workspace,
     saveEvery: Int, logEvery: Int, restart: Bool
@@ -52,6 +52,12 @@ final class TrainingJob {
     (self.workspace, isRestart) = (workspace, restart)
     names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title }
     folder = "\(workspace.trainings(of: source.block))/\(names.joined(separator: "+"))"
+    // Encoder, decoder and both means of their gradient; the gradient is of one dictionary at a time.
+    let numbers = settings.map { 2 * $0.features * source.rows.width }
+    try TooLittleMemory.check(
+      names.joined(separator: "+"),
+      written: ((3 * numbers.reduce(0, +) + (numbers.max() ?? 0)) * 4, "weights, gradient and its means"),
+      advice: "choose fewer --features or dictionaries, or run it where there is more")
     if restart, FileManager.default.fileExists(atPath: folder) {
       try FileManager.default.removeItem(atPath: folder)
     }
