@@ -47,7 +47,8 @@ import Testing
     #expect(try read("dictionary_learning-matryoshka").metadata["group_sizes"] == "4 8 12")
     #expect(try read("dictionary_learning-batch").metadata["threshold"] == "0.7")
     let unset = try read("dictionary_learning-unset")
-    #expect(unset.notes.count == 1 && unset.notes[0].contains("has threshold -1.0, which its training has not"))
+    #expect(
+      unset.notes.count == 1 && unset.notes[0].contains("has threshold -1.0, which its training has not"))
     #expect(try read("dictionary_learning-batch").notes == [])
   }
 
@@ -92,10 +93,12 @@ import Testing
   @Test(arguments: ["encoder", "pre_bias", "latent_bias", "threshold", "parity.vectors", "parity.values"])
   func parityThatDoesNotFit(name: String) throws {
     let folder = try TemporaryFolder()
-    let message = try changed(name, { tensor in
-      // As a transposed matrix would be: the same numbers elsewhere.
-      Tensor(Array(tensor.elements.reversed()), tensor.shape)
-    }, in: folder)
+    let message = try changed(
+      name,
+      { tensor in
+        // As a transposed matrix would be: the same numbers elsewhere.
+        Tensor(Array(tensor.elements.reversed()), tensor.shape)
+      }, in: folder)
     #expect(
       message.hasPrefix(
         "the dictionary in 'SAE/sae.safetensors' is not what was saved: in vector "), "\(message)")
@@ -119,11 +122,13 @@ import Testing
 
   @Test(arguments: [Float.nan, .infinity, -.infinity]) func thresholdsThatAreNoNumbers(value: Float) throws {
     let folder = try TemporaryFolder()
-    let message = try changed("threshold", { tensor in
-      var tensor = tensor
-      tensor[5] = value
-      return tensor
-    }, in: folder)
+    let message = try changed(
+      "threshold",
+      { tensor in
+        var tensor = tensor
+        tensor[5] = value
+        return tensor
+      }, in: folder)
     #expect(
       message
         == "'SAE/sae.safetensors' holds \(value) in 'threshold' at position 5, but all values must be finite; download it "
@@ -132,7 +137,8 @@ import Testing
 
   @Test func matricesOfAnotherWidth() throws {
     let folder = try TemporaryFolder()
-    let message = try changed("decoder", { Tensor(Array($0.elements.prefix(24 * 11)), [24, 11]) }, in: folder)
+    let message = try changed(
+      "decoder", { Tensor(Array($0.elements.prefix(24 * 11)), [24, 11]) }, in: folder)
     #expect(
       message
         == "'SAE/sae.safetensors' holds 'decoder' of shape [24, 11], but [24, 12] is needed; check that the configuration "

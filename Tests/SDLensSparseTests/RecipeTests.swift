@@ -131,7 +131,8 @@ private struct PlainStep {
   private func state(_ settings: TrainingSettings, width: Int) -> DictionaryState {
     let n = settings.features
     var sae = SparseAutoencoder(
-      k: settings.k, encoder: .random([n, width], seed: 1, scale: 0.5), decoder: .random([n, width], seed: 2),
+      k: settings.k, encoder: .random([n, width], seed: 1, scale: 0.5),
+      decoder: .random([n, width], seed: 2),
       preBias: .random([width], seed: 3), latentBias: .random([n], seed: 4, scale: 0.1))
     if settings.architecture.description == "jumprelu" {
       sae.selection = .threshold(Tensor.random([n], seed: 5, scale: 0.5, plus: 1.2).elements)
@@ -162,7 +163,9 @@ private struct PlainStep {
   }
 
   /// The choice is that of the whole product, whatever was guessed: far too low, right, too high, absurd.
-  @Test(arguments: [nil, 1e-30, 0.5, 1, 1.05, 3, 1e30]) func choosesTheLargestOfTheBatch(guess: Double?) throws {
+  @Test(arguments: [nil, 1e-30, 0.5, 1, 1.05, 3, 1e30]) func choosesTheLargestOfTheBatch(guess: Double?)
+    throws
+  {
     let settings = Self.settings("batch-topk") { ($0.features, $0.k) = (100, 7) }
     let (rows, width) = (700, 9)
     func numbers(_ count: Int, seed: Int) -> [Float] {
@@ -207,7 +210,9 @@ private struct PlainStep {
   }
 
   /// The same bytes with and without an interruption, on any number of threads.
-  @Test(arguments: ["topk", "batch-topk", "matryoshka", "jumprelu"], [nil, TrainingSettings.Frozen.decoder, .encoder])
+  @Test(
+    arguments: ["topk", "batch-topk", "matryoshka", "jumprelu"],
+    [nil, TrainingSettings.Frozen.decoder, .encoder])
   func goesOn(name: String, freeze: TrainingSettings.Frozen?) throws {
     let settings = Self.settings(name) { settings in
       (settings.steps, settings.freeze, settings.auxiliaryK, settings.deadAfter) = (12, freeze, 8, 100)
@@ -266,11 +271,15 @@ private struct PlainStep {
       let all = levels.last == 70 ? levels : levels + [70]
       #expect(
         message("matryoshka") { $0.levels = levels }
-          == start + "'levels' is \(all.map { "\($0)" }.joined(separator: ", ")), but it must be numbers of features "
+          == start
+          + "'levels' is \(all.map { "\($0)" }.joined(separator: ", ")), but it must be numbers of features "
           + "that grow, from 1 to 70")
     }
     #expect(message("matryoshka") { $0.levels = [8, 70] } == "")
-    #expect(message("matryoshka") { $0.features = 1; $0.k = 1 } == "")
+    #expect(
+      message("matryoshka") {
+        $0.features = 1; $0.k = 1
+      } == "")
     #expect(
       message("topk") { $0.levels = [8] }
         == start + "'levels' is [8], but it must be left out: the architecture topk has none")

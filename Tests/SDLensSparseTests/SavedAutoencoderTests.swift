@@ -155,13 +155,15 @@ import Testing
   static let changes = [
     Change(
       "saelens", "cfg.json", #""topk""#, #""gated""#,
-      says: "'architecture' is \"gated\", which is not supported; supported: \"topk\", \"jumprelu\", \"batchtopk\", "
+      says:
+        "'architecture' is \"gated\", which is not supported; supported: \"topk\", \"jumprelu\", \"batchtopk\", "
         + "\"matryoshka_batchtopk\""),
     Change("saelens", "cfg.json", #""topk""#, #""jumprelu""#, says: "has no 'threshold'"),
     Change(
       "saelens", "cfg.json", #""normalize_activations": "none""#,
       #""normalize_activations": "constant_norm_rescale""#,
-      says: "'normalize_activations' is \"constant_norm_rescale\", which is not supported; supported: \"none\", "
+      says:
+        "'normalize_activations' is \"constant_norm_rescale\", which is not supported; supported: \"none\", "
         + "\"expected_average_only_in\""),
     Change(
       "saelens", "cfg.json", #""normalize_activations": "none""#,
@@ -199,7 +201,8 @@ import Testing
       says: "'input_unit_norm' is true, which is not supported"),
     Change(
       "dictionary_learning", "config.json", "AutoEncoderTopK", "GatedAutoEncoder",
-      says: "'trainer.dict_class' is \"GatedAutoEncoder\", which is not supported; supported: \"AutoEncoderTopK\", "
+      says:
+        "'trainer.dict_class' is \"GatedAutoEncoder\", which is not supported; supported: \"AutoEncoderTopK\", "
         + "\"BatchTopKSAE\", \"MatryoshkaBatchTopKSAE\", \"JumpReluAutoEncoder\""
     ),
     Change(

@@ -66,7 +66,9 @@ import Testing
   }
 
   /// Of a batch alone BatchTopK chooses otherwise.
-  @Test(arguments: cases.filter { ["topk", "jumprelu"].contains($0.architecture) }) func encodesAndDecodes(_ c: Case) throws {
+  @Test(arguments: cases.filter { ["topk", "jumprelu"].contains($0.architecture) }) func encodesAndDecodes(
+    _ c: Case
+  ) throws {
     let sae = try start(c).autoencoder
     let codes = sae.encode(try file.tensor("\(c.name).batch").rows(0..<c.batch))
     try file.expect(dense(codes, features: c.features), equals: "\(c.name).codes", within: 1e-5)

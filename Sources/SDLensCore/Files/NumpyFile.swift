@@ -31,7 +31,8 @@ public enum NumpyFile {
     let descr = try value("descr", "'([^']*)'")
     guard let type = ["<f4": ElementType.f32, "<f2": .f16][descr] else {
       throw malformed(
-        "holds numbers of the type '\(descr)', but '<f4' or '<f2' is needed; convert them with: x.astype('float32')")
+        "holds numbers of the type '\(descr)', but '<f4' or '<f2' is needed; convert them with: x.astype('float32')"
+      )
     }
     guard try value("fortran_order", "(True|False)") == "False" else {
       throw malformed(

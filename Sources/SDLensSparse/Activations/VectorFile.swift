@@ -22,7 +22,9 @@ public final class VectorFile: PictureRows {
     self.path = path
     var title = "the array"
     if path.hasSuffix(".npy") {
-      guard name == nil else { throw NoVectors(path: path, reason: "is one array without a name; leave --tensor out") }
+      guard name == nil else {
+        throw NoVectors(path: path, reason: "is one array without a name; leave --tensor out")
+      }
       tensor = try NumpyFile.stored(path)
     } else {
       let file = try Safetensors(contentsOf: path)

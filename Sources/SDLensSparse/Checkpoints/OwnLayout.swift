@@ -50,7 +50,8 @@ enum OwnLayout: WritableLayout {
   static func write(_ saved: SavedAutoencoder, to folder: String) throws {
     let sae = saved.autoencoder
     try Safetensors.write(
-      sae.parameters.list.map { .init($0.name, $0.tensor) } + saved.statistics, metadata: saved.metadata, to: folder + "/sae.safetensors")
+      sae.parameters.list.map { .init($0.name, $0.tensor) } + saved.statistics, metadata: saved.metadata,
+      to: folder + "/sae.safetensors")
     try writeJSON(
       Config(
         k: sae.k, width: sae.width, features: sae.features, l0: saved.l0, block: saved.block,

@@ -32,7 +32,8 @@ struct ParityCase: Sendable {
       let height = 2 * (abs(bias) + threshold) + 1
       let row = Tensor(
         (0..<d).map {
-          sae.preBias[$0] + height * weights[$0] / square + 0.5 * height * noise[$0] / (square * Float(d)).squareRoot()
+          sae.preBias[$0] + height * weights[$0] / square + 0.5 * height * noise[$0]
+            / (square * Float(d)).squareRoot()
         }, [1, d])
       if row.elements.allSatisfy(\.isFinite), Self.isFirm(sae.preActivations(row).elements, sae.selection) {
         rows.append(row)

@@ -87,8 +87,10 @@ enum SAELensLayout: WritableLayout {
     guard FileManager.default.fileExists(atPath: path) else {
       throw MalformedFile(
         path: config.path,
-        reason: "says that 'normalize_activations' is \"expected_average_only_in\", but the factor is not there: "
-          + "copy \(scaler) of the checkpoint beside it, or save the dictionary with sae-lens, which folds it in")
+        reason:
+          "says that 'normalize_activations' is \"expected_average_only_in\", but the factor is not there: "
+          + "copy \(scaler) of the checkpoint beside it, or save the dictionary with sae-lens, which folds it in"
+      )
     }
     let file = try ConfigFile(path)
     try file.require("has_whitening", false)

@@ -48,7 +48,8 @@ public struct Architecture: Sendable, Equatable, CustomStringConvertible {
   let recipe: any Recipe.Type
 
   /// All there are, the paper's first.
-  public static let all = ([TopK.self, BatchTopK.self, Matryoshka.self, JumpReLU.self] as [any Recipe.Type]).map { Architecture(recipe: $0) }
+  public static let all = ([TopK.self, BatchTopK.self, Matryoshka.self, JumpReLU.self] as [any Recipe.Type])
+    .map { Architecture(recipe: $0) }
 
   /// The paper's.
   public static let topK = all[0]

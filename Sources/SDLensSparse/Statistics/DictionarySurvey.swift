@@ -44,7 +44,8 @@ public struct DictionarySurvey {
       let most = Float.greatestFiniteMagnitude / Float(rows)
       if let position = codes.values.firstIndex(where: { !($0 < most) }) {
         throw ActivationBeyondFloat(
-          feature: Int(codes.indices[position]), picture: numbers[start + codes.row(ofEntry: position) / rows],
+          feature: Int(codes.indices[position]),
+          picture: numbers[start + codes.row(ofEntry: position) / rows],
           value: codes.values[position])
       }
       counts.add(codes)

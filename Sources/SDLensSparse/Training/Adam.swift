@@ -28,7 +28,8 @@ struct Adam {
   ///   - rate: the learning rate of a parameter.
   ///   - step: counted from 1.
   mutating func move(
-    _ sae: inout SparseAutoencoder, against gradient: Gradient, scale: Double, rate: (_ parameter: String) -> Double,
+    _ sae: inout SparseAutoencoder, against gradient: Gradient, scale: Double,
+    rate: (_ parameter: String) -> Double,
     step: Int,
     settings: TrainingSettings
   ) {
@@ -47,7 +48,8 @@ struct Adam {
         mean.update(index) { mean in
           square.update(index) { square in
             Self.move(
-              &p, &mean, &square, gradient.list[index].tensor, constants(name), normalizing: name == "decoder")
+              &p, &mean, &square, gradient.list[index].tensor, constants(name), normalizing: name == "decoder"
+            )
           }
         }
       }

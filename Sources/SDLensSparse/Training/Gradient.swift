@@ -71,36 +71,36 @@ extension Gradient {
     let groups = (features.count + Self.featuresAtOnce - 1) / Self.featuresAtOnce
     updateMatrices { encoder, decoder in
       encoder.withMutableElements { encoder in
-      decoder.withMutableElements { decoder in
-        let (encoder, decoder) = (encoder.baseAddress!, decoder.baseAddress!)
-        x.withElements { x in
-          part.residual.rows.withElements { residual in
-            // Disjoint: each piece has its own features and strip of one of the two matrices. Every element is
-            // summed by one thread in the order of the rows.
-            Parallel.forEach(Strips.count(width), 2, groups) { strip, matrix, group in
-              let ofDecoder = matrix == 0
-              let first = group * Self.featuresAtOnce
-              let count = min(Self.featuresAtOnce, features.count - first)
-              let column = strip * Strips.columns
-              let from = (ofDecoder ? residual : x) + column * rows
-              // Of their own, side by side: in the matrices they may fall on the same lines of the caches.
-              var sums = [Float](repeating: 0, count: count * Strips.columns)
-              for block in blocks {
-                block.starts.withUnsafeBufferPointer { starts in
-                  kernel_sparse_product(
-                    &sums, true, 1, starts.baseAddress! + first, count, block.rows,
-                    ofDecoder ? block.values : block.slopes, from)
+        decoder.withMutableElements { decoder in
+          let (encoder, decoder) = (encoder.baseAddress!, decoder.baseAddress!)
+          x.withElements { x in
+            part.residual.rows.withElements { residual in
+              // Disjoint: each piece has its own features and strip of one of the two matrices. Every element is
+              // summed by one thread in the order of the rows.
+              Parallel.forEach(Strips.count(width), 2, groups) { strip, matrix, group in
+                let ofDecoder = matrix == 0
+                let first = group * Self.featuresAtOnce
+                let count = min(Self.featuresAtOnce, features.count - first)
+                let column = strip * Strips.columns
+                let from = (ofDecoder ? residual : x) + column * rows
+                // Of their own, side by side: in the matrices they may fall on the same lines of the caches.
+                var sums = [Float](repeating: 0, count: count * Strips.columns)
+                for block in blocks {
+                  block.starts.withUnsafeBufferPointer { starts in
+                    kernel_sparse_product(
+                      &sums, true, 1, starts.baseAddress! + first, count, block.rows,
+                      ofDecoder ? block.values : block.slopes, from)
+                  }
                 }
-              }
-              features.withUnsafeBufferPointer { features in
-                kernel_scatter_strip(
-                  (ofDecoder ? decoder : encoder) + column, features.baseAddress! + first, width,
-                  min(Strips.columns, width - column), !part.isFirst, -factor, sums, count)
+                features.withUnsafeBufferPointer { features in
+                  kernel_scatter_strip(
+                    (ofDecoder ? decoder : encoder) + column, features.baseAddress! + first, width,
+                    min(Strips.columns, width - column), !part.isFirst, -factor, sums, count)
+                }
               }
             }
           }
         }
-      }
       }
     }
   }

@@ -73,7 +73,8 @@ extension Residual {
     }
     return (
       residuals,
-      levels.indices.map { level in (0..<count).reduce(0) { $0 + Double(squares[$1 * levels.count + level]) } }
+      levels.indices.map { level in (0..<count).reduce(0) { $0 + Double(squares[$1 * levels.count + level]) }
+      }
     )
   }
 }

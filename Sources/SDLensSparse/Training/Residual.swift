@@ -43,7 +43,8 @@ struct Residual {
               }
               near?.withRow(row) { indices, _ in
                 kernel_row_dots(
-                  nearSlopes + near!.starts[row], residual, indices.baseAddress, indices.count, decoder, width,
+                  nearSlopes + near!.starts[row], residual, indices.baseAddress, indices.count, decoder,
+                  width,
                   width)
               }
               Strips.set(row, of: count, to: residual, width, in: result)

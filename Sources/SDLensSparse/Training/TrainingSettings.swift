@@ -71,7 +71,8 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
 
   /// What a dictionary of these settings is called: `k10-n256`.
   public var title: String {
-    (architecture == .topK ? "" : "\(architecture)-") + (l0Penalty.map { "l0-\($0)" } ?? "k\(k)") + "-n\(features)"
+    (architecture == .topK ? "" : "\(architecture)-") + (l0Penalty.map { "l0-\($0)" } ?? "k\(k)")
+      + "-n\(features)"
       + (freeze.map { "-frozen-\($0.rawValue)" } ?? "")
   }
 

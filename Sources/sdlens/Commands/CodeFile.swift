@@ -74,10 +74,12 @@ struct CodeFile {
     else {
       throw BadCodes(
         "'indices' and 'values' in '\(path)' have shapes \(file.entry("indices")?.shape ?? []) and \(shape), but "
-          + (starts == nil ? "[N, k] twice is needed" : "beside 'starts' the same number of entries is needed"))
+          + (starts == nil
+            ? "[N, k] twice is needed" : "beside 'starts' the same number of entries is needed"))
     }
     if let starts {
-      guard starts.first == 0, starts.last == values.count, zip(starts, starts.dropFirst()).allSatisfy(<=) else {
+      guard starts.first == 0, starts.last == values.count, zip(starts, starts.dropFirst()).allSatisfy(<=)
+      else {
         throw BadCodes(
           "'starts' in '\(path)' must grow from 0 to the number of entries, \(values.count); write it again with: "
             + "sdlens encode")
@@ -93,7 +95,8 @@ struct CodeFile {
     }
     if let position = (0..<values.count).first(where: { !values[$0].isFinite }) {
       throw BadCodes(
-        "'values' in '\(path)' holds \(values[position]) in row \(row(position)), but all values must be finite")
+        "'values' in '\(path)' holds \(values[position]) in row \(row(position)), but all values must be finite"
+      )
     }
     if let position = (0..<values.count).first(where: { values[$0] < 0 }) {
       throw BadCodes(
@@ -116,7 +119,8 @@ struct CodeFile {
     }
     try Safetensors.write(
       [
-        .init("indices", codes.indices, [codes.count]), .init("starts", codes.starts.map(Int64.init), [codes.rows + 1]),
+        .init("indices", codes.indices, [codes.count]),
+        .init("starts", codes.starts.map(Int64.init), [codes.rows + 1]),
         .init("values", Tensor(codes.values, [codes.count])),
       ], to: path)
   }

@@ -90,7 +90,10 @@ struct DictionarySummary: Encodable {
       [
         [path, ""], ["Fingerprint", dictionary.fingerprint], ["Format", format], ["Block", dictionary.block],
         ["Model", dictionary.model ?? "not told"],
-        ["Features", "\(dictionary.features), \(dictionary.activity) active in a vector of \(dictionary.width)"],
+        [
+          "Features",
+          "\(dictionary.features), \(dictionary.activity) active in a vector of \(dictionary.width)",
+        ],
         ["Measured on", measured ?? "nothing yet; do it with: sdlens statistics"],
         ["Never active", never ?? "–"], ["Captions", "\(dictionary.captions)"],
       ]

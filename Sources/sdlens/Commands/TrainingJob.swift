@@ -233,7 +233,8 @@ final class TrainingJob {
     }
     return Result(
       dictionary: folder, fingerprint: saved.autoencoder.contentFingerprint.description,
-      block: source.block?.description, store: source.store?.folder ?? source.file?.path, storePictures: source.store?.pictures,
+      block: source.block?.description, store: source.store?.folder ?? source.file?.path,
+      storePictures: source.store?.pictures,
       architecture: settings[index].architecture.description, k: saved.autoencoder.k, l0: l0,
       features: features, steps: trainer.steps, vectors: trainer.steps * settings[index].batch,
       explainedVariance: survey?.variance.global, meanExplainedVariance: survey?.variance.perDimension,
