@@ -8,7 +8,7 @@ active and what is minimised. What may surprise:
 - Gradients are clipped after the projection. The learning rate is set before each step.
 - BatchTopK keeps of all positive pre-activations of a batch the k · rows largest.
 - The thresholds of JumpReLU pass no gradient to the pre-activations, and are clamped at 0 after each step, as sae-lens
-  does before each. Their window is `bandwidth` standard deviations of the data wide, 1 / sqrt(mseScale).
+  does before each. They move by ten times the learning rate, in standard deviations of the data. Their window is `bandwidth` standard deviations of the data wide, 1 / sqrt(mseScale).
 
 Roles: batch (all batches of the case one after the other), encoder, decoder, latent_bias, pre_bias, idle (before the
 first batch); `step.`: the gradients of the first batch before the projection, and `norm`, after it; `codes`
@@ -220,13 +220,16 @@ def train(arrays: Goldens, name: str, settings: dict) -> None:
     arrays.put(f"{name}.batch", h)
     arrays.put(f"{name}.idle", sae.idle.float())
 
-    optimizer = torch.optim.Adam([p for p in sae.parameters() if p.requires_grad], lr=settings["learningRate"], betas=(0.9, 0.999), eps=6.25e-10)
+    groups = [{"params": [p for n, p in sae.named_parameters() if p.requires_grad and n != "threshold"], "scale": 1}]
+    if settings["architecture"] == "jumprelu":
+        groups.append({"params": [sae.threshold], "scale": 10 / settings["mseScale"] ** 0.5})
+    optimizer = torch.optim.Adam(groups, lr=settings["learningRate"], betas=(0.9, 0.999), eps=6.25e-10)
     log: dict[str, list[float]] = {}
     batches = h.split(settings["batch"])
     for step in range(settings["steps"]):
         batch = batches[step % len(batches)]
         for group in optimizer.param_groups:
-            group["lr"] = settings["learningRate"] * rate(step, settings)
+            group["lr"] = settings["learningRate"] * rate(step, settings) * group["scale"]
         optimizer.zero_grad()
         loss, mse, nmse, codes, reconstruction, auxiliary = sae.loss(batch)
         loss.backward()

@@ -38,21 +38,11 @@ enum SAELensLayout: WritableLayout {
   static func read(_ folder: String) throws -> SavedAutoencoder {
     let config = try ConfigFile(folder + "/cfg.json")
     // Absent in the files of version 5 and before, where it meant another architecture.
-    _ = try config.string("architecture")
     let architecture = try config.string("architecture")
-    let supported = ["topk", "jumprelu", "batchtopk", "matryoshka_batchtopk"]
-    guard supported.contains(architecture) else {
-      throw UnsupportedConfigValue(
-        path: config.path, key: "architecture", found: .string(architecture),
-        supported: supported.map { .string($0) })
-    }
-    let normalization = try config.text("normalize_activations") ?? "none"
-    guard ["none", "expected_average_only_in"].contains(normalization) else {
-      throw UnsupportedConfigValue(
-        path: config.path, key: "normalize_activations", found: .string(normalization),
-        supported: ["none", "expected_average_only_in"])
-    }
-    let factor = normalization == "none" ? 1 : try scalingFactor(folder, config)
+    try config.require("architecture", "topk", "jumprelu", "batchtopk", "matryoshka_batchtopk")
+    try config.require("normalize_activations", "none", "expected_average_only_in")
+    let isScaled = config["normalize_activations"] == "expected_average_only_in"
+    let factor = isScaled ? try scalingFactor(folder, config) : 1
     try config.require("reshape_activations", "none")
     let isCentred = try config.bool("apply_b_dec_to_input", default: true)
     let isRescaled = try config.bool("rescale_acts_by_decoder_norm", default: false)

@@ -1,3 +1,4 @@
+import Foundation
 import SDLensCore
 
 /// Every pre-activation above a threshold of its feature, which is learnt: `s = z · [z > θ]`, `θ ≥ 0`.
@@ -6,6 +7,9 @@ import SDLensCore
 /// no derivative passes through a rectangle of width ε, with `K = [|z − θ| < ε/2]`: `∂s/∂θ = −(θ/ε) K` and
 /// `∂[z > θ]/∂θ = −(1/ε) K`. Behind a step a threshold below 0 becomes 0.
 ///
+/// Thresholds begin where about k features of an untrained dictionary are active, and move by ten times the learning rate in
+/// units of the vectors' deviation: in some thousand steps they must come to several deviations.
+///
 /// Source: Rajamanoharan et al., "Jumping Ahead: Improving Reconstruction Fidelity with JumpReLU Sparse Autoencoders",
 /// 2024; thresholds as SAELens has them.
 enum JumpReLU: Recipe {
@@ -13,11 +17,28 @@ enum JumpReLU: Recipe {
   static let summary = "those above a threshold for each feature, which is learnt, k of them on average"
   static let ownSettings: Set<String> = ["l0Penalty", "bandwidth"]
 
-  /// ε, where the settings name none, and the first thresholds, both over the deviation of the vectors.
-  static let (bandwidth, start): (Double, Float) = (0.05, 0.01)
+  /// ε, where the settings name none, over the deviation of the vectors.
+  static let bandwidth = 0.05
 
   static func selection(_ settings: TrainingSettings, deviation: Float) -> Selection {
-    .threshold(Array(repeating: start * deviation, count: settings.features))
+    // Of uniform weights in ±1/√width the pre-activations have the deviation of the vectors over √3.
+    let share = Double(settings.k) / Double(settings.features)
+    let start = normalQuantile(above: share) / 3.0.squareRoot() * Double(deviation)
+    return .threshold(Array(repeating: Float(max(start, 0)), count: settings.features))
+  }
+
+  /// The number above which a share of normal numbers lie, at most 10.
+  private static func normalQuantile(above share: Double) -> Double {
+    var (low, high) = (-10.0, 10.0)
+    for _ in 0..<50 {
+      let middle = (low + high) / 2
+      if erfc(middle / 2.0.squareRoot()) / 2 > share { low = middle } else { high = middle }
+    }
+    return low
+  }
+
+  static func rate(of parameter: String, deviation: Float) -> Double {
+    parameter == "threshold" ? 10 * Double(deviation) : 1
   }
 
   static func check(_ settings: TrainingSettings) throws {

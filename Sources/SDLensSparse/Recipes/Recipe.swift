@@ -21,6 +21,8 @@ protocol Recipe: SendableMetatype {
   static func choose(_ batch: inout Batch) -> Batch.Choice
   /// The loss at the chosen features, and its derivatives.
   static func derive(_ batch: inout Batch, _ choice: Batch.Choice) -> Batch.Loss
+  /// How many times the learning rate a parameter moves by, in vectors of a standard deviation.
+  static func rate(of parameter: String, deviation: Float) -> Double
   /// Brings the dictionary back, behind a step, to where it may be.
   static func settle(_ autoencoder: inout SparseAutoencoder)
   /// The dictionary as others are to use it.
@@ -34,6 +36,7 @@ extension Recipe {
   static func derive(_ batch: inout Batch, _ choice: Batch.Choice) -> Batch.Loss {
     batch.reconstruction(choice)
   }
+  static func rate(of parameter: String, deviation: Float) -> Double { 1 }
   static func settle(_ autoencoder: inout SparseAutoencoder) {}
   static func finished(_ autoencoder: SparseAutoencoder, memory: [String: Double]) -> SparseAutoencoder {
     autoencoder

@@ -25,16 +25,22 @@ struct Adam {
   ///
   /// - Parameters:
   ///   - scale: what the gradient is multiplied by first.
+  ///   - rate: the learning rate of a parameter.
   ///   - step: counted from 1.
   mutating func move(
-    _ sae: inout SparseAutoencoder, against gradient: Gradient, scale: Double, rate: Double, step: Int,
+    _ sae: inout SparseAutoencoder, against gradient: Gradient, scale: Double,
+    rate: (_ parameter: String) -> Double,
+    step: Int,
     settings: TrainingSettings
   ) {
-    let constants = kernel_adam_step(
-      gradient_scale: Float(scale), mean_weight: Float(1 - settings.beta1),
-      square_decay: Float(settings.beta2), square_weight: Float(1 - settings.beta2),
-      square_correction: Float((1 - pow(settings.beta2, Double(step))).squareRoot()),
-      rate: Float(rate / (1 - pow(settings.beta1, Double(step)))), epsilon: Float(settings.epsilon))
+    func constants(_ parameter: String) -> kernel_adam_step {
+      kernel_adam_step(
+        gradient_scale: Float(scale), mean_weight: Float(1 - settings.beta1),
+        square_decay: Float(settings.beta2), square_weight: Float(1 - settings.beta2),
+        square_correction: Float((1 - pow(settings.beta2, Double(step))).squareRoot()),
+        rate: Float(rate(parameter) / (1 - pow(settings.beta1, Double(step)))),
+        epsilon: Float(settings.epsilon))
+    }
     for index in sae.parameters.list.indices {
       let name = sae.parameters.list[index].name
       guard name != settings.freeze?.rawValue else { continue }
@@ -42,7 +48,8 @@ struct Adam {
         mean.update(index) { mean in
           square.update(index) { square in
             Self.move(
-              &p, &mean, &square, gradient.list[index].tensor, constants, normalizing: name == "decoder")
+              &p, &mean, &square, gradient.list[index].tensor, constants(name), normalizing: name == "decoder"
+            )
           }
         }
       }

@@ -143,11 +143,13 @@ extension DictionaryState {
       throw TrainingError.diverged(dictionary: 0, step: step)
     }
     let recipe = recipe
+    let deviation = 1 / mseScale.squareRoot()
     let rate = settings.learningRate(step: step, of: total)
     let scale = settings.clipping.map { min(1, $0 / (norm + 1e-6)) } ?? 1
     times.measure(\.update) {
       adam.move(
-        &autoencoder, against: derivative.gradient, scale: scale, rate: rate, step: step, settings: settings)
+        &autoencoder, against: derivative.gradient, scale: scale,
+        rate: { rate * recipe.rate(of: $0, deviation: deviation) }, step: step, settings: settings)
       recipe.settle(&autoencoder)
     }
     memory = derivative.memory

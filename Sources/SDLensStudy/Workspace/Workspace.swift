@@ -17,9 +17,13 @@ public struct Workspace: Sendable {
   /// The folder of measurements.
   public var results: String { folder + "/results" }
   /// The folder of the dictionaries of a block.
-  public func dictionaries(of block: BlockName) -> String { "\(folder)/saes/\(block)" }
+  public func dictionaries(of block: BlockName) -> String { dictionaries(at: "\(block)") }
+  /// The folder of the dictionaries of a block, or of what else vectors are of.
+  public func dictionaries(at place: String) -> String { "\(folder)/saes/\(place)" }
   /// The folder of the trainings of a block that can go on: checkpoints, logs and curves.
-  public func trainings(of block: BlockName) -> String { "\(folder)/training/\(block)" }
+  public func trainings(of block: BlockName) -> String { trainings(at: "\(block)") }
+  /// The folder of the trainings of a block, or of what else vectors are of.
+  public func trainings(at place: String) -> String { "\(folder)/training/\(place)" }
 
   /// A store: the name of one in the workspace, or a folder.
   public func path(ofStore store: String) -> String {

@@ -21,14 +21,25 @@ struct TrainSAE: ResumableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Transformer blocks, one after the other.", valueName: "block"))
-  var block = [BlockName.studied[0]]
+    help: ArgumentHelp(
+      "Transformer blocks, one after the other; with --input the one that the vectors are of. (default: "
+        + "\(BlockName.studied[0]); with --input none)", valueName: "block"))
+  var block: [BlockName] = []
 
   @Option(
     help: ArgumentHelp(
       "Store of activations: a name in the workspace, or a folder. (default: the newest that fits)",
       valueName: "name"), completion: .directory)
   var store: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Vectors of anything to train on, [rows, width]: a safetensors file, or a .npy file of numpy.",
+      valueName: "file"), completion: .file(extensions: ["safetensors", "npy"]))
+  var input: String?
+
+  @Option(help: ArgumentHelp("Which tensor of --input. (default: the only one)", valueName: "name"))
+  var tensor: String?
 
   @Option(
     help: ArgumentHelp(
@@ -85,6 +96,18 @@ struct TrainSAE: ResumableCommand {
     if stream && store != nil {
       throw ValidationError("--stream records what it trains on; leave out --store, or --stream")
     }
+    if input == nil && tensor != nil {
+      throw ValidationError("--tensor names a tensor of --input; leave it out, or give an --input")
+    }
+    if input != nil {
+      if stream || store != nil || prompts.prompts != nil || limit != nil {
+        throw ValidationError(
+          "--input brings the vectors; leave out --store, --stream, --prompts and --limit, or --input")
+      }
+      if block.count > 1 {
+        throw ValidationError("the vectors of --input are of one block at most; name one, or none")
+      }
+    }
     if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
       throw ValidationError("name is '\(name)', but it must be part of the name of a folder, without '/'")
     }
@@ -93,12 +116,8 @@ struct TrainSAE: ResumableCommand {
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
-    let folder = try model.folder()
-    let blocks = BlockName.all.filter(block.contains)
-    let data = TrainingData(
-      model: folder, workspace: workspace, prompts: prompts, limit: limit, seed: seed, progress: progress)
     var results: [TrainingJob.Result] = []
-    for sources in try stream ? data.streamed(blocks, buffer: buffer) : data.stored(blocks, store: store) {
+    for sources in try sources(progress) {
       let jobs = try sources.map { source in
         try TrainingJob(
           source, settings: recipe.settings(vectors: source.rows.count, width: source.rows.width, seed: seed),
@@ -113,5 +132,17 @@ struct TrainSAE: ResumableCommand {
       }
     }
     if report.json { try Output.print(json: results) }
+  }
+
+  /// The vectors, in the groups that are trained side by side.
+  private func sources(_ progress: Progress) throws -> [[TrainingData.Source]] {
+    if let input {
+      return [[try TrainingData.Source(VectorFile(input, tensor: tensor), block: block.first, seed: seed)]]
+    }
+    let blocks = block.isEmpty ? [BlockName.studied[0]] : BlockName.all.filter(block.contains)
+    let data = TrainingData(
+      model: try model.folder(), workspace: workspace, prompts: prompts, limit: limit, seed: seed,
+      progress: progress)
+    return try stream ? data.streamed(blocks, buffer: buffer) : data.stored(blocks, store: store)
   }
 }

@@ -6,14 +6,42 @@ import SDLensStudy
 
 /// Where the vectors for a training come from.
 struct TrainingData {
-  /// The vectors of one block.
+  /// The vectors of one block, or of a file.
   struct Source {
-    let block: BlockName
+    /// Nil where nobody knows.
+    let block: BlockName?
+    /// The block, or the name of the file, under which their dictionaries lie.
+    let place: String
     let rows: ShuffledRows
-    /// What they are, and which model made them.
-    let manifest: ActivationManifest
-    /// The store that they lie in; nil when they are made on the way.
-    let store: ActivationStore?
+    /// What of the block they are, and which model made them; nil where nobody knows.
+    let site, model, modelFingerprint: String?
+    /// A number that changes with them.
+    let fingerprint: String
+    /// The store or file that they lie in; neither when they are made on the way.
+    var store: ActivationStore?
+    var file: VectorFile?
+
+    init(_ block: BlockName, _ rows: ShuffledRows, _ manifest: ActivationManifest, store: ActivationStore?)
+      throws
+    {
+      (self.block, place, self.rows, self.store) = (block, "\(block)", rows, store)
+      (site, model, modelFingerprint) = (manifest.site, manifest.model, manifest.modelFingerprint)
+      fingerprint = try manifest.fingerprint
+    }
+
+    init(_ file: VectorFile, block: BlockName?, seed: Seed) throws {
+      let name = URL(fileURLWithPath: file.path).deletingPathExtension().lastPathComponent
+      (self.block, place) = (block, block?.description ?? name)
+      rows = ShuffledRows(file, seed: seed)
+      (site, model, modelFingerprint) = (nil, nil, nil)
+      (fingerprint, self.file) = (try file.fingerprint(), file)
+    }
+
+    /// As the vectors are called in notes.
+    var title: String {
+      if let store { return " of '\(store.folder)' (\(store.pictures) pictures)" }
+      return file.map { " of '\($0.path)'" } ?? ""
+    }
   }
 
   let model: ModelFolder
@@ -40,7 +68,7 @@ struct TrainingData {
     }
     return try blocks.map { block in
       let rows = ShuffledRows(try store.activations(of: block.description), seed: seed)
-      return [Source(block: block, rows: rows, manifest: store.manifest, store: store)]
+      return [try Source(block, rows, store.manifest, store: store)]
     }
   }
 
@@ -52,10 +80,9 @@ struct TrainingData {
       blocks in
       let collector = try Collector(model, prompts: list, Collector.Request(blocks: blocks), settings)
       let stream = ActivationStream(collector)
-      return zip(blocks, collector.manifest.blocks).map { block, described in
-        Source(
-          block: block, rows: stream.rows(of: described, buffer: buffer, seed: seed),
-          manifest: collector.manifest, store: nil)
+      return try zip(blocks, collector.manifest.blocks).map { block, described in
+        try Source(
+          block, stream.rows(of: described, buffer: buffer, seed: seed), collector.manifest, store: nil)
       }
     }
   }

@@ -10,7 +10,7 @@ final class TrainingJob {
   struct Result: Encodable {
     let dictionary: String
     let fingerprint: String
-    let block: String
+    @Nullable var block: String?
     let store: String?
     let storePictures: Int?
     let architecture: String
@@ -51,7 +51,7 @@ final class TrainingJob {
     (self.source, self.settings, self.saveEvery, self.logEvery) = (source, settings, saveEvery, logEvery)
     (self.workspace, isRestart) = (workspace, restart)
     names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title }
-    folder = "\(workspace.trainings(of: source.block))/\(names.joined(separator: "+"))"
+    folder = "\(workspace.trainings(at: source.place))/\(names.joined(separator: "+"))"
     // Encoder, decoder and both means of their gradient; the gradient is of one dictionary at a time.
     let numbers = settings.map { 2 * $0.features * source.rows.width }
     try TooLittleMemory.check(
@@ -64,13 +64,13 @@ final class TrainingJob {
     try AtomicFolder.makeAll(folder)
     // The same command beside this one writes its checkpoint before its dictionaries: in the other order they would
     // seem to be another training's.
-    let present = names.map { "\(workspace.dictionaries(of: source.block))/\($0)" }
+    let present = names.map { "\(workspace.dictionaries(at: source.place))/\($0)" }
       .first { FileManager.default.fileExists(atPath: $0) }
     var checkpoint: TrainingCheckpoint?
     let path = "\(folder)/checkpoint.safetensors"
     if FileManager.default.fileExists(atPath: path) {
       let found = try TrainingCheckpoint(contentsOf: path)
-      let data = try Self.notes(source)
+      let data = Self.notes(source)
       for key in data.keys.sorted() where found.notes[key] != data[key] {
         throw OtherTraining(folder: folder, setting: key, found: found.notes[key] ?? "none", now: data[key]!)
       }
@@ -89,9 +89,9 @@ final class TrainingJob {
   }
 
   /// What must be the same when a training is taken up again.
-  private static func notes(_ source: TrainingData.Source) throws -> [String: String] {
+  private static func notes(_ source: TrainingData.Source) -> [String: String] {
     [
-      "block": "\(source.block)", "data": try source.manifest.fingerprint,
+      "block": source.place, "data": source.fingerprint,
       "group": "\(source.rows.picturesPerGroup)",
     ]
   }
@@ -100,19 +100,19 @@ final class TrainingJob {
   static func train(_ jobs: [TrainingJob], _ progress: Progress) throws {
     let left = jobs.reduce(0) { $0 + $1.trainer.steps - $1.trainer.position }
     guard left > 0 else { return }
-    let blocks = jobs.map { "\($0.source.block)" }.joined(separator: ", ")
+    let blocks = jobs.map(\.source.place).joined(separator: ", ")
     let first = jobs[0]
     let begun = first.trainer.position == 0 ? "" : ", going on from step \(first.trainer.position)"
     progress.note(
       "\(blocks): \(first.names.joined(separator: ", ")) on \(Units.grouped(first.source.rows.count)) vectors"
-        + (first.source.store.map { " of '\($0.folder)' (\($0.pictures) pictures)" } ?? "")
+        + first.source.title
         + ", \(first.trainer.steps) steps\(begun)")
     progress.count(to: left)
     while jobs.contains(where: { !$0.trainer.isDone }) {
       for job in jobs where !job.trainer.isDone {
         try job.step()
         progress.advance(
-          "\(job.source.block), step \(job.trainer.position) of \(job.trainer.steps)\(job.state)")
+          "\(job.source.place), step \(job.trainer.position) of \(job.trainer.steps)\(job.state)")
       }
     }
     progress.clear()
@@ -124,7 +124,7 @@ final class TrainingJob {
     if trainer.position % logEvery == 0 || isLast { try log.append(last) }
     if trainer.position % saveEvery == 0 || isLast {
       var checkpoint = trainer.checkpoint()
-      checkpoint.notes = try Self.notes(source)
+      checkpoint.notes = Self.notes(source)
       try log.save()
       try checkpoint.write(to: "\(folder)/checkpoint.safetensors")
     }
@@ -141,45 +141,37 @@ final class TrainingJob {
     var statistics: [FeatureStatistics?] = []
     var components: PrincipalComponents?
     let results = try names.indices.map { index in
-      let folder = "\(workspace.dictionaries(of: source.block))/\(names[index])"
+      let folder = "\(workspace.dictionaries(at: source.place))/\(names[index])"
       let autoencoder = trainer.autoencoder(index)
       var saved = SavedAutoencoder(autoencoder)
-      saved.block = "\(source.block)"
-      saved.site = source.manifest.site
-      saved.model = source.manifest.model
-      saved.modelFingerprint = source.manifest.modelFingerprint
+      (saved.block, saved.site) = (source.block?.description, source.site)
+      (saved.model, saved.modelFingerprint) = (source.model, source.modelFingerprint)
       saved.lastActive = trainer.lastActive(index)
       // Taken up again after its end, it stays where it was in the order.
-      let order = isRestart ? nil : DictionaryLookup.order(of: names[index], at: source.block, in: workspace)
-      saved.order = order ?? DictionaryLookup.nextOrder(of: source.block, in: workspace)
+      if let block = source.block {
+        let order = isRestart ? nil : DictionaryLookup.order(of: names[index], at: block, in: workspace)
+        saved.order = order ?? DictionaryLookup.nextOrder(of: block, in: workspace)
+      }
       saved.metadata = [
-        "data": try source.manifest.fingerprint,
+        "data": source.fingerprint,
         "settings": String(decoding: try JSON.line(settings[index]), as: UTF8.self),
       ]
-      var survey: DictionarySurvey?
-      if let store = source.store {
-        progress.count(to: store.pictures, unit: "pictures")
-        let found = try DictionarySurvey(
-          of: autoencoder, block: "\(source.block)", in: store, components: components
-        ) {
-          progress.advance("\(names[index]): measuring its features", by: $0)
-        }
-        progress.clear()
+      let (survey, examples) = try survey(autoencoder, names[index], components, progress)
+      if let found = survey {
         let count = found.statistics.features
         saved.mean = Tensor(found.statistics.mean, [count])
         saved.deviation = Tensor(found.statistics.deviation, [count])
         if autoencoder.k == nil { saved.l0 = found.statistics.l0 }
-        survey = found
         components = found.components
       }
-      try write(saved, survey, to: folder)
+      try write(saved, survey, examples, to: folder)
       statistics.append(survey?.statistics)
       return report(index, folder, saved, survey, progress)
     }
     do {
       try log.save()
       try TrainingCurves.write(
-        log: "\(folder)/log.jsonl", statistics: statistics, names: names, of: "\(source.block)",
+        log: "\(folder)/log.jsonl", statistics: statistics, names: names, of: source.place,
         to: "\(folder)/curves.png")
     } catch let problem as any UserError {
       progress.note("The curves were not drawn: \(problem); later: sdlens visualize training \(folder)")
@@ -187,21 +179,44 @@ final class TrainingJob {
     return results
   }
 
+  /// What one pass over the vectors tells, where they can be gone through again; of a store also the examples.
+  private func survey(
+    _ autoencoder: SparseAutoencoder, _ name: String, _ components: PrincipalComponents?, _ progress: Progress
+  ) throws -> (VectorSurvey?, DictionarySurvey?) {
+    defer { progress.clear() }
+    let advance = { progress.advance("\(name): measuring its features", by: $0) }
+    if let file = source.file {
+      progress.count(to: file.pictures, unit: "vectors")
+      return (try VectorSurvey(of: autoencoder, in: file, components: components, progress: advance), nil)
+    }
+    guard let store = source.store else { return (nil, nil) }
+    progress.count(to: store.pictures, unit: "pictures")
+    let found = try DictionarySurvey(
+      of: autoencoder, block: source.place, in: store, components: components, progress: advance)
+    return (VectorSurvey(found), found)
+  }
+
   /// Writes a dictionary and what is known of its features; what others have laid beside it stays, unless all is made
   /// anew.
-  private func write(_ saved: SavedAutoencoder, _ survey: DictionarySurvey?, to folder: String) throws {
+  private func write(
+    _ saved: SavedAutoencoder, _ survey: VectorSurvey?, _ examples: DictionarySurvey?, to folder: String
+  ) throws {
     func fill(_ folder: String) throws {
-      if let survey, let store = source.store { try DictionaryFolder.write(survey, of: store, to: folder) }
+      if let examples, let store = source.store {
+        try DictionaryFolder.write(examples, of: store, to: folder)
+      } else {
+        try survey?.statistics.write(to: "\(folder)/\(FeatureStatistics.fileName)")
+      }
       try saved.write(into: folder)
     }
-    let parent = workspace.dictionaries(of: source.block)
+    let parent = workspace.dictionaries(at: source.place)
     try AtomicFolder.makeAll(isRestart ? parent : folder)
     guard !isRestart else { return try AtomicFolder.write(to: folder, replacing: true, fill) }
     try fill(folder)
   }
 
   private func report(
-    _ index: Int, _ folder: String, _ saved: SavedAutoencoder, _ survey: DictionarySurvey?,
+    _ index: Int, _ folder: String, _ saved: SavedAutoencoder, _ survey: VectorSurvey?,
     _ progress: Progress
   ) -> Result {
     let features = settings[index].features
@@ -213,18 +228,19 @@ final class TrainingJob {
     if let survey, let silent {
       func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "–" }
       progress.note(
-        "\(source.block) \(names[index]): explained variance \(percent(survey.variance.global)) (mean over "
+        "\(source.place) \(names[index]): explained variance \(percent(survey.variance.global)) (mean over "
           + "dimensions \(percent(survey.variance.perDimension))), where \(k) principal components "
           + "reach \(percent(byComponents)) (\(percent(meanByComponents))); \(percent(silent)) of the features "
           + "never active")
     } else {
       progress.note(
-        "\(source.block) \(names[index]): trained; for statistics and examples of its features, collect activations "
+        "\(source.place) \(names[index]): trained; for statistics and examples of its features, collect activations "
           + "and run: sdlens statistics --sae \(folder)")
     }
     return Result(
       dictionary: folder, fingerprint: saved.autoencoder.contentFingerprint.description,
-      block: "\(source.block)", store: source.store?.folder, storePictures: source.store?.pictures,
+      block: source.block?.description, store: source.store?.folder ?? source.file?.path,
+      storePictures: source.store?.pictures,
       architecture: settings[index].architecture.description, k: saved.autoencoder.k, l0: l0,
       features: features, steps: trainer.steps, vectors: trainer.steps * settings[index].batch,
       explainedVariance: survey?.variance.global, meanExplainedVariance: survey?.variance.perDimension,

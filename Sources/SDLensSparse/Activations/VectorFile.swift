@@ -1,0 +1,81 @@
+import Foundation
+import SDLensCore
+
+/// Vectors of anything in a file: a tensor [rows, width] of a safetensors file, or a `.npy` file.
+public final class VectorFile: PictureRows {
+  /// Where it lies.
+  public let path: String
+  /// Of a vector.
+  public let width: Int
+  /// The number of vectors; each stands for itself.
+  public let pictures: Int
+  /// One.
+  public let rowsPerPicture = 1
+  private let tensor: StoredTensor
+  private var prepared: [Int] = []
+
+  /// Opens a file.
+  ///
+  /// - Parameter name: which tensor of a safetensors file; nil for the only one.
+  /// - Throws: `NoVectors` for what has another shape, and what is wrong with the file.
+  public init(_ path: String, tensor name: String? = nil) throws {
+    self.path = path
+    var title = "the array"
+    if path.hasSuffix(".npy") {
+      guard name == nil else {
+        throw NoVectors(path: path, reason: "is one array without a name; leave --tensor out")
+      }
+      tensor = try NumpyFile.stored(path)
+    } else {
+      let file = try Safetensors(contentsOf: path)
+      guard let name = name ?? (file.names.count == 1 ? file.names[0] : nil) else {
+        throw NoVectors(
+          path: path,
+          reason: "holds \(file.names.count) tensors; choose one with --tensor: "
+            + file.names.prefix(12).joined(separator: ", ") + (file.names.count > 12 ? ", …" : ""))
+      }
+      title = "'\(name)'"
+      tensor = try file.stored(name)
+    }
+    guard tensor.shape.rank == 2, tensor.shape.count > 0, tensor.shape[0] <= Int(Int32.max) else {
+      throw NoVectors(
+        path: path, reason: "holds \(title) of shape \(tensor.shape), but [rows, width] is needed")
+    }
+    (pictures, width) = (tensor.shape[0], tensor.shape[1])
+  }
+
+  /// A number that changes with the vectors.
+  ///
+  /// - Throws: `FileError`.
+  public func fingerprint() throws -> String {
+    var fingerprint = Fingerprint()
+    try fingerprint.add(path, as: "vectors")
+    return fingerprint.description
+  }
+
+  /// Some vectors, [range, width].
+  public func rows(_ range: Range<Int>) -> Tensor {
+    var result = Tensor(uninitialized: [range.count, width])
+    result.withMutableElements {
+      tensor.copy(range.lowerBound * width..<range.upperBound * width, to: $0.baseAddress!)
+    }
+    return result
+  }
+
+  /// Remembers which vectors are meant.
+  public func prepare(_ pictures: [Int]) { prepared = pictures }
+
+  /// Writes a vector of the last `prepare`.
+  public func copyRow(_ row: Int, to target: UnsafeMutablePointer<Float>) {
+    let start = prepared[row] * width
+    tensor.copy(start..<start + width, to: target)
+  }
+}
+
+/// A file without vectors.
+public struct NoVectors: UserError {
+  let path: String
+  let reason: String
+  /// The file and why.
+  public var description: String { "'\(path)' \(reason)" }
+}
