@@ -36,6 +36,8 @@ SECTIONS = [
     "seeds",
     "saved_tokenizers",
     "numpy_files",
+    "matching",
+    "probe",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 

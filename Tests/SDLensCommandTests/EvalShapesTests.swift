@@ -127,7 +127,7 @@ import Testing
 
   @Test(arguments: [
     ["ablation", "--limit", "0"], ["ablation", "--steps", "0"], ["steering", "--beta", "0"],
-    ["steering", "--beta", "-6"], ["steering", "--beta", "nan"], ["steering", "--features", "0"],
+    ["steering", "--pairs", "0"], ["steering", "--choosing", "0"], ["steering", "--features", "0"],
     ["steering", "--factor", "hue"], ["steering", "--pictures", "3"],
   ]) func numbersAreChecked(arguments: [String]) throws {
     let message = try refusal(["eval"] + arguments, status: arguments[1] == "--steps" ? 1 : 64)
@@ -137,21 +137,22 @@ import Testing
   // MARK: Steering
 
   private struct Steering: Decodable, Equatable {
+    struct Method: Decodable, Equatable { let source, form: String }
+    struct Cell: Decodable, Equatable {
+      let method: Method
+      let side: String
+      let size: Int?
+      let before, after, elsewhere, kept: Estimate
+      let reached: Int
+    }
     struct Row: Decodable, Equatable {
-      struct Target: Decodable, Equatable {
-        struct Value: Decodable, Equatable { let factor, value: String }
-        let feature: Int
-        let value: Value
-        let auroc: Double
-      }
-      let target: Target
-      let pictures: Int
-      let means: [String: Estimate]
+      let chosen, measured: Int
+      let cells: [Cell]
+      let answers: [String: String]
     }
     struct Summary: Decodable, Equatable {
       let rows: [Row]
-      let means: [String: Estimate]
-      let skipped: Int
+      let cells: [Cell]
     }
     struct Sources: Decodable, Equatable {
       struct Dictionary: Decodable, Equatable { let block, path, fingerprint: String }
@@ -160,54 +161,66 @@ import Testing
       let store: Store
     }
     let block, factor: String
-    let beta: Double
     let summary: Summary
     let sources: Sources
   }
 
-  @Test func featuresOfAFactorAreModulated() throws {
+  @Test func valuesAreMadeAndUnmade() throws {
+    // The real judge: a random one is never sure.
+    try FileManager.default.removeItem(atPath: folder("shapes/judge"))
+    try FileManager.default.createSymbolicLink(
+      atPath: folder("shapes/judge"), withDestinationPath: "\(Self.embedded)/judge")
     #expect(
       try refusal(["eval", "steering", "--block", "up.0.1"]).contains("there is no dictionary of up.0.1"))
     let prompts = try Command.run(["prompts", "--count", "110"], in: folder)
     try folder.write(prompts.out.utf8, to: "prompts.txt")
     let training = try run([
-      "train-sae", "--prompts", "prompts.txt", "--block", "up.0.1", "--features", "48", "--k", "6", "--steps",
+      "train-sae", "--prompts", "prompts.txt", "--block", "mid.0", "--features", "48", "--k", "6", "--steps",
       "120", "--batch", "256", "--quiet",
     ])
     #expect(training.status == 0, "\(training.err)")
     let arguments = [
-      "eval", "steering", "--block", "up.0.1", "--factor", "background", "--features", "3", "--limit", "16",
+      "eval", "steering", "--features", "2", "--choosing", "1", "--pairs", "1", "--block", "mid.0", "--limit",
+      "60",
     ]
     let found = try #require(try json(arguments, as: [Steering].self).first)
-    #expect(found.block == "up.0.1" && found.factor == "background" && found.beta == 6)
-    let rows = found.summary.rows
-    #expect((1...3).contains(rows.count) && Set(rows.map(\.target.feature)).count == rows.count)
-    for row in rows {
-      #expect(row.target.value.factor == "background" && row.means.isEmpty == (row.pictures < 5))
-      #expect(row.means.values.allSatisfy { 0...1 ~= $0.value && 1...row.pictures ~= $0.n })
-      // What is modulated changes.
-      if !row.means.isEmpty { #expect((row.means["inside_lowered"]?.value ?? 0) > 0) }
+    #expect(found.block == "mid.0" && found.factor == "size" && found.summary.rows.count == 2)
+    for row in found.summary.rows {
+      #expect(row.chosen == 1 && row.measured == 1 && row.answers.keys.sorted() == ["off", "on"])
+      for cell in row.cells {
+        #expect(cell.side == "on" ? cell.before.value <= 0.1 : cell.before.value >= 0.9)
+        if cell.method.source == "features" { #expect(1...2 ~= cell.size ?? 0) }
+      }
     }
-    #expect(found.summary.skipped == rows.count { $0.pictures < 5 })
-    #expect(found.summary.means["works"]?.n ?? 0 == rows.count - found.summary.skipped)
-    #expect(found.sources.dictionaries.map(\.block) == ["up.0.1"] && found.sources.store.pictures == 110)
-    // Without a factor those that the block carries.
-    let both: [Steering] = try json([
-      "eval", "steering", "--block", "up.0.1", "--features", "1", "--limit", "2",
-    ])
-    #expect(both.map(\.factor) == ["colour", "background"])
-    // Again, from what was kept; then so few prompts that nothing can be said.
+    // The other prompt's whole update makes and unmakes the size, since nothing else of the block tells it.
+    let whole = found.summary.cells.filter { $0.method.source == "whole update" }
+    #expect(whole.map(\.reached) == [2, 2], "\(whole)")
+    #expect(found.sources.dictionaries.map(\.block) == ["mid.0"] && found.sources.store.pictures == 110)
+    // Again, from what was kept, of which the last lines are lost.
+    for name in ["done", "prompts"] {
+      let path = try results("steering") + "/\(name).jsonl"
+      let bytes = try Data(contentsOf: URL(fileURLWithPath: folder(path)))
+      try folder.write(Array(bytes.prefix(bytes.count - 40)), to: path)
+    }
     #expect(try json(arguments, as: [Steering].self) == [found])
-    let few = try run(arguments.dropLast() + ["2"])
-    #expect(few.out.contains("left out: active on fewer than 5 pictures with the value"), "\(few.out)")
-    #expect(!few.out.contains("nan"))
+    let text = try run(arguments + ["--values", "--quiet"]).out
+    #expect(
+      text.contains("Size at mid.0: probability of the value, 2 pairs of prompts, chosen on 2 others"),
+      "\(text)")
+    #expect(!text.contains("nan"))
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder(results("steering"))).sorted()
+    #expect(
+      files == [
+        "choices.jsonl", "done.jsonl", "plans.jsonl", "prompts.jsonl", "run.json", "steering-size-mid.0.png",
+        "steering.csv", "steering.json",
+      ])
     // Captions that a rule makes are no captions of the dictionary.
     let causality = try run([
-      "eval", "causality", "--block", "up.0.1", "--features", "random:2", "--quiet",
+      "eval", "causality", "--block", "mid.0", "--features", "random:2", "--quiet",
     ])
     #expect(causality.status == 0, "\(causality.err)")
     #expect(
-      FileManager.default.fileExists(atPath: folder(try results("causality") + "/captions-up.0.1.jsonl")))
-    #expect(!FileManager.default.fileExists(atPath: folder("w/saes/up.0.1/k6-n48/captions.jsonl")))
+      FileManager.default.fileExists(atPath: folder(try results("causality") + "/captions-mid.0.jsonl")))
+    #expect(!FileManager.default.fileExists(atPath: folder("w/saes/mid.0/k6-n48/captions.jsonl")))
   }
 }

@@ -16,7 +16,7 @@ import Testing
     "prompts": ["prompts", "--help"], "eval": ["eval", "--help"], "eval-truth": ["eval", "truth", "--help"],
     "eval-all": ["eval", "all", "--help"], "eval-specificity": ["eval", "specificity", "--help"],
     "eval-match": ["eval", "match", "--help"], "eval-ablation": ["eval", "ablation", "--help"],
-    "eval-steering": ["eval", "steering", "--help"],
+    "eval-steering": ["eval", "steering", "--help"], "probe": ["probe", "--help"],
     "visualize": ["visualize", "--help"],
     "visualize-prompt": ["visualize", "prompt", "--help"],
     "visualize-feature": ["visualize", "feature", "--help"],

@@ -78,6 +78,21 @@ import Testing
     let probe = try #require(study.methods.first { $0.kind == .probe })
     #expect((probe.scores.places[red]?.measured ?? 0) > 0.99)
     #expect((probe.scores.pictures[red]?.measured ?? 0) > 0.95)
+    // Each value its own: the feature of red, however many others are near it, tells where red is.
+    for kind in FactorStudy.Method.Kind.allCases {
+      let method = try #require(study.methods.first { $0.kind == kind })
+      let match = try #require(method.matches.places.matches[red])
+      if kind == .dictionary || kind == .channels { #expect(match.figures.f1 > 0.99, "\(kind)") }
+      if kind == .dictionary { #expect(match.column == 4 && match.figures.absorption == 0) }
+      #expect(method.matches.hasDirections == (kind == .dictionary || kind == .random))
+      #expect((method.shrinkage != nil) == (kind == .dictionary))
+      let summary = try #require(method.matches.summary(of: [.colour], in: \.places))
+      #expect(summary.f1.n <= Self.pictures / 2 && summary.mcc.interval?.count == 2)
+    }
+    let means = try #require(study.methods.last)
+    #expect(means.kind == .means && (means.scores.places[red]?.measured ?? 0) > 0.99)
+    // One feature tells it: more add nothing.
+    #expect(study.methods[0].splitting(of: red) == 1 && study.methods[1].splitting(of: red) == nil)
     let sparse = try #require(study.methods[0].sparseProbes[1]?[red])
     #expect(sparse.features == [4] && sparse.auroc > 0.99)
     #expect(study.methods[0].sparseProbes.keys.sorted() == FactorStudy.probeSizes)
@@ -107,19 +122,38 @@ import Testing
     #expect(mean.n == Self.pictures / 2 && mean.interval?.count == 2)
   }
 
-  @Test func theBestFeaturesOfEachValueComeFirst() throws {
+  @Test func aConceptIsADifferenceOfMeans() throws {
     let folder = try TemporaryFolder()
     let store = try Self.store(in: folder)
-    func targets(_ count: Int) throws -> [Steering.Target] {
-      try Steering.targets(
-        count, of: .colour, at: BlockName("up.0.1"), in: store, Self.dictionary, limit: .max)
+    let prompts = try store.prompts()
+    let has = ConceptMap.says("RED", prompts)
+    #expect(has == prompts.map { $0.split(separator: " ").contains("red") } && has.contains(true))
+    #expect(
+      ConceptMap.says("the left", ["on the left, on a pink", "the, Left!", "left", "a lefthanded"]) == [
+        true, true, false, false,
+      ])
+    var seen = 0
+    let map = try ConceptMap(of: "red", at: "up.0.1", in: store, has) { seen += 1 }
+    let activations = try store.activations(of: "up.0.1")
+    var sums = [[Double]](repeating: Array(repeating: 0, count: 64 * Self.width), count: 2)
+    for picture in 0..<Self.pictures {
+      let update = try activations.rows(ofPicture: picture).elements
+      for index in update.indices { sums[has[picture] ? 1 : 0][index] += Double(update[index]) }
     }
-    let one = try targets(1)
-    #expect(one.map(\.feature) == [4] && one[0].value.value == "red" && one[0].auroc > 0.99)
-    let all = try targets(10)
-    #expect(all.first == one.first && (2...6).contains(all.count))
-    // No feature stands for two values.
-    #expect(Set(all.map(\.feature)).count == all.count)
+    let (with, without) = (has.count { $0 }, has.count { !$0 })
+    #expect(map.with == with && map.without == without && seen == Self.pictures)
+    #expect(map.values.shape == [8, 8, Self.width])
+    let wanted = zip(sums[1], sums[0]).map { $0 / Double(with) - $1 / Double(without) }
+    expectClose(map.values.elements.map(Double.init), wanted, within: 1e-6)
+    #expect(
+      errorMessage { try ConceptMap(of: "x", at: "up.0.1", in: store, has.map { _ in true }) }
+        == "'x' is said by 120 of the 120 prompts of '\(folder.path)', but some must say it and some not; choose other "
+        + "words or another store")
+    let partly = try TemporaryFolder()
+    #expect(
+      errorMessage { try ConceptMap(of: "red", at: "up.0.1", in: Self.store(in: partly, places: 4), has) }
+        == "'\(partly.path)' keeps only some places of each map, but a map needs all; record another without --places"
+    )
   }
 
   @Test func absorptionIsThatOfTheCodesOfTheStore() throws {
@@ -142,21 +176,6 @@ import Testing
     let narrow = SparseAutoencoder(
       k: 1, encoder: Tensor([3, 4]), decoder: Tensor([3, 4]), preBias: Tensor([4]), latentBias: Tensor([3]))
     #expect(throws: WidthMismatch.self) { try Absorption([narrow, larger], at: "up.0.1", in: store) }
-  }
-
-  @Test func rankingsBeginWithTheBest() {
-    var scorer = FactorScorer(features: 6)
-    var sampler = ShapesSampler(seed: 3)
-    for picture in 0..<40 {
-      let rows = Tensor.random([64, Self.width], seed: picture)
-      scorer.add(Self.dictionary.encode(rows), ShapesTruth(sampler.scene(), .none, side: 8))
-    }
-    let (scores, ranking) = (scorer.scores().places, scorer.bestOfPlaces(4))
-    #expect(ranking.map(\.first) == scores)
-    for best in ranking where !best.isEmpty {
-      #expect(best.count == 4 && Set(best.map(\.feature)).count == 4)
-      #expect(zip(best, best.dropFirst()).allSatisfy { $0.chosen >= $1.chosen })
-    }
   }
 
   @Test func storesWithoutTruthAreRefused() throws {

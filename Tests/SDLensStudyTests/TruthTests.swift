@@ -58,18 +58,6 @@ import Testing
     tensors = try Goldens().tensors("truth.safetensors")
   }
 
-  private func expectClose(
-    _ found: some Sequence<Double>, _ wanted: some Sequence<Double>, within tolerance: Double = 1e-9,
-    sourceLocation: SourceLocation = #_sourceLocation
-  ) {
-    let (found, wanted) = (Array(found), Array(wanted))
-    let scale = wanted.map(abs).max() ?? 0
-    let isClose =
-      found.count == wanted.count
-      && zip(found, wanted).allSatisfy { abs($0 - $1) <= tolerance * max(1, scale) }
-    #expect(isClose, "\(found) against \(wanted)", sourceLocation: sourceLocation)
-  }
-
   // roc_auc_score(labels, scores)
   @Test func areasAreThoseOfScikitLearn() throws {
     let (scores, labels) = (try tensors.tensor("scores"), try tensors.tensor("labels"))

@@ -1,6 +1,7 @@
 import SDLensCore
 
-/// How well a linear probe tells the factors of `shapes`: all channels together instead of the best one.
+/// How well one direction for each value tells the factors of `shapes`, all channels together instead of the best one:
+/// that of a linear probe, or the mean of the rows with a value less that of the others.
 ///
 /// It learns on one half of the pictures (the 1st, 3rd, …) and is measured on the other, as features are by
 /// `FactorScorer`. A picture is the mean of its vectors.
@@ -41,30 +42,75 @@ public struct FactorProbe: Sendable {
     count += 1
   }
 
-  /// What probes reach for every value.
-  public func scores() -> FactorScores {
-    FactorScores(pictures: best(pictures, rows: 1), places: best(places, rows: placesPerPicture))
+  /// Where a direction comes from.
+  public enum Source: Sendable {
+    /// Logistic regression.
+    case regression
+    /// The difference of the means of the rows with and without the value.
+    case means
   }
 
-  /// What probes reach on the second half, whose pictures have so many rows each.
-  private func best(_ halves: [Rows], rows: Int) -> [FactorScores.Best?] {
-    let tables = halves.map { Matrix($0.values, rows: $0.labels.rows.count, columns: width) }
-    return Parallel.map(ShapesTruth.labels.count) { label in
-      guard zip(tables, halves).allSatisfy({ 1..<$0.rows ~= $1.labels.positives[label] && $0.rows > 0 })
-      else { return nil }
-      func classes(_ half: Rows) -> [Int] {
-        half.labels.rows.indices.map { half.labels.has(label, row: $0) ? 1 : 0 }
+  /// What one direction for each value reaches.
+  public func scores(_ source: Source) -> (scores: FactorScores, matches: FactorMatches) {
+    let (pictures, places) = (
+      Level(pictures, width, rows: 1, source), Level(places, width, rows: placesPerPicture, source)
+    )
+    return (
+      FactorScores(pictures: pictures.best, places: places.best),
+      FactorMatches(pictures: pictures.matches, places: places.matches, hasDirections: false)
+    )
+  }
+
+  /// The scores of pictures or of places.
+  private struct Level {
+    let best: [FactorScores.Best?]
+    let matches: MatchedFeatures
+
+    /// Learns on the first half; the pictures have so many rows each.
+    init(_ halves: [Rows], _ width: Int, rows: Int, _ source: Source) {
+      let tables = halves.map { Matrix($0.values, rows: $0.labels.rows.count, columns: width) }
+      let margins = Parallel.map(ShapesTruth.labels.count) { label -> [[Float]]? in
+        guard zip(tables, halves).allSatisfy({ 1..<$0.rows ~= $1.labels.positives[label] && $0.rows > 0 })
+        else { return nil }
+        switch source {
+        case .regression:
+          let classes = halves[0].labels.rows.indices.map { halves[0].labels.has(label, row: $0) ? 1 : 0 }
+          let probe = LinearProbe(tables[0], classes: classes, count: 2, c: 0.1, tolerance: 1e-4)
+          return tables.map { table in
+            let logits = probe.logits(table)
+            return (0..<logits.rows).map { Float(logits[$0, 1] - logits[$0, 0]) }
+          }
+        case .means:
+          let direction = halves[0].labels.meanDifference(of: tables[0], label)
+          return tables.map { ($0.times(transposed: direction)).elements.map { Float($0) } }
+        }
       }
-      let probe = LinearProbe(tables[0], classes: classes(halves[0]), count: 2, c: 0.1, tolerance: 1e-4)
-      func parts(_ half: Int) -> AUROCParts? {
-        let logits = probe.logits(tables[half])
-        let margins = (0..<logits.rows).map { Float(logits[$0, 1] - logits[$0, 0]) }
-        return AUROCParts(margins, positive: classes(halves[half]).map { $0 == 1 }, rows: rows)
+      best = margins.enumerated().map { label, margins in
+        guard let margins else { return nil }
+        let parts = zip(margins, halves).map { margins, half in
+          AUROCParts(
+            margins, positive: half.labels.rows.indices.map { half.labels.has(label, row: $0) }, rows: rows)
+        }
+        guard let chosen = parts[0], let measured = parts[1] else { return nil }
+        return FactorScores.Best(
+          feature: 0, isNegative: false, chosen: chosen.area, parts: measured,
+          positives: halves[1].labels.positives[label], rows: tables[1].rows)
       }
-      guard let chosen = parts(0), let measured = parts(1) else { return nil }
-      return FactorScores.Best(
-        feature: 0, isNegative: false, chosen: chosen.area, parts: measured,
-        positives: halves[1].labels.positives[label], rows: tables[1].rows)
+      func half(_ index: Int) -> MatchedFeatures.Half {
+        var columns = SparseColumns(count: margins.count)
+        for row in 0..<tables[index].rows { columns.append(margins.map { $0?[index][row] ?? 0 }) }
+        return (columns, halves[index].labels)
+      }
+      matches = MatchedFeatures(choosing: half(0), measuring: half(1), rows: rows, isOwn: true)
     }
+  }
+}
+
+extension RowLabels {
+  /// The mean of the rows with a label less that of the others, [1, width].
+  fileprivate func meanDifference(of x: Matrix, _ label: Int) -> Matrix {
+    let count = Double(positives[label])
+    let weights = rows.indices.map { has(label, row: $0) ? 1 / count : -1 / (Double(rows.count) - count) }
+    return Matrix(weights, rows: 1, columns: weights.count) * x
   }
 }

@@ -113,20 +113,15 @@ public struct FactorScorer: Sendable {
   /// The best feature for every value, per picture and per place.
   public func scores() -> FactorScores {
     FactorScores(
-      pictures: best(1, \.pictures, \.pictureLabels, mirrored: false).map(\.first),
-      places: best(1, \.places, \.placeLabels, mirrored: isSigned).map(\.first))
-  }
-
-  /// The best features for every value, per place, best first; none where `scores` has none.
-  public func bestOfPlaces(_ count: Int) -> [[FactorScores.Best]] {
-    best(count, \.places, \.placeLabels, mirrored: isSigned)
+      pictures: best(\.pictures, \.pictureLabels, mirrored: false),
+      places: best(\.places, \.placeLabels, mirrored: isSigned))
   }
 
   /// Chooses on one half and measures on the other. `mirrored`: the columns count once more with their sign
   /// turned, as columns `width...`, whose areas are one minus those of the first.
   private func best(
-    _ count: Int, _ columns: KeyPath<Half, SparseColumns>, _ labels: KeyPath<Half, RowLabels>, mirrored: Bool
-  ) -> [[FactorScores.Best]] {
+    _ columns: KeyPath<Half, SparseColumns>, _ labels: KeyPath<Half, RowLabels>, mirrored: Bool
+  ) -> [FactorScores.Best?] {
     let table = choosing[keyPath: columns]
     let areas = Parallel.map(table.count) { AUROC.areas(table[$0], choosing[keyPath: labels]) }
     let measured = measuring[keyPath: labels]
@@ -136,7 +131,7 @@ public struct FactorScorer: Sendable {
       let candidates = (0..<(mirrored ? 2 : 1) * table.count).compactMap { column in
         areas[column % table.count][label].map { (column: column, area: column < table.count ? $0 : 1 - $0) }
       }
-      return candidates.largest(count).compactMap { column, chosen in
+      return candidates.largest.flatMap { column, chosen in
         var scores = [Float](repeating: 0, count: measured.rows.count)
         for entry in measuring[keyPath: columns][column % table.count] {
           scores[Int(entry.row)] = entry.value
@@ -153,8 +148,41 @@ public struct FactorScorer: Sendable {
 }
 
 extension [(column: Int, area: Double)] {
-  /// Those with the largest areas, of equal ones the first.
-  fileprivate func largest(_ count: Int) -> [Element] {
-    Array(sorted { ($1.area, $0.column) < ($0.area, $1.column) }.prefix(count))
+  /// The one with the largest area, of equal ones the first.
+  fileprivate var largest: Element? { self.max { ($0.area, $1.column) < ($1.area, $0.column) } }
+}
+
+extension FactorScorer {
+  /// The one-to-one match of features with values, per picture and per place.
+  ///
+  /// - Parameter directions: of the features, for absorption.
+  public func matches(directions: Tensor? = nil) -> FactorMatches {
+    FactorMatches(
+      pictures: MatchedFeatures(
+        choosing: (choosing.pictures, choosing.pictureLabels),
+        measuring: (measuring.pictures, measuring.pictureLabels), directions: directions),
+      places: MatchedFeatures(
+        choosing: (choosing.places, choosing.placeLabels),
+        measuring: (measuring.places, measuring.placeLabels),
+        rows: placesPerPicture, isSigned: isSigned, directions: directions),
+      hasDirections: directions != nil)
+  }
+}
+
+/// The one-to-one match of features with values, per picture and per place.
+public struct FactorMatches: Sendable {
+  /// Over whole pictures; labels are `ShapesTruth.labels`.
+  public let pictures: MatchedFeatures
+  /// Over places.
+  public let places: MatchedFeatures
+  /// Whether absorption was looked for.
+  public let hasDirections: Bool
+
+  /// The means over the values of some factors; nil where none has a match.
+  public func summary(of factors: [ShapesWorld.Factor], in level: KeyPath<FactorMatches, MatchedFeatures>)
+    -> MatchSummary?
+  {
+    let labels = ShapesTruth.labels.indices.filter { factors.contains(ShapesTruth.labels[$0].factor) }
+    return MatchSummary(self[keyPath: level], labels, hasDirections: hasDirections)
   }
 }

@@ -50,6 +50,16 @@ public struct LinearProbe: Sendable {
     Self.logits(Self.standardized(x, mean, deviation), weights, biases)
   }
 
+  /// How the logit of a class grows with each entry of a vector as it is, above the mean of the others'.
+  public func slopes(of own: Int) -> [Double] {
+    let (classes, width) = (weights.rows, weights.columns)
+    return (0..<width).map { column in
+      let others = (0..<classes).reduce(0) { $0 + ($1 == own ? 0 : weights[$1, column]) }
+      let slope = weights[own, column] - others / Double(classes - 1)
+      return deviation.isEmpty ? slope : slope / deviation[column]
+    }
+  }
+
   /// The likeliest class of every row, the first of several.
   public func predictions(_ x: Matrix) -> [Int] {
     let logits = logits(x)

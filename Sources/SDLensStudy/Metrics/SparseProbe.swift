@@ -10,6 +10,8 @@ public struct SparseProbe: Sendable, Equatable {
   public let features: [Int]
   /// The share of the rows told right.
   public let accuracy: Double
+  /// The harmonic mean of precision and recall, of the rows told to have the label.
+  public let f1: Double
   /// The area under the ROC curve of the regression's logit, and what each row adds.
   public let parts: AUROCParts
   /// The area.
@@ -36,6 +38,9 @@ public struct SparseProbe: Sendable, Equatable {
     guard let parts = AUROCParts(margins, positive: wanted.map { $0 == 1 }, rows: 1) else { return nil }
     (self.features, self.parts) = (features, parts)
     accuracy = probe.accuracy(x, classes: wanted) ?? 0
+    let told = margins.map { $0 > 0 ? 1 : 0 }
+    let right = zip(told, wanted).count { $0 == 1 && $1 == 1 }
+    f1 = 2 * Double(right) / Double(told.reduce(0, +) + wanted.reduce(0, +))
   }
 
   /// All features, those whose class means differ most first, of equal ones the lower number first.

@@ -72,6 +72,20 @@ public struct JudgedPrompts: Sendable {
     try laboratory.run(prompts[index], settings(of: index), watching: blocks)
   }
 
+  /// Runs the caption of a scene with the noise of a prompt's run.
+  public func run(_ scene: ShapesScene, noiseOf index: Int, watching block: BlockName) throws -> BaseRun {
+    try BaseRun(
+      pipeline, encoder([ShapesGrammar.caption(scene)]), settings(of: index), watching: [block])
+  }
+
+  /// Makes and judges some pictures side by side, to see how long it takes.
+  public func time(_ count: Int) throws {
+    _ = try Parallel.results(count) { index in
+      let trace = try pipeline.sample(encoder([prompts[index % prompts.count]]), settings(of: 0))
+      return judge(try pipeline.picture(trace.latents))
+    }
+  }
+
   /// The picture of the empty prompt with the noise of a prompt's run, [1, height, width, 3] in 0…1.
   public func emptyPicture(_ index: Int) throws -> Tensor {
     let (pipeline, settings) = (try laboratory.pipeline, settings(of: index))

@@ -5,22 +5,29 @@ import SDLensDiffusion
 import SDLensSparse
 import SDLensStudy
 
-/// `sdlens eval steering`: whether features that tell a value also make it, on `shapes`.
+/// `sdlens eval steering`: whether features make and unmake the values of `shapes`.
 struct EvalSteering: ResumableCommand {
   static let configuration = CommandConfiguration(
     commandName: "steering",
-    abstract: "Whether features that tell a factor of shapes change it.",
+    abstract: "Whether features make and unmake the factors of shapes.",
     discussion: """
-      The features that tell the values of a factor best, chosen as eval truth does for places, are modulated \
-      by -beta and beta on prompts that the model never saw, wherever a feature is active on an object with \
-      its value. A small network trained on renders only, the judge, says how likely an object of that value \
-      is at its place, before and after. An edit works on a picture if -beta makes the value less likely and \
-      beta does not (by more than 0.01 each). Inside and rest are the mean absolute changes of the picture \
-      (0 to 1) on the object and elsewhere; for backgrounds, on the background and on the objects.
+      For every value of a factor, as in colour red, prompts that the model never saw are run as they are and with \
+      that value in place of their own, from the same noise. The features that carry most of what the block then \
+      does otherwise are put into the run without the value (on) and taken out of the run with it (off): as a \
+      direction at the places of the object, as a map (the mean of their maps in labelled pictures), and as a \
+      transplant (their maps of the other run). A small network trained on renders only, the judge, says how likely \
+      the value is then. Some pairs of prompts tell which features, the smallest number of them and the strength; \
+      others measure.
 
-      Unless others are named, every factor is measured at the block that carries it: place at down.2.1, size \
-      at mid.0, shape and texture at up.0.0, colour and background at up.0.1. Means are over features, each \
-      counting once, and the 95 % intervals are of features drawn anew.
+      Beside them: all features of the dictionary, the whole update, the difference of the means of labelled \
+      pictures, random directions and principal components, as many and chosen alike. So each value is steered by \
+      few features, spread over more of them, not in the dictionary, or not in the block at all. Elsewhere is the \
+      mean absolute change of the picture (0 to 1) off the object, of backgrounds on the objects; kept the share of \
+      all else that the prompts say which the judge still sees.
+
+      Unless others are named, every factor is measured at the block that carries it: place at down.2.1, size at \
+      mid.0, shape and texture at up.0.0, colour and background at up.0.1. The 95 % intervals are of pictures \
+      drawn anew.
       """)
 
   @OptionGroup var measured: MeasuredOptions
@@ -30,22 +37,29 @@ struct EvalSteering: ResumableCommand {
     help: ArgumentHelp("Whose values. (default: the factors that the blocks carry)", valueName: "factor"))
   var factor: [ShapesWorld.Factor] = []
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Features of each factor, at most.", valueName: "n"))
-  var features = 10
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("How strongly.", valueName: "number"))
-  var beta = 6.0
+  @Option(parsing: .unconditional, help: ArgumentHelp("Features of a group, at most.", valueName: "n"))
+  var features = 8
 
   @Option(
-    help: ArgumentHelp(
-      "Store of activations to choose on: a name in the workspace, or a folder. (default: the newest that fits)",
-      valueName: "name"), completion: .directory)
-  var store: String?
+    parsing: .unconditional, help: ArgumentHelp("Pairs of prompts that measure each value.", valueName: "n"))
+  var pairs = 8
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Pictures of the store to choose on, at most.", valueName: "n"))
+    help: ArgumentHelp("Pairs of prompts before these that choose for each value.", valueName: "n"))
+  var choosing = 6
+
+  @Option(
+    help: ArgumentHelp(
+      "Store of labelled activations: a name in the workspace, or a folder. (default: the newest that fits)",
+      valueName: "name"), completion: .directory)
+  var store: String?
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Pictures of the store, at most.", valueName: "n"))
   var pictures = 2000
+
+  @Flag(help: "Print every value with its smallest group.")
+  var values = false
 
   @OptionGroup var judged: JudgedOptions
   @OptionGroup var workspace: WorkspaceOptions
@@ -55,12 +69,10 @@ struct EvalSteering: ResumableCommand {
   @OptionGroup var quiet: QuietOptions
 
   func validate() throws {
-    try checkOption("features", features, 1...1000)
+    try checkOption("features", features, 1...64)
+    try checkOption("pairs", pairs, 1...1000)
+    try checkOption("choosing", choosing, 1...1000)
     try checkOption("pictures", pictures, 4...1 << 30)
-    guard beta > 0, beta <= 1e6 else {
-      throw ValidationError(
-        "beta is \(beta), but it must be above 0 and at most 1000000; both signs are tried")
-    }
   }
 
   func run() throws {
@@ -70,12 +82,11 @@ struct EvalSteering: ResumableCommand {
     progress.stage("reading the model")
     let prompts = try JudgedPrompts(of: folder, limit: judged.limit, seed: judged.seed)
     let named = measured.block.isEmpty ? Set(factor.map(\.carrier)).sorted() : measured.block
-    let dictionaries = try measured.sae.dictionaries(
-      named: named, model: folder, in: workspace, progress)
-    let pairs = Self.pairs(measured.block.isEmpty ? [] : dictionaries.keys.sorted(), factor).filter {
+    let dictionaries = try measured.sae.dictionaries(named: named, model: folder, in: workspace, progress)
+    let tasks = Self.pairs(measured.block.isEmpty ? [] : dictionaries.keys.sorted(), factor).filter {
       dictionaries[$0.block] != nil
     }
-    let blocks = Set(pairs.map(\.block)).sorted()
+    let blocks = Set(tasks.map(\.block)).sorted()
     guard !blocks.isEmpty else { throw NothingCarried(blocks: dictionaries.keys.sorted()) }
     let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }.find(store, of: blocks)
     try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil)
@@ -84,19 +95,24 @@ struct EvalSteering: ResumableCommand {
       store: store)
     var settings = try judged.settings(prompts, folder).merging(sources.settings) { $1 }
     settings["pictures"] = "\(min(pictures, store.pictures))"
-    settings["factors"] = pairs.map { "\($0.factor.rawValue) \($0.block)" }.joined(separator: ", ")
     settings["features"] = "\(features)"
-    settings["beta"] = "\(beta)"
+    settings["choosing"] = "\(choosing)"
     let results = try ResultFolder("steering", settings: settings, in: workspace.folder)
-    let tables = try pairs.compactMap { factor, block in
-      try dictionaries[block].map {
-        try measure(factor, block, $0.autoencoder, store, prompts, results, sources, progress)
-      }
+    let job = SteeringJob(
+      prompts: prompts, store: store, results: results, features: features, pairs: pairs, choosing: choosing,
+      pictures: pictures, progress: progress)
+    try job.announce(tasks)
+    let found = try blocks.flatMap { block in
+      let factors = tasks.filter { $0.block == block }.map(\.factor)
+      return try job.run(block, factors, dictionaries[block]!.autoencoder)
     }
     progress.clear()
+    let tables = zip(tasks.sorted { $0.block < $1.block }, found).map { task, summary in
+      SteeringTable(
+        block: "\(task.block)", factor: task.factor, largest: features, summary: summary,
+        sources: sources.of(task.block))
+    }
     try results.write([SteeringTable.columns] + tables.flatMap(\.csv), to: "steering.csv")
-    try results.write(
-      [SteeringTable.summaryColumns] + tables.flatMap(\.summaryCSV), to: "steering-means.csv")
     try JSON.write(tables, to: results("steering.json"))
     for table in tables {
       try table.plot?.write(to: results("steering-\(table.factor.rawValue)-\(table.block).png"))
@@ -104,7 +120,7 @@ struct EvalSteering: ResumableCommand {
     try results.writeRun(CommandLine.arguments, folder, settings)
     progress.note("'\(results.path)' has the tables (CSV, JSON) and a plot of each factor")
     guard !report.json else { return try Output.print(json: tables) }
-    try Output.print(SteeringTable.text(tables, sources))
+    try Output.print(SteeringTable.text(tables, values: values, sources))
   }
 
   /// What is measured where: the factors named at the blocks named; else those that the blocks carry, or the blocks
@@ -119,33 +135,6 @@ struct EvalSteering: ResumableCommand {
       let isNamed = !blocks.isEmpty && (!factors.isEmpty || carried.isEmpty)
       return (isNamed ? chosen : carried).map { (factor: $0, block: block) }
     }
-  }
-
-  private func measure(
-    _ factor: ShapesWorld.Factor, _ block: BlockName, _ autoencoder: SparseAutoencoder,
-    _ store: ActivationStore, _ prompts: JudgedPrompts, _ results: ResultFolder, _ sources: Provenance,
-    _ progress: Progress
-  ) throws -> SteeringTable {
-    let what = "\(factor.rawValue) at \(block)"
-    let chosen = try ResultCache<[Steering.Target]>(results("targets.jsonl"))
-    let targets = try chosen.value(what) {
-      progress.count(to: min(pictures, store.pictures), unit: "pictures")
-      return try Steering.targets(features, of: factor, at: block, in: store, autoencoder, limit: pictures) {
-        progress.advance("choosing features of \(what)")
-      }
-    }
-    let steering = try Steering(targets, by: beta, at: block, autoencoder, of: prompts)
-    let done = try ResultCache<[Steering.PictureResult]>(results("done.jsonl"))
-    progress.count(to: (0..<prompts.count).count { !done.has("\(what) \($0)") }, unit: "prompts")
-    let found = try (0..<prompts.count).flatMap { index in
-      try done.value("\(what) \(index)") {
-        defer { progress.advance("editing \(what)") }
-        return try steering.measure(index)
-      }
-    }
-    return SteeringTable(
-      block: "\(block)", factor: factor, beta: beta, prompts: prompts.count,
-      summary: SteeringSummary(targets, found), sources: sources.of(block))
   }
 }
 

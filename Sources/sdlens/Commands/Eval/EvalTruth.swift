@@ -17,9 +17,15 @@ struct EvalTruth: ResumableCommand {
       1 is perfect.
 
       Beside each dictionary: the best of as many random directions as it has features, with the same k (what \
-      they tell as well, no dictionary has found); principal components; raw channels; and a linear probe, \
-      which uses all channels together. n is the number of pictures measured on; the 95 % intervals are of \
-      pictures drawn anew.
+      they tell as well, no dictionary has found); principal components; raw channels; a linear probe and the \
+      difference of the means with and without the value, which use all channels together. n is the number of \
+      pictures measured on; the 95 % intervals are of pictures drawn anew.
+
+      Then every value gets a candidate of its own, those whose correlations add up to most (MCC is their mean). \
+      Unique is the share of different candidates among the best of each value; precision, recall and F1 are those \
+      of the candidate as a detector; absorbed is the share of positives on which it is silent while a feature with \
+      a related direction is active; split is over how many features a value is spread (k-sparse probes); shrinkage \
+      below 1 says that reconstructions are too short.
       """)
 
   @OptionGroup var measured: MeasuredOptions
@@ -91,6 +97,11 @@ struct EvalTruth: ResumableCommand {
     }
     progress.clear()
     try results.write([TruthTable.columns] + tables.flatMap(\.csv), to: "truth.csv")
+    try results.write(
+      [TruthMatches.columns] + tables.flatMap { $0.matches.csv($0.block) }, to: "truth-matches.csv")
+    try results.write(
+      [TruthMatches.meanColumns] + tables.flatMap { $0.matches.meansCSV($0.block) },
+      to: "truth-means.csv")
     try JSON.write(tables, to: results("truth.json"))
     for table in tables { try table.plot.write(to: results("truth-\(table.block).png")) }
     try results.writeRun(CommandLine.arguments, folder, settings)

@@ -6,122 +6,133 @@ import SDLensStudy
 struct SteeringTable: Encodable {
   let block: String
   let factor: ShapesWorld.Factor
-  let beta: Double
-  let prompts: Int
+  let largest: Int
   let summary: SteeringSummary
   let sources: Provenance
 
-  private var dictionary: String { sources.dictionaries.first?.name ?? "" }
+  private typealias Side = SteeringMethod.Side
 
-  private typealias Quantity = SteeringSummary.Quantity
-
-  /// As in `6` or `2.5`.
-  private var strength: String { String(format: "%g", beta) }
+  // MARK: Text
 
   /// A line for each factor, then their tables.
-  static func text(_ tables: [SteeringTable], _ sources: Provenance) -> String {
-    guard let first = tables.first else { return sources.text }
-    let shown: [(String, Quantity)] = [
-      ("before", .probability), ("-\(first.strength)", .loweredProbability),
-      ("+\(first.strength)", .raisedProbability),
-    ]
+  static func text(_ tables: [SteeringTable], values: Bool, _ sources: Provenance) -> String {
+    let head =
+      ["Factor", "block"] + Side.allCases.flatMap { ["\($0.rawValue): values", "features", "else"] }
     let lines = tables.map { table in
-      let (summary, means) = (table.summary, table.summary.means)
-      let works = means[Quantity.works.rawValue]
-      return [table.factor.rawValue, table.block, cell(works?.value), ends(works), "\(works?.n ?? 0)"]
-        + ["\(summary.pictures)"] + shown.map { cell(means[$0.1.rawValue]?.value) }
+      [table.factor.rawValue, table.block]
+        + Side.allCases.flatMap { side -> [String] in
+          let steered = table.summary.count(side, .steered)
+          let sizes = table.summary.rows.compactMap { $0.smallest[side.rawValue]?.size }.sorted()
+          let rest = SteeringSummary.Answer.allCases.dropFirst().compactMap { answer in
+            let count = table.summary.count(side, answer)
+            return count == 0 ? nil : "\(count) \(answer.rawValue)"
+          }
+          return [
+            "\(steered) of \(table.summary.rows.count)",
+            sizes.first.map { $0 == sizes.last ? "\($0)" : "\($0)–\(sizes[sizes.count - 1])" } ?? "–",
+            rest.isEmpty ? "–" : rest.joined(separator: ", "),
+          ]
+        }
     }
-    let head = ["Factor", "block", "works", "95 %", "features", "pictures"] + shown.map(\.0)
-    let all =
-      "Share of pictures on which the features that tell a factor best steer it, \(Units.grouped(first.prompts)) prompts\n"
-      + Table(left: [0, 1], [head] + lines).text
-    return ([all] + tables.map(\.text) + [sources.text]).joined(separator: "\n\n")
+    let first =
+      "Values that a group of features makes (on: the judge's mean probability from at most .1 to at least .8) and "
+      + "unmakes (off: from at least .9 to at most .1)\n" + Table(left: [0, 1, 4, 7], [head] + lines).text
+    return ([first] + tables.map { $0.text(values: values) } + [sources.text]).joined(separator: "\n\n")
   }
 
-  private static func cell(_ value: Double?) -> String { value.map { String(format: "%.3f", $0) } ?? "–" }
-
-  private static func ends(_ estimate: Estimate?) -> String {
-    estimate?.interval.map { $0.map { cell($0) }.joined(separator: "–") } ?? ""
+  private static func cell(_ value: Double?, _ decimals: Int = 2) -> String {
+    value.map { String(format: "%.\(decimals)f", $0) } ?? "–"
   }
 
-  private var text: String {
-    let shown: [(title: String, quantity: Quantity)] = [
-      ("before", .probability), ("-\(strength)", .loweredProbability), ("+\(strength)", .raisedProbability),
-      ("works", .works), ("-\(strength) inside", .loweredInside), ("rest", .loweredOutside),
-      ("+\(strength) inside", .raisedInside), ("rest", .raisedOutside),
+  private static func ends(_ estimate: Estimate) -> String {
+    estimate.interval.map { $0.map { cell($0) }.joined(separator: "–") } ?? ""
+  }
+
+  private func cell(_ method: SteeringMethod, _ side: Side) -> SteeringSummary.Cell? {
+    summary.cells.first { $0.method == method && $0.side == side }
+  }
+
+  private func text(values: Bool) -> String {
+    let count = summary.rows.count
+    var lines = [
+      ["What is put there", "as"]
+        + Side.allCases.flatMap {
+          ["\($0.rawValue): values", "before", "after", "95 %", "elsewhere", "kept"]
+        }
     ]
-    var lines = [[factor.rawValue.capitalized, "feature", "AUROC", "pictures"] + shown.map(\.title)]
-    lines += summary.rows.map { row in
-      [row.target.value.value, "\(row.target.feature)", Self.cell(row.target.auroc), "\(row.pictures)"]
-        + shown.map { Self.cell(row[$0.quantity]) }
+    lines += SteeringMethod.all.map { method in
+      [method.source.rawValue, method.form.rawValue]
+        + Side.allCases.flatMap { side -> [String] in
+          guard let cell = cell(method, side) else { return ["–", "–", "–", "", "–", "–"] }
+          return [
+            "\(cell.reached) of \(count)", Self.cell(cell.before.value), Self.cell(cell.after.value),
+            Self.ends(cell.after), Self.cell(cell.elsewhere.value, 3), Self.cell(cell.kept.value),
+          ]
+        }
     }
-    if !summary.means.isEmpty {
-      let means = shown.map { summary.means[$0.quantity.rawValue] }
-      lines.append(["mean", "", "", "\(summary.pictures)"] + means.map { Self.cell($0?.value) })
-      lines.append(["  95 %", "", "", ""] + means.map(Self.ends))
-    }
-    return """
-      \(block), \(dictionary): probability of the \(factor.rawValue) and change of the picture, features modulated by \
-      -\(strength) and \(strength), \(Units.grouped(prompts)) prompts
-      \(Table(left: [0], lines).text)\(note)
-      """
+    let pictures = summary.rows.reduce(0) { $0 + $1.measured }
+    let kept = summary.cells.first.map { Self.cell($0.keptBefore.value) } ?? "–"
+    let head =
+      "\(factor.rawValue.capitalized) at \(block): probability of the value, \(Units.grouped(pictures)) pairs of "
+      + "prompts, chosen on \(Units.grouped(summary.rows.reduce(0) { $0 + $1.chosen })) others; kept without an edit: \(kept)"
+    return ([head, Table(left: [0, 1], lines).text] + (values ? [valuesText] : [])).joined(separator: "\n")
   }
 
-  private var note: String {
-    if summary.rows.isEmpty { return "\nNo feature tells any \(factor.rawValue) better than chance." }
-    let skipped = summary.skipped
-    guard skipped > 0 else { return "" }
-    return
-      "\n\(skipped) of \(summary.rows.count) features \(skipped == 1 ? "is" : "are") left out: active on fewer "
-      + "than \(SteeringSummary.fewest) pictures with the value."
-  }
-
-  static let columns =
-    ["block", "dictionary", "factor", "value", "feature", "auroc", "beta", "pictures"]
-    + Quantity.allCases.map(\.rawValue) + ["works_low", "works_high"]
-
-  var csv: [[String]] {
-    func number(_ value: Double?) -> String { value.map { String(format: "%.6f", $0) } ?? "" }
-    return summary.rows.map { row in
-      [
-        block, dictionary, factor.rawValue, row.target.value.value, "\(row.target.feature)",
-        number(row.target.auroc), strength, "\(row.pictures)",
-      ] + Quantity.allCases.map { number(row[$0]) }
-        + [0, 1].map { number(row.means[Quantity.works.rawValue]?.interval?[$0]) }
+  /// A line for each value: the smallest group.
+  private var valuesText: String {
+    let head = ["Value"] + Side.allCases.flatMap { ["\($0.rawValue)", "features", "as", "after", "95 %"] }
+    let lines = summary.rows.map { row in
+      [row.value.value]
+        + Side.allCases.flatMap { side -> [String] in
+          let cell = row.smallest[side.rawValue]
+          return [
+            row.answer(side).rawValue, cell?.size.map { "\($0)" } ?? "", cell?.method.form.rawValue ?? "",
+            cell.map { Self.cell($0.after.value) } ?? "", cell.map { Self.ends($0.after) } ?? "",
+          ]
+        }
     }
+    return Table(left: [0, 1, 3, 6, 8], [head] + lines).text
   }
 
-  static let summaryColumns = [
-    "block", "dictionary", "factor", "beta", "quantity", "mean", "n", "low", "high",
+  // MARK: CSV
+
+  static let columns = [
+    "block", "dictionary", "factor", "value", "source", "form", "side", "size", "strength", "reached", "n",
+    "before", "after", "after_low", "after_high", "elsewhere", "kept_before", "kept", "answer",
   ]
 
-  /// A line for each mean over features.
-  var summaryCSV: [[String]] {
-    Quantity.allCases.compactMap { quantity in
-      summary.means[quantity.rawValue].map { mean in
-        let ends = mean.interval?.map { String(format: "%.6f", $0) } ?? ["", ""]
-        return [
-          block, dictionary, factor.rawValue, strength, quantity.rawValue, String(format: "%.6f", mean.value),
-          "\(mean.n)",
-        ] + ends
-      }
+  /// A line for each method, side and value, and with an empty value for each over all.
+  var csv: [[String]] {
+    func number(_ value: Double?) -> String { value.map { String(format: "%.6f", $0) } ?? "" }
+    func line(_ cell: SteeringSummary.Cell, _ row: SteeringSummary.Row?) -> [String] {
+      [
+        block, sources.dictionaries.first?.name ?? "", factor.rawValue, row?.value.value ?? "",
+        cell.method.source.rawValue, cell.method.form.rawValue, cell.side.rawValue,
+        cell.size.map { "\($0)" } ?? "", cell.strength.map { String(format: "%g", $0) } ?? "",
+        "\(cell.reached)", "\(cell.after.n)", number(cell.before.value), number(cell.after.value),
+        number(cell.after.interval?[0]), number(cell.after.interval?[1]), number(cell.elsewhere.value),
+        number(cell.keptBefore.value), number(cell.kept.value), row?.answer(cell.side).rawValue ?? "",
+      ]
     }
+    return summary.rows.flatMap { row in row.cells.map { line($0, row) } }
+      + summary.cells.map { line($0, nil) }
   }
 
-  /// Bars: for each feature the probability before and after; nil where nothing was measured.
+  // MARK: Plot
+
+  /// Bars: the probability after each method, on both sides; nil where nothing was measured.
   var plot: Plot? {
-    let rows = summary.rows.filter { !$0.means.isEmpty }
-    guard !rows.isEmpty else { return nil }
-    func bars(_ title: String, _ quantity: Quantity) -> Series {
-      .bars(title, y: rows.map { $0[quantity] ?? .nan })
-    }
+    let methods = SteeringMethod.all.filter { method in summary.cells.contains { $0.method == method } }
+    guard !methods.isEmpty else { return nil }
     return Plot(
       title: "\(block): probability of the \(factor.rawValue)",
-      x: Axis(categories: rows.map { "\($0.target.value.value) \($0.target.feature)" }),
+      x: Axis(categories: methods.map { "\($0.source.rawValue) \($0.form.rawValue)" }),
       y: Axis("probability", range: 0...1),
-      series: [
-        bars("before", .probability), bars("-\(strength)", .loweredProbability),
-        bars("+\(strength)", .raisedProbability),
-      ])
+      series: Side.allCases.map { side in
+        let found = methods.map { cell($0, side)?.after }
+        return .bars(
+          side.rawValue, y: found.map { $0?.value ?? .nan },
+          errors: found.map { $0?.interval.map { ($0[1] - $0[0]) / 2 } ?? .nan })
+      })
   }
 }

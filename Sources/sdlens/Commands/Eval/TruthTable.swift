@@ -13,7 +13,7 @@ struct TruthTable: Codable {
     let level: Level
     let factor: ShapesWorld.Factor
     let value: String
-    /// The best candidate; nil of a probe.
+    /// The best candidate; nil of a probe and of means.
     let feature: Int?
     let isNegative: Bool
     /// On the pictures on which it was chosen; nil where the value is in too few pictures.
@@ -32,6 +32,7 @@ struct TruthTable: Codable {
     case picture, place
 
     var scores: KeyPath<FactorScores, [FactorScores.Best?]> { self == .picture ? \.pictures : \.places }
+    var matches: KeyPath<FactorMatches, MatchedFeatures> { self == .picture ? \.pictures : \.places }
   }
   /// The mean over the values of a factor.
   struct Mean: Codable {
@@ -61,17 +62,21 @@ struct TruthTable: Codable {
   let rows: [Row]
   let means: [Mean]
   let sparseProbes: [Probe]
+  let matches: TruthMatches
   let sources: Provenance
 
   init(_ block: String, _ study: FactorStudy, sources: Provenance) {
     (self.block, pictures, self.sources) = (block, study.pictures, sources)
+    matches = TruthMatches(
+      study, carried: ShapesWorld.Factor.allCases.filter { "\($0.carrier)" == block })
     rows = study.methods.flatMap { method in
       Level.allCases.flatMap { level in
         zip(ShapesTruth.labels, method.scores[keyPath: level.scores]).map { label, best in
           let estimate = best?.parts.estimate
           return Row(
             method: method.kind, dictionary: method.dictionary, candidates: method.candidates, level: level,
-            factor: label.factor, value: label.value, feature: method.kind == .probe ? nil : best?.feature,
+            factor: label.factor, value: label.value,
+            feature: method.kind == .probe || method.kind == .means ? nil : best?.feature,
             isNegative: best?.isNegative ?? false, chosenAUROC: best?.chosen, auroc: best?.measured,
             interval: estimate?.interval, n: estimate?.n ?? 0, positives: best?.positives ?? 0,
             rows: best?.rows ?? 0)
@@ -144,6 +149,7 @@ struct TruthTable: Codable {
       case .components: "PCA"
       case .channels: "channels"
       case .probe: "probe"
+      case .means: "means"
       }
     }
 
@@ -220,7 +226,9 @@ struct TruthTable: Codable {
     let head =
       "\(block): AUROC of the best candidate for each value, chosen on one half of \(Units.grouped(pictures)) pictures, "
       + "measured on the other"
-    return ([head, Table(left: [0], lines).text] + probes + note + [sources.text]).joined(separator: "\n")
+    let matched = matches.text { Column(method: $0, dictionary: $1, candidates: $2).title }
+    return ([head, Table(left: [0], lines).text] + probes + note + [matched, sources.text])
+      .joined(separator: "\n")
   }
 
   private func line(of value: String, _ factor: ShapesWorld.Factor, _ level: Level) -> [String] {

@@ -1,0 +1,65 @@
+import SDLensCore
+
+/// What a probe is to tell: a label for each picture, or for each position of its map.
+public struct ProbeLabels: Sendable, Equatable {
+  /// What the labels are called; numbers are written as they stand.
+  public let names: [String]
+  /// How many labels a picture has: 1, or one for each position.
+  public let perPicture: Int
+
+  /// Labels in the order of the pictures, and of their positions row by row.
+  public init(_ names: [String], perPicture: Int) {
+    precondition(perPicture > 0 && names.count % perPicture == 0, "\(names.count) labels")
+    (self.names, self.perPicture) = (names, perPicture)
+  }
+
+  /// The row of every position.
+  public static func rows(pictures: Int, height: Int, width: Int) -> ProbeLabels {
+    let one = (0..<height * width).map { "\($0 / width)" }
+    return ProbeLabels((0..<pictures).flatMap { _ in one }, perPicture: height * width)
+  }
+
+  /// The column of every position.
+  public static func columns(pictures: Int, height: Int, width: Int) -> ProbeLabels {
+    let one = (0..<height * width).map { "\($0 % width)" }
+    return ProbeLabels((0..<pictures).flatMap { _ in one }, perPicture: height * width)
+  }
+
+  /// Reads a text with a line for each picture: one label, or one for each position separated by commas.
+  ///
+  /// - Throws: `FileError`, `MalformedFile` when the lines do not fit.
+  public init(contentsOf path: String, pictures: Int, places: Int) throws {
+    let lines = try TextFile(path).lines.map { line in
+      line.split(separator: ",", omittingEmptySubsequences: false).map {
+        String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+      }
+    }
+    func check(_ holds: Bool, _ reason: @autoclosure () -> String) throws {
+      guard holds else { throw MalformedFile(path: path, reason: reason()) }
+    }
+    try check(
+      lines.count == pictures,
+      "has \(lines.count) lines, but there are \(pictures) pictures; write a line for each, in their order")
+    let count = lines.first?.count ?? 0
+    try check(
+      count == 1 || count == places,
+      "has \(count) labels in line 1, but a picture has one, or one for each of its \(places) positions")
+    for (index, line) in lines.enumerated() {
+      try check(
+        line.count == count, "has \(line.count) labels in line \(index + 1), but \(count) in line 1")
+      try check(!line.contains(""), "has an empty label in line \(index + 1); give it a name")
+    }
+    self.init(lines.flatMap(\.self), perPicture: count)
+  }
+
+  /// As numbers; nil when one is none.
+  public var numbers: [Double]? {
+    let numbers = names.compactMap { Double($0) }.filter(\.isFinite)
+    return numbers.count == names.count ? numbers : nil
+  }
+
+  /// The labels of the first pictures.
+  public func first(_ pictures: Int) -> ProbeLabels {
+    ProbeLabels(Array(names.prefix(pictures * perPicture)), perPicture: perPicture)
+  }
+}
