@@ -71,11 +71,11 @@ public struct ModelSummary: Sendable, Encodable {
     let entries = try folder.entries()
     parts = entries.map { Part(name: $0, $1) }
     memory = ModelMemory(name, entries, decoder).estimate(height: pictureSize, width: pictureSize)
-    blocks = BlockName.all.map { block in
+    blocks = unet.blocks.map { block in
       Block(
-        name: block.description, path: block.path, width: unet.widths[block.level],
-        mapSize: (0..<block.level).reduce(unet.sampleSize) { size, _ in (size + 1) / 2 },
-        layers: unet.depths[block.level], heads: unet.heads[block.level])
+        name: block.name.description, path: block.name.path, width: block.width,
+        mapSize: block.mapSize(latents: (unet.sampleSize, unet.sampleSize)).height, layers: block.layers,
+        heads: block.heads)
     }
   }
 }

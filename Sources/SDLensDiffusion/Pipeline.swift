@@ -150,11 +150,10 @@ public struct Pipeline: Sendable {
     try Scheduler(schedulerConfig, steps: settings.steps).timesteps.count
   }
 
-  /// Height and width of the map of a block: of the latents, halved as often as the block lies deep.
+  /// Height and width of the map of a block.
   public func mapSize(of block: BlockName, _ settings: RunSettings) -> (height: Int, width: Int) {
-    func halved(_ size: Int) -> Int { (0..<block.level).reduce(size) { size, _ in (size + 1) / 2 } }
     let factor = decoder.config.factor
-    return (halved(settings.height / factor), halved(settings.width / factor))
+    return unet.config[block].mapSize(latents: (settings.height / factor, settings.width / factor))
   }
 
   /// `unconditional + guidance · (conditional − unconditional)` (Ho and Salimans, 2022).

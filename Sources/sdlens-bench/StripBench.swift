@@ -102,7 +102,7 @@ struct StripBench: ParsableCommand {
   private func time(
     _ block: BlockName, _ pipeline: Pipeline, _ prompt: PromptEmbeddings, _ settings: RunSettings
   ) throws -> Times {
-    let dictionaries = [block: randomDictionary(width: pipeline.unet.config.widths[block.level])]
+    let dictionaries = [block: randomDictionary(width: pipeline.unet.config[block].width)]
     let edits = try (0..<count).map { index in
       try Intervention(
         EditList([Edit(.modulate(feature: 0, beta: Double(index - count / 2)), at: block)]), dictionaries,

@@ -8,13 +8,14 @@ struct SpatialTransformer: Sendable {
   let layers: [TransformerBlock]
   let projectOut: Linear
 
-  init(_ w: WeightScope, name: BlockName, width: Int, layers: Int, heads: Int, config: UNetConfig) throws {
-    self.name = name
+  init(_ w: WeightScope, _ block: UNetConfig.Block, config: UNetConfig) throws {
+    name = block.name
+    let width = block.width
     norm = try GroupNorm(w["norm"], channels: width, groups: config.groups, epsilon: 1e-6)
     projectIn = try Linear(w["proj_in"], inputs: width, outputs: width)
-    self.layers = try (0..<layers).map {
+    layers = try (0..<block.layers).map {
       try TransformerBlock(
-        w["transformer_blocks"][$0], width: width, context: config.contextWidth, heads: heads)
+        w["transformer_blocks"][$0], width: width, context: config.contextWidth, heads: block.heads)
     }
     projectOut = try Linear(w["proj_out"], inputs: width, outputs: width)
   }

@@ -26,7 +26,7 @@ struct UNetSteps {
       for index in 0..<config.layersPerStage {
         let inputs = index == 0 ? widths[max(0, stage - 1)] : widths[stage]
         try addResidual(w[stage]["resnets"][index], inputs: inputs, outputs: widths[stage])
-        try addTransformer(.down, stage: stage, index, at: w[stage], level: stage)
+        try addTransformer(.down, stage: stage, index, at: w[stage])
         all.append(.keep)
       }
       if stage < widths.count - 1 {
@@ -38,10 +38,9 @@ struct UNetSteps {
   }
 
   private mutating func addMiddle(_ w: WeightScope) throws {
-    let level = config.widths.count - 1
-    let width = config.widths[level]
+    let width = config.widths[config.widths.count - 1]
     try addResidual(w["resnets"][0], inputs: width, outputs: width)
-    try addTransformer(.mid, stage: 0, 0, at: w, level: level)
+    try addTransformer(.mid, stage: 0, 0, at: w)
     try addResidual(w["resnets"][1], inputs: width, outputs: width)
   }
 
@@ -52,11 +51,10 @@ struct UNetSteps {
         // Each residual block takes the stream and the feature map that the way down kept last.
         let stream = index == 0 ? widths[max(0, stage - 1)] : widths[stage]
         let skip = index == config.layersPerStage ? widths[min(stage + 1, widths.count - 1)] : widths[stage]
-        let level = widths.count - 1 - stage
         all.append(.join)
         try addResidual(
           w[stage]["resnets"][index], inputs: stream + skip, outputs: widths[stage])
-        try addTransformer(.up, stage: stage, index, at: w[stage], level: level)
+        try addTransformer(.up, stage: stage, index, at: w[stage])
       }
       if stage < widths.count - 1 {
         all.append(
@@ -77,14 +75,10 @@ struct UNetSteps {
 
   /// Adds the transformer block of that name, where there is one.
   private mutating func addTransformer(
-    _ part: BlockName.Part, stage: Int, _ index: Int, at w: WeightScope, level: Int
+    _ part: BlockName.Part, stage: Int, _ index: Int, at w: WeightScope
   ) throws {
     let name = BlockName.all.first { $0.part == part && $0.stage == stage && $0.index == index }
     guard let name else { return }
-    all.append(
-      .transformer(
-        try SpatialTransformer(
-          w["attentions"][index], name: name, width: config.widths[level], layers: config.depths[level],
-          heads: config.heads[level], config: config)))
+    all.append(.transformer(try SpatialTransformer(w["attentions"][index], config[name], config: config)))
   }
 }

@@ -62,16 +62,16 @@ public struct Collector {
     let steps = try model.stepCount(settings.steps)
     let config = pipeline.unet.config
     if case .heads(let layer) = request.site {
-      for block in blocks where layer >= config.depths[block.level] {
+      for block in blocks where layer >= config[block].layers {
         throw BadSetting(
           name: "layer", found: "\(layer)",
-          needed: "below \(config.depths[block.level]), the number of layers of \(block)")
+          needed: "below \(config[block].layers), the number of layers of \(block)")
       }
     }
     let factor = pipeline.decoder.config.factor
     let described = blocks.map {
       ActivationManifest.Block(
-        $0, of: config, latents: (settings.height / factor, settings.width / factor))
+        config[$0], latents: (settings.height / factor, settings.width / factor))
     }
     manifest = ActivationManifest(
       model: model.title, modelFingerprint: try model.fingerprint().description,
@@ -216,11 +216,9 @@ public struct ShardSelection: Sendable, Equatable {
 
 extension ActivationManifest.Block {
   /// A block of a model, at latents of a size.
-  init(_ block: BlockName, of config: UNetConfig, latents: (height: Int, width: Int)) {
-    // Each level of the U-net halves the map and rounds up.
-    func extent(_ size: Int) -> Int { (0..<block.level).reduce(size) { size, _ in (size + 1) / 2 } }
+  init(_ block: UNetConfig.Block, latents: (height: Int, width: Int)) {
+    let map = block.mapSize(latents: latents)
     self.init(
-      name: block.description, width: config.widths[block.level], mapHeight: extent(latents.height),
-      mapWidth: extent(latents.width))
+      name: block.name.description, width: block.width, mapHeight: map.height, mapWidth: map.width)
   }
 }

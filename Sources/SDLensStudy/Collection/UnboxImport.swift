@@ -60,7 +60,7 @@ public struct UnboxImport {
     let scale = factor << blocks[0].level
     let (height, width) = (shapes[0][1] * scale, shapes[0][2] * scale)
     let described = blocks.map {
-      ActivationManifest.Block($0, of: config, latents: (height / factor, width / factor))
+      ActivationManifest.Block(config[$0], latents: (height / factor, width / factor))
     }
     for (block, shape) in zip(described, shapes) { try Self.check(block, shape, model.title) }
     manifest = ActivationManifest(

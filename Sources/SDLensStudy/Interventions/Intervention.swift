@@ -47,7 +47,7 @@ public struct Intervention: Sendable {
       }
       let site = Site(
         index: index, edit: edit, dictionary: dictionaries[edit.block],
-        width: pipeline.unet.config.widths[edit.block.level],
+        width: pipeline.unet.config[edit.block].width,
         map: pipeline.mapSize(of: edit.block, settings), steps: edit.steps ?? Set(0..<steps), donors: donors)
       return Act(edit: edit, kind: try site.kind())
     }

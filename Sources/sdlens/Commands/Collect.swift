@@ -132,7 +132,7 @@ extension ModelFolder {
 
   /// The last layer that all blocks have.
   fileprivate func lastLayer(of blocks: [BlockName]) throws -> Int {
-    let depths = try UNetConfig(config("unet")).depths
-    return (blocks.map { depths[$0.level] }.min() ?? 1) - 1
+    let config = try UNetConfig(config("unet"))
+    return (blocks.map { config[$0].layers }.min() ?? 1) - 1
   }
 }
