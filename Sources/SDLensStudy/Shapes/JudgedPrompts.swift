@@ -74,14 +74,14 @@ public struct JudgedPrompts: Sendable {
 
   /// Runs the caption of a scene with the noise of a prompt's run.
   public func run(_ scene: ShapesScene, noiseOf index: Int, watching block: BlockName) throws -> BaseRun {
-    try BaseRun(
-      pipeline, encoder([ShapesGrammar.caption(scene)]), settings(of: index), watching: [block])
+    try laboratory.run(ShapesGrammar.caption(scene), settings(of: index), watching: [block])
   }
 
   /// Makes and judges some pictures side by side, to see how long it takes.
   public func time(_ count: Int) throws {
     _ = try Parallel.results(count) { index in
-      let trace = try pipeline.sample(encoder([prompts[index % prompts.count]]), settings(of: 0))
+      let trace = try pipeline.sample(
+        laboratory.embeddings(of: prompts[index % prompts.count], settings(of: 0)), settings(of: 0))
       return judge(try pipeline.picture(trace.latents))
     }
   }
