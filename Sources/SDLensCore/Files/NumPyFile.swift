@@ -91,6 +91,13 @@ public struct NumPyFile {
       }, shape)
   }
 
+  /// The array where it lies in the file; nil of what does not lie there row by row as float16 or float32.
+  public var stored: StoredTensor? {
+    guard !isColumnMajor, let type = ["<f2": ElementType.f16, "<f4": .f32][type.code] else { return nil }
+    return StoredTensor(
+      shape: shape, elements: MappedElements(file: file, offset: start, count: shape.count, type: type))
+  }
+
   /// The header's literal of a Python dictionary.
   private struct Fields {
     let text: String

@@ -1,7 +1,9 @@
 import Foundation
 import SDLensCore
 
-/// Vectors of anything in a file: a tensor [rows, width] of a safetensors file, or a `.npy` file.
+/// Vectors of anything in a file: a tensor [rows, width] of a safetensors file, or a `.npy` file of NumPy.
+///
+/// They stay in the file, but for those in float64 and arrays that lie there column by column.
 public final class VectorFile: PictureRows {
   /// Where it lies.
   public let path: String
@@ -11,8 +13,20 @@ public final class VectorFile: PictureRows {
   public let pictures: Int
   /// One.
   public let rowsPerPicture = 1
-  private let tensor: StoredTensor
+  private let values: Values
   private var prepared: [Int] = []
+
+  private enum Values {
+    case stored(StoredTensor)
+    case memory(Tensor)
+
+    var shape: Shape {
+      switch self {
+      case .stored(let tensor): tensor.shape
+      case .memory(let tensor): tensor.shape
+      }
+    }
+  }
 
   /// Opens a file.
   ///
@@ -21,11 +35,12 @@ public final class VectorFile: PictureRows {
   public init(_ path: String, tensor name: String? = nil) throws {
     self.path = path
     var title = "the array"
-    if path.hasSuffix(".npy") {
+    if try path.hasSuffix(".npy") || NumPyFile.isOne(path) {
       guard name == nil else {
         throw NoVectors(path: path, reason: "is one array without a name; leave --tensor out")
       }
-      tensor = try NumpyFile.stored(path)
+      let file = try NumPyFile(contentsOf: path)
+      values = file.stored.map { .stored($0) } ?? .memory(file.tensor())
     } else {
       let file = try Safetensors(contentsOf: path)
       guard let name = name ?? (file.names.count == 1 ? file.names[0] : nil) else {
@@ -35,13 +50,16 @@ public final class VectorFile: PictureRows {
             + file.names.prefix(12).joined(separator: ", ") + (file.names.count > 12 ? ", …" : ""))
       }
       title = "'\(name)'"
-      tensor = try file.stored(name)
+      values =
+        file.entry(name)?.type == .f64
+        ? .memory(try file.rounded(name)) : .stored(try file.stored(name))
     }
-    guard tensor.shape.rank == 2, tensor.shape.count > 0, tensor.shape[0] <= Int(Int32.max) else {
+    let shape = values.shape
+    guard shape.rank == 2, shape.count > 0, shape[0] <= Int(Int32.max) else {
       throw NoVectors(
-        path: path, reason: "holds \(title) of shape \(tensor.shape), but [rows, width] is needed")
+        path: path, reason: "holds \(title) of shape \(shape), but [rows, width] is needed")
     }
-    (pictures, width) = (tensor.shape[0], tensor.shape[1])
+    (pictures, width) = (shape[0], shape[1])
   }
 
   /// A number that changes with the vectors.
@@ -57,7 +75,7 @@ public final class VectorFile: PictureRows {
   public func rows(_ range: Range<Int>) -> Tensor {
     var result = Tensor(uninitialized: [range.count, width])
     result.withMutableElements {
-      tensor.copy(range.lowerBound * width..<range.upperBound * width, to: $0.baseAddress!)
+      copy(range.lowerBound * width..<range.upperBound * width, to: $0.baseAddress!)
     }
     return result
   }
@@ -68,7 +86,15 @@ public final class VectorFile: PictureRows {
   /// Writes a vector of the last `prepare`.
   public func copyRow(_ row: Int, to target: UnsafeMutablePointer<Float>) {
     let start = prepared[row] * width
-    tensor.copy(start..<start + width, to: target)
+    copy(start..<start + width, to: target)
+  }
+
+  private func copy(_ range: Range<Int>, to target: UnsafeMutablePointer<Float>) {
+    switch values {
+    case .stored(let tensor): tensor.copy(range, to: target)
+    case .memory(let tensor):
+      tensor.withElements { target.update(from: $0.baseAddress! + range.lowerBound, count: range.count) }
+    }
   }
 }
 

@@ -34,7 +34,7 @@ struct TrainSAE: ResumableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Vectors of anything to train on, [rows, width]: a safetensors file, or a .npy file of numpy.",
+      "Vectors of anything to train on, [rows, width]: a safetensors file, or a .npy file of NumPy.",
       valueName: "file"), completion: .file(extensions: ["safetensors", "npy"]))
   var input: String?
 

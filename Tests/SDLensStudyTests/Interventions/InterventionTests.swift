@@ -71,6 +71,22 @@ import Testing
     #expect(message(.reconstruct, dictionaries) == "")
   }
 
+  /// Where thresholds decide, the number of active features is a mean that somebody has measured.
+  @Test func anEmptyContextOfThresholds() throws {
+    var autoencoder = try #require(EditedModel.dictionaries[block]).autoencoder
+    let means = Tensor(repeating: 1, [autoencoder.features])
+    autoencoder.selection = .threshold(Array(repeating: 0.1, count: autoencoder.features))
+    let edit = Edit.Operation.emptyContext(feature: 3, gamma: 1)
+    #expect(
+      message(edit, [block: BlockDictionary(autoencoder, means: means)])
+        == "edit 1 (empty-context at up.0.1): its strength is in units of the active features of a vector, whose mean "
+        + "number nobody has measured for this dictionary of thresholds; do it with: sdlens statistics")
+    #expect(message(edit, [block: BlockDictionary(autoencoder, means: means, l0: 2.5)]) == "")
+    #expect(BlockDictionary(autoencoder, means: means, l0: 2.5).l0 == 2.5)
+    let k = try #require(EditedModel.dictionaries[block])
+    #expect(k.l0 == k.autoencoder.k.map(Double.init))
+  }
+
   @Test func theDictionaryMustBeThatOfTheBlock() throws {
     #expect(
       message(.reconstruct, [:])
