@@ -49,7 +49,8 @@ public struct SteeringStudy {
     dictionaries = [
       .features: autoencoder,
       .random: plain(
-        RandomDirections.make(autoencoder.features, width: updates.width, seed: seed), k: autoencoder.k),
+        RandomDirections.make(autoencoder.features, width: updates.width, seed: seed),
+        k: try autoencoder.k ?? updates.meanActive(autoencoder)),
       // A component counts with either sign: two features, of which one is active.
       .components: plain(both, k: axes.rows),
     ]
