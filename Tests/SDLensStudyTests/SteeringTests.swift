@@ -93,9 +93,8 @@ import Testing
   // Against plain loops over all features in turn, on a dictionary whose directions are not orthogonal.
   @Test func groupsAreThoseOfAPlainPursuit() throws {
     let autoencoder = SparseAutoencoder(
-      k: 4, encoder: .random([20, 6], seed: 1), decoder: .random([20, 6], seed: 2),
-      preBias: .random([6], seed: 3),
-      latentBias: Tensor([20]))
+      k: 4, encoder: .random([20, 6], seed: 1), decoder: .random([20, 6], seed: 1, scale: 0.2),
+      preBias: .random([6], seed: 3), latentBias: Tensor([20]))
     let pairs = (0..<3).map { (Tensor.random([7, 6], seed: 10 + $0), Tensor.random([7, 6], seed: 20 + $0)) }
     let found = FeatureGroup(5, of: autoencoder, explaining: pairs)
     var left = pairs.map { pair in zip(pair.1.elements, pair.0.elements).map { Double($0) - Double($1) } }

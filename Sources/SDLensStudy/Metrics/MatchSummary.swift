@@ -6,9 +6,11 @@ public struct MatchSummary: Sendable, Codable, Equatable {
   public let mcc: Estimate
   /// How many different features are the best of a label, per label.
   public let uniqueness: Double
-  /// Of the features as detectors, the means over labels.
+  /// Of the features as detectors, the mean over labels.
   public let precision: Estimate
+  /// Likewise.
   public let recall: Estimate
+  /// Likewise, of each label's F1.
   public let f1: Estimate
   /// Nil where features have no directions.
   public let absorption: Estimate?

@@ -24,13 +24,15 @@ public struct SteeringSummary: Sendable, Codable, Equatable {
     public let size: Int?
     /// Of one value: how often they are added.
     public let strength: Double?
-    /// The judge's probability of the value, without and with the edit; each picture counts once.
+    /// The judge's probability of the value without the edit; each picture counts once.
     public let before: Estimate
+    /// The same with the edit.
     public let after: Estimate
     /// The mean absolute change of samples (0…1) off the changed object; of a background on the objects.
     public let elsewhere: Estimate
-    /// The share of all else that the prompts say which the judge sees, without and with the edit.
+    /// The share of all else that the prompts say which the judge sees without the edit.
     public let keptBefore: Estimate
+    /// The same with the edit.
     public let kept: Estimate
     /// How many values reach the goal: at least .8, at most .1.
     public let reached: Int
@@ -40,8 +42,9 @@ public struct SteeringSummary: Sendable, Codable, Equatable {
   public struct Row: Sendable, Codable, Equatable {
     /// The value.
     public let value: ShapesWorld.FactorValue
-    /// On how many pictures it was chosen, and measured.
+    /// On how many pairs of prompts it was chosen.
     public let chosen: Int
+    /// On how many it was measured.
     public let measured: Int
     /// Of every method and side.
     public let cells: [Cell]

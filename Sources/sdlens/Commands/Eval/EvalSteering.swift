@@ -42,7 +42,7 @@ struct EvalSteering: ResumableCommand {
 
   @Option(
     parsing: .unconditional, help: ArgumentHelp("Pairs of prompts that measure each value.", valueName: "n"))
-  var pairs = 8
+  var pairs = 6
 
   @Option(
     parsing: .unconditional,
