@@ -28,7 +28,9 @@ import Testing
     let both = try laboratory.embeddings(of: "a cat", negative: "a dog", guided)
     #expect(both.embeddings.elements == dog.embeddings.elements + cat.embeddings.elements)
     #expect(try laboratory.embeddings(of: "a cat", guided).embeddings.elements != both.embeddings.elements)
-    #expect(try laboratory.embeddings(of: "a cat", negative: "a dog", plain).embeddings.elements == cat.embeddings.elements)
+    #expect(
+      try laboratory.embeddings(of: "a cat", negative: "a dog", plain).embeddings.elements
+        == cat.embeddings.elements)
   }
 
   @Test func promptsSurviveTheEncoder() throws {
@@ -36,8 +38,10 @@ import Testing
     let settings = try EditedModel.settings()
     let before = try laboratory.embeddings(of: "a cat", settings)
     laboratory.releaseEncoder()
-    #expect(try laboratory.embeddings(of: "a cat", settings).embeddings.elements == before.embeddings.elements)
-    #expect(try laboratory.embeddings(of: "a dog", settings).embeddings.elements != before.embeddings.elements)
+    #expect(
+      try laboratory.embeddings(of: "a cat", settings).embeddings.elements == before.embeddings.elements)
+    #expect(
+      try laboratory.embeddings(of: "a dog", settings).embeddings.elements != before.embeddings.elements)
   }
 
   @Test func aKeptRunServesWhatItCan() throws {
