@@ -10,7 +10,7 @@ let commandTargets = [
     "numbers",
     [
       "-6", "-10:10:0.5", "-10,-5.5,5", "0,2-3", "3/8", "random:100", "alive", "3-7,4539", "512",
-      "18446744073709551615", "-9223372036854775808", "1e-4", "0.25,0,0.75,0.5", "nan", "0x1p1023",
+      "2,-1", "18446744073709551615", "-9223372036854775808", "1e-4", "0.25,0,0.75,0.5", "nan", "0x1p1023",
     ]
   ) { bytes in
     guard let text = text(bytes) else { return }
@@ -23,6 +23,9 @@ let commandTargets = [
       precondition(FeatureChoice(choice.description) == choice)
     }
     if let part = ShardSelection(text) { precondition(1...part.parts ~= part.part) }
+    if let places = Places(argument: text) {
+      precondition(max(abs(places.right), abs(places.down)) < 1 << 20)
+    }
     if let steps = StepSet(argument: text) { precondition(steps.steps.allSatisfy { 0..<1000 ~= $0 }) }
     if let list = NumberList(argument: text) {
       for value in list.values {
@@ -85,5 +88,7 @@ private let commandLines: [Seed] = [
   "train-sae --block up.0.1 --k 5,10 --features 256 --learning-rate 1e-4 --decay 0.3",
   "eval locality --features random:100 --pictures 10 --seed 7", "eval steering --beta 6 --pictures 4",
   "visualize gallery --features 3-7 --cell 64", "visualize paint --feature 3 --strength 2.5",
-  "encode --sae a --k 3", "help eval",
+  "intervene --block mid.0 --feature 3 --move 2,-1",
+  "train-sae --architecture matryoshka --levels 8,16 --features 64",
+  "train-sae --architecture jumprelu --l0-penalty 0.1 --bandwidth 0.05", "encode --sae a --k 3", "help eval",
 ].map { line in Seed { line.utf8.map { $0 == UInt8(ascii: " ") ? UInt8(ascii: "\n") : $0 } } }

@@ -123,8 +123,10 @@ func paths(_ folder: String, _ endings: String...) -> [String] {
 /// Text, if it is that.
 func text(_ bytes: UnsafeRawBufferPointer) -> String? { String(validating: bytes, as: UTF8.self) }
 
+let coreGoldens = "Tests/SDLensCoreTests/Goldens"
 let sparseGoldens = "Tests/SDLensSparseTests/Goldens"
 let formats = sparseGoldens + "/formats"
 let variants = sparseGoldens + "/variants"
+let kinds = sparseGoldens + "/kinds"
 let tiny = "Tests/SDLensDiffusionTests/Goldens/tiny"
 let studyGoldens = "Tests/SDLensStudyTests/Goldens"

@@ -35,12 +35,16 @@ let sparseTargets = [
   },
   dictionary("sae-json", "sae.json", nil),
   dictionary("sae-weights", "sae.safetensors", nil),
-  dictionary("unbox-config", "config.json", "sdxl-unbox"),
-  dictionary("unbox-mean", "mean.pt", "sdxl-unbox"),
-  dictionary("saelens-config", "cfg.json", "saelens"),
-  dictionary("saelens-weights", "sae_weights.safetensors", "saelens"),
-  dictionary("sparsify-config", "cfg.json", "sparsify"),
-  dictionary("dictionary-learning-config", "config.json", "dictionary_learning"),
+  dictionary("unbox-config", "config.json", formats + "/sdxl-unbox"),
+  dictionary("unbox-mean", "mean.pt", formats + "/sdxl-unbox"),
+  dictionary("saelens-config", "cfg.json", formats + "/saelens"),
+  dictionary("saelens-weights", "sae_weights.safetensors", formats + "/saelens"),
+  dictionary("saelens-scaler", "activation_scaler.json", kinds + "/saelens-scaled"),
+  dictionary("jumprelu-config", "cfg.json", kinds + "/saelens-jumprelu"),
+  dictionary("jumprelu-weights", "sae_weights.safetensors", kinds + "/saelens-jumprelu"),
+  dictionary("sparsify-config", "cfg.json", formats + "/sparsify"),
+  dictionary("dictionary-learning-config", "config.json", formats + "/dictionary_learning"),
+  dictionary("matryoshka-config", "config.json", kinds + "/dictionary_learning-matryoshka"),
   FuzzTarget("captions", [#"{"feature": 3, "caption": "a red circle"}"#], file: "captions.jsonl") { path, _ in
     _ = try FeatureCaptions.read(path, features: 24)
   },
@@ -90,9 +94,8 @@ let sparseTargets = [
   },
 ]
 
-/// A file of a dictionary whose other files are as they should be; `format` nil is our own.
-private func dictionary(_ name: String, _ file: String, _ format: String?) -> FuzzTarget {
-  let original = format.map { "\(formats)/\($0)" }
+/// A file of a dictionary whose other files are as they should be; `original` nil is our own.
+private func dictionary(_ name: String, _ file: String, _ original: String?) -> FuzzTarget {
   let seed =
     original.map { Seed.file("\($0)/\(file)") }
     ?? Seed {

@@ -22,12 +22,19 @@ let studyTargets = [
       {"block": "up.0.1", "operation": "add", "feature": 7, "strength": 2, "mask": "left", "steps": [0, 2]},
       {"block": "down.2.1", "operation": "empty-context", "feature": 3, "gamma": 1.5},
       {"block": "mid.0", "operation": "add", "feature": 1, "strength": 1, "mask": [[0, 0.5], [1, 0]]},
-      {"block": "mid.0", "operation": "reconstruct"}, {"block": "up.0.0", "operation": "ablate"}]}
+      {"block": "mid.0", "operation": "reconstruct"}, {"block": "up.0.0", "operation": "ablate"},
+      {"block": "mid.0", "operation": "transplant", "prompt": "a cat", "features": [3, 7]},
+      {"block": "mid.0", "operation": "move", "features": [3], "right": 2, "down": -1}]}
       """#
     ], file: "edit.json"
   ) { path, folder in
     try EditList(contentsOf: path).write(to: folder("again.json"))
     _ = try EditList(contentsOf: folder("again.json"))
+  },
+  FuzzTarget(
+    "update-map", paths(coreGoldens + "/numpy", ".npy").map(Seed.file) + [oneTensor], file: "map"
+  ) { path, folder in
+    _ = try UpdateMap(contentsOf: path).values.elements
   },
   // The texts of a picture, each with the length and checksum that it needs.
   FuzzTarget(
@@ -103,4 +110,8 @@ private let embeddings = Seed {
   defer { folder.remove() }
   try embed(in: folder)
   return try Seed.file(folder("\(Fingerprint()).embeddings")).bytes()
+}
+
+private let oneTensor = Seed.written {
+  try Safetensors.write([.init("map", Tensor(repeating: 1, [2, 3]))], to: $0)
 }

@@ -192,6 +192,10 @@ import Testing
       ),
       (["--move", "1,0"], 64, "--move needs a --feature"),
       (
+        ["--feature", "1", "--move", "0,-9223372036854775808"], 64,
+        "The value '0,-9223372036854775808' is invalid for '--move <right,down>'"
+      ),
+      (
         ["--feature", "1", "--move", "0,0"], 64,
         "edit 1 (move at down.2.1): it moves by 0,0, which changes nothing; move by at least one place"
       ),

@@ -48,6 +48,14 @@ import Testing
     var broken = whole
     broken[11] = 0x20
     #expect(try message(broken).hasSuffix("which is none of an array"))
+    // 2^64 and 24 places: the product begins anew.
+    let shape = "(909925049, 861425549, 539392972, 541848962, 29)"
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': \(shape), }"
+    let start = NumPyFile.magic + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
+    #expect(
+      try message(start + Array(repeating: 0, count: 96))
+        == "has 96 bytes of numbers, but its shape [909925049, 861425549, 539392972, 541848962, 29] needs too many of 4 "
+        + "bytes; write it again")
     // Every file cut anywhere is a refusal, never a trap.
     for count in 1..<whole.count { #expect(try !message(whole.prefix(count)).isEmpty) }
   }

@@ -108,6 +108,11 @@ import Testing
     #expect(try changed(name, { $0 }, in: folder) == "")
   }
 
+  @Test(arguments: ["parity.vectors", "parity.values"]) func parityThatIsNone(name: String) throws {
+    let message = try changed(name, { Tensor([$0[0]], Shape([])) }, in: TemporaryFolder())
+    #expect(message == "'SAE/sae.safetensors' has a parity case that is none; download it or save it again")
+  }
+
   /// Also of the files of other projects that we wrote.
   @Test func parityBesideOtherFormats() throws {
     let folder = try TemporaryFolder()

@@ -47,7 +47,8 @@ public struct NumPyFile {
     guard let code = fields.text("descr"), let shape = fields.extents,
       let order = fields.word("fortran_order")
     else {
-      throw MalformedFile(path: path, reason: "has the header \(header.text), which is none of an array")
+      throw MalformedFile(
+        path: path, reason: "has the header \(header.text.prefix(200)), which is none of an array")
     }
     guard let size = Self.sizes[code] else {
       throw MalformedFile(
@@ -55,11 +56,15 @@ public struct NumPyFile {
         reason: "holds numbers of the type '\(code)', but float16, float32 or float64 of this byte order "
           + "('<f2', '<f4', '<f8') are needed; convert it with .astype(\"float32\")")
     }
-    let count = shape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    let bytes = file.count - header.end
+    // Nil where there is no such number.
+    let count = shape.reduce(Int?.some(1)) { product, extent in
+      let (result, isBeyond) = product?.multipliedReportingOverflow(by: extent) ?? (0, true)
+      return isBeyond ? nil : result
+    }
     try check(
-      shape.allSatisfy { 1...1 << 30 ~= $0 } && count > 0 && count == (file.count - header.end) / size
-        && count * size == file.count - header.end,
-      "has \(file.count - header.end) bytes of numbers, but its shape \(Shape(shape)) needs \(count) of "
+      shape.allSatisfy { 1...1 << 30 ~= $0 } && count.map { $0 == bytes / size } == true && bytes % size == 0,
+      "has \(bytes) bytes of numbers, but its shape \(Shape(shape)) needs \(count.map { "\($0)" } ?? "too many") of "
         + "\(size) bytes; write it again")
     (self.shape, self.file, start, type) = (Shape(shape), file, header.end, (code, size))
     isColumnMajor = order == "True"

@@ -94,18 +94,20 @@ extension ParityCase {
   /// Takes what `items` wrote; nil where there is nothing, as in older files.
   init?(_ tensors: inout TensorTable, features: Int, width: Int) throws {
     guard tensors.contains(Self.names[0]) else { return nil }
-    let rows = try tensors.shape(Self.names[0])[0]
-    let count = try tensors.shape(Self.names[3])[0]
+    func malformed() -> MalformedFile {
+      MalformedFile(
+        path: tensors.path, reason: "has a parity case that is none; download it or save it again")
+    }
+    guard let rows = try tensors.shape(Self.names[0]).extents.first,
+      let count = try tensors.shape(Self.names[3]).extents.first
+    else { throw malformed() }
     vectors = try tensors.floats(Self.names[0], [rows, width])
     let starts = try tensors.integers(Self.names[1], [rows + 1]).map { Int($0) }
     let indices = try tensors.integers(Self.names[2], [count])
     let values = try tensors.floats(Self.names[3], [count]).elements
     guard starts.first == 0, starts.last == count, zip(starts, starts.dropFirst()).allSatisfy(<=),
       indices.allSatisfy({ 0..<Int64(features) ~= $0 })
-    else {
-      throw MalformedFile(
-        path: tensors.path, reason: "has a parity case that is none; download it or save it again")
-    }
+    else { throw malformed() }
     codes = Codes(starts: starts, indices: indices.map { Int32($0) }, values: values)
   }
 }

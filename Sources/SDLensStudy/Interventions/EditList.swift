@@ -27,8 +27,9 @@ public struct EditList: Sendable, Equatable {
       let features = edit.features ?? edit.feature.map { [$0] } ?? []
       if let feature = features.first(where: { $0 < 0 }) { throw refuse(.negativeFeature(feature)) }
       if edit.features?.isEmpty == true { throw refuse(.noFeatures) }
-      if let twice = features.indices.first(where: { features[..<$0].contains(features[$0]) }) {
-        throw refuse(.featureTwice(features[twice]))
+      var seen: Set<Int> = []
+      if let twice = features.first(where: { !seen.insert($0).inserted }) {
+        throw refuse(.featureTwice(twice))
       }
       if case .move(_, 0, 0) = edit.operation { throw refuse(.noMove) }
       if let steps = edit.steps {

@@ -150,7 +150,8 @@ public struct Intervention: Sendable {
             dictionary, features,
             to: .others(try updates(of: prompt).mapValues { dictionary.autoencoder.encode($0) })))
       case .move(let features, let right, let down):
-        guard abs(right) < map.width, abs(down) < map.height else {
+        // `abs` traps at the least of all numbers.
+        guard right.magnitude < map.width, down.magnitude < map.height else {
           throw refuse(.farMove(right: right, down: down, map: map))
         }
         return .changeMaps(

@@ -11,8 +11,8 @@ struct Places: ExpressibleByArgument {
 
   init?(argument: String) {
     let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-    guard numbers.count == 2, let right = numbers[0], let down = numbers[1], abs(right) < 1 << 20,
-      abs(down) < 1 << 20
+    guard numbers.count == 2, let right = numbers[0], let down = numbers[1], right.magnitude < 1 << 20,
+      down.magnitude < 1 << 20
     else { return nil }
     (self.right, self.down) = (right, down)
   }

@@ -123,4 +123,16 @@ import Testing
     let found = try refusal(edit: #""operation": "add", "feature": 3, "strength": 1, "mask": \#(mask)"#)
     #expect(found.contains(wanted), "\(found)")
   }
+
+  /// Each is looked up at once.
+  @Test func manyFeaturesTakeNoTime() throws {
+    let features = Array(0..<300_000)
+    let begin = ContinuousClock.now
+    _ = try EditList([Edit(.move(features: features, right: 1, down: 0), at: BlockName.studied[0])])
+    let twice = errorMessage {
+      try EditList([Edit(.move(features: features + [7], right: 1, down: 0), at: BlockName.studied[0])])
+    }
+    #expect(twice == "edit 1 (move at down.2.1): feature 7 is named twice; name it once")
+    #expect(ContinuousClock.now - begin < .seconds(10))
+  }
 }

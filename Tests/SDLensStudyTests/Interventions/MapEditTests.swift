@@ -211,6 +211,10 @@ import Testing
     #expect(
       message(.addMap(try map([32]), strength: .nan, mask: .everywhere)).contains("strength is nan"))
     #expect(
+      message(.move(features: [3], right: .min, down: 0))
+        == "edit 1 (move at up.0.1): it moves by -9223372036854775808,0, which leaves nothing on the map of up.0.1, "
+        + "2 × 3 places; move by less")
+    #expect(
       message(.transplant(prompt: "dog", features: nil))
         == "edit 1 (transplant at up.0.1): the run of \"dog\" in step 0 is needed, but nobody made it; hand it over "
         + "with the edits")
