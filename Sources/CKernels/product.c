@@ -10,6 +10,7 @@
 // the way, and each product goes to all places that need it while it is in the registers.
 #include "CKernels.h"
 #include "tile.h"
+#include "weights.h"
 
 #include <string.h>
 
@@ -54,33 +55,6 @@ typedef struct {
   float sign, other_sign;
 } targets;
 
-// Rows of weights, `stride` bytes apart, to which sign · the rows at `other` are added, unless that is NULL.
-typedef struct {
-  const char *base, *other;
-  float sign;
-  size_t rows, stride, depth;
-  kernel_format format;
-} source;
-
-static size_t element_size(kernel_format format) {
-  return format == kernel_f16 || format == kernel_bf16 ? sizeof(uint16_t) : sizeof(float);
-}
-
-// What is multiplied next comes into the outer cache meanwhile, after each tile as many rows as are due.
-typedef struct {
-  source rows;
-  size_t tiles, tile, row;
-} fetching;
-
-INLINE void fetch_some(fetching *f) {
-  size_t due = ++f->tile * f->rows.rows / f->tiles, bytes = f->rows.depth * element_size(f->rows.format);
-  for (; f->row < f->rows.rows && f->row < due; f->row++)
-    for (size_t b = 0; b < bytes; b += 64) {
-      __builtin_prefetch(f->rows.base + f->row * f->rows.stride + b, 0, 2);
-      if (f->rows.other) __builtin_prefetch(f->rows.other + f->row * f->rows.stride + b, 0, 2);
-    }
-}
-
 INLINE void add_tile(targets to, const float *x, const float *w, size_t depth, int outputs, const float *ahead) {
   vector sums[MOST_OUTPUTS];
 #pragma clang loop unroll(full)
@@ -120,19 +94,6 @@ INLINE void add_block(targets to, const float *x, const float *w, size_t rows, s
   }
 }
 
-typedef _Float16 halves __attribute__((vector_size(LANES * sizeof(_Float16)), aligned(2)));
-typedef uint16_t words __attribute__((vector_size(LANES * sizeof(uint16_t)), aligned(2)));
-typedef uint32_t wide_words __attribute__((vector_size(LANES * sizeof(uint32_t))));
-
-INLINE void read_lanes(vector *to, const char *from, kernel_format format) {
-  if (format == kernel_f16)
-    *to = __builtin_convertvector(*(const halves *)from, vector);
-  else if (format == kernel_bf16)
-    *to = (vector)(__builtin_convertvector(*(const words *)from, wide_words) << 16);
-  else
-    *to = *(const vector *)from;
-}
-
 // w[i] = a[i] + sign · b[i] for a vector of weights, or w[i] = a[i] if b is NULL.
 INLINE void read_sum(float *w, const char *a, const char *b, float sign, kernel_format format) {
   vector sum, more;
@@ -148,6 +109,7 @@ INLINE void read_sum(float *w, const char *a, const char *b, float sign, kernel_
 INLINE void read_format(float *restrict w, const source *s, kernel_format format, bool others) {
   size_t size = element_size(format), whole = s->depth / LANES * LANES, rest = (s->depth - whole) * size;
   for (size_t o = 0; o < s->rows; o++, w += WEIGHT_STRIDE) {
+    fetch_row(s, o + ROWS_AHEAD);
     const char *a = s->base + o * s->stride, *b = others ? s->other + o * s->stride : NULL;
     for (size_t k = 0; k < whole; k += LANES)
       read_sum(w + k, a + k * size, others ? b + k * size : NULL, s->sign, format);

@@ -43,14 +43,24 @@ static inline void interpolate(float y[TILE][LANES], const float m[WINDOW][LANES
   }
 }
 
+typedef float whole __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+
 // Up to LANES channels at a time; full groups have a length that the compiler knows.
 static inline void load(float to[LANES], const float *from, size_t lanes) {
   if (lanes == LANES) {
-    memcpy(to, from, LANES * sizeof(float));
+    *(whole *)to = *(const whole *)from;
   } else {
     memset(to, 0, LANES * sizeof(float));
     memcpy(to, from, lanes * sizeof(float));
   }
+}
+
+// The other way. Two calls of memcpy would become one, of a length that is not known, for every vector.
+static inline void put(float *to, const float from[LANES], size_t lanes) {
+  if (lanes == LANES)
+    *(whole *)to = *(const whole *)from;
+  else
+    memcpy(to, from, lanes * sizeof(float));
 }
 
 CLONES void kernel_winograd_input(float *restrict v, size_t plane, const float *restrict x,
@@ -78,13 +88,8 @@ CLONES void kernel_winograd_input(float *restrict v, size_t plane, const float *
         for (int column = 0; column < WINDOW; column++)
           memcpy(across[column], columns[column][row], sizeof across[0]);
         evaluate(line, across);
-        for (int column = 0; column < WINDOW; column++) {
-          float *to = v + (size_t)(row * WINDOW + column) * plane + c;
-          if (lanes == LANES)
-            memcpy(to, line[column], LANES * sizeof(float));
-          else
-            memcpy(to, line[column], lanes * sizeof(float));
-        }
+        for (int column = 0; column < WINDOW; column++)
+          put(v + (size_t)(row * WINDOW + column) * plane + c, line[column], lanes);
       }
     }
   }
@@ -170,19 +175,16 @@ CLONES static void expand_row(float *restrict u, size_t plane, const float *rest
       for (int column = 0; column < 3; column++) memcpy(across[column], columns[column][row], sizeof across[0]);
       expand(line, across);
       for (int column = 0; column < WINDOW; column++)
-        memcpy(u + (size_t)(row * WINDOW + column) * plane + k, line[column],
-               lanes == LANES ? LANES * sizeof(float) : lanes * sizeof(float));
+        put(u + (size_t)(row * WINDOW + column) * plane + k, line[column], lanes);
     }
   }
 }
 
-void kernel_winograd_weights(float *u, size_t plane, const kernel_weights *w, size_t first, size_t last) {
-  size_t inputs = w->depth / TAPS;
-  for (size_t k = 0; k < inputs; k += KERNEL_DEPTH)
-    for (size_t output = first; output < last; output++, u += KERNEL_WEIGHT_STRIDE) {
-      size_t count = inputs - k < KERNEL_DEPTH ? inputs - k : KERNEL_DEPTH;
-      float row[KERNEL_DEPTH * TAPS];
-      kernel_read_weights(row, w, output, k * TAPS, count * TAPS);
-      expand_row(u, plane, row, count);
-    }
+void kernel_winograd_weights(float *u, size_t plane, const kernel_weights *w, size_t first, size_t last, size_t input,
+                             size_t inputs) {
+  for (size_t output = first; output < last; output++, u += KERNEL_WEIGHT_STRIDE) {
+    float row[KERNEL_DEPTH * TAPS];
+    kernel_read_weights(row, w, output, input * TAPS, inputs * TAPS);
+    expand_row(u, plane, row, inputs);
+  }
 }

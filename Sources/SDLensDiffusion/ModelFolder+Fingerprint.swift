@@ -7,8 +7,7 @@ extension ModelFolder {
     path == name ? URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent : name
   }
 
-  /// The engine that computes the model, where it is not this program's own kernels: its results differ in their last
-  /// bits.
+  /// The engine that computes the model, where it is not this program's own kernels in float32: its results differ.
   public var otherEngine: String? { engine.name == KernelEngine().name ? nil : engine.name }
 
   /// A number that changes with the content of the model: its settings, vocabularies and weights.

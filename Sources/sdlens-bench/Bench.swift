@@ -9,11 +9,12 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sdlens-bench",
     abstract: "Times parts of sdlens.",
-    subcommands: [PassBench.self, StepBench.self, StripBench.self],
+    subcommands: [PassBench.self, OperationBench.self, StepBench.self, StripBench.self],
     defaultSubcommand: PassBench.self)
 }
 
 extension EngineChoice: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 
 /// Times the two passes that a picture is made of.
 struct PassBench: ParsableCommand {
@@ -27,6 +28,9 @@ struct PassBench: ParsableCommand {
 
   @Option(help: "What computes it.")
   var engine = EngineChoice.auto
+
+  @Option(help: "In which numbers our kernels multiply.")
+  var precision = Precision.float32
 
   @Option(help: "Counted runs of each pass.")
   var repeats = 3
@@ -47,7 +51,7 @@ struct PassBench: ParsableCommand {
 
   func run() throws {
     Parallel.threads = threads
-    let pipeline = try Pipeline(ModelFolder(model, engine: engine.engine))
+    let pipeline = try Pipeline(ModelFolder(model, engine: engine.engine(precision)))
     let config = pipeline.unet.config
     let settings = try RunSettings(height: size ?? pipeline.pictureSize, width: size ?? pipeline.pictureSize)
     let factor = pipeline.decoder.config.factor

@@ -22,6 +22,9 @@ struct StripBench: ParsableCommand {
   @Option(help: "What computes it.")
   var engine = EngineChoice.auto
 
+  @Option(help: "In which numbers our kernels multiply.")
+  var precision = Precision.float32
+
   @Option(parsing: .upToNextOption, help: "Edited blocks (default: the four of the paper).")
   var block = ["down.2.1", "mid.0", "up.0.0", "up.0.1"]
 
@@ -76,7 +79,7 @@ struct StripBench: ParsableCommand {
   func run() throws {
     Parallel.threads = threads
     let blocks = try block.map(BlockName.init)
-    let pipeline = try Pipeline(ModelFolder(model, engine: engine.engine))
+    let pipeline = try Pipeline(ModelFolder(model, engine: engine.engine(precision)))
     let settings = try RunSettings(height: size ?? pipeline.pictureSize, width: size ?? pipeline.pictureSize)
     let prompt = randomPrompt(pipeline.unet.config)
     _ = try pipeline.sample(prompt, settings)  // warms up

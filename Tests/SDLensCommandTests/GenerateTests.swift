@@ -85,6 +85,29 @@ import Testing
     #expect(latents[1].differs(from: latents[0]))
   }
 
+  @Test func int16MakesNearlyTheSamePictureAndIsNamed() throws {
+    let folder = try TemporaryFolder()
+    for precision in ["float32", "int16"] {
+      let outcome = try Command.generate(
+        "--precision", precision, "--output", "\(precision).png", "--tensors", "\(precision).safetensors",
+        in: folder)
+      #expect(outcome.status == 0)
+      let texts = try PNG.text(of: folder("\(precision).png")).filter { $0.keyword == "engine" }
+      #expect(texts == (precision == "int16" ? [PNGText("engine", "sdlens-int16")] : []))
+    }
+    let latents = try ["float32", "int16"].map {
+      try Safetensors(contentsOf: folder("\($0).safetensors")).tensor("latents")
+    }
+    expectClose(latents[1], latents[0], within: 2e-3, "latents")
+    #expect(latents[1].differs(from: latents[0]))
+    let refused = try Command.generate("--engine", "openblas", "--precision", "int16", in: folder)
+    #expect(
+      refused.err
+        == "Error: --engine openblas multiplies in float32 only, but --precision is int16; take --engine sdlens, or "
+        + "--precision float32\n")
+    #expect(refused.status == 1)
+  }
+
   @Test func tensorsAreNamedAndInPyTorchsOrder() throws {
     let folder = try TemporaryFolder()
     let outcome = try Command.generate(

@@ -195,8 +195,8 @@ import Testing
       weight.withElements {
         var weights = kernel_weights(
           elements: $0.baseAddress, format: kernel_f32, outputs: outputs, depth: 9 * inputs)
-        kernel_winograd_weights(u, plane, &weights, 0, 1)
-        kernel_winograd_weights(u + Int(KERNEL_WEIGHT_STRIDE), plane, &weights, 1, outputs)
+        kernel_winograd_weights(u, plane, &weights, 0, 1, 0, inputs)
+        kernel_winograd_weights(u + Int(KERNEL_WEIGHT_STRIDE), plane, &weights, 1, outputs, 0, inputs)
       }
     }
     let v = results(36 * tiles * inputs) { v in

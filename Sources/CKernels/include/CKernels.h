@@ -214,6 +214,26 @@ void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size
 void kernel_product(float *y, size_t stride, const float *packed, bool strassen, size_t rows,
                     const kernel_weights *w, size_t first, size_t last, const float *bias, bool accumulate);
 
+// --- shorts.c ----------------------------------------------------------------------------------
+
+enum { KERNEL_SHORTS_BLOCK = 1024 };  // rows of a block
+
+// The same by 16-bit integers, with a unit for each 128 inputs of a row or an output; weights that are no panel.
+
+// the floats that a packed block takes
+size_t kernel_shorts_size(size_t rows, size_t depth);
+// lays out the groups of sixteen rows first..<last of a block; missing rows of the last group are 0
+void kernel_shorts_pack(float *packed, const float *x, size_t rows, size_t depth, size_t first, size_t last);
+// y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=; see kernel_product
+void kernel_shorts_product(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
+                           size_t first, size_t last, const float *bias, bool accumulate);
+
+// --- peak.c ------------------------------------------------------------------------------------
+
+// Multiplies and adds in registers, `count` times what a tile does with one input; returns the number of operations
+// on floats. The result says nothing; `by` should be near 0.5
+size_t kernel_peak(float *result, float by, size_t count);
+
 // --- screen.c ----------------------------------------------------------------------------------
 
 // Outputs and rows that are packed side by side.
@@ -249,7 +269,8 @@ void kernel_winograd_input(float *v, size_t plane, const float *x, const kernel_
 void kernel_winograd_output(float *y, const float *m, size_t plane, const float *bias, bool accumulate,
                             const kernel_map *map, size_t first, size_t last);
 // u[p] = place p of the 36 of G g Gᵀ, as a panel [last - first, inputs], for the outputs first..<last of
-// w [outputs][inputs · 3 · 3]; panels are `plane` apart
-void kernel_winograd_weights(float *u, size_t plane, const kernel_weights *w, size_t first, size_t last);
+// w [outputs][all inputs · 3 · 3] and at most KERNEL_DEPTH inputs from `input` on; panels are `plane` apart
+void kernel_winograd_weights(float *u, size_t plane, const kernel_weights *w, size_t first, size_t last, size_t input,
+                             size_t inputs);
 
 #endif

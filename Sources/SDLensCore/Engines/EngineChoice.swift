@@ -19,6 +19,15 @@ public enum EngineChoice: String, CaseIterable, Sendable {
     }
   }
 
+  /// The engine that multiplies in a precision.
+  ///
+  /// - Throws: `NoSuchPrecision` where it cannot.
+  public func engine(_ precision: Precision) throws -> any Engine {
+    guard precision != .float32 else { return engine }
+    guard self != .openblas else { throw NoSuchPrecision(engine: self, precision: precision) }
+    return KernelEngine(precision: precision)
+  }
+
   /// What `auto` takes on this processor.
   public static let best = best(hasVectors: KernelEngine.hasVectors) {
     ProductRate.measure($0.engine, for: .milliseconds(50), size: 512)
@@ -28,5 +37,16 @@ public enum EngineChoice: String, CaseIterable, Sendable {
   /// fifth, so that two runs rarely choose differently.
   package static func best(hasVectors: Bool, rate: (EngineChoice) -> Double) -> EngineChoice {
     hasVectors || rate(.openblas) < 1.2 * rate(.sdlens) ? .sdlens : .openblas
+  }
+}
+
+/// A precision that an engine does not multiply in.
+struct NoSuchPrecision: UserError {
+  let engine: EngineChoice
+  let precision: Precision
+
+  var description: String {
+    "--engine \(engine.rawValue) multiplies in float32 only, but --precision is \(precision.rawValue); take --engine "
+      + "sdlens, or --precision float32"
   }
 }

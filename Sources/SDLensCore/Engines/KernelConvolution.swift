@@ -9,11 +9,14 @@ struct KernelConvolution: EngineConvolution {
   /// first use: what no pass needs takes no memory.
   private let windows: Lazy<WeightMatrix>
   private let bias: Tensor
+  /// Of all but Winograd's scheme, which is faster and more exact in float32 than integers without it.
+  private let precision: Precision
 
-  init(_ weight: WeightMatrix, bias: Tensor, _ geometry: ConvolutionGeometry) {
+  init(_ weight: WeightMatrix, bias: Tensor, _ geometry: ConvolutionGeometry, _ precision: Precision) {
     (self.geometry, self.bias) = (geometry, bias)
     // With few channels the products are too thin to be worth the transforms.
     let isThin = min(geometry.inputs, geometry.outputs) < 16
+    self.precision = isThin ? .float32 : precision
     let fits = geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1
     winograd = fits && !isThin ? Winograd(weight, bias: bias) : nil
     windows = Lazy { geometry.kernel == 1 ? weight : WeightMatrix(Self.channelsLast(weight, geometry)) }
@@ -46,7 +49,8 @@ struct KernelConvolution: EngineConvolution {
         } else if geometry.isPointwise {
           Product.multiply(
             x, rows: batch * height * width, together: height * width,
-            by: [Product.Factor(weight: windows.value, bias: bias, y: y)], accumulate: accumulate)
+            by: [Product.Factor(weight: windows.value, bias: bias, y: y)], precision: precision,
+            accumulate: accumulate)
         } else {
           multiplyWindows(of: x, batch, height, width, into: y, accumulate: accumulate)
         }
@@ -70,7 +74,7 @@ struct KernelConvolution: EngineConvolution {
       Product.multiply(
         patches, rows: count, together: count,
         by: [Product.Factor(weight: weight, bias: bias, y: y + first * geometry.outputs)],
-        accumulate: accumulate)
+        precision: precision, accumulate: accumulate)
     }
   }
 }

@@ -3,25 +3,28 @@ import CKernels
 /// The engine of this program's own kernels, `sdlens`: products in registers, Strassen's and Winograd's schemes,
 /// attention without a matrix of scores.
 public struct KernelEngine: Engine {
+  /// In which numbers it multiplies.
+  public let precision: Precision
+
   /// The engine.
-  public init() {}
+  public init(precision: Precision = .float32) { self.precision = precision }
 
   /// Whether the kernels have a variant made for the vector registers of this processor.
   public static var hasVectors: Bool { kernel_has_vectors() }
 
-  /// `sdlens`.
-  public var name: String { "sdlens" }
+  /// `sdlens`, and the precision unless it is float32: what that makes is another result.
+  public var name: String { precision == .float32 ? "sdlens" : "sdlens-\(precision)" }
 
   /// See `Engine`.
   public func linear(_ weight: WeightMatrix, bias: Tensor?) -> any EngineLinear {
-    KernelLinear(weight: weight, bias: bias)
+    KernelLinear(weight: weight, bias: bias, precision: precision)
   }
 
   /// See `Engine`.
   public func convolution(_ weight: WeightMatrix, bias: Tensor, _ geometry: ConvolutionGeometry)
     -> any EngineConvolution
   {
-    KernelConvolution(weight, bias: bias, geometry)
+    KernelConvolution(weight, bias: bias, geometry, precision)
   }
 
   /// See `Engine`.
@@ -34,13 +37,15 @@ public struct KernelEngine: Engine {
 struct KernelLinear: EngineLinear {
   let weight: WeightMatrix
   let bias: Tensor?
+  let precision: Precision
 
   func multiply(_ x: Tensor, into y: inout Tensor, accumulate: Bool) {
     y.withMutableElements { y in
       x.withElements { elements in
         Product.multiply(
           elements.baseAddress!, rows: x.rows, together: x.rowsTogether,
-          by: [Product.Factor(weight: weight, bias: bias, y: y.baseAddress!)], accumulate: accumulate)
+          by: [Product.Factor(weight: weight, bias: bias, y: y.baseAddress!)], precision: precision,
+          accumulate: accumulate)
       }
     }
   }
@@ -51,7 +56,8 @@ struct KernelLinear: EngineLinear {
       x.withElements { elements in
         Product.multiply(
           elements.baseAddress!, rows: x.rows, together: x.rowsTogether,
-          by: zip(layers, y).map { Product.Factor(weight: $0.weight, bias: $0.bias, y: $1) })
+          by: zip(layers, y).map { Product.Factor(weight: $0.weight, bias: $0.bias, y: $1) },
+          precision: layers[0].precision)
       }
     }
   }

@@ -16,15 +16,21 @@ enum Product {
 
   /// Multiplies activations by one or several weight matrices of one size.
   ///
-  /// - Parameter together: how many rows always come together, such as those of a picture: what becomes of
-  ///   them does not depend, bit for bit, on other rows.
+  /// - Parameters:
+  ///   - together: how many rows always come together, such as those of a picture: what becomes of them does not
+  ///     depend, bit for bit, on other rows.
+  ///   - precision: of all but what a picture has one row of, such as the embedding of its time: that is little
+  ///     work.
   static func multiply(
-    _ x: UnsafePointer<Float>, rows: Int, together: Int, by factors: [Factor], accumulate: Bool = false
+    _ x: UnsafePointer<Float>, rows: Int, together: Int, by factors: [Factor],
+    precision: Precision = .float32,
+    accumulate: Bool = false
   ) {
     let (inputs, outputs) = (factors[0].weight.columns, factors[0].weight.rows)
-    let strassen = usesStrassen(rows: together, inputs: inputs, outputs: outputs)
+    let integers = precision == .int16 && together > 1
+    let strassen = !integers && usesStrassen(rows: together, inputs: inputs, outputs: outputs)
     let wanted = 4 * Parallel.threads
-    let whole = blocks(of: rows)
+    let whole = blocks(of: rows, largest: integers ? Int(KERNEL_SHORTS_BLOCK) : blockRows)
     let panels = panels(
       of: strassen ? outputs / 2 : outputs, widest: Int(KERNEL_PANEL) / (strassen ? 2 : 1),
       atLeast: wanted / max(1, whole.count))
@@ -32,7 +38,8 @@ enum Product {
     let blocks =
       strassen
       ? whole : cut(rows, into: max(whole.count, min(wanted / panels.count, rows / 64)), by: rowsAtOnce)
-    let packed = PackedRows(x, inputs: inputs, blocks: blocks, strassen: strassen)
+    let scheme: PackedRows.Scheme = integers ? .integers : strassen ? .strassen : .plain
+    let packed = PackedRows(x, inputs: inputs, blocks: blocks, scheme)
     // Disjoint: each piece writes its own rectangle of its y. Those of one block come together.
     Parallel.forEach(blocks.count, factors.count, panels.count) { block, index, panel in
       let factor = factors[index]
@@ -49,9 +56,9 @@ enum Product {
     rows % blockRows == 0 && inputs % 2 == 0 && outputs % 2 == 0 && min(inputs, outputs) >= 512
   }
 
-  /// The rows in blocks of at most `KERNEL_BLOCK`.
-  static func blocks(of rows: Int) -> [Range<Int>] {
-    cut(rows, into: (rows + blockRows - 1) / blockRows, by: rowsAtOnce)
+  /// The rows in blocks of at most as many as a kernel takes.
+  static func blocks(of rows: Int, largest: Int = Int(KERNEL_BLOCK)) -> [Range<Int>] {
+    cut(rows, into: (rows + largest - 1) / largest, by: rowsAtOnce)
   }
 
   /// Panels of nearly equal width, so many that all threads are busy to the end.
@@ -73,17 +80,35 @@ enum Product {
 
 /// Activations laid out for the kernel, in blocks of rows that need not lie together.
 struct PackedRows {
+  /// How they are multiplied.
+  enum Scheme {
+    case plain
+    /// Strassen's scheme, for whole blocks only.
+    case strassen
+    /// As 16-bit integers.
+    case integers
+
+    /// The floats that a packed block takes.
+    func size(rows: Int, inputs: Int) -> Int {
+      self == .integers
+        ? kernel_shorts_size(rows, inputs) : kernel_packed_size(self == .strassen, rows, inputs)
+    }
+
+    /// The groups of rows that a packed block is made of.
+    func groups(rows: Int) -> Int { kernel_packed_groups(self == .strassen, rows) }
+  }
+
   private let blocks: [Range<Int>]
-  private let strassen: Bool
+  private let scheme: Scheme
   /// [blocks, floats of the largest one].
   private var elements: Tensor
 
-  /// Lays out the rows `blocks` of `x` [rows, inputs] on all threads; by Strassen's scheme only whole blocks.
-  init(_ x: UnsafePointer<Float>, inputs: Int, blocks: [Range<Int>], strassen: Bool = false) {
-    (self.blocks, self.strassen) = (blocks, strassen)
+  /// Lays out the rows `blocks` of `x` [rows, inputs] on all threads.
+  init(_ x: UnsafePointer<Float>, inputs: Int, blocks: [Range<Int>], _ scheme: Scheme = .plain) {
+    (self.blocks, self.scheme) = (blocks, scheme)
     let largest = blocks.map(\.count).max() ?? 0
-    let size = kernel_packed_size(strassen, largest, inputs)
-    let groups = kernel_packed_groups(strassen, largest)
+    let size = scheme.size(rows: largest, inputs: inputs)
+    let groups = scheme.groups(rows: largest)
     elements = Tensor(uninitialized: [blocks.count, size])
     elements.withMutableElements { packed in
       let packed = packed.baseAddress!
@@ -92,26 +117,40 @@ struct PackedRows {
         for piece in range {
           let (block, group) = (piece / groups, piece % groups)
           let rows = blocks[block]
-          guard group < kernel_packed_groups(strassen, rows.count) else { continue }
-          kernel_pack(
-            packed + block * size, strassen, x + rows.lowerBound * inputs, rows.count, inputs, group,
-            group + 1)
+          guard group < scheme.groups(rows: rows.count) else { continue }
+          let (to, from) = (packed + block * size, x + rows.lowerBound * inputs)
+          if scheme == .integers {
+            kernel_shorts_pack(to, from, rows.count, inputs, group, group + 1)
+          } else {
+            kernel_pack(to, scheme == .strassen, from, rows.count, inputs, group, group + 1)
+          }
         }
       }
     }
   }
 
   /// A rectangle of the product: one block of rows, some outputs; `y` starts at the block's first row.
+  ///
+  /// - Parameter input: the input that the weights begin with; of a plain block only, a multiple of `KERNEL_DEPTH`.
   func multiply(
-    _ block: Int, by weights: kernel_weights, outputs: Range<Int>, bias: Tensor? = nil,
+    _ block: Int, from input: Int = 0, by weights: kernel_weights, outputs: Range<Int>, bias: Tensor? = nil,
     into y: UnsafeMutablePointer<Float>, stride: Int, accumulate: Bool = false
   ) {
     func multiply(_ bias: UnsafePointer<Float>?) {
       elements.withElements { packed in
         withUnsafePointer(to: weights) {
-          kernel_product(
-            y, stride, packed.baseAddress! + block * elements.shape[1], strassen, blocks[block].count, $0,
-            outputs.lowerBound, outputs.upperBound, bias, accumulate)
+          // As many rows as fill groups, for each input before.
+          let before = input == 0 ? 0 : scheme.size(rows: blocks[block].count, inputs: input)
+          let from = packed.baseAddress! + block * elements.shape[1] + before
+          if scheme == .integers {
+            kernel_shorts_product(
+              y, stride, from, blocks[block].count, $0, outputs.lowerBound, outputs.upperBound, bias,
+              accumulate)
+          } else {
+            kernel_product(
+              y, stride, from, scheme == .strassen, blocks[block].count, $0, outputs.lowerBound,
+              outputs.upperBound, bias, accumulate)
+          }
         }
       }
     }

@@ -79,20 +79,25 @@ struct Winograd: Sendable {
       // Disjoint: each panel writes its own columns of every plane.
       Parallel.forEach(panels.count) { index in
         let panel = panels[index]
-        let size = (inputs + depth - 1) / depth * panel.count * Int(KERNEL_WEIGHT_STRIDE)
+        let size = panel.count * Int(KERNEL_WEIGHT_STRIDE)
+        // Some inputs at a time, so that their transformed weights stay in the cache until they are used.
         var transformed = Tensor(uninitialized: [Self.places, size])
-        transformed.withMutableElements { u in
-          withUnsafePointer(to: weights) {
-            kernel_winograd_weights(u.baseAddress!, size, $0, panel.lowerBound, panel.upperBound)
-          }
-          for block in blocks.indices {
-            let first = blocks[block].lowerBound
-            let weights = kernel_weights(
-              elements: u.baseAddress! + first / planes * size, format: kernel_panel,
-              outputs: panel.count, depth: inputs)
-            packed.multiply(
-              block, by: weights, outputs: 0..<panel.count, into: m + first * outputs + panel.lowerBound,
-              stride: outputs)
+        for first in stride(from: 0, to: inputs, by: depth) {
+          let some = first..<min(inputs, first + depth)
+          transformed.withMutableElements { u in
+            withUnsafePointer(to: weights) {
+              kernel_winograd_weights(
+                u.baseAddress!, size, $0, panel.lowerBound, panel.upperBound, some.lowerBound, some.count)
+            }
+            for block in blocks.indices {
+              let row = blocks[block].lowerBound
+              let weights = kernel_weights(
+                elements: u.baseAddress! + row / planes * size, format: kernel_panel, outputs: panel.count,
+                depth: some.count)
+              packed.multiply(
+                block, from: first, by: weights, outputs: 0..<panel.count,
+                into: m + row * outputs + panel.lowerBound, stride: outputs, accumulate: first > 0)
+            }
           }
         }
       }

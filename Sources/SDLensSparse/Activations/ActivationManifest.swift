@@ -60,6 +60,8 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   public var prompts: String
   /// The program that made the pictures, where it was another one; then no seed gives their noise.
   public var origin: String?
+  /// What computed the model, where it was not this program's own kernels in float32.
+  public var engine: String?
 
   /// The name of the file.
   static let fileName = "manifest.json"
@@ -72,12 +74,13 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   public init(
     model: String, modelFingerprint: String, site: String, blocks: [Block], dtype: Format, pictures: Int,
     picturesPerShard: Int, places: Int?, seed: Seed, steps: Int, guidance: Double, height: Int, width: Int,
-    prompts: String, origin: String? = nil
+    prompts: String, origin: String? = nil, engine: String? = nil
   ) {
     (self.model, self.modelFingerprint, self.site, self.blocks) = (model, modelFingerprint, site, blocks)
     (self.dtype, self.pictures, self.picturesPerShard) = (dtype, pictures, picturesPerShard)
     (self.places, self.seed, self.steps, self.guidance) = (places, seed, steps, guidance)
-    (self.height, self.width, self.prompts, self.origin) = (height, width, prompts, origin)
+    (self.height, self.width, self.prompts) = (height, width, prompts)
+    (self.origin, self.engine) = (origin, engine)
   }
 
   /// Reads and checks the manifest of a store.

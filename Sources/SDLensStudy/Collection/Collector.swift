@@ -80,7 +80,8 @@ public struct Collector {
       picturesPerShard: request.picturesPerShard
         ?? StoreFolder.picturesPerShard(described, steps: steps, places: request.places),
       places: request.places, seed: settings.seed, steps: steps, guidance: settings.guidance,
-      height: settings.height, width: settings.width, prompts: prompts.fingerprint)
+      height: settings.height, width: settings.width, prompts: prompts.fingerprint,
+      engine: model.otherEngine)
   }
 
   /// Prepares the folder: writes the manifest, or checks that the one there is of the same job.

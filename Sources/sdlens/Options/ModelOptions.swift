@@ -18,16 +18,23 @@ struct ModelOptions: ParsableArguments {
       valueName: "engine"))
   var engine = EngineChoice.auto
 
+  @Option(
+    help: ArgumentHelp(
+      "In which numbers our kernels multiply: float32, or int16, which is faster and rounds a little.",
+      valueName: "precision"))
+  var precision = Precision.float32
+
   /// Finds the model.
   func folder() throws -> ModelFolder {
     let environment = ProcessInfo.processInfo.environment
     let chosen = environment["SDLENS_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
     return try ModelFolder(
-      model ?? chosen ?? ModelFolder.embedded, engine: engine.engine, environment: environment)
+      model ?? chosen ?? ModelFolder.embedded, engine: engine.engine(precision), environment: environment)
   }
 }
 
 extension EngineChoice: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
