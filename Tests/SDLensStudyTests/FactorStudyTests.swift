@@ -152,7 +152,7 @@ import Testing
     let partly = try TemporaryFolder()
     #expect(
       errorMessage { try ConceptMap(of: "red", at: "up.0.1", in: Self.store(in: partly, places: 4), has) }
-        == "'\(partly.path)' keeps only some places of each map, but a map needs all; record another without --places"
+        == "'\(partly.path)' keeps only some places of each map, but a map needs all; record another without --sample-places"
     )
   }
 

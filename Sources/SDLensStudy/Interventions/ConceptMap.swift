@@ -70,6 +70,6 @@ public struct ConceptUnplaced: UserError {
   let store: String
   /// The store, and what is needed.
   public var description: String {
-    "'\(store)' keeps only some places of each map, but a map needs all; record another without --places"
+    "'\(store)' keeps only some places of each map, but a map needs all; record another without --sample-places"
   }
 }

@@ -10,8 +10,8 @@ struct Probe: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Tell labels from the vectors of a block with a linear probe.",
     discussion: """
-      Learns on every second recorded picture and measures on the others. A store has inputs, outputs or updates, as \
-      collect --site says; --codes takes the features of a dictionary instead. Labels are the row or the column of a \
+      Learns on every second recorded picture and measures on the others. A store has updates, residual streams \
+      or heads, as collect --site says; --codes takes the features of a dictionary instead. Labels are the row or the column of a \
       position, or those of a file with a line for each picture: one label, or one for each position separated by \
       commas. Classes are told by logistic regression, numbers with fractions by least squares; the 95 % interval is \
       of pictures drawn anew. --save writes the direction for intervene --direction.
