@@ -28,6 +28,6 @@ import Testing
     let picture = try PNG.read(folder("figure.png"))
     #expect(picture.width > 2 * 64 && picture.height > 4 * 40)
     #expect(Set(picture.samples).count > 20)
-    #expect(figure.promptTable.hasSuffix("–         –        42    a cat\n"))
+    #expect(figure.promptTable.hasSuffix("–      –        42    a cat\n"))
   }
 }
