@@ -20,21 +20,21 @@ train-sae --block up.0.1 --k 5 --features 64 --name small --epochs 20
 list --json
 info sdlens-workspace/saes/up.0.1/small-k5-n64 --json
 features --prompt "a red circle"
-encode run.safetensors --block down.2.1 --sae sdlens-workspace/saes/down.2.1/k10-n256 --output codes.safetensors
-statistics --sae sdlens-workspace/saes/down.2.1/k10-n256 --json
+encode --input run-42.safetensors --block down.2.1 --sae sdlens-workspace/saes/down.2.1/k10-n256 --output codes.safetensors
+statistics --sae sdlens-workspace/saes/down.2.1/k10-n256 --store shapes-update --json
 convert sdlens-workspace/saes/mid.0/k10-n256 converted --to saelens
 intervene --block up.0.1 --feature 3 --beta -6:6:3 --prompt "a red circle"
-intervene --block down.2.1 --feature 3 --add 2 --region left --prompt "a red circle"
-intervene --block mid.0 --feature 3 --empty-context 1
+intervene --block up.0.1 --feature 3 --add 2 --region left --prompt "a red circle"
+intervene --block up.0.1 --feature 5 --empty-context 1
 visualize prompt --prompt "a red circle"
-visualize feature 3
+visualize feature 3 --block up.0.1
 visualize blocks
 visualize reconstruction
 visualize transfer
 visualize paint
-visualize annotation 3
+visualize annotation 3 --block up.0.1
 visualize training
-visualize gallery --features 3 4
+visualize gallery --block up.0.1 --features 3,4
 eval all --features 6
 eval truth
 eval ablation --limit 20
