@@ -66,8 +66,11 @@ def matches(directions: np.ndarray) -> dict:
     }
 
 
-def correlation(x, y):
-    return np.corrcoef(x, y)[0, 1] if x.std() > 0 and y.std() > 0 else np.nan
+def correlation(x, y, constant=0):
+    """Pearson's; `constant` where the scores x are, which then tell nothing of y, and no number where y is."""
+    if x.std() > 0 and y.std() > 0:
+        return np.corrcoef(x, y)[0, 1]
+    return constant if y.std() > 0 else np.nan
 
 
 def match(scores, labels, signed=False, cosines=None) -> dict:
@@ -75,7 +78,7 @@ def match(scores, labels, signed=False, cosines=None) -> dict:
     halves = [(scores[h::2].reshape(-1, scores.shape[-1]), labels[h::2].reshape(-1, labels.shape[-1])) for h in (0, 1)]
     (x, l), (z, m) = halves
     mixed = [i for i in range(31) if all(0 < half[:, i].sum() < len(half) for half in (l, m))]
-    table = np.array([[correlation(x[:, c], l[:, i]) for c in range(x.shape[1])] for i in mixed])
+    table = np.array([[correlation(x[:, c], l[:, i], constant=np.nan) for c in range(x.shape[1])] for i in mixed])
     table = np.where(np.isnan(table), -1, np.abs(table) if signed else table)
     rows, columns = linear_sum_assignment(table, maximize=True)
     found, parts = [None] * 31, {}

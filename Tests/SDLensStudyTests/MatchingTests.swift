@@ -129,6 +129,32 @@ import Testing
     try expectSame(vectors.matches().places, "signed", absorbs: false)
   }
 
+  /// A feature that is silent on the measured half tells nothing there, and counts as that.
+  @Test func whatIsSilentWhereItIsMeasuredCountsAsNothing() throws {
+    func half(_ columns: [[Float]]) -> MatchedFeatures.Half {
+      var (scores, labels) = (SparseColumns(count: columns.count), RowLabels(count: 2))
+      for row in 0..<4 {
+        scores.append(columns.map { $0[row] })
+        labels.append(row < 2 ? 1 : 2)
+      }
+      return (scores, labels)
+    }
+    let silent: [Float] = [0, 0, 0, 0]
+    let choosing = half([[2, 1, 0, 0], [0, 0, 1, 3], silent])
+    let found = MatchedFeatures(choosing: choosing, measuring: half([silent, [0, 0, 2, 2], silent]))
+    let matches = try found.matches.map { try #require($0) }
+    #expect(matches.map(\.column) == [0, 1], "a column that never changes is taken last")
+    #expect(matches.map(\.figures.correlation) == [0, 1] && matches.map(\.figures.f1) == [0, 1])
+    let summary = try #require(MatchSummary(found, [0, 1], hasDirections: false))
+    #expect(summary.mcc.value == 0.5 && summary.f1.value == 0.5, "the silent one is not left out of the mean")
+    // With fewer features than labels one label gets what never changes, and its figures are numbers.
+    let poor = MatchedFeatures(
+      choosing: half([silent, [0, 0, 1, 3]]), measuring: half([silent, [0, 0, 2, 2]]))
+    #expect(
+      poor.matches.compactMap { $0 }.allSatisfy { $0.chosen.isFinite && $0.figures.correlation.isFinite })
+    #expect(poor.matches[0]?.chosen == 0 && poor.matches[0]?.figures.correlation == 0)
+  }
+
   @Test func oneColumnForEachLabelIsTakenAsItIs() throws {
     let scorer = try scorers().codes
     // Columns 0 to 30 of another order: label i has column i, however bad.

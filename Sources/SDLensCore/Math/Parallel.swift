@@ -30,6 +30,11 @@ public enum Parallel {
     }
   }
 
+  /// The same where `body` may fail; the error of the first index that has one is thrown.
+  public static func results<Value>(_ count: Int, _ body: (Int) throws -> Value) throws -> [Value] {
+    try map(count) { index in Result { try body(index) } }.map { try $0.get() }
+  }
+
   /// Calls `body` once for each pair of indices; those of one first index come together.
   package static func forEach(_ m: Int, _ n: Int, _ body: (Int, Int) -> Void) {
     forEach(m * n) { body($0 / n, $0 % n) }

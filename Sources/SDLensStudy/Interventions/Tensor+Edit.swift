@@ -6,7 +6,8 @@ extension Tensor {
   /// `x_p += w_p f` at every place p of the last picture, and `x_p -= w_p f` at those of the first if `opposite`.
   mutating func add(_ direction: [Float], weights: [Float], opposite: Bool) {
     let (places, width) = (weights.count, direction.count)
-    precondition(count % (places * width) == 0 && width == self.width, "\(places) weights for \(shape)")
+    precondition(count == shape[0] * places * width && width == self.width, "\(places) weights for \(shape)")
+    precondition(!opposite || shape[0] == 2, "\(shape) with guidance")
     withMutableElements { x in
       for place in 0..<places where weights[place] != 0 {
         let last = x.count + (place - places) * width
@@ -20,6 +21,7 @@ extension Tensor {
   /// `x += y` in the last picture, and `x -= y` in the first if `opposite`.
   mutating func addToLastPicture(_ rows: Tensor, opposite: Bool) {
     precondition(rows.count == count / shape[0], "\(rows.shape) to \(shape)")
+    precondition(!opposite || shape[0] == 2, "\(shape) with guidance")
     withMutableElements { x in
       rows.withElements { y in
         let last = x.count - y.count

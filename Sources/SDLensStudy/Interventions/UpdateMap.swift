@@ -11,7 +11,7 @@ public struct UpdateMap: Sendable {
   public let fingerprint: String
 
   /// The name of the tensor in a file of ours; in another's the only one, whatever its name.
-  static let name = "map"
+  public static let name = "map"
 
   /// Takes values that lie, or are to lie, in a file.
   ///

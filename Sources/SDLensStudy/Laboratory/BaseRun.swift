@@ -32,11 +32,10 @@ public struct BaseRun: Sendable {
   ///   - prompt: with guidance, the negative prompt first.
   ///   - blocks: those at which edits may begin; others may be edited all the same.
   ///   - kept: the steps in which edits may begin; a kept step takes the memory of the U-net's feature maps.
-  ///   - progress: called after every step with its number, from 1.
   /// - Throws: as `Pipeline.sample`.
   public init(
     _ pipeline: Pipeline, _ prompt: PromptEmbeddings, _ settings: RunSettings, watching blocks: [BlockName],
-    atSteps kept: Set<Int> = [0], progress: (Int) -> Void = { _ in }
+    atSteps kept: Set<Int> = [0]
   ) throws {
     (self.pipeline, self.settings) = (pipeline, settings)
     let blocks = Set(blocks).sorted()
@@ -63,22 +62,8 @@ public struct BaseRun: Sendable {
         return Kept(block: block, pass: pass, update: update)
       }
       run.advance(by: output)
-      progress(run.step)
     }
     (self.starts, self.kept, trace) = (starts, found, run.trace)
-  }
-
-  /// Does the run that all these interventions can begin in, each where its first edit is.
-  ///
-  /// - Throws: as `Pipeline.sample`.
-  public init(
-    _ pipeline: Pipeline, _ prompt: PromptEmbeddings, _ settings: RunSettings,
-    for interventions: [Intervention], progress: (Int) -> Void = { _ in }
-  ) throws {
-    let starts = interventions.compactMap(\.start)
-    try self.init(
-      pipeline, prompt, settings, watching: starts.map(\.block), atSteps: Set(starts.map(\.step)),
-      progress: progress)
   }
 
   /// The number of steps.

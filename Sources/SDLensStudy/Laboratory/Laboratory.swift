@@ -69,28 +69,21 @@ public final class Laboratory: Sendable {
   /// The denoising part of the model, read when it is first asked for.
   ///
   /// - Throws: what is wrong with the model.
-  public var pipeline: Pipeline {
-    get throws {
-      try state.withLock { state in
-        if let found = state.pipeline { return found }
-        let made = try Pipeline(model)
-        state.pipeline = made
-        return made
-      }
-    }
-  }
+  public var pipeline: Pipeline { get throws { try part(\.pipeline, Pipeline.init) } }
 
   /// The text encoders, read when they are first asked for.
   ///
   /// - Throws: what is wrong with the model.
-  public var encoder: PromptEncoder {
-    get throws {
-      try state.withLock { state in
-        if let found = state.encoder { return found }
-        let made = try PromptEncoder(model)
-        state.encoder = made
-        return made
-      }
+  public var encoder: PromptEncoder { get throws { try part(\.encoder, PromptEncoder.init) } }
+
+  private func part<Part: Sendable>(
+    _ place: WritableKeyPath<State, Part?> & Sendable, _ read: (ModelFolder) throws -> Part
+  ) throws -> Part {
+    try state.withLock { state in
+      if let found = state[keyPath: place] { return found }
+      let made = try read(model)
+      state[keyPath: place] = made
+      return made
     }
   }
 

@@ -54,7 +54,7 @@ public struct MatchedFeatures: Sendable {
 
   /// How well a feature tells its label.
   public struct Figures: Sendable, Equatable {
-    /// Pearson's, of scores and labels; NaN where either is constant.
+    /// Pearson's, of scores and labels; 0 where the scores are constant, which tells nothing, and NaN where the labels are.
     public let correlation: Double
     /// The share of yes that is right; 0 of none.
     public let precision: Double
@@ -71,7 +71,8 @@ public struct MatchedFeatures: Sendable {
         sums.positives - sums.positives * sums.positives / sums.rows
       )
       correlation =
-        (sums.products - sums.x * sums.positives / sums.rows) / (variance.0 * variance.1).squareRoot()
+        variance.0 == 0 && variance.1 > 0
+        ? 0 : (sums.products - sums.x * sums.positives / sums.rows) / (variance.0 * variance.1).squareRoot()
       let said = sums.right + sums.wrong
       precision = said == 0 ? 0 : sums.right / said
       recall = sums.right / sums.positives
@@ -102,7 +103,8 @@ public struct MatchedFeatures: Sendable {
     for (row, label) in labels.enumerated() {
       for column in 0..<table.rows {
         let r = table[column, label]
-        scores[row, column] = r.isFinite ? (isSigned ? abs(r) : r) : -1
+        // What never changes is taken last.
+        scores[row, column] = Self.isConstant(choosing, column) ? -1 : isSigned ? abs(r) : r
       }
     }
     let assigned = isOwn ? labels.map { Optional($0) } : Assignment.largest(scores)
@@ -132,6 +134,12 @@ public struct MatchedFeatures: Sendable {
   public func uniqueness(of labels: some Sequence<Int>) -> Double? {
     let best = labels.compactMap { matches[$0]?.best }
     return best.isEmpty ? nil : Double(Set(best).count) / Double(best.count)
+  }
+
+  private static func isConstant(_ half: Half, _ column: Int) -> Bool {
+    let entries = half.columns[column]
+    guard let first = entries.first else { return true }
+    return entries.count == half.columns.rows && entries.allSatisfy { $0.value == first.value }
   }
 
   /// Pearson's correlation of every column with every label, [columns, labels].

@@ -13,7 +13,8 @@ struct Encode: ParsableCommand {
       The input is a tensor of vectors, [N, d]; or what 'generate --tensors --cache' wrote, where \
       BLOCK.update.STEP stands for what a block adds; or a store, whose pictures follow each other. The output has \
       'indices' (I32 [N, k]) and 'values' (F32 [N, k], largest first; 0 marks an unused place); of a dictionary with \
-      thresholds 'starts' (I64 [N + 1]), where in the two lists each vector begins. With --decode the input has these, and the output 'rows' (F32 [N, d]).
+      thresholds 'starts' (I64 [N + 1]), where in the two lists each vector begins. With --decode the input has \
+      these, and the output 'rows' (F32 [N, d]).
       """)
 
   @Option(

@@ -11,9 +11,9 @@ struct Probe: ParsableCommand {
     abstract: "Tell labels from the vectors of a block with a linear probe.",
     discussion: """
       Learns on every second recorded picture and measures on the others. A store has updates, residual streams \
-      or heads, as collect --site says; --codes takes the features of a dictionary instead. Labels are the row or the column of a \
-      position, or those of a file with a line for each picture: one label, or one for each position separated by \
-      commas. Classes are told by logistic regression, numbers with fractions by least squares; the 95 % interval is \
+      or heads, as collect --site says; --codes takes the features of a dictionary instead. Labels are the row or \
+      the column of a position, or those of a file with a line for each picture: one label, or one for each \
+      position separated by commas. Classes are told by logistic regression, numbers with fractions by least squares; the 95 % interval is \
       of pictures drawn anew. --save writes the direction for intervene --direction.
       """)
 
@@ -123,7 +123,7 @@ struct Probe: ParsableCommand {
     progress.clear()
     if let save {
       let direction = try study.direction(of: ofClass ?? (study.classes.count == 2 ? study.classes[1] : nil))
-      try Safetensors.write([.init("map", Tensor(direction, [direction.count]))], to: save)
+      try Safetensors.write([.init(UpdateMap.name, Tensor(direction, [direction.count]))], to: save)
       progress.note("'\(save)' has the direction, for intervene --block \(block) --direction")
     }
     let what = target?.rawValue ?? self.labels.map { ($0 as NSString).lastPathComponent } ?? ""

@@ -57,8 +57,8 @@ struct TrainingData {
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
     let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
-    let newest = prompts.prompts == nil && limit == nil && name == nil ? try lookup.best(of: blocks) : nil
-    let store = try name.map(lookup.named) ?? newest ?? collect(blocks)
+    let largest = prompts.prompts == nil && limit == nil && name == nil ? try lookup.best(of: blocks) : nil
+    let store = try name.map(lookup.named) ?? largest ?? collect(blocks)
     try lookup.check(store)
     for problem in store.damaged { progress.note("Left out: \(problem)") }
     if !store.missing.isEmpty {

@@ -105,16 +105,15 @@ import Testing
   }
 
   @Test func aBaseIsKeptForWhatIsPlanned() throws {
-    let (settings, prompt) = (try EditedModel.settings(steps: 3), try EditedModel.prompt())
+    let (settings, laboratory) = (try EditedModel.settings(steps: 3), try EditedModel.laboratory())
+    let prompt = try laboratory.embeddings(of: "a cat", settings)
     let blocks = try ["mid.0", "up.1.0"].map(BlockName.init)
     let planned: [(BlockName, Set<Int>)] = [(blocks[0], [2]), (blocks[1], [1, 2])]
     let plans = try planned.map { block, steps in
       try Intervention(
         EditList([Edit(.ablate, at: block, steps: steps)]), [:], for: EditedModel.pipeline, settings)
     }
-    var steps: [Int] = []
-    let base = try BaseRun(EditedModel.pipeline, prompt, settings, for: plans) { steps.append($0) }
-    #expect(steps == [1, 2, 3])
+    let base = try laboratory.run("a cat", settings, for: plans)
     for block in blocks {
       #expect((0..<3).map { base.update(of: block, step: $0) != nil } == [false, true, true])
     }

@@ -99,10 +99,3 @@ struct SwapRuns: Sendable {
       keptBefore: swap.kept(said))
   }
 }
-
-extension Parallel {
-  /// The values of `body` for each index in `0..<count`, made on all threads; the first error among them is thrown.
-  static func results<Value>(_ count: Int, _ body: (Int) throws -> Value) throws -> [Value] {
-    try map(count) { index in Result { try body(index) } }.map { try $0.get() }
-  }
-}

@@ -51,7 +51,7 @@ struct EvalSteering: ResumableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Store of labelled activations: a name in the workspace, or a folder. (default: the newest that fits)",
+      "Store of labelled activations: a name in the workspace, or a folder. (default: the largest that fits)",
       valueName: "name"), completion: .directory)
   var store: String?
 

@@ -32,7 +32,7 @@ struct EvalTruth: ResumableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Store of activations: a name in the workspace, or a folder. (default: the newest that fits)",
+      "Store of activations: a name in the workspace, or a folder. (default: the largest that fits)",
       valueName: "name"), completion: .directory)
   var store: String?
 

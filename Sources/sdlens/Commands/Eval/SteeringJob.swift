@@ -12,9 +12,12 @@ struct SteeringJob {
   let features, pairs, choosing, pictures: Int
   let progress: Progress
 
+  /// Pictures that choosing tries for one value, about; how many depends on what reaches the goal.
+  private var tries: Int { 38 * choosing }
+
   /// Pictures that one value takes, about: those of the pairs, of what is tried to choose, and of what is measured.
   private var picturesPerValue: Int {
-    (choosing + pairs) * 2 + 38 * choosing + pairs * 2 * SteeringMethod.all.count
+    (choosing + pairs) * 2 + tries + pairs * 2 * SteeringMethod.all.count
   }
 
   private func key(_ value: ShapesWorld.FactorValue, _ block: BlockName) -> String { "\(value) \(block)" }
@@ -27,6 +30,8 @@ struct SteeringJob {
     }
     let left = values.count { !done.has("\($0) \(pairs)") }
     guard left > 0 else { return }
+    // Reading the model is no part of a picture's time.
+    try prompts.time(Parallel.threads)
     let start = ContinuousClock.now
     let count = 2 * Parallel.threads
     try prompts.time(count)
@@ -63,10 +68,10 @@ struct SteeringJob {
       let name = key(value, block)
       let plan = try chosen.value(name) {
         var made = 0
-        defer { progress.advance("choosing for \(value)", by: 38 * choosing - made) }
+        defer { progress.advance("choosing for \(value)", by: tries - made) }
         return try study!.choosing(plans.value(name) { try study!.plan(value, on: choosing) }) {
-          progress.advance("choosing for \(value) at \(block)", by: min($0, 38 * choosing - made))
-          made = min(made + $0, 38 * choosing)
+          progress.advance("choosing for \(value) at \(block)", by: min($0, tries - made))
+          made = min(made + $0, tries)
         }
       }
       let measured = try done.value("\(name) \(pairs)") {
