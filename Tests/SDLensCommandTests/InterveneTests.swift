@@ -143,8 +143,8 @@ import Testing
       (["--direction", "d.safetensors", "--add", "3"], ["map × 3"]),
       (["--concept", "3 windows"], ["map × 1"]),
       (["--transplant", "a house with 3 windows"], ["transplant down.2.1"]),
-      (["--transplant", "a house", "--feature", feature], ["transplant down.2.1"]),
-      (["--feature", feature, "--move", "2,-1"], ["move down.2.1"]),
+      (["--transplant", "a house", "--feature", feature], ["transplant down.2.1 #\(feature)"]),
+      (["--feature", feature, "--move", "2,-1"], ["move down.2.1 #\(feature)"]),
     ] {
       let result: Interventions = try decode(
         workspace.run("intervene", arguments + prompt + ["--json", "--quiet"]))

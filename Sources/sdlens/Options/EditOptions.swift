@@ -211,7 +211,9 @@ struct EditOptions: ParsableArguments {
       let edits = zip(feature, values).map { Edit(make($0, $1), at: block, steps: steps) }
       let titles = values.map { "\(symbol) = \(Self.number($0))" }
       let title = Array(Set(titles)).count == 1 ? titles[0] : titles.joined(separator: ", ")
-      let others = fixed.map { "\($0.operation.name.rawValue) \($0.block)" }.joined(separator: ", ")
+      let others = fixed.map { edit in
+        ["\(edit.operation.name.rawValue) \(edit.block)"] + (edit.features ?? []).prefix(8).map { "#\($0)" }
+      }.map { $0.joined(separator: " ") }.joined(separator: ", ")
       return (strengths.isEmpty ? others : title, try EditList(fixed + edits))
     }
   }
