@@ -8,6 +8,9 @@ let package = Package(
     .library(name: "SDLensCore", targets: ["SDLensCore"]),
     .library(name: "SDLensDiffusion", targets: ["SDLensDiffusion"]),
     .library(name: "SDLensSparse", targets: ["SDLensSparse"]),
+    .library(name: "SDLensDrawing", targets: ["SDLensDrawing"]),
+    .library(name: "SDLensEncoders", targets: ["SDLensEncoders"]),
+    .library(name: "SDLensShapes", targets: ["SDLensShapes"]),
     .library(name: "SDLensStudy", targets: ["SDLensStudy"]),
   ],
   dependencies: [
@@ -28,12 +31,18 @@ let package = Package(
     .target(
       name: "SDLensDiffusion", dependencies: ["SDLensCore"], resources: [.copy("Models")]),
     .target(name: "SDLensSparse", dependencies: ["SDLensCore", "CKernels", "CArchive"]),
-    .target(name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CKernels", "CCairo"]),
+    .target(name: "SDLensDrawing", dependencies: ["SDLensCore", "CCairo"]),
+    .target(name: "SDLensEncoders", dependencies: ["SDLensDiffusion", "CKernels"]),
+    .target(name: "SDLensShapes", dependencies: ["SDLensDiffusion"]),
+    .target(
+      name: "SDLensStudy",
+      dependencies: ["SDLensDiffusion", "SDLensSparse", "SDLensDrawing", "SDLensEncoders", "SDLensShapes"]),
 
     .executableTarget(
       name: "sdlens",
       dependencies: [
-        "CProcess", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy",
+        "CProcess", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensDrawing", "SDLensShapes",
+        "SDLensStudy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

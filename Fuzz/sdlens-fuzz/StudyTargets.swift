@@ -1,5 +1,7 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensEncoders
+import SDLensShapes
 @testable import SDLensStudy
 
 /// Prompt lists, edits, masks, and the models that measure.

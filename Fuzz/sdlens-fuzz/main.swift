@@ -26,6 +26,8 @@ func named(_ name: String?) -> FuzzTarget {
 
 /// What libFuzzer calls, which takes a C function without a context; set once before it does.
 nonisolated(unsafe) var body: (UnsafeRawBufferPointer) throws -> Void = { _ in }
+/// What a target writes to; libFuzzer ends the process itself.
+nonisolated(unsafe) var scratch: Scratch?
 
 switch arguments.dropFirst().first {
 case "--list": for target in targets { print(target.name) }
@@ -38,6 +40,8 @@ case "--seeds" where arguments.count == 4:
 default:
   let target = named(arguments.dropFirst().first)
   let folder = try Scratch()
+  scratch = folder
+  atexit { scratch?.remove() }
   body = try target.prepare(folder)
   var argc = Int32(arguments.count - 1)
   var argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv + 1
@@ -53,6 +57,5 @@ default:
       fatalError("a raw error: \(error)")
     }
   }
-  folder.remove()
   exit(status)
 }

@@ -40,9 +40,6 @@ public struct ModelFolder: Sendable {
     try index.require("_class_name", "StableDiffusionXLPipeline", default: .null)
   }
 
-  /// Whether this is the model that ships inside, whatever it was called.
-  public var isEmbedded: Bool { path == (try? Self.embeddedPath()) }
-
   /// The configuration of one part.
   public func config(_ part: String, file: String = "config.json") throws -> ConfigFile {
     try ConfigFile("\(path)/\(part)/\(file)")

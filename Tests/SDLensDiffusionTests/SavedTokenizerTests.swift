@@ -1,5 +1,6 @@
 import Foundation
 import SDLensDiffusion
+import SDLensEncoders
 import SDLensTestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
 import SDLensStudy
 import SDLensTestSupport

@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensEncoders
 import SDLensStudy
 import SDLensTestSupport
 import Testing

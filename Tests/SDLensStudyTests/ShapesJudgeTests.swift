@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensShapes
 import SDLensStudy
 import SDLensTestSupport
 import Testing

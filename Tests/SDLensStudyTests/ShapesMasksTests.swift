@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensShapes
 import SDLensStudy
 import SDLensTestSupport
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensShapes
 import SDLensSparse
 import SDLensStudy
 import SDLensTestSupport

@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 import SDLensSparse
 
 /// Makes the pictures of figures, nothing twice.

@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 
 /// A labelled table of panels, with the prompts that it shows.
 public struct Figure: Sendable {

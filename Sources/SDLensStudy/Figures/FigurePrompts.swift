@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
 
 /// The prompts that figures show when nobody gives others.
@@ -46,7 +47,7 @@ public struct FigurePrompts: Sendable {
       recorded.map { pictures in
         pictures.prompts.keys.sorted().compactMap { pictures.prompts[$0] }.filter { !$0.isEmpty }
       } ?? []
-    if model.isEmbedded {
+    if model.paintsShapes {
       origin = .shapes
     } else if FileManager.default.fileExists(atPath: "\(model.path)/prompts.txt") {
       origin = .list(try PromptList(of: model).prompts)

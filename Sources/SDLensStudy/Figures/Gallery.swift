@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 import SDLensSparse
 
 /// A folder of cards, one for each feature of a dictionary, as a page that opens from disk.

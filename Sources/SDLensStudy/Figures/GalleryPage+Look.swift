@@ -1,3 +1,5 @@
+import SDLensDrawing
+
 extension GalleryPage {
   /// The style of the page.
   static let style = """

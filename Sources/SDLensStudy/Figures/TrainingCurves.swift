@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensDrawing
 import SDLensSparse
 
 /// How a training went: a page of plots of its log.

@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 
 /// What some metrics found, as files and plots.
 public struct MetricReport: Encodable {

@@ -1,5 +1,7 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensEncoders
+import SDLensShapes
 import SDLensSparse
 
 extension MetricSession {
@@ -124,8 +126,7 @@ extension MetricSession {
     guard let dictionary = dictionaries[block] else { return [:] }
     var captions = dictionary.captions
     let missing = features(of: block).filter { captions[$0] == nil }
-    if let examples = dictionary.examples, clip != nil, model.title == ModelFolder.embedded, !missing.isEmpty
-    {
+    if let examples = dictionary.examples, clip != nil, model.paintsShapes, !missing.isEmpty {
       let texts = UnitVectors(try embeddings(of: ShapesPhrases.all))
       for feature in missing {
         let sample = Specificity.sample(of: feature, in: examples, seed: settings.seed)

@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensEncoders
 import SDLensSparse
 
 /// What is measured, and with what.

@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensEncoders
 import SDLensSparse
 
 /// How much a picture changes when an update is replaced by its reconstruction (paper, Table 2).

@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 import SDLensSparse
 import SDLensStudy
 

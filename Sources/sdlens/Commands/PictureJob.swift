@@ -120,7 +120,7 @@ struct PictureJob {
         progress.note("The \(name) is longer than \(encoder.tokens) tokens; left out: \"\(cut)\"")
       }
     }
-    if folder.isEmbedded {
+    if folder.paintsShapes {
       let texts = [("prompt", prompt), ("negative prompt", settings.isGuided ? negativePrompt ?? "" : "")]
       for (name, text) in texts {
         if let unknown = UnknownWords(text, name: name) { progress.note(unknown.note) }

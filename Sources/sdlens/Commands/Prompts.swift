@@ -1,5 +1,6 @@
 import ArgumentParser
 import SDLensCore
+import SDLensShapes
 import SDLensStudy
 
 /// `sdlens prompts`: captions of the embedded model's world.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import SDLensCore
+import SDLensDrawing
 import SDLensStudy
 
 /// Where a figure goes, and how it is drawn.

@@ -1,4 +1,5 @@
 import SDLensDiffusion
+import SDLensShapes
 import SDLensStudy
 
 /// The words of prompts that the embedded model never met.
@@ -42,9 +43,9 @@ struct UnknownWords {
 }
 
 extension Progress {
-  /// Says which words of prompts the model never met, where that is known: of the embedded one.
+  /// Says which words of prompts the model never met, where that is known: of `shapes`.
   func noteUnknownWords(of prompts: [String], _ model: ModelFolder) {
-    guard model.isEmbedded, let unknown = UnknownWords(in: prompts) else { return }
+    guard model.paintsShapes, let unknown = UnknownWords(in: prompts) else { return }
     note(unknown.note)
   }
 }

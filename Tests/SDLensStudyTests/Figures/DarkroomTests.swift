@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 import SDLensSparse
 import SDLensStudy
 import SDLensTestSupport

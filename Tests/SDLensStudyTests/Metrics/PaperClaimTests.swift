@@ -1,3 +1,4 @@
+import SDLensEncoders
 import SDLensStudy
 import Testing
 

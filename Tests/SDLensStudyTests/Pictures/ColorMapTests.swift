@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensDrawing
 import SDLensTestSupport
 import Testing
 

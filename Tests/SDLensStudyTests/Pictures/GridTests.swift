@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensDrawing
 import SDLensTestSupport
 import Testing
 

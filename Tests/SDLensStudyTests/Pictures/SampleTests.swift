@@ -1,5 +1,7 @@
 import Foundation
 import SDLensCore
+import SDLensDrawing
+import SDLensEncoders
 import SDLensTestSupport
 import Testing
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 import SDLensStudy
 
 /// `sdlens eval ablation`: what each block carries, on `shapes`.

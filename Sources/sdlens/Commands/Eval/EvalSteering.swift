@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
 import SDLensStudy
 

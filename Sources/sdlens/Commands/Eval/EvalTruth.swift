@@ -67,7 +67,7 @@ struct EvalTruth: ResumableCommand {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let folder = try model.folder()
-    guard folder.title == ModelFolder.embedded else {
+    guard folder.paintsShapes else {
       throw NotOfShapes(store: folder.name, reason: "is another model")
     }
     let dictionaries = try measured.all(model: folder, in: workspace, progress)

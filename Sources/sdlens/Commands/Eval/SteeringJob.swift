@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
 import SDLensStudy
 

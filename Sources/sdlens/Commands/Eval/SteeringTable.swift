@@ -1,5 +1,7 @@
 import Foundation
 import SDLensDiffusion
+import SDLensDrawing
+import SDLensShapes
 import SDLensStudy
 
 /// What `eval steering` found for a factor at a block.

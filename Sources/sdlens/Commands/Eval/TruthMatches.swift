@@ -1,4 +1,5 @@
 import Foundation
+import SDLensShapes
 import SDLensStudy
 
 /// The one-to-one match of candidates with values, as `eval truth` shows it.

@@ -1,5 +1,7 @@
 import Foundation
 import SDLensCore
+import SDLensDrawing
+import SDLensShapes
 import SDLensStudy
 
 /// What `eval truth` found for a block.

@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 
 /// Prompts that `shapes` never learned from, run with and without edits, their pictures judged.
 ///
@@ -23,14 +24,14 @@ public struct JudgedPrompts: Sendable {
   /// - Parameters:
   ///   - limit: prompts to take, from the first on.
   ///   - seed: that of the first prompt.
-  /// - Throws: `NotJudged`, `JudgeMissing`, `MalformedFile` for a prompt that is no caption, `BadSetting`, `SeedsEnd`, and the
-  ///   errors of reading the model.
+  /// - Throws: `NotJudged`, `JudgeMissing`, `MalformedFile` for a prompt that is no caption, `BadSetting`, `SeedsEnd`,
+  ///   `TooLittleMemory`, and the errors of reading the model.
   public init(of model: ModelFolder, limit: Int, seed: Seed = 42, steps: Int = 1) throws {
-    guard model.title == ModelFolder.embedded, try model.pictureSize == ShapesWorld.pictureSize else {
+    guard model.paintsShapes, try model.pictureSize == ShapesWorld.pictureSize else {
       throw NotJudged(model: model.name)
     }
     judge = try ShapesJudge(of: model)
-    let path = "\(model.path)/held-out.txt"
+    let path = model.heldOutPrompts
     let list = try PromptList(contentsOf: path, limit: limit)
     (prompts, fingerprint) = (list.prompts, list.fingerprint)
     scenes = try prompts.map { prompt in
@@ -43,6 +44,7 @@ public struct JudgedPrompts: Sendable {
       return reading.scene
     }
     try seed.check(prompts.count)
+    try ModelMemory(model).check(height: ShapesWorld.pictureSize, width: ShapesWorld.pictureSize)
     settings = try RunSettings(
       seed: seed, steps: steps, height: ShapesWorld.pictureSize, width: ShapesWorld.pictureSize)
     laboratory = Laboratory(model)

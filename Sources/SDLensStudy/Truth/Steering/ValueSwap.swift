@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensShapes
 
 /// Two scenes that differ in one value of one factor, and so two prompts whose runs begin with the same noise.
 ///

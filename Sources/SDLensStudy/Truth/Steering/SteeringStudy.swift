@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
 
 /// Makes and unmakes values of `shapes` at one block by all of `SteeringMethod.all`.

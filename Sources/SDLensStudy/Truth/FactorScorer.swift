@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensShapes
 import SDLensSparse
 
 /// Finds, picture after picture, how well single features tell the factors of the world of `shapes`.

@@ -1,3 +1,5 @@
+import SDLensShapes
+
 /// What became of the values of a factor, and where those that cannot be steered are lost.
 public struct SteeringSummary: Sendable, Codable, Equatable {
   /// Why a value can be made or unmade, or cannot.

@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 
 /// What the pictures of `shapes` lose when the update of one block is removed, `D_out = D_in`.
 public enum BlockAblation {

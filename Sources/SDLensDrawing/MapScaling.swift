@@ -100,7 +100,7 @@ extension SIMD3<UInt8> {
   }
 
   /// Of the colour `0xRRGGBB`.
-  init(_ hex: UInt32) {
+  package init(_ hex: UInt32) {
     self.init(UInt8(hex >> 16 & 255), UInt8(hex >> 8 & 255), UInt8(hex & 255))
   }
 }

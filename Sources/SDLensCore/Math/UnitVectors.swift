@@ -1,5 +1,3 @@
-import SDLensCore
-
 /// Embeddings brought to length 1 in double precision, so that products are cosines.
 public struct UnitVectors: Sendable {
   /// The vectors, [count, width]; one of length 0 stays 0.

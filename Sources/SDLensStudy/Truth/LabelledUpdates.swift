@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensShapes
 import SDLensSparse
 
 /// The updates of a block in a store of `shapes`, in the last denoising step, and what is true of them.

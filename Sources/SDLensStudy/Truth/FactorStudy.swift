@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensShapes
 import SDLensSparse
 
 /// How well single features of a block tell the factors of `shapes`, beside candidates that need no dictionary.

@@ -64,14 +64,3 @@ public struct PerceptionModelNotFound: UserError {
     }
   }
 }
-
-extension Fingerprint {
-  /// The fingerprint of those of the files that are there, and of the files that weights lie in.
-  init(of names: [String], and weights: WeightFile, in folder: String) throws {
-    self.init()
-    for name in names where FileManager.default.fileExists(atPath: "\(folder)/\(name)") {
-      try add("\(folder)/\(name)", as: name)
-    }
-    for path in weights.files { try add(path, as: (path as NSString).lastPathComponent) }
-  }
-}

@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 
 /// The runs of both prompts of a swap, with what the judge says of their pictures.
 struct SwapRuns: Sendable {

@@ -51,7 +51,7 @@ public struct ShapesVerdict: Sendable, Equatable {
 
 extension ShapesScene.Object {
   /// Its place, the default where the caption is silent.
-  var resolvedPlace: ShapesWorld.Place { place ?? .centre }
+  package var resolvedPlace: ShapesWorld.Place { place ?? .centre }
 
   /// The value of a factor, the default where the caption is silent; nil for the background.
   func value(of factor: ShapesWorld.Factor) -> ShapesWorld.FactorValue? {

@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensShapes
 
 /// How well one direction for each value tells the factors of `shapes`, all channels together instead of the best one:
 /// that of a linear probe, or the mean of the rows with a value less that of the others.

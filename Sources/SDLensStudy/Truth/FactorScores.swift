@@ -1,3 +1,5 @@
+import SDLensShapes
+
 /// For every value of every factor the single feature that tells it best, as `FactorScorer` finds them.
 public struct FactorScores: Sendable, Equatable {
   /// A feature and how well it tells a value.

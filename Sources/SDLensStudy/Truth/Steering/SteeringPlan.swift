@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensShapes
 
 /// How a value is to be steered: found on some swaps, to be measured on others.
 public struct SteeringPlan: Sendable, Codable, Equatable {

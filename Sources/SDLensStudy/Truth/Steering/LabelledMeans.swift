@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensShapes
 import SDLensSparse
 
 /// The mean map of a block's update, or of some features' activations, for every value of every factor.
