@@ -54,7 +54,7 @@ extension ShapesScene.Object {
   package var resolvedPlace: ShapesWorld.Place { place ?? .centre }
 
   /// The value of a factor, the default where the caption is silent; nil for the background.
-  func value(of factor: ShapesWorld.Factor) -> ShapesWorld.FactorValue? {
+  package func value(of factor: ShapesWorld.Factor) -> ShapesWorld.FactorValue? {
     ShapesScene([self]).truth.objects[0].first { $0.factor == factor }
   }
 }

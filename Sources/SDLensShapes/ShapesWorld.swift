@@ -98,6 +98,9 @@ public enum ShapesWorld {
     /// The word for it in a caption.
     public let value: String
 
+    /// A value that the factor has.
+    package init(factor: Factor, value: String) { (self.factor, self.value) = (factor, value) }
+
     /// All 31 values, factor by factor.
     public static let all = Factor.allCases.flatMap { factor in
       factor.values.map { FactorValue(factor: factor, value: $0) }
