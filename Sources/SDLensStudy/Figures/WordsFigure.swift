@@ -18,6 +18,8 @@ public struct WordsFigure: Sendable {
   public var heatMap = HeatMap.ofFigures
   /// The pixels of a cell.
   public var cellWidth = 192
+  /// The places of each word's tokens.
+  private let places: [[Int]]
   /// By word and label, [height, width].
   private let drawn: [[Tensor]]
 
@@ -55,20 +57,18 @@ public struct WordsFigure: Sendable {
   /// - Throws: `NoSuchWord`.
   public init(_ maps: WordMaps, words: [String], over picture: Picture) throws {
     (self.maps, self.words, self.picture) = (maps, words, picture)
-    drawn = try words.map { word in
-      let places = try maps.tokens.places(of: word)
-      return maps.labels.indices.map { maps.map(of: places, at: $0) }
-    }
+    places = try words.map(maps.tokens.places)
+    drawn = places.map { places in maps.labels.indices.map { maps.map(of: places, at: $0) } }
   }
 
   /// What the maps tell in numbers, word by word.
   public var findings: [Finding] {
-    zip(words, drawn).flatMap { word, maps in
-      zip(self.maps.labels, maps).map { label, map in
+    words.indices.flatMap { index in
+      zip(maps.labels, drawn[index]).map { label, map in
         let (values, range) = (map.elements, map.finiteRange)
         let highest = values.firstIndex(of: range.upperBound) ?? 0
         return Finding(
-          word: word, tokens: (try? self.maps.tokens.places(of: word)) ?? [], of: label.isEmpty ? nil : label,
+          word: words[index], tokens: places[index], of: label.isEmpty ? nil : label,
           mean: values.reduce(0, +) / Float(values.count), lowest: range.lowerBound,
           highest: range.upperBound,
           place: [highest / map.shape[1], highest % map.shape[1]], size: map.shape.extents)
@@ -139,7 +139,7 @@ extension AttentionChoice: CustomStringConvertible {
       numbers.map { "\(axis.rawValue) " + $0.sorted().map(String.init).joined(separator: " ") }
     }
     return [
-      blocks == BlockName.all ? nil : "blocks " + blocks.map(\.description).joined(separator: " "),
+      blocks.map { "blocks " + $0.sorted().map(\.description).joined(separator: " ") },
       list(.layers, layers), list(.heads, heads), list(.steps, steps),
     ].compactMap(\.self).joined(separator: ", ")
   }

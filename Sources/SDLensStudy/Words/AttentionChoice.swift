@@ -6,8 +6,8 @@ public struct AttentionChoice: Sendable, Hashable {
   /// What maps may be laid out along; over everything else they are means.
   public enum Axis: String, CaseIterable, Sendable, Codable { case blocks, layers, heads, steps }
 
-  /// The blocks, each once, in the order of the forward pass.
-  public let blocks: [BlockName]
+  /// The blocks; nil for all that the model has.
+  public var blocks: Set<BlockName>?
   /// The transformer layers in each block, from 0; nil for all.
   public var layers: Set<Int>?
   /// The heads of each layer, from 0; nil for all.
@@ -19,20 +19,33 @@ public struct AttentionChoice: Sendable, Hashable {
 
   /// A choice; without arguments that of everything, of which only the mean is kept.
   public init(
-    blocks: [BlockName] = BlockName.all, layers: Set<Int>? = nil, heads: Set<Int>? = nil,
-    steps: Set<Int>? = nil, along: Axis? = nil
+    blocks: Set<BlockName>? = nil, layers: Set<Int>? = nil, heads: Set<Int>? = nil, steps: Set<Int>? = nil,
+    along: Axis? = nil
   ) {
-    self.blocks = Set(blocks).sorted()
-    (self.layers, self.heads, self.steps, self.along) = (layers, heads, steps, along)
+    (self.blocks, self.layers, self.heads) = (blocks, layers, heads)
+    (self.steps, self.along) = (steps, along)
+  }
+
+  /// The blocks of a model that are looked at, in the order of the forward pass.
+  func blocks(of config: UNetConfig) -> [UNetConfig.Block] {
+    config.blocks.filter { blocks?.contains($0.name) ?? true }
   }
 
   /// Refuses what the model or the run does not have.
   ///
   /// - Throws: `NoSuchAttention`.
   public func check(_ config: UNetConfig, steps count: Int) throws {
+    let blocks = blocks(of: config)
+    for (axis, isEmpty) in [
+      (Axis.blocks, blocks.isEmpty), (.layers, layers?.isEmpty), (.heads, heads?.isEmpty),
+      (.steps, steps?.isEmpty),
+    ] where isEmpty == true {
+      throw NoSuchAttention(
+        description: "no \(axis) are chosen, so that there is nothing to see; leave them out for all")
+    }
     for block in blocks {
-      try Self.check(layers, .layers, config[block].layers, of: "\(block)")
-      try Self.check(heads, .heads, config[block].heads, of: "\(block)")
+      try Self.check(layers, .layers, block.layers, of: "\(block.name)")
+      try Self.check(heads, .heads, block.heads, of: "\(block.name)")
     }
     try Self.check(steps, .steps, count, of: "the run")
     if let along, along == .layers || along == .heads, blocks.count != 1 {
@@ -55,9 +68,9 @@ public struct AttentionChoice: Sendable, Hashable {
   func labels(_ config: UNetConfig, steps count: Int) -> [String] {
     switch along {
     case nil: [""]
-    case .blocks: blocks.map(\.description)
-    case .layers: Self.numbers(layers, config[blocks[0]].layers).map { "layer \($0)" }
-    case .heads: Self.numbers(heads, config[blocks[0]].heads).map { "head \($0)" }
+    case .blocks: blocks(of: config).map(\.name.description)
+    case .layers: Self.numbers(layers, blocks(of: config)[0].layers).map { "layer \($0)" }
+    case .heads: Self.numbers(heads, blocks(of: config)[0].heads).map { "head \($0)" }
     case .steps: Self.numbers(steps, count).map { "step \($0)" }
     }
   }

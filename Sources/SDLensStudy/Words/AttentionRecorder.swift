@@ -26,12 +26,11 @@ final class AttentionRecorder {
 
   /// Adds what looks at the chosen attentions, and changes nothing.
   func watch(_ hooks: inout HookSet) {
-    for block in choice.blocks {
-      for layer in AttentionChoice.numbers(choice.layers, config[block].layers) {
-        hooks.observe(.probabilities, of: .crossAttention, layer: layer, in: block, atSteps: choice.steps) {
-          [self] shares, step in
-          add(shares, block, layer: layer, step: step)
-        }
+    for block in choice.blocks(of: config) {
+      for layer in AttentionChoice.numbers(choice.layers, block.layers) {
+        hooks.observe(
+          .probabilities, of: .crossAttention, layer: layer, in: block.name, atSteps: choice.steps
+        ) { [self] shares, step in add(shares, block.name, layer: layer, step: step) }
       }
     }
   }
@@ -56,7 +55,7 @@ final class AttentionRecorder {
 
   /// The means of what was kept apart: for each block [queries, keys], in the order of the labels.
   func means() -> [(block: BlockName, items: [Tensor])] {
-    choice.blocks.map { block in
+    choice.blocks(of: config).map(\.name).map { block in
       let items = (sums[block] ?? [:]).sorted { $0.key < $1.key }
       return (block, items.map { $0.value.values.scaled(by: 1 / Float($0.value.heads)) })
     }

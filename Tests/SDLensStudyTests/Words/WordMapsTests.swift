@@ -159,8 +159,12 @@ import Testing
       "the layers of one block can be laid out, but 11 blocks are chosen; name one with --block"
     ),
     (
-      AttentionChoice(blocks: [], along: .heads),
-      "the heads of one block can be laid out, but 0 blocks are chosen; name one with --block"
+      AttentionChoice(blocks: []),
+      "no blocks are chosen, so that there is nothing to see; leave them out for all"
+    ),
+    (
+      AttentionChoice(heads: []),
+      "no heads are chosen, so that there is nothing to see; leave them out for all"
     ),
   ])
   func whatIsNotThere(_ choice: AttentionChoice, _ message: String) throws {

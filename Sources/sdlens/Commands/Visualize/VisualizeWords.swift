@@ -82,7 +82,7 @@ struct VisualizeWords: ParsableCommand {
     for word in words { _ = try tokens.places(of: word) }
     note(tokens, job, progress)
     let choice = AttentionChoice(
-      blocks: block.isEmpty ? BlockName.all : block, layers: layer?.numbers, heads: head?.numbers,
+      blocks: block.isEmpty ? nil : Set(block), layers: layer?.numbers, heads: head?.numbers,
       steps: atSteps?.numbers, along: along)
     progress.stage("running")
     let (maps, trace) = try laboratory.wordMaps(of: prompt, job.settings, choice)
