@@ -123,11 +123,19 @@ import Testing
   }
 
   @Test func aDecoderOfAnotherSizeThanTheModels() throws {
-    try set("decoder_block_out_channels", "[16, 16]")
-    try set("num_decoder_blocks", "[2, 1]")
+    let json =
+      #"{"_class_name": "AutoencoderTiny", "decoder_block_out_channels": [1], "num_decoder_blocks": [0]}"#
+    try folder.write(json.utf8, to: "one/config.json")
+    let shapes: [(String, Shape)] = [
+      ("0.weight", [1, 4, 3, 3]), ("0.bias", [1]), ("2.weight", [3, 1, 3, 3]), ("2.bias", [3]),
+    ]
+    try Safetensors.write(
+      shapes.map { .init("decoder.layers.\($0)", Tensor(repeating: 0, $1)) },
+      to: folder("one/diffusion_pytorch_model.safetensors"))
     #expect(
-      errorMessage { try Pipeline(ModelFolder(TinyModel.path, decoder: folder("decoder"))) }
-        .contains("decoder.layers."))
+      errorMessage { try Pipeline(ModelFolder(TinyModel.path, decoder: folder("one"))) }
+        == "'\(folder("one"))' makes 1 pixels a side of latents of 4 channels, but the model's own decoder 8 of 4; give a "
+        + "--decoder that was made for this model")
   }
 
   @Test func decodersThatAreNotThere() throws {
