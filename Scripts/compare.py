@@ -34,6 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="a folder in diffusers layout")
     parser.add_argument("--tensors", type=Path, nargs="+", required=True, metavar="FILE")
+    parser.add_argument("--decoder", type=Path, help="what decoded drafts: the folder of an AutoencoderTiny")
     parser.add_argument("--tolerance", type=float, default=1e-3, help="largest ratio allowed (default 1e-3)")
     parser.add_argument("--threads", type=int, help="threads for PyTorch (default: its own choice)")
     options = parser.parse_args()
@@ -44,8 +45,12 @@ def main() -> int:
 
     files = [read(path) for path in options.tensors]
     runs = [run_of(path, *file) for path, file in zip(options.tensors, files)]
+    for path, (metadata, _) in zip(options.tensors, files):
+        if ("decoder" in metadata) != (options.decoder is not None):
+            parser.error(f"{path} was decoded by {metadata.get('decoder', 'the VAE')}; --decoder must say the same")
     start = time.time()
-    compute(options.model, runs, say=lambda what: print(f"[{time.time() - start:5.0f} s] {what}", file=sys.stderr))
+    say = lambda what: print(f"[{time.time() - start:5.0f} s] {what}", file=sys.stderr)
+    compute(options.model, runs, say=say, decoder=options.decoder)
     failures = 0
     for path, (_, tensors), run in zip(options.tensors, files, runs):
         print(f"\n{path}: \"{run.prompt}\", seeds {run.seeds}, {run.steps} steps, guidance {run.guidance}, "

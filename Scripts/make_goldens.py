@@ -38,6 +38,8 @@ SECTIONS = [
     "numpy_files",
     "matching",
     "probe",
+    "words",
+    "tiny_decoder",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 

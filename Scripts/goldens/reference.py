@@ -35,15 +35,18 @@ def load(folder: Path, part: str, kind):
     return model.eval()
 
 
-def compute(folder: Path, runs: list[Run], say=print) -> None:
-    """Fills `tensors` of every run; each part of the model is loaded once and let go before the next."""
+def compute(folder: Path, runs: list[Run], say=print, decoder: Path | None = None) -> None:
+    """Fills `tensors` of every run; each part of the model is loaded once and let go before the next.
+
+    `decoder` is the folder of an AutoencoderTiny that decodes in place of the model's own VAE.
+    """
     index = json.loads((folder / "model_index.json").read_text())
     say("text encoders …")
     encode(folder, runs, index.get("force_zeros_for_empty_prompt", True))
     say("U-net …")
     denoise(folder, runs, index["scheduler"][1])
     say("VAE decoder …")
-    decode(folder, runs)
+    decode(folder, runs, decoder)
 
 
 def encode(folder: Path, runs: list[Run], force_zeros: bool) -> None:
@@ -131,10 +134,10 @@ def denoise(folder: Path, runs: list[Run], scheduler_name: str) -> None:
             hook.remove()
 
 
-def decode(folder: Path, runs: list[Run]) -> None:
-    from diffusers import AutoencoderKL
+def decode(folder: Path, runs: list[Run], decoder: Path | None) -> None:
+    from diffusers import AutoencoderKL, AutoencoderTiny
 
-    vae = load(folder, "vae", AutoencoderKL)
+    vae = load(decoder, "", AutoencoderTiny) if decoder else load(folder, "vae", AutoencoderKL)
     for run in runs:
         image = vae.decode(run.tensors["latents"] / vae.config.scaling_factor).sample
         run.tensors["image"] = (image / 2 + 0.5).clamp(0, 1)

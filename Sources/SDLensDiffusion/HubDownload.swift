@@ -4,12 +4,15 @@ public enum HubDownload: Sendable, CaseIterable {
   case pipeline
   /// A CLIP or an encoder of sentences.
   case encoder
+  /// A tiny autoencoder.
+  case decoder
 
   /// What the paths of the files in the repository look like; `*` stands for slashes too.
   public var patterns: [String] {
     switch self {
     case .pipeline: ["*.json", "*.txt", "*.fp16.safetensors"]
     case .encoder: ["*.json", "*.txt", "model*.safetensors"]
+    case .decoder: ["config.json", "diffusion_pytorch_model*.safetensors"]
     }
   }
 

@@ -10,6 +10,9 @@ extension ModelFolder {
   /// The engine that computes the model, where it is not this program's own kernels in float32: its results differ.
   public var otherEngine: String? { engine.name == KernelEngine().name ? nil : engine.name }
 
+  /// The decoder of drafts, where pictures are such: its name and a number that changes with its content.
+  public var otherDecoder: String? { get throws { try draft?.identity() } }
+
   /// A number that changes with the content of the model: its settings, vocabularies and weights.
   public func fingerprint() throws -> Fingerprint {
     var fingerprint = Fingerprint()

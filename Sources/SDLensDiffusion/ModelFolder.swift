@@ -18,15 +18,19 @@ public struct ModelFolder: Sendable {
   public let index: ConfigFile
   /// What computes the model.
   public let engine: any Engine
+  /// What decodes pictures in place of the model's own decoder, for drafts; nil unless it was asked for.
+  public let draft: DecoderFolder?
 
   /// Finds a model: a folder, the embedded one by its name, or a Hugging Face id in the local cache.
   ///
-  /// - Throws: `ModelNotFound` with what to do, or what is wrong with the folder.
+  /// - Parameter decoder: the name of a tiny decoder, for drafts.
+  /// - Throws: `ModelNotFound` and `DecoderNotFound` with what to do, or what is wrong with the folder.
   public init(
-    _ name: String, engine: any Engine = KernelEngine(),
+    _ name: String, engine: any Engine = KernelEngine(), decoder: String? = nil,
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws {
     (self.name, self.engine) = (name, engine)
+    draft = try decoder.map { try DecoderFolder($0, engine: engine, environment: environment) }
     let path = try Self.find(name, environment)
     self.path = path
     let missing = (["model_index.json"] + Self.parts).filter {

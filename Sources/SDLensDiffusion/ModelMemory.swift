@@ -2,21 +2,21 @@ import SDLensCore
 
 /// The memory that runs of a model take, in bytes.
 public struct ModelMemory: Sendable {
-  /// The weights of both text encoders, of the U-net and of the VAE, where they lie in their files.
+  /// The weights of both text encoders, of the U-net and of what decodes, where they lie in their files.
   let text, unet, vae: Int
   private let model: String
   private let widths: [Int]
 
   /// Reads the settings and the headers of the weight files.
-  public init(_ folder: ModelFolder) throws {
-    self.init(folder.name, try folder.entries(), try DecoderConfig(folder.config("vae")))
-  }
+  public init(_ folder: ModelFolder) throws { try self.init(folder, folder.entries()) }
 
   /// - Parameter parts: as `ModelFolder.entries` gives them.
-  init(_ model: String, _ parts: [(name: String, entries: [Safetensors.Entry])], _ decoder: DecoderConfig) {
+  init(_ folder: ModelFolder, _ parts: [(name: String, entries: [Safetensors.Entry])]) throws {
     let bytes = parts.map { $0.entries.reduce(0) { $0 + $1.range.count } }
-    (text, unet, vae) = (bytes[0] + bytes[1], bytes[2], bytes[3])
-    (self.model, widths) = (model, decoder.widths)
+    // What decodes comes last: the VAE, or the decoder of drafts behind it.
+    (text, unet, vae) = (bytes[0] + bytes[1], bytes[2], bytes[bytes.count - 1])
+    model = folder.name
+    widths = try folder.draft.map { [try $0.config().width] } ?? DecoderConfig(folder.config("vae")).widths
   }
 
   /// A map of the decoder's widest stage that has the size of the picture.
@@ -54,13 +54,16 @@ public struct ModelMemory: Sendable {
 }
 
 extension ModelFolder {
-  /// The parts with weights in the order in which they run, and what the headers say of what is read of each.
+  /// The parts with weights in the order in which they run, and what the headers say of what is read of each; behind
+  /// them the decoder of drafts, where there is one.
   func entries() throws -> [(name: String, entries: [Safetensors.Entry])] {
-    try [
+    let parts: [(String, [Safetensors.Entry])] = try [
       ("text_encoder", TextEncoder.unusedWeights(projected: false)),
       ("text_encoder_2", TextEncoder.unusedWeights(projected: true)),
       ("unet", []),
       ("vae", Decoder.unusedWeights),
     ].map { ($0, try weights($0).entries(ignoring: $1)) }
+    guard let draft else { return parts }
+    return parts + [("decoder", try draft.weights().entries(ignoring: TinyDecoder.unusedWeights))]
   }
 }

@@ -50,6 +50,8 @@ public struct ModelSummary: Sendable, Encodable {
   public let contextWidth: Int
   /// The parts with weights, in the order in which they run.
   public let parts: [Part]
+  /// What decodes drafts, where that was asked for: name and fingerprint.
+  public let decoder: String?
   /// Bytes of memory that one picture of the model's own size takes, about.
   public let memory: Int
   /// The blocks, in the order of the forward pass.
@@ -58,19 +60,19 @@ public struct ModelSummary: Sendable, Encodable {
   /// Reads the settings and the headers of the weight files.
   public init(_ folder: ModelFolder) throws {
     let unet = try UNetConfig(folder.config("unet"))
-    let decoder = try DecoderConfig(folder.config("vae"))
     name = folder.name
     path = folder.path
     fingerprint = try folder.fingerprint().description
     scheduler = try folder.config("scheduler", file: "scheduler_config.json").string("_class_name")
     latentSize = unet.sampleSize
     latentChannels = unet.inChannels
-    pictureSize = latentSize * decoder.factor
+    pictureSize = try latentSize * DecoderConfig(folder.config("vae")).factor
     tokens = try TextEncoderConfig(folder.config("text_encoder")).positions
     contextWidth = unet.contextWidth
     let entries = try folder.entries()
     parts = entries.map { Part(name: $0, $1) }
-    memory = ModelMemory(name, entries, decoder).estimate(height: pictureSize, width: pictureSize)
+    decoder = try folder.otherDecoder
+    memory = try ModelMemory(folder, entries).estimate(height: pictureSize, width: pictureSize)
     blocks = unet.blocks.map { block in
       Block(
         name: block.name.description, path: block.name.path, width: block.width,

@@ -70,6 +70,8 @@ public struct Pipeline: Sendable {
   public let unet: UNet
   /// From latents to pictures.
   public let decoder: Decoder
+  /// What makes pictures in its place, for drafts; nil unless it was asked for.
+  public let draft: TinyDecoder?
   private let unetWeights: WeightFile
   private let schedulerConfig: ConfigFile
 
@@ -82,6 +84,7 @@ public struct Pipeline: Sendable {
     let decoderWeights = try folder.weights("vae")
     decoder = try Decoder(decoderWeights.root, config: decoderConfig)
     try decoderWeights.finish(ignoring: Decoder.unusedWeights)
+    draft = try folder.draft.map { try TinyDecoder($0) }
     unetWeights = try folder.weights("unet")
     unet = try UNet(unetWeights.root, config: unetConfig)
     try unetWeights.finish(ignoring: [])
@@ -92,6 +95,16 @@ public struct Pipeline: Sendable {
         description:
           "'\(folder.path)': the U-net takes latents of \(unetConfig.inChannels) channels and returns "
           + "\(unetConfig.outChannels), but the VAE decodes \(decoderConfig.latentChannels); take both from one model"
+      )
+    }
+    if let found = draft?.config, let path = folder.draft?.path,
+      found.latentChannels != decoderConfig.latentChannels || found.factor != decoderConfig.factor
+    {
+      throw PartMismatch(
+        description:
+          "'\(path)' makes \(found.factor) pixels a side of latents of \(found.latentChannels) channels, but the "
+          + "model's own decoder \(decoderConfig.factor) of \(decoderConfig.latentChannels); give a --decoder that was made for "
+          + "this model"
       )
     }
   }
@@ -172,7 +185,7 @@ public struct Pipeline: Sendable {
     try NoPicture.check(latents, "the latents")
     // The U-net's weights can be read again; its memory is what the decoder's large feature maps need.
     unetWeights.releasePages()
-    var picture = decoder(latents).scaled(by: 0.5, plus: 0.5)
+    var picture = (draft.map { $0(latents) } ?? decoder(latents)).scaled(by: 0.5, plus: 0.5)
     try NoPicture.check(picture, "the decoded picture")
     picture.withMutableElements { x in
       for index in x.indices { x[index] = min(max(x[index], 0), 1) }

@@ -69,9 +69,14 @@ public struct HeatMap: Sendable {
 
   /// What the colours mean, as they are before they cover a picture, for activations from 0 to `highest`.
   public func scale(to highest: Float) -> ColorScale {
-    guard highest > 0 else { return ColorScale(low: "not active") }
+    highest > 0 ? scale(over: 0...highest) : ColorScale(low: "not active")
+  }
+
+  /// The same for numbers of any range.
+  public func scale(over range: ClosedRange<Float>) -> ColorScale {
     let strip = colors.picture(of: Tensor((0..<256).map { Float($0) }, [1, 256]), range: 0...255)
-    return ColorScale(strip, low: "0", high: Double(highest).threeDigits)
+    return ColorScale(
+      strip, low: Double(range.lowerBound).threeDigits, high: Double(range.upperBound).threeDigits)
   }
 
   /// Where each activation lies in the range, and which part of the opacity covers it.

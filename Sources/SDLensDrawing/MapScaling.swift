@@ -18,6 +18,10 @@ struct MapScaling {
   private let mapWidth: Int
 
   init(_ shape: Shape, to picture: Picture, smooth: Bool) {
+    self.init(shape, height: picture.height, width: picture.width, smooth: smooth)
+  }
+
+  init(_ shape: Shape, height: Int, width: Int, smooth: Bool) {
     precondition(shape.rank == 2 && shape.count > 0, "a map needs two axes that are not empty, not \(shape)")
     func taps(_ count: Int, to size: Int) -> [Tap] {
       (0..<size).map { pixel in
@@ -30,8 +34,8 @@ struct MapScaling {
           share: place - lower)
       }
     }
-    rows = taps(shape[0], to: picture.height)
-    columns = taps(shape[1], to: picture.width)
+    rows = taps(shape[0], to: height)
+    columns = taps(shape[1], to: width)
     mapWidth = shape[1]
   }
 

@@ -27,6 +27,7 @@ import Testing
     "visualize-annotation": ["visualize", "annotation", "--help"],
     "visualize-training": ["visualize", "training", "--help"],
     "visualize-gallery": ["visualize", "gallery", "--help"],
+    "visualize-words": ["visualize", "words", "--help"], "eval-words": ["eval", "words", "--help"],
   ]
 
   @Test(arguments: pages.keys.sorted()) func pageIsAsCommitted(name: String) throws {

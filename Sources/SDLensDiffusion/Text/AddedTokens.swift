@@ -19,6 +19,9 @@ package struct AddedTokens: Sendable {
   /// One more than the largest number; 0 without tokens beyond the vocabulary.
   package var end: Int { (contents.keys.max() ?? -1) + 1 }
 
+  /// Whether a number is that of a token that is cut out of texts.
+  func contains(_ id: Int) -> Bool { (raw + cleaned).contains { $0.id == id } }
+
   /// Numbers the tokens that the files name: those of the vocabulary keep their numbers, the others count on from it.
   ///
   /// - Parameters:

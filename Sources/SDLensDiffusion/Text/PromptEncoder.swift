@@ -48,6 +48,15 @@ public struct PromptEncoder: Sendable {
     tokenizers.lazy.compactMap { $0(prompt).removed }.first
   }
 
+  /// The tokens of a prompt, and the words that they make up.
+  ///
+  /// - Throws: `TokensDiffer` when the two tokenizers cut it differently, so that a token's place is of two words.
+  public func tokens(of prompt: String) throws -> PromptTokens {
+    let both = tokenizers.map { PromptTokens(prompt, $0) }
+    guard both[0].words == both[1].words else { throw TokensDiffer(prompt: prompt) }
+    return both[0]
+  }
+
   /// How many tokens of a prompt the model reads, its start and end included.
   public var tokens: Int { tokenizers[0].length }
 

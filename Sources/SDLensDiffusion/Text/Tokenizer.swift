@@ -63,6 +63,21 @@ public struct Tokenizer: Sendable {
         ? vocabulary.text(all.dropFirst(kept.count), added: added.contents) : nil)
   }
 
+  /// The tokens of a text of any length, without start and end, word by word; a token that is cut out of the text is a
+  /// word of its own.
+  func words(_ text: String) -> [[Int]] {
+    var words: [[Int]] = []
+    var isOpen = false
+    for id in tokens(text) {
+      if isOpen { words[words.count - 1].append(id) } else { words.append([id]) }
+      isOpen = !vocabulary.endsWord(id) && !added.contains(id)
+    }
+    return words
+  }
+
+  /// What a row of tokens says.
+  func text(of ids: some Sequence<Int>) -> String { vocabulary.text(ids, added: added.contents) }
+
   /// The tokens of a text of any length, without start and end.
   private func tokens(_ text: String) -> [Int] {
     added.ids(of: text, clean: TextCleaning.clean) { TextCleaning.words($0).flatMap(tokens(ofWord:)) }

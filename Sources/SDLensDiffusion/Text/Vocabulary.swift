@@ -67,6 +67,9 @@ struct Vocabulary: Sendable {
   /// The number of a token, nil when there is no such token.
   subscript(token: String) -> Int? { ids[token] }
 
+  /// Whether a word ends behind a token.
+  func endsWord(_ id: Int) -> Bool { tokens.indices.contains(id) && tokens[id].hasSuffix(Self.wordEnd) }
+
   /// The text of a row of tokens, words apart by one space, without space at its ends; `added` has the tokens that
   /// the vocabulary does not have.
   func text(_ ids: some Sequence<Int>, added: [Int: String]) -> String {

@@ -25,7 +25,7 @@ public struct Gallery {
 
   let dictionary: DictionaryFolder
   private let recorded: RecordedScenes
-  private let darkroom: Darkroom
+  let darkroom: Darkroom
   private let origin: String
 
   /// Cards that are made together, so that pictures which several of them show are made once.

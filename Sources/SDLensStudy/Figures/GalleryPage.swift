@@ -27,10 +27,12 @@ struct GalleryPage {
     get throws {
       let title = Self.escaped("Features of \(gallery.block)")
       let dictionary = gallery.dictionary
+      let decoder = try gallery.darkroom.laboratory.model.otherDecoder
       let facts =
         "\(cards.count) of \(dictionary.autoencoder.features) features, \(dictionary.autoencoder.selection), "
         + "model \(dictionary.saved.model ?? "unknown"), dictionary \(dictionary.label), "
         + "seed \(gallery.settings.seed) on the empty prompt"
+        + (decoder.map { ", drafts decoded by \($0)" } ?? "")
       // Within a script no text may hold "</script" or "<!--".
       let data = String(decoding: try JSON.line(cards.map(card)), as: UTF8.self)
         .replacing("<", with: "\\u003c")

@@ -210,9 +210,10 @@ public final class Laboratory: Sendable {
   /// Model, dictionaries and seed in a line, for the head of a figure.
   public func origin(_ settings: RunSettings) throws -> String {
     let model = "model \(model.title) (\(try model.fingerprint().description.prefix(8)))"
+    let decoder = try self.model.otherDecoder.map { ["drafts decoded by \($0)"] } ?? []
     let named = dictionaries.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.label)" }
     let list =
       named.isEmpty ? [] : ["dictionar\(named.count == 1 ? "y" : "ies") \(named.joined(separator: ", "))"]
-    return ([model] + list + ["seed \(settings.seed)"]).joined(separator: " · ")
+    return ([model] + decoder + list + ["seed \(settings.seed)"]).joined(separator: " · ")
   }
 }

@@ -102,6 +102,7 @@ public final class PictureArchive {
       "\(settings.height)", "\(settings.width)",
     ]
     if let engine = laboratory.model.otherEngine { parts.append(engine) }
+    if let decoder = try laboratory.model.otherDecoder { parts.append("decoder \(decoder)") }
     if let edits = request.edits, !edits.edits.isEmpty {
       parts.append(String(decoding: try JSON.line(edits), as: UTF8.self))
       parts += edits.blocks.map { fingerprints[$0]?.description ?? "none" }
@@ -130,6 +131,7 @@ public final class PictureArchive {
       PNGText("model", "\(laboratory.model.title) \(modelFingerprint)"),
     ]
     if let engine = laboratory.model.otherEngine { texts.append(PNGText("engine", engine)) }
+    if let decoder = try laboratory.model.otherDecoder { texts.append(PNGText("decoder", decoder)) }
     if let edits, !edits.edits.isEmpty {
       texts.append(PNGText("edits", String(decoding: try JSON.line(edits), as: UTF8.self)))
     }

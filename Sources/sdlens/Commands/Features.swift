@@ -48,6 +48,7 @@ struct Features: ParsableCommand {
   @OptionGroup var sae: SAEOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
+  @OptionGroup var decoder: DecoderOptions
   @OptionGroup var options: RunOptions
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
@@ -73,7 +74,7 @@ struct Features: ParsableCommand {
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
-    let folder = try model.folder()
+    let folder = try model.folder(decoder)
     let settings = try options.settings(of: folder, progress)
     try Canvas.checkFonts()
     let found = try sae.dictionaries(named: block, model: folder, in: workspace, progress)

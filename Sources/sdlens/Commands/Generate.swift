@@ -23,6 +23,7 @@ struct Generate: ParsableCommand {
   var negativePrompt: String?
 
   @OptionGroup var model: ModelOptions
+  @OptionGroup var decoder: DecoderOptions
   @OptionGroup var options: RunOptions
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Number of pictures.", valueName: "n"))
@@ -68,7 +69,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let folder = try model.folder()
+    let folder = try model.folder(decoder)
     let progress = Progress(quiet: quiet.quiet)
     let settings = try options.settings(of: folder, progress)
     let edits = try EditList(ablate.unique.map { Edit(.ablate, at: $0) })

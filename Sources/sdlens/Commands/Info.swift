@@ -20,12 +20,13 @@ struct Info: ParsableCommand {
 
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
+  @OptionGroup var decoder: DecoderOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var quiet: QuietOptions
 
   func run() throws {
     guard let what else {
-      let summary = try ModelSummary(model.folder())
+      let summary = try ModelSummary(model.folder(decoder))
       return try report.json ? Output.print(json: summary) : Output.print(Self.text(summary))
     }
     switch try Subject(what, in: workspace.place) {
@@ -74,6 +75,7 @@ struct Info: ParsableCommand {
       Latents    \(model.latentSize) × \(model.latentSize), \(model.latentChannels) channels
       Prompts    \(model.tokens) tokens, \(model.contextWidth) numbers each
       Scheduler  \(model.scheduler)
+      Decoder    \(model.decoder.map { "\($0), for drafts" } ?? "the model's own")
       Memory     about \(Units.bytes(model.memory)) for one picture
 
       \(parts.text)

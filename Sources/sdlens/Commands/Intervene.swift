@@ -40,6 +40,7 @@ struct Intervene: ParsableCommand {
   @OptionGroup var sae: SAEOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
+  @OptionGroup var decoder: DecoderOptions
   @OptionGroup var options: RunOptions
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
@@ -48,7 +49,7 @@ struct Intervene: ParsableCommand {
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
-    let folder = try model.folder()
+    let folder = try model.folder(decoder)
     let saved = try edits.edit.map { try EditList(contentsOf: $0) }
     let needed = (saved?.edits ?? []).filter(\.needsDictionary).map(\.block)
     let blocks = Set(needed + (edits.feature.isEmpty && !edits.reconstruct ? [] : [block])).sorted()
@@ -63,11 +64,9 @@ struct Intervene: ParsableCommand {
     progress.noteUnknownWords(of: [prompt], folder)
     progress.stage("reading the model")
     let laboratory = Laboratory(folder, dictionaries: dictionaries)
-    let pipeline = try laboratory.pipeline
     let added = try edits.maps.added(at: block, model: folder, in: workspace, progress)
-    let lists = try edits.lists(
-      saved?.edits ?? [], adding: added, at: block, mapSize: { pipeline.mapSize(of: $0, settings) },
-      settings)
+    let area = try edits.area(at: block, of: prompt, settings, laboratory, progress)
+    let lists = try edits.lists(saved?.edits ?? [], adding: added, at: block, on: area)
     let job = InterventionJob(
       laboratory: laboratory, prompt: prompt, settings: settings,
       lists: lists.map { ($0.title, $0.list.naming(dictionaries)) }, record: record, output: place)

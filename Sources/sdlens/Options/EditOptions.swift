@@ -25,20 +25,20 @@ struct NumberList: ExpressibleByArgument {
   }
 }
 
-/// Denoising steps, as in `0,2-3`.
-struct StepSet: ExpressibleByArgument {
-  let steps: Set<Int>
+/// Steps, layers or heads, counted from 0, as in `0,2-3`.
+struct NumberSet: ExpressibleByArgument {
+  let numbers: Set<Int>
 
   init?(argument: String) {
-    var steps: Set<Int> = []
+    var numbers: Set<Int> = []
     for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
       let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
       guard 1...2 ~= ends.count, let first = ends[0], let last = ends[ends.count - 1],
         first >= 0, first <= last, last < 1000
       else { return nil }
-      steps.formUnion(first...last)
+      numbers.formUnion(first...last)
     }
-    self.steps = steps
+    self.numbers = numbers
   }
 }
 
@@ -75,9 +75,18 @@ struct EditOptions: ParsableArguments {
   @OptionGroup var maps: MapOptions
 
   @Option(
-    help: ArgumentHelp("With --add: the area, painted white on black.", valueName: "mask.png"),
+    help: ArgumentHelp(
+      "With --add: the area, painted white on black, or word:TEXT for where that word of the prompt acts, as "
+        + "'visualize words' finds it over all blocks.", valueName: "mask.png|word:text"),
     completion: .file(extensions: ["png"]))
   var mask: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "With --mask word:TEXT: how far a place must be from the lowest share of the word to the highest. (default: 0.5)",
+      valueName: "share"))
+  var maskThreshold: Double?
 
   @Option(
     help: ArgumentHelp(
@@ -94,7 +103,7 @@ struct EditOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp("Edit in these denoising steps only, as 0,2-3. (default: all)", valueName: "steps"))
-  var atSteps: StepSet?
+  var atSteps: NumberSet?
 
   @Option(
     help: ArgumentHelp(
@@ -152,12 +161,46 @@ struct EditOptions: ParsableArguments {
     if (mask != nil || region != nil) && add.isEmpty && !maps.isAdded {
       throw ValidationError("--\(mask != nil ? "mask" : "region") says where --add acts; give --add too")
     }
+    if maskWord == "" { throw ValidationError("--mask word: names no word; give one of the prompt") }
+    if let maskThreshold {
+      guard maskWord != nil else {
+        throw ValidationError("--mask-threshold is of a word's map; give --mask word:TEXT too")
+      }
+      guard 0...1 ~= maskThreshold else {
+        throw ValidationError("mask-threshold is \(maskThreshold), but it must be from 0 to 1")
+      }
+    }
     if mask != nil && region != nil {
       throw ValidationError("--mask and --region both say where --add acts; give one of them")
     }
     if feature.isEmpty && maps.given.isEmpty && !reconstruct && ablate.isEmpty && edit == nil {
       throw ValidationError("nothing is to be done; give --feature with --beta, or another edit")
     }
+  }
+
+  /// The word that `--mask` names, if it names one.
+  private var maskWord: String? {
+    mask.flatMap { $0.hasPrefix("word:") ? String($0.dropFirst("word:".count)) : nil }
+  }
+
+  /// Where something is added.
+  ///
+  /// - Throws: as `Mask`, `Region` and `Laboratory.wordMaps`; `NoSuchWord`, `FlatWord`.
+  func area(
+    at block: BlockName, of prompt: String, _ settings: RunSettings, _ laboratory: Laboratory,
+    _ progress: Progress
+  ) throws -> Mask {
+    let size = try laboratory.pipeline.mapSize(of: block, settings)
+    if let maskWord {
+      _ = try laboratory.encoder.tokens(of: prompt).places(of: maskWord)
+      progress.stage("looking where '\(maskWord)' acts")
+      let maps = try laboratory.wordMaps(of: prompt, settings).maps
+      return .places(try maps.mask(of: maskWord, threshold: maskThreshold ?? 0.5, size: size))
+    }
+    if let mask {
+      return try Mask(contentsOf: mask, picture: (settings.height, settings.width), map: size)
+    }
+    return try region.map { .region(try Region($0)) } ?? .everywhere
   }
 
   /// A list of strengths for each feature: one that is given alone is for all.
@@ -178,22 +221,17 @@ struct EditOptions: ParsableArguments {
   /// - Parameters:
   ///   - saved: edits of a file, done before all others.
   ///   - map: what `maps` adds.
-  func lists(
-    _ saved: [Edit], adding map: UpdateMap?, at block: BlockName,
-    mapSize: (BlockName) -> (height: Int, width: Int),
-    _ settings: RunSettings
-  ) throws -> [(title: String, list: EditList)] {
-    let steps = atSteps?.steps
+  ///   - area: where something is added.
+  func lists(_ saved: [Edit], adding map: UpdateMap?, at block: BlockName, on area: Mask) throws
+    -> [(title: String, list: EditList)]
+  {
+    let steps = atSteps?.numbers
     var fixed = saved
     if reconstruct { fixed.append(Edit(.reconstruct, at: block, steps: steps)) }
     fixed += ablate.map { Edit(.ablate, at: $0, steps: steps) }
     if let operation = maps.operation(feature) { fixed.append(Edit(operation, at: block, steps: steps)) }
     let strengths = perFeature(beta + add + emptyContext)
     let count = strengths.map(\.values.count).max() ?? 1
-    let mask = try mask.map {
-      try Mask(contentsOf: $0, picture: (settings.height, settings.width), map: mapSize(block))
-    }
-    let area = try mask ?? region.map { .region(try Region($0)) } ?? .everywhere
     if let map {
       return try (add.first?.values ?? [1]).map { times in
         let edit = Edit(.addMap(map, strength: times, mask: area), at: block, steps: steps)

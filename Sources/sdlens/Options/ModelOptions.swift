@@ -25,12 +25,24 @@ struct ModelOptions: ParsableArguments {
   var precision = Precision.float32
 
   /// Finds the model.
-  func folder() throws -> ModelFolder {
+  ///
+  /// - Parameter decoder: what decodes in place of its own decoder.
+  func folder(_ decoder: DecoderOptions? = nil) throws -> ModelFolder {
     let environment = ProcessInfo.processInfo.environment
     let chosen = environment["SDLENS_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
     return try ModelFolder(
-      model ?? chosen ?? ModelFolder.embedded, engine: engine.engine(precision), environment: environment)
+      model ?? chosen ?? ModelFolder.embedded, engine: engine.engine(precision), decoder: decoder?.decoder,
+      environment: environment)
   }
+}
+
+/// What makes the pictures, where they may be drafts.
+struct DecoderOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Make drafts: decode with this AutoencoderTiny of diffusers, a folder or a Hugging Face id as madebyollin/taesdxl, "
+        + "instead of the model's own decoder.", valueName: "folder|id"), completion: .directory)
+  var decoder: String?
 }
 
 extension EngineChoice: ExpressibleByArgument {}

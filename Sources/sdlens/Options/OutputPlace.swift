@@ -72,7 +72,7 @@ struct OutputPlace {
   static var request: RunRecord.Request {
     RunRecord.Request(
       Array(CommandLine.arguments.dropFirst()),
-      withoutValued: ["--output", "--workspace", "--threads", "--engine", "--precision"],
+      withoutValued: ["--output", "--tensors", "--workspace", "--threads", "--engine", "--precision"],
       orFlags: ["--quiet", "--json", "--force"])
   }
 

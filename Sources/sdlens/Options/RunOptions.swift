@@ -53,6 +53,9 @@ struct RunOptions: ParsableArguments {
   func settings(of model: ModelFolder, decodes: Bool = true, _ progress: Progress) throws -> RunSettings {
     let settings = try settings(pictureSize: model.pictureSize)
     try progress.checkMemory(of: model, settings, decodes: decodes)
+    if let draft = model.draft {
+      progress.note("Pictures are drafts: '\(draft.name)' decodes them, not the model's own decoder")
+    }
     return settings
   }
 

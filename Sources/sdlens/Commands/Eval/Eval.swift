@@ -15,6 +15,6 @@ struct Eval: ParsableCommand {
       CommandGroup(
         name: "Newer", subcommands: Metrics.newer.map { metricCommand($0) } + [EvalMatch.self]),
       CommandGroup(
-        name: "Truth", subcommands: [EvalTruth.self, EvalAblation.self, EvalSteering.self]),
+        name: "Truth", subcommands: [EvalTruth.self, EvalAblation.self, EvalSteering.self, EvalWords.self]),
     ])
 }

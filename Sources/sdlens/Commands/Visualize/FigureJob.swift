@@ -11,7 +11,7 @@ struct FigureJob {
   let darkroom: Darkroom
   let settings: RunSettings
   let path: String
-  private let record: RunRecord
+  let record: RunRecord
   private let shared: SharedFigureOptions
   private let progress: Progress
 
@@ -30,7 +30,7 @@ struct FigureJob {
     dictionaries: (ModelFolder) throws -> [BlockName: DictionaryFolder]
   ) throws {
     (self.shared, self.progress) = (shared, progress)
-    folder = try shared.model.folder()
+    folder = try shared.model.folder(shared.decoder)
     settings = try shared.options.settings(of: folder, progress)
     let found = try dictionaries(folder)
     record = try RunRecord(of: folder, settings: settings, dictionaries: found, request: OutputPlace.request)
@@ -92,6 +92,7 @@ struct SharedFigureOptions: ParsableArguments {
   @OptionGroup var force: ForceOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
+  @OptionGroup var decoder: DecoderOptions
   @OptionGroup var options: RunOptions
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions

@@ -11,6 +11,6 @@ struct Visualize: ParsableCommand {
     subcommands: [
       VisualizePrompt.self, VisualizeFeature.self, VisualizeBlocks.self, VisualizeReconstruction.self,
       VisualizeTransfer.self, VisualizePaint.self, VisualizeAnnotation.self, VisualizeTraining.self,
-      VisualizeGallery.self,
+      VisualizeGallery.self, VisualizeWords.self,
     ])
 }

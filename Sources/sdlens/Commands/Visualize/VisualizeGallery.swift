@@ -53,6 +53,7 @@ struct VisualizeGallery: ResumableCommand {
   @OptionGroup var sae: SAEOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
+  @OptionGroup var decoder: DecoderOptions
   @OptionGroup var options: RunOptions
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
@@ -75,13 +76,15 @@ struct VisualizeGallery: ResumableCommand {
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
-    let folder = try model.folder()
+    let folder = try model.folder(decoder)
     let settings = try options.settings(of: folder, progress)
     let found = try sae.dictionaries(of: [block], model: folder, in: workspace, progress)
     progress.stage("reading the model")
     let darkroom = try Darkroom(Laboratory(folder, dictionaries: found))
     darkroom.heatMap.colors = colors
-    var gallery = try Gallery(block, darkroom, settings, model: folder.fingerprint().description)
+    let made = [try folder.fingerprint().description, folder.otherEngine, try folder.otherDecoder]
+    var gallery = try Gallery(
+      block, darkroom, settings, model: made.compactMap(\.self).joined(separator: " "))
     gallery.examples = examples
     gallery.betas = beta?.values ?? gallery.betas
     gallery.gammas = gamma?.values ?? gallery.gammas
