@@ -38,6 +38,9 @@ SECTIONS = [
     "numpy_files",
     "matching",
     "probe",
+    "single_file",
+    "lora",
+    "eight_bit_floats",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 

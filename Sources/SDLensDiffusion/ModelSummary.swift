@@ -14,7 +14,7 @@ public struct ModelSummary: Sendable, Encodable {
     public let precision: [String]
   }
 
-  /// One of the 11 transformer blocks.
+  /// One of the transformer blocks.
   public struct Block: Sendable, Encodable {
     /// The short name, as in `down.2.1`.
     public let name: String
@@ -62,7 +62,7 @@ public struct ModelSummary: Sendable, Encodable {
     name = folder.name
     path = folder.path
     fingerprint = try folder.fingerprint().description
-    scheduler = try folder.config("scheduler", file: "scheduler_config.json").string("_class_name")
+    scheduler = try folder.schedulerConfig().string("_class_name")
     latentSize = unet.sampleSize
     latentChannels = unet.inChannels
     pictureSize = latentSize * decoder.factor

@@ -7,10 +7,25 @@ import SDLensDiffusion
 struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A folder in diffusers layout, a Hugging Face id in the local cache (ID@REVISION for one revision), or "
-        + "'shapes', the embedded one. (default: $SDLENS_MODEL, else shapes)",
-      valueName: "folder|id"), completion: .directory)
+      "A folder in diffusers layout, a single .safetensors file, a Hugging Face id in the local cache (ID@REVISION "
+        + "for one revision), or 'shapes', the embedded one. (default: $SDLENS_MODEL, else shapes)",
+      valueName: "folder|file|id"), completion: .file())
   var model: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The model that gives what a single file lacks: settings, tokenizers, and parts that are not in it. "
+        + "(default: settings and tokenizers that come with the program)",
+      valueName: "folder|id"), completion: .directory)
+  var base: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "LoRAs that change the model, each with its strength (default: 1).",
+      valueName: "file[:strength]"),
+    completion: .file(extensions: ["safetensors"]))
+  var lora: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -29,7 +44,7 @@ struct ModelOptions: ParsableArguments {
     let environment = ProcessInfo.processInfo.environment
     let chosen = environment["SDLENS_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
     return try ModelFolder(
-      model ?? chosen ?? ModelFolder.embedded, engine: engine.engine(precision), environment: environment)
+      model ?? chosen ?? ModelFolder.embedded, base: base, loras: lora.map { try LoRA($0) }, engine: engine.engine(precision), environment: environment)
   }
 }
 

@@ -52,6 +52,7 @@ struct RunOptions: ParsableArguments {
   /// - Throws: `BadSetting`, `TooLittleMemory`, and what is wrong with the model.
   func settings(of model: ModelFolder, decodes: Bool = true, _ progress: Progress) throws -> RunSettings {
     let settings = try settings(pictureSize: model.pictureSize)
+    if let note = model.note { progress.note(note) }
     try progress.checkMemory(of: model, settings, decodes: decodes)
     return settings
   }
