@@ -41,6 +41,7 @@ SECTIONS = [
     "single_file",
     "lora",
     "eight_bit_floats",
+    "samplers",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 

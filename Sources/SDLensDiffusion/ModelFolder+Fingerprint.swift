@@ -16,6 +16,7 @@ extension ModelFolder {
     for (name, path) in try files() { try fingerprint.add(path, as: name) }
     if file != nil { try fingerprint.add(path, as: "model.safetensors") }
     for lora in loras { try fingerprint.add(lora.path, as: "lora \(lora.strength)") }
+    if let sampler = sampler?.title { fingerprint.add("sampler \(sampler)\n".utf8) }
     return fingerprint
   }
 

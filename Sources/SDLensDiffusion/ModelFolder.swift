@@ -21,6 +21,8 @@ public struct ModelFolder: Sendable {
   public let engine: any Engine
   /// What changes the model.
   public let loras: [LoRA]
+  /// How the model is sampled, where that is not its own way.
+  public let sampler: SamplerChoice?
   /// The file, where the model is one, and not a folder.
   let file: SingleFile?
   /// The folder of what the file lacks; without a file, the model's own.
@@ -34,12 +36,14 @@ public struct ModelFolder: Sendable {
   ///   - base: for a file only, the folder or name of the model that gives what the file lacks. Without it, settings
   ///     and tokenizers are those that come with the program.
   ///   - loras: what changes it.
+  ///   - sampler: how it is sampled, where that is not its own way.
   /// - Throws: `ModelNotFound` with what to do, or what is wrong with the folder, the file or a LoRA.
   public init(
-    _ name: String, base: String? = nil, loras: [LoRA] = [], engine: any Engine = KernelEngine(),
+    _ name: String, base: String? = nil, loras: [LoRA] = [], sampler: SamplerChoice? = nil,
+    engine: any Engine = KernelEngine(),
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws {
-    (self.name, self.engine, self.loras) = (name, engine, loras)
+    (self.name, self.engine, self.loras, self.sampler) = (name, engine, loras, sampler)
     path = try Self.find(name, environment)
     file = Self.isFile(path) ? try SingleFile(path) : nil
     if file == nil, base != nil { throw NeedlessBase(name: name) }
@@ -105,9 +109,10 @@ public struct ModelFolder: Sendable {
     try ConfigFile("\(folder(of: part))/\(file)")
   }
 
-  /// `scheduler_config.json`, with what a single file tells of its own sampling.
+  /// `scheduler_config.json`, with what a single file tells of its own sampling, and what was chosen instead.
   public func schedulerConfig() throws -> ConfigFile {
     try config("scheduler", file: "scheduler_config.json").replacing(file?.scheduler ?? [:])
+      .replacing(sampler?.settings ?? [:])
   }
 
   /// The weights of one part.

@@ -29,6 +29,24 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "How to come from noise to latents: euler, euler-ancestral, ddim, lcm, tcd, dpm++-2m or dpm++-2m-karras. "
+        + "(default: as the model's scheduler_config.json says)",
+      valueName: "sampler"))
+  var sampler: SamplerChoice.Name?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "The training steps at which the model is asked, latest first, instead of --steps.", valueName: "t"))
+  var timesteps: [Int] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How much of the noise is fresh in ddim and tcd, 0 to 1. (default: 0)", valueName: "share"))
+  var eta: Double?
+
+  @Option(
+    help: ArgumentHelp(
       "What computes the model: our kernels, OpenBLAS, or auto, what suits the processor.",
       valueName: "engine"))
   var engine = EngineChoice.auto
@@ -44,10 +62,14 @@ struct ModelOptions: ParsableArguments {
     let environment = ProcessInfo.processInfo.environment
     let chosen = environment["SDLENS_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
     return try ModelFolder(
-      model ?? chosen ?? ModelFolder.embedded, base: base, loras: lora.map { try LoRA($0) }, engine: engine.engine(precision), environment: environment)
+      model ?? chosen ?? ModelFolder.embedded, base: base, loras: lora.map { try LoRA($0) },
+      sampler: sampler == nil && timesteps.isEmpty && eta == nil
+        ? nil : SamplerChoice(sampler, timesteps: timesteps.isEmpty ? nil : timesteps, eta: eta),
+      engine: engine.engine(precision), environment: environment)
   }
 }
 
+extension SamplerChoice.Name: ExpressibleByArgument {}
 extension EngineChoice: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 
