@@ -43,7 +43,6 @@ def cases():
         yield kind, ({**ZERO, "clip_sample": False} if kind == "ddim" else ZERO), dict(steps=4)
     yield "dpm", {**SDXL, "final_sigmas_type": "sigma_min", "lower_order_final": False}, dict(steps=4)
     yield "dpm", {**SDXL, "final_sigmas_type": "sigma_min", "euler_at_final": True, "lower_order_final": False}, dict(steps=4)
-    yield "dpm", {**KARRAS, "beta_schedule": "squaredcos_cap_v2"}, dict(steps=4)
     for kind in ("lcm", "tcd", "dpm", "euler"):
         yield kind, SDXL, dict(timesteps=[999, 749, 499, 249])
         yield kind, SDXL, dict(timesteps=[800])

@@ -23,7 +23,9 @@ extension Scheduler {
     let trained = levels.sigmas.count
     if try config.bool("use_karras_sigmas", default: false) {
       if given != nil { throw NoGivenTimesteps(method: .multistep) }
-      let (sigmas, timesteps) = karras(steps, levels, rounded: config["beta_schedule"] != "squaredcos_cap_v2")
+      // With the cosine, diffusers takes a training step twice and runs out of bounds.
+      try config.require("beta_schedule", "linear", "scaled_linear")
+      let (sigmas, timesteps) = karras(steps, levels)
       return (timesteps, sigmas, last)
     }
     let timesteps =
@@ -45,7 +47,7 @@ extension Scheduler {
 
   /// σ from the largest to the smallest, evenly spaced in their seventh roots, and the training steps nearest to them.
   private static func karras(
-    _ steps: Int, _ levels: NoiseLevels, rounded: Bool
+    _ steps: Int, _ levels: NoiseLevels
   ) -> (sigmas: [Float], timesteps: [Float]) {
     let power = 7.0
     let (low, high) = (pow(Double(levels.sigmas[0]), 1 / power), pow(Double(levels.sigmas[levels.sigmas.count - 1]), 1 / power))
@@ -58,7 +60,7 @@ extension Scheduler {
       let below = min(max((logs.firstIndex { $0 > wanted } ?? logs.count) - 1, 0), logs.count - 2)
       let share = min(max((logs[below] - wanted) / (logs[below] - logs[below + 1]), 0), 1)
       let timestep = (1 - share) * Double(below) + share * Double(below + 1)
-      return Float(rounded ? timestep.rounded(.toNearestOrEven) : timestep.rounded(.towardZero))
+      return Float(timestep.rounded(.toNearestOrEven))
     }
     return (sigmas.map { Float($0) }, timesteps)
   }

@@ -208,7 +208,7 @@ struct BadStepCount: UserError {
 struct NoGivenTimesteps: UserError {
   let method: Scheduler.Method
   var description: String {
-    "\(method.rawValue) takes no --timesteps; choose --sampler euler, lcm, tcd or dpm++-2m, or give --steps"
+    "\(method == .multistep ? "dpm++-2m-karras" : method.rawValue) takes no --timesteps; choose --sampler euler, lcm, tcd or dpm++-2m, or give --steps"
   }
 }
 
