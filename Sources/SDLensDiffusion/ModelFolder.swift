@@ -8,6 +8,8 @@ public struct ModelFolder: Sendable {
   public static let parts = [
     "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae",
   ]
+  /// Those of them that have weights.
+  private static let weighted = ["text_encoder", "text_encoder_2", "unet", "vae"]
   /// The name of the model that ships inside.
   public static let embedded = "shapes"
 
@@ -47,15 +49,19 @@ public struct ModelFolder: Sendable {
     path = try Self.find(name, environment)
     file = Self.isFile(path) ? try SingleFile(path) : nil
     if file == nil, base != nil { throw NeedlessBase(name: name) }
-    let folder = try base.map { try Self.find($0, environment) } ?? (file == nil ? path : Self.resource("sdxl"))
+    let folder =
+      try base.map { try Self.find($0, environment) } ?? (file == nil ? path : Self.resource("sdxl"))
     if Self.isFile(folder) { throw ModelNotFound.notAFolder(folder) }
     self.base = folder
     let own = file?.parts ?? [:]
+    if file != nil, base == nil, case let missing = Self.weighted.filter({ own[$0] == nil }), !missing.isEmpty
+    {
+      throw PartialFile(path: path, missing: missing)
+    }
     let missing = (["model_index.json"] + Self.parts).filter {
       own[$0] == nil && !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
     }
     guard missing.isEmpty else {
-      if file != nil, base == nil { throw PartialFile(path: path, missing: missing) }
       let command = folder == base ?? name ? nil : HubName(base ?? name).map(HubDownload.pipeline.command)
       throw IncompleteModel(path: folder, missing: missing, command: command)
     }

@@ -60,7 +60,8 @@ import Testing
       Tensor.random([rank, 3, 3, 3], seed: 3)
     )
     try Safetensors.write([("down", down), ("up", up)], to: folder("lora.safetensors"))
-    let item = try type == .f16 ? Safetensors.Item(half: weight, "c.weight") : Safetensors.Item("c.weight", weight)
+    let item =
+      try type == .f16 ? Safetensors.Item(half: weight, "c.weight") : Safetensors.Item("c.weight", weight)
     try Safetensors.write([item], to: folder("model.safetensors"))
     let factors = try Safetensors(contentsOf: folder("lora.safetensors"))
     let update = try #require(

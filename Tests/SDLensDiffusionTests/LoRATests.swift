@@ -25,7 +25,9 @@ import Testing
   }
 
   // pipeline.load_lora_weights(NAME); pipeline.fuse_lora(lora_scale=STRENGTH)
-  @Test(arguments: [["kohya"], ["original"], ["peft"], ["processor"], ["kohya", "peft"], []], EngineChoice.engines)
+  @Test(
+    arguments: [["kohya"], ["original"], ["peft"], ["processor"], ["kohya", "peft"], []], EngineChoice.engines
+  )
   func theMergedModelEqualsDiffusers(_ names: [String], _ engine: EngineChoice) throws {
     let goldens = try Goldens().tensors("lora.safetensors")
     let golden = names.count == 1 ? names[0] : names.isEmpty ? "plain" : "two"
@@ -61,7 +63,8 @@ import Testing
     for text in ["high", "nan", "1000"] {
       #expect(
         errorMessage { try LoRA("style:\(text)") }
-          == "the strength of the LoRA 'style' is '\(text)', but it must be a number from -100 to 100, as in FILE:0.8")
+          == "the strength of the LoRA 'style' is '\(text)', but it must be a number from -100 to 100, as in FILE:0.8"
+      )
     }
   }
 
@@ -77,7 +80,8 @@ import Testing
   private static let only = "only plain LoRAs (up, down and alpha) can be merged"
 
   @Test(arguments: [
-    ("hada_w1_a", "LoHa, products of low-rank matrices element by element"), ("lokr_w1", "LoKr, Kronecker products"),
+    ("hada_w1_a", "LoHa, products of low-rank matrices element by element"),
+    ("lokr_w1", "LoKr, Kronecker products"),
     ("dora_scale", "DoRA, which also changes lengths"), ("diff", "whole differences of weights"),
     ("diff_b", "whole differences of biases"), ("lora_mid.weight", "a LoRA of three factors (Tucker)"),
     ("oft_blocks", "OFT, rotations"),
@@ -86,7 +90,8 @@ import Testing
     let name = "\(Self.layer).\(ending)"
     #expect(
       try refusal([
-        ("\(Self.layer).lora_down.weight", Self.down), ("\(Self.layer).lora_up.weight", Self.up), (name, Self.up),
+        ("\(Self.layer).lora_down.weight", Self.down), ("\(Self.layer).lora_up.weight", Self.up),
+        (name, Self.up),
       ]) == "FILE is of another kind, \(method) ('\(name)'); \(Self.only)")
   }
 
@@ -102,7 +107,8 @@ import Testing
 
   @Test func factorsMustFit() throws {
     let (down, up) = ("\(Self.layer).lora_down.weight", "\(Self.layer).lora_up.weight")
-    #expect(try refusal([(down, Self.down)]) == "FILE has no up (lora_B) for '\(Self.layer)'; download it again")
+    #expect(
+      try refusal([(down, Self.down)]) == "FILE has no up (lora_B) for '\(Self.layer)'; download it again")
     #expect(
       try refusal([(down, Tensor(repeating: 1, [2, 31])), (up, Self.up)])
         == "FILE has factors of shapes [32, 2] and [2, 31] for '\(Self.layer)', which is [32, 32] in the model; take a "
@@ -120,11 +126,13 @@ import Testing
         == "FILE has an alpha '\(Self.layer).alpha' that is no finite number; download it again")
     #expect(
       try refusal([(down, Self.down), (up, Self.up), ("strange", Self.up)])
-        == "FILE holds 'strange', which is neither up, down nor alpha of a layer; only plain LoRAs can be merged")
+        == "FILE holds 'strange', which is neither up, down nor alpha of a layer; only plain LoRAs can be merged"
+    )
     let other = "unet.mid_block.attentions.0.proj_in"
     #expect(
       try refusal([
-        (down, Self.down), (up, Self.up), ("\(other).lora_A.weight", Self.down), ("\(other).lora_B.weight", Self.up),
+        (down, Self.down), (up, Self.up), ("\(other).lora_A.weight", Self.down),
+        ("\(other).lora_B.weight", Self.up),
       ])
         == "FILE changes 'unet.mid_block.attentions.0.proj_in.weight' twice, under two names; write it anew")
   }

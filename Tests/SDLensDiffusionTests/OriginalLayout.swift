@@ -52,7 +52,8 @@ struct OriginalLayout {
     let names = ["unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"]
     var files: [String: Safetensors] = [:]
     for part in ["unet", "vae", "text_encoder", "text_encoder_2"] {
-      files[part] = try Safetensors(contentsOf: "\(TinyModel.path)/\(part)/\(names[part] ?? "model").safetensors")
+      files[part] = try Safetensors(
+        contentsOf: "\(TinyModel.path)/\(part)/\(names[part] ?? "model").safetensors")
     }
     var (tensors, thirds): ([String: Tensor], [String: [Int: Tensor]]) = ([:], [:])
     for row in try file.get().tiny where parts?.contains(row.part) ?? true {

@@ -38,7 +38,8 @@ import Testing
     for (index, run) in runs.enumerated() {
       let scheduler = try Scheduler(config(index, objects), steps: run.steps)
       #expect(scheduler.timesteps == run.timesteps, "\(run.name)")
-      #expect(abs(scheduler.initialNoiseScale - run.init_noise_sigma) <= 2e-7 * run.init_noise_sigma, "\(run.name)")
+      #expect(
+        abs(scheduler.initialNoiseScale - run.init_noise_sigma) <= 2e-7 * run.init_noise_sigma, "\(run.name)")
       var noise = NoiseSource(seeds: [7])
       var sample = noise([1, 4, 4, 4]).scaled(by: scheduler.initialNoiseScale)
       var history: Tensor?
@@ -68,21 +69,25 @@ import Testing
     #expect(
       refusal(#"{"_class_name": "LCMScheduler", "thresholding": true}"#)
         == "'FILE': 'thresholding' is true, which is not supported; supported: false")
-    #expect(refusal(#"{"_class_name": "LCMScheduler"}"#, steps: 51) == "51 steps cannot be taken; choose 1 to 50")
+    #expect(
+      refusal(#"{"_class_name": "LCMScheduler"}"#, steps: 51) == "51 steps cannot be taken; choose 1 to 50")
     #expect(
       refusal(#"{"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3}"#)
         == "'FILE': 'solver_order' is 3, which is not supported; supported: 2")
     #expect(
       refusal(#"{"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"}"#)
-        == "'FILE': 'algorithm_type' is \"sde-dpmsolver++\", which is not supported; supported: \"dpmsolver++\"")
+        == "'FILE': 'algorithm_type' is \"sde-dpmsolver++\", which is not supported; supported: \"dpmsolver++\""
+    )
     #expect(
       refusal(#"{"_class_name": "EulerAncestralDiscreteScheduler", "prediction_type": "sample"}"#)
-        == "'FILE': 'prediction_type' is \"sample\", which is not supported; supported: \"epsilon\", \"v_prediction\"")
+        == "'FILE': 'prediction_type' is \"sample\", which is not supported; supported: \"epsilon\", \"v_prediction\""
+    )
     // A sample without signal says nothing of the picture unless velocity is predicted.
     #expect(
       refusal(
         #"{"_class_name": "DDIMScheduler", "clip_sample": false, "rescale_betas_zero_snr": true, "timestep_spacing": "trailing"}"#
-      ).hasPrefix("'FILE': with its numbers the noise at training step 999 is inf, but it must be above 0 and finite"))
+      ).hasPrefix(
+        "'FILE': with its numbers the noise at training step 999 is inf, but it must be above 0 and finite"))
   }
 
   @Test func aChoiceTakesThePlaceOfTheModelsOwn() throws {
@@ -107,7 +112,9 @@ import Testing
     #expect(errorMessage { try SamplerChoice(.tcd, eta: 1.5) } == "eta is 1.5, but it must be from 0 to 1")
   }
 
-  @Test(arguments: SamplerChoice.Name.allCases) func everySamplerMakesAPicture(_ name: SamplerChoice.Name) throws {
+  @Test(arguments: SamplerChoice.Name.allCases) func everySamplerMakesAPicture(_ name: SamplerChoice.Name)
+    throws
+  {
     let model = try ModelFolder(TinyModel.path, sampler: SamplerChoice(name))
     let pipeline = try Pipeline(model)
     let prompt = try PromptEncoder(model).guided(["a cat"], negative: nil)

@@ -28,7 +28,8 @@ import Testing
   private static let noise = [
     // What other programs leave in such files.
     Safetensors.Item("model_ema.diffusion_modelinput_blocks00weight", Tensor([1], [1])),
-    Safetensors.Item("model_ema.decay", Tensor([0.9], [])), Safetensors.Item("denoiser.sigmas", Tensor([1, 2], [2])),
+    Safetensors.Item("model_ema.decay", Tensor([0.9], [])),
+    Safetensors.Item("denoiser.sigmas", Tensor([1, 2], [2])),
     Safetensors.Item(
       "conditioner.embedders.0.transformer.text_model.embeddings.position_ids", [0, 1, 2] as [Int64], [1, 3]),
     Safetensors.Item("conditioner.embedders.1.model.logit_scale", Tensor([4.6], [])),
@@ -63,7 +64,9 @@ import Testing
     try expectSameRun(ModelFolder(path, base: TinyModel.path), as: ModelFolder(copy.path))
   }
 
-  @Test(arguments: ["model.diffusion_model.", ""]) func aUNetAloneTakesTheRestFromItsBase(_ prefix: String) throws {
+  @Test(arguments: ["model.diffusion_model.", ""]) func aUNetAloneTakesTheRestFromItsBase(_ prefix: String)
+    throws
+  {
     let names = try Safetensors(contentsOf: "\(TinyModel.path)/unet/diffusion_pytorch_model.safetensors")
     if prefix.isEmpty {
       try Safetensors.write(names.names.map { ($0, try names.tensor($0)) }, to: path)
@@ -171,15 +174,30 @@ import Testing
   static let safe = "download the .safetensors file, or write one in Python with safetensors.torch.save_file"
 
   @Test(arguments: [
-    ("PK\u{3}\u{4}archive/data.pkl", "is a PyTorch checkpoint (.ckpt, .pt or .bin of version 1.6 or later), which can "
-      + "run code when it is opened; \(safe)"),
-    ("GGUF\u{3}", "is a GGUF file, with weights quantised for other programs; take the .safetensors file in float16"),
-    ("\n <!DOCTYPE html><html>", "is a web page, perhaps the one that asks to log in or to accept a licence; open the "
-      + "address in a browser, and download the file itself"),
-    (#"{"error": "Access denied"}"#, "is JSON text, perhaps an answer that says why a download failed; read it, and "
-      + "download the file again"),
-    (String(repeating: "x", count: 257) + "ustar\u{0}", "is a tar archive, as PyTorch wrote checkpoints before version "
-      + "0.1.10; \(safe)"),
+    (
+      "PK\u{3}\u{4}archive/data.pkl",
+      "is a PyTorch checkpoint (.ckpt, .pt or .bin of version 1.6 or later), which can "
+        + "run code when it is opened; \(safe)"
+    ),
+    (
+      "GGUF\u{3}",
+      "is a GGUF file, with weights quantised for other programs; take the .safetensors file in float16"
+    ),
+    (
+      "\n <!DOCTYPE html><html>",
+      "is a web page, perhaps the one that asks to log in or to accept a licence; open the "
+        + "address in a browser, and download the file itself"
+    ),
+    (
+      #"{"error": "Access denied"}"#,
+      "is JSON text, perhaps an answer that says why a download failed; read it, and "
+        + "download the file again"
+    ),
+    (
+      String(repeating: "x", count: 257) + "ustar\u{0}",
+      "is a tar archive, as PyTorch wrote checkpoints before version "
+        + "0.1.10; \(safe)"
+    ),
   ])
   func filesOfAnotherKind(_ text: String, _ message: String) throws {
     try folder.write(text.utf8, to: "model.safetensors")
@@ -187,8 +205,11 @@ import Testing
   }
 
   @Test(arguments: [
-    ([0x80, 2, 0x8A, 0x0A] as [UInt8], "is a PyTorch checkpoint of before version 1.6, a pickle, which can run code when "
-      + "it is opened; \(safe)"),
+    (
+      [0x80, 2, 0x8A, 0x0A] as [UInt8],
+      "is a PyTorch checkpoint of before version 1.6, a pickle, which can run code when "
+        + "it is opened; \(safe)"
+    ),
     ([0x1F, 0x8B, 8], "is compressed by gzip; unpack it first"),
   ])
   func binaryFilesOfAnotherKind(_ bytes: [UInt8], _ message: String) throws {
@@ -209,28 +230,52 @@ import Testing
   static let sdxl = "models of SDXL can be read"
 
   @Test(arguments: [
-    (["conditioner.embedders.0.model.transformer.resblocks.9.mlp.c_proj.bias"], "is the refiner of SDXL, which goes on "
-      + "with pictures of another model; take the base model"),
-    (["cond_stage_model.transformer.text_model.x", "model.diffusion_model.input_blocks.0.0.weight"], "is a model of Stable "
-      + "Diffusion 1; \(sdxl)"),
+    (
+      ["conditioner.embedders.0.model.transformer.resblocks.9.mlp.c_proj.bias"],
+      "is the refiner of SDXL, which goes on "
+        + "with pictures of another model; take the base model"
+    ),
+    (
+      ["cond_stage_model.transformer.text_model.x", "model.diffusion_model.input_blocks.0.0.weight"],
+      "is a model of Stable "
+        + "Diffusion 1; \(sdxl)"
+    ),
     (["cond_stage_model.model.ln_final.bias"], "is a model of Stable Diffusion 2; \(sdxl)"),
     (["model.diffusion_model.joint_blocks.0.x"], "is a model of Stable Diffusion 3; \(sdxl)"),
     (["double_blocks.0.img_attn.norm.x"], "is a model of the kind of Flux; \(sdxl)"),
     (["control_model.input_hint_block.0.weight"], "is a ControlNet, which steers a model; \(sdxl)"),
     (["controlnet_cond_embedding.conv_in.bias"], "is a ControlNet, which steers a model; \(sdxl)"),
     (["clip_g", "clip_l"], "is a textual inversion, a made-up word for a model; \(sdxl)"),
-    (["edm_mean", "conv_in.weight"], "is a model of the kind of Playground v2.5, whose noise is of another kind; \(sdxl)"),
-    (["scaled_fp8", "conv_in.weight"], "holds 8-bit weights that are to be multiplied by scales ('scaled_fp8'); take the "
-      + "file in float16, or one of plain 8-bit floats"),
-    (["lora_unet_x.lora_up.weight", "lora_unet_x.alpha"], "is a LoRA, which changes a model; give it with --lora, and the "
-      + "model with --model"),
+    (
+      ["edm_mean", "conv_in.weight"],
+      "is a model of the kind of Playground v2.5, whose noise is of another kind; \(sdxl)"
+    ),
+    (
+      ["scaled_fp8", "conv_in.weight"],
+      "holds 8-bit weights that are to be multiplied by scales ('scaled_fp8'); take the "
+        + "file in float16, or one of plain 8-bit floats"
+    ),
+    (
+      ["lora_unet_x.lora_up.weight", "lora_unet_x.alpha"],
+      "is a LoRA, which changes a model; give it with --lora, and the "
+        + "model with --model"
+    ),
     (["W_dec", "W_enc", "b_dec"], "is a dictionary of features, not a model; give it with --sae"),
-    (["decoder.conv_in.weight", "encoder.conv_in.weight"], "is an autoencoder, which has no U-net; give the file of the "
-      + "model"),
-    (["first_stage_model.decoder.norm_out.bias"], "is an autoencoder, which has no U-net; give the file of the model"),
+    (
+      ["decoder.conv_in.weight", "encoder.conv_in.weight"],
+      "is an autoencoder, which has no U-net; give the file of the "
+        + "model"
+    ),
+    (
+      ["first_stage_model.decoder.norm_out.bias"],
+      "is an autoencoder, which has no U-net; give the file of the model"
+    ),
     (["conv_in.weight"], "has the U-net of Stable Diffusion 1 or 2, which reads no sizes; \(sdxl)"),
-    (["a.b"], "has no U-net under the names of SDXL or of diffusers; the first name in it is 'a.b': give the file of a "
-      + "model of SDXL"),
+    (
+      ["a.b"],
+      "has no U-net under the names of SDXL or of diffusers; the first name in it is 'a.b': give the file of a "
+        + "model of SDXL"
+    ),
   ])
   func modelsOfAnotherKind(_ names: [String], _ message: String) throws {
     try Safetensors.write(names.map { ($0, Tensor([1], [1])) }, to: path)
@@ -238,7 +283,10 @@ import Testing
   }
 
   @Test(arguments: [
-    (9, "is a model for inpainting, whose U-net also reads a mask (9 channels); take the model that it was made of"),
+    (
+      9,
+      "is a model for inpainting, whose U-net also reads a mask (9 channels); take the model that it was made of"
+    ),
     (8, "is a model that edits pictures by instructions (8 channels); take the model that it was made of"),
   ])
   func uNetsThatReadMore(_ channels: Int, _ message: String) throws {
@@ -252,23 +300,28 @@ import Testing
     try Safetensors.write(
       [("model.diffusion_model.input_blocks.0.0.bias", bias), ("unet.conv_in.bias", bias)], to: path)
     #expect(
-      refusal() == "FILE holds the weight 'unet.conv_in.bias' twice, as 'model.diffusion_model.input_blocks.0.0.bias' and "
-        + "as 'unet.conv_in.bias', and does not say which counts; write it anew with the weights of one model")
+      refusal()
+        == "FILE holds the weight 'unet.conv_in.bias' twice, as 'model.diffusion_model.input_blocks.0.0.bias' and "
+        + "as 'unet.conv_in.bias', and does not say which counts; write it anew with the weights of one model"
+    )
   }
 
   @Test func aBaseIsForFiles() throws {
     #expect(
       errorMessage { try ModelFolder(TinyModel.path, base: TinyModel.path) }
-        == "--base gives what a single file lacks, but the model '\(TinyModel.path)' is a folder; leave --base out")
+        == "--base gives what a single file lacks, but the model '\(TinyModel.path)' is a folder; leave --base out"
+    )
     try Safetensors.write(OriginalLayout.tiny(), to: path)
     #expect(
       errorMessage { try ModelFolder(path, base: path) }
-        == "'\(path)' is a file, but --base needs a model in diffusers layout: a folder, a Hugging Face id, or 'shapes'")
+        == "'\(path)' is a file, but --base needs a model in diffusers layout: a folder, a Hugging Face id, or 'shapes'"
+    )
   }
 
   @Test func aTensorThatTheModelDoesNotHave() throws {
     try Safetensors.write(
-      OriginalLayout.tiny() + [Safetensors.Item("model.diffusion_model.extra.weight", Tensor([1], [1]))], to: path)
+      OriginalLayout.tiny() + [Safetensors.Item("model.diffusion_model.extra.weight", Tensor([1], [1]))],
+      to: path)
     let model = try ModelFolder(path, base: TinyModel.path)
     #expect(
       errorMessage { try Pipeline(model) }

@@ -61,7 +61,9 @@ public final class WeightFile: Sendable {
 
   /// The names of all weights and their shapes.
   public var shapes: [String: Shape] {
-    sources.compactMapValues { shard, place in shards[shard].entry(place.name).map { place.shape(of: $0.shape) } }
+    sources.compactMapValues { shard, place in
+      shards[shard].entry(place.name).map { place.shape(of: $0.shape) }
+    }
   }
 
   /// The first of the files, or sets of shards, that is whole; what is wrong with the first when none is.
@@ -110,7 +112,9 @@ public final class WeightFile: Sendable {
   /// What the headers say of all tensors but those to be ignored, as in `finish`.
   public func entries(ignoring: [String]) -> [Safetensors.Entry] {
     sources.keys.filter { !$0.matches(ignoring) }.sorted().compactMap { name in
-      guard let (shard, place) = sources[name], let entry = shards[shard].entry(place.name) else { return nil }
+      guard let (shard, place) = sources[name], let entry = shards[shard].entry(place.name) else {
+        return nil
+      }
       let shape = place.shape(of: entry.shape)
       let start = entry.range.lowerBound
       return Safetensors.Entry(

@@ -86,18 +86,21 @@ struct LoRAFile {
     guard Self.isLoRA(file) else {
       throw BadLoRA(
         path: lora.path,
-        found: "holds no LoRA: no name in it ends in lora_down.weight, lora_A.weight or lora.down.weight; a model is "
+        found:
+          "holds no LoRA: no name in it ends in lora_down.weight, lora_A.weight or lora.down.weight; a model is "
           + "given with --model")
     }
     for name in file.names {
       if let other = Self.others.first(where: { (name + ".").contains($0.0) }) {
         throw BadLoRA(
           path: lora.path,
-          found: "is of another kind, \(other.1) ('\(name)'); only plain LoRAs (up, down and alpha) can be merged")
+          found:
+            "is of another kind, \(other.1) ('\(name)'); only plain LoRAs (up, down and alpha) can be merged")
       }
       guard let (text, role) = Self.endings.first(where: { name.hasSuffix($0.text) }) else {
         throw BadLoRA(
-          path: lora.path, found: "holds '\(name)', which is neither up, down nor alpha of a layer; "
+          path: lora.path,
+          found: "holds '\(name)', which is neither up, down nor alpha of a layer; "
             + "only plain LoRAs can be merged")
       }
       let layer = Self.layer(of: String(name.dropLast(text.count)), isProcessor: text.hasPrefix("_"))
@@ -130,7 +133,8 @@ struct LoRAFile {
     get throws {
       guard let text = file.metadata["lora_adapter_metadata"] else { return [:] }
       guard case .object(let values)? = try? JSONValue(parsing: text) else {
-        throw BadLoRA(path: lora.path, found: "says of itself in 'lora_adapter_metadata' what is no JSON object")
+        throw BadLoRA(
+          path: lora.path, found: "says of itself in 'lora_adapter_metadata' what is no JSON object")
       }
       return values
     }
@@ -144,7 +148,8 @@ struct LoRAFile {
         || setting == "alpha_pattern" && value != .object([:]) && value != .null
       if isOther {
         throw BadLoRA(
-          path: lora.path, found: "was made with '\(key)' \(value), which is not supported; only plain LoRAs can be merged")
+          path: lora.path,
+          found: "was made with '\(key)' \(value), which is not supported; only plain LoRAs can be merged")
       }
     }
   }
@@ -169,7 +174,8 @@ struct LoRAFile {
       guard let (part, weight) = targets[name], let shape = weights[part]?[weight] else { continue }
       let update = try update(name, layer, shape, alpha: alphas["\(part).lora_alpha"])
       guard updates[part, default: [:]].updateValue(update, forKey: weight) == nil else {
-        throw BadLoRA(path: lora.path, found: "changes '\(part).\(weight)' twice, under two names; write it anew")
+        throw BadLoRA(
+          path: lora.path, found: "changes '\(part).\(weight)' twice, under two names; write it anew")
       }
     }
     return updates
@@ -187,13 +193,16 @@ struct LoRAFile {
       guard let (position, value) = factor.firstNotFinite else { continue }
       throw BadLoRA(
         path: lora.path,
-        found: "holds \(value) in '\(name)' at position \(position), but weights must be finite; download it again")
+        found:
+          "holds \(value) in '\(name)' at position \(position), but weights must be finite; download it again"
+      )
     }
     var alpha = Double(factors.down.shape.extents.first ?? 1)
     if let name = layer.alpha {
       let tensor = try file.tensor(name)
       guard tensor.count == 1, tensor[0].isFinite else {
-        throw BadLoRA(path: lora.path, found: "has an alpha '\(name)' that is no finite number; download it again")
+        throw BadLoRA(
+          path: lora.path, found: "has an alpha '\(name)' that is no finite number; download it again")
       }
       alpha = Double(tensor[0])
     } else {

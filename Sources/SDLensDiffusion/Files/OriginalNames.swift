@@ -71,7 +71,9 @@ struct OriginalNames: Sendable {
     }
     for half in ["encoder", "decoder"] {
       pairs.append(("\(half).conv_norm_out", "\(half).norm_out"))
-      for index in 0..<2 { addResidual("\(half).mid_block.resnets.\(index)", "\(half).mid.block_\(index + 1)") }
+      for index in 0..<2 {
+        addResidual("\(half).mid_block.resnets.\(index)", "\(half).mid.block_\(index + 1)")
+      }
       pairs += [
         ("group_norm", "norm"), ("to_q", "q"), ("to_k", "k"), ("to_v", "v"), ("to_out.0", "proj_out"),
       ].map { ("\(half).mid_block.attentions.0.\($0.0)", "\(half).mid.attn_1.\($0.1)") }
@@ -106,7 +108,8 @@ struct OriginalNames: Sendable {
 
   /// The three weights, or biases, that OpenCLIP keeps as one: queries, keys and values; empty for any other name.
   static func splitProjections(_ name: String) -> [String] {
-    guard let match = name.wholeMatch(of: #/transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)/#) else {
+    guard let match = name.wholeMatch(of: #/transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)/#)
+    else {
       return []
     }
     return ["q_proj", "k_proj", "v_proj"].map {

@@ -31,7 +31,8 @@ struct SingleFile: Sendable {
     let unet = parts["unet"] ?? [:]
     func has(_ beginning: String) -> Bool { unet.keys.contains { $0.hasPrefix(beginning) } }
     kind =
-      has("mid_block.attentions.") ? .sdxl
+      has("mid_block.attentions.")
+      ? .sdxl
       : has("up_blocks.1.attentions.0.transformer_blocks.1.") ? .ssd1B : .vega
     var scheduler: [String: JSONValue] = [:]
     if weights.entry("v_pred") != nil { scheduler["prediction_type"] = "v_prediction" }
@@ -103,8 +104,12 @@ struct SingleFile: Sendable {
     if has("conditioner.embedders.0.model.") {
       return "is the refiner of SDXL, which goes on with pictures of another model; take the base model"
     }
-    if has("cond_stage_model.transformer.") { return "is a model of Stable Diffusion 1; models of SDXL can be read" }
-    if has("cond_stage_model.model.") { return "is a model of Stable Diffusion 2; models of SDXL can be read" }
+    if has("cond_stage_model.transformer.") {
+      return "is a model of Stable Diffusion 1; models of SDXL can be read"
+    }
+    if has("cond_stage_model.model.") {
+      return "is a model of Stable Diffusion 2; models of SDXL can be read"
+    }
     if hasPart("joint_blocks.") { return "is a model of Stable Diffusion 3; models of SDXL can be read" }
     if hasPart("double_blocks.") { return "is a model of the kind of Flux; models of SDXL can be read" }
     if has("control_model.") || has("controlnet_") || has("input_hint_block.") {
@@ -114,10 +119,12 @@ struct SingleFile: Sendable {
       return "is a textual inversion, a made-up word for a model; models of SDXL can be read"
     }
     if file.entry("edm_mean") != nil {
-      return "is a model of the kind of Playground v2.5, whose noise is of another kind; models of SDXL can be read"
+      return
+        "is a model of the kind of Playground v2.5, whose noise is of another kind; models of SDXL can be read"
     }
     if file.entry("scaled_fp8") != nil || names.contains(where: { $0.hasSuffix(".scale_weight") }) {
-      return "holds 8-bit weights that are to be multiplied by scales ('scaled_fp8'); take the file in float16, or "
+      return
+        "holds 8-bit weights that are to be multiplied by scales ('scaled_fp8'); take the file in float16, or "
         + "one of plain 8-bit floats"
     }
     guard let input = shape("conv_in.weight") else {
@@ -131,7 +138,8 @@ struct SingleFile: Sendable {
           + "'\(names.first ?? "")': give the file of a model of SDXL"
     }
     if input.rank == 4, input[1] == 9 {
-      return "is a model for inpainting, whose U-net also reads a mask (9 channels); take the model that it was made of"
+      return
+        "is a model for inpainting, whose U-net also reads a mask (9 channels); take the model that it was made of"
     }
     if input.rank == 4, input[1] == 8 {
       return "is a model that edits pictures by instructions (8 channels); take the model that it was made of"
@@ -154,17 +162,20 @@ struct ForeignFile: CustomStringConvertible {
       func begins(_ text: String) -> Bool { bytes.starts(with: text.utf8) }
       let safe = "download the .safetensors file, or write one in Python with safetensors.torch.save_file"
       if begins("PK\u{3}\u{4}") {
-        return "is a PyTorch checkpoint (.ckpt, .pt or .bin of version 1.6 or later), which can run code when it is "
+        return
+          "is a PyTorch checkpoint (.ckpt, .pt or .bin of version 1.6 or later), which can run code when it is "
           + "opened; \(safe)"
       }
       if bytes.first == 0x80, bytes.count > 1, (2...5).contains(bytes[1]) {
-        return "is a PyTorch checkpoint of before version 1.6, a pickle, which can run code when it is opened; \(safe)"
+        return
+          "is a PyTorch checkpoint of before version 1.6, a pickle, which can run code when it is opened; \(safe)"
       }
       if bytes.count > 262, bytes[257..<262].elementsEqual("ustar".utf8) {
         return "is a tar archive, as PyTorch wrote checkpoints before version 0.1.10; \(safe)"
       }
       if begins("GGUF") {
-        return "is a GGUF file, with weights quantised for other programs; take the .safetensors file in float16"
+        return
+          "is a GGUF file, with weights quantised for other programs; take the .safetensors file in float16"
       }
       if bytes.starts(with: [0x1F, 0x8B]) {
         return "is compressed by gzip; unpack it first"
@@ -172,11 +183,13 @@ struct ForeignFile: CustomStringConvertible {
       let start = String(decoding: bytes.prefix(256), as: UTF8.self).lowercased()
       let text = start.drop { $0.isWhitespace }
       if text.hasPrefix("<!doctype html") || text.hasPrefix("<html") {
-        return "is a web page, perhaps the one that asks to log in or to accept a licence; open the address in a "
+        return
+          "is a web page, perhaps the one that asks to log in or to accept a licence; open the address in a "
           + "browser, and download the file itself"
       }
       if text.hasPrefix("{") || text.hasPrefix("[") {
-        return "is JSON text, perhaps an answer that says why a download failed; read it, and download the file again"
+        return
+          "is JSON text, perhaps an answer that says why a download failed; read it, and download the file again"
       }
       return nil
     }

@@ -48,7 +48,8 @@ public struct Denoising: Sendable {
   /// Takes the next step, given what its pass predicted.
   public mutating func advance(by output: Tensor) {
     let prediction = settings.isGuided ? Pipeline.guide(output, by: Float(settings.guidance)) : output
-    trace.latents = scheduler.next(trace.latents, prediction: prediction, step: step, noise: &source, history: &history)
+    trace.latents = scheduler.next(
+      trace.latents, prediction: prediction, step: step, noise: &source, history: &history)
     trace.predictions.append(prediction)
   }
 }

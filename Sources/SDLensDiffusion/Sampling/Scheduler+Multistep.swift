@@ -29,7 +29,8 @@ extension Scheduler {
       return (timesteps, sigmas, last)
     }
     let timesteps =
-      given ?? {
+      given
+      ?? {
         switch spacing {
         case .linspace:
           let step = Double(trained - 1) / Double(steps)
@@ -50,7 +51,9 @@ extension Scheduler {
     _ steps: Int, _ levels: NoiseLevels
   ) -> (sigmas: [Float], timesteps: [Float]) {
     let power = 7.0
-    let (low, high) = (pow(Double(levels.sigmas[0]), 1 / power), pow(Double(levels.sigmas[levels.sigmas.count - 1]), 1 / power))
+    let (low, high) = (
+      pow(Double(levels.sigmas[0]), 1 / power), pow(Double(levels.sigmas[levels.sigmas.count - 1]), 1 / power)
+    )
     let sigmas = (0..<steps).map { index in
       pow(high + (steps > 1 ? Double(index) / Double(steps - 1) : 0) * (low - high), power)
     }

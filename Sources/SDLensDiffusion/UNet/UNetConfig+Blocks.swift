@@ -26,7 +26,9 @@ extension UNetConfig {
   ///
   /// - Throws: `NoSuchBlock`.
   public func check(_ names: some Sequence<BlockName>) throws {
-    for name in names where depths[name] == nil { throw NoSuchBlock(block: name, present: blocks.map(\.name)) }
+    for name in names where depths[name] == nil {
+      throw NoSuchBlock(block: name, present: blocks.map(\.name))
+    }
   }
 
   /// What is known of one that is there.

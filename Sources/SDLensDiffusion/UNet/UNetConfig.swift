@@ -71,7 +71,10 @@ public struct UNetConfig: Sendable {
   private static func depths(_ file: ConfigFile) throws -> [BlockName: Int] {
     let key = "transformer_layers_per_block"
     let down = try stages(file, key, blocks: 2) ?? Array(repeating: [1, 1], count: 3)
-    let listed = if case .array(let all)? = file[key] { all.contains { if case .array = $0 { true } else { false } } } else { false }
+    let listed =
+      if case .array(let all)? = file[key] {
+        all.contains { if case .array = $0 { true } else { false } }
+      } else { false }
     let reverse = "reverse_\(key)"
     let up = try stages(file, reverse, blocks: 3)
     if listed, up == nil {
@@ -84,7 +87,9 @@ public struct UNetConfig: Sendable {
       switch name.part {
       case .down: depths[name] = down[name.stage][name.index]
       case .mid: depths[name] = middle == .plain ? nil : down[2][0]
-      case .up: depths[name] = (up ?? down.reversed().map { Array(repeating: $0[0], count: 3) })[name.stage][name.index]
+      case .up:
+        depths[name] =
+          (up ?? down.reversed().map { Array(repeating: $0[0], count: 3) })[name.stage][name.index]
       }
     }
     return depths

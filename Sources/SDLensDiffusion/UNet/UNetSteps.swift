@@ -78,7 +78,9 @@ struct UNetSteps {
   @discardableResult private mutating func addTransformer(
     _ part: BlockName.Part, stage: Int, _ index: Int, at w: WeightScope
   ) throws -> Bool {
-    let block = config.blocks.first { $0.name.part == part && $0.name.stage == stage && $0.name.index == index }
+    let block = config.blocks.first {
+      $0.name.part == part && $0.name.stage == stage && $0.name.index == index
+    }
     guard let name = block?.name else { return false }
     all.append(.transformer(try SpatialTransformer(w["attentions"][index], config[name], config: config)))
     return true

@@ -65,6 +65,10 @@ struct Info: ParsableCommand {
         block.name, block.path, "\(block.width)", "\(block.mapSize) × \(block.mapSize)", "\(block.layers)",
         "\(block.heads)")
     }
+    let chosen = [("Settings", model.settings), ("LoRAs", model.loras), ("Sampler", model.sampler)]
+      .compactMap { name, text in
+        text.map { "\n\(name.padding(toLength: 11, withPad: " ", startingAt: 0))\($0)" }
+      }
     return """
       \(model.name)
       \(model.path)
@@ -73,7 +77,7 @@ struct Info: ParsableCommand {
       Pictures   \(model.pictureSize) × \(model.pictureSize) pixels
       Latents    \(model.latentSize) × \(model.latentSize), \(model.latentChannels) channels
       Prompts    \(model.tokens) tokens, \(model.contextWidth) numbers each
-      Scheduler  \(model.scheduler)
+      Scheduler  \(model.scheduler)\(chosen.joined())
       Memory     about \(Units.bytes(model.memory)) for one picture
 
       \(parts.text)

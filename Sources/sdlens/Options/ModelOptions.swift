@@ -42,7 +42,8 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("How much of the noise is fresh in ddim and tcd, 0 to 1. (default: 0)", valueName: "share"))
+    help: ArgumentHelp(
+      "How much of the noise is fresh in ddim and tcd, 0 to 1. (default: 0)", valueName: "share"))
   var eta: Double?
 
   @Option(
