@@ -109,26 +109,6 @@ import Testing
         "check that '\(try model.config("vae").path)', which is used with '\(path)' belongs to it"))
   }
 
-  // What CLIP's own tokenizer makes of all strings: clip_vocabulary.py.
-  @Test func theTokenizersOfTheProgramAreThoseOfCLIP() throws {
-    struct Golden: Decodable {
-      let text: String
-      let ids, ids_2: [Int]
-    }
-    struct Strings: Decodable { let strings: [Golden] }
-    try Safetensors.write(OriginalLayout.tiny(), to: path)
-    let model = try ModelFolder(path)
-    let folder = (try model.config("tokenizer", file: "tokenizer_config.json").path as NSString)
-      .deletingLastPathComponent
-    let tokenizers = try [folder, "\(folder)_2"].map { try Tokenizer(folder: $0) }
-    let strings = try Goldens().json("clip-tokenizer.json", as: Strings.self).strings
-    #expect(strings.count >= 200)
-    for string in strings {
-      #expect(tokenizers[0](string.text).ids == string.ids, "\(string.text.debugDescription)")
-      #expect(tokenizers[1](string.text).ids == string.ids_2, "\(string.text.debugDescription)")
-    }
-  }
-
   // UNet2DConditionModel(**config)(latents, 801, text, added_cond_kwargs={…}).sample
   @Test(arguments: ["ssd-1b", "vega"]) func smallerUNetsEqualDiffusers(_ kind: String) throws {
     try OriginalLayout.writeConfig(of: kind, to: folder, as: "config.json")
