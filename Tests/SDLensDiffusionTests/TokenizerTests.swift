@@ -15,7 +15,9 @@ import Testing
 
   // transformers: tokenizer(text, padding="max_length", max_length=77, truncation=True).input_ids, and in
   // diffusers' warning tokenizer.decode(tokenizer(text).input_ids[76:-1])
-  @Test(arguments: [("tokenizer.json", "tiny"), ("clip-tokenizer.json", "../../../Sources/SDLensDiffusion/Models/sdxl")])
+  @Test(arguments: [
+    ("tokenizer.json", "tiny"), ("clip-tokenizer.json", "../../../Sources/SDLensDiffusion/Models/sdxl"),
+  ])
   func awkwardStringsAreCutAsInTransformers(_ file: String, _ folder: String) throws {
     let goldens = Goldens()
     let strings = try goldens.json(file, as: Strings.self).strings
