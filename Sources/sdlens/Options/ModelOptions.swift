@@ -29,8 +29,7 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How to come from noise to latents: euler, euler-ancestral, ddim, lcm, tcd, dpm++-2m or dpm++-2m-karras. "
-        + "(default: as the model's scheduler_config.json says)",
+      "How to come from noise to latents, instead of as the model's scheduler_config.json says.",
       valueName: "sampler"))
   var sampler: SamplerChoice.Name?
 

@@ -38,7 +38,7 @@ struct EvalAblation: ResumableCommand {
     progress.stage("reading the model")
     let prompts = try JudgedPrompts(of: folder, limit: judged.limit, seed: judged.seed, steps: steps)
     try folder.check(block)
-    let blocks = block.isEmpty ? try folder.blocks : Set(block).sorted()
+    let blocks = try block.isEmpty ? folder.blocks : Set(block).sorted()
     var settings = try judged.settings(prompts, folder)
     settings["steps"] = "\(steps)"
     settings["blocks"] = blocks.map(\.description).joined(separator: ", ")
