@@ -82,6 +82,11 @@ import Testing
       refusal(#"{"_class_name": "EulerAncestralDiscreteScheduler", "prediction_type": "sample"}"#)
         == "'FILE': 'prediction_type' is \"sample\", which is not supported; supported: \"epsilon\", \"v_prediction\""
     )
+    let ddim = #""_class_name": "DDIMScheduler", "clip_sample": false, "timestep_spacing": "trailing""#
+    #expect(
+      refusal("{\(ddim)}", steps: 61)
+        == "'FILE': with 'timestep_spacing' \"trailing\" and 'steps_offset' 0 DDIM takes no 61 steps, the first being "
+        + "999: choose another number of steps")
     // A sample without signal says nothing of the picture unless velocity is predicted.
     #expect(
       refusal(

@@ -20,12 +20,12 @@ public struct WeightPlace: Sendable, Hashable {
   /// Names a tensor, and what of it.
   public init(_ name: String, _ form: Form = .whole) { (self.name, self.form) = (name, form) }
 
-  /// The shape of the weight, of that of the tensor; as it is where the form does not fit.
+  /// The shape of the weight, of that of the tensor; one that fits no weight where the form does not fit.
   func shape(of tensor: Shape) -> Shape {
     let extents = tensor.extents
     switch form {
-    case .third where !extents.isEmpty && extents[0] % 3 == 0:
-      return Shape([extents[0] / 3] + extents.dropFirst())
+    case .third where !extents.isEmpty:
+      return Shape([extents[0] % 3 == 0 ? extents[0] / 3 : 0] + extents.dropFirst())
     case .transposed where extents.count == 2: return Shape(extents.reversed())
     case .matrix where extents.count == 4 && extents[2...].allSatisfy { $0 == 1 }:
       return Shape(Array(extents[..<2]))

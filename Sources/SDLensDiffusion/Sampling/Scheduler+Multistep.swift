@@ -25,6 +25,9 @@ extension Scheduler {
       if given != nil { throw NoGivenTimesteps(method: .multistep) }
       // With the cosine, diffusers takes a training step twice and runs out of bounds.
       try config.require("beta_schedule", "linear", "scaled_linear")
+      for (timestep, sigma) in levels.sigmas.enumerated() where !(sigma > 0 && sigma.isFinite) {
+        throw UnusableNoise(config, sigma: sigma, timestep: Float(timestep))
+      }
       let (sigmas, timesteps) = karras(steps, levels)
       return (timesteps, sigmas, last)
     }

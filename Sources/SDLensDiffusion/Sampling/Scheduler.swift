@@ -30,6 +30,9 @@ public struct Scheduler: Sendable {
     /// Whether samples are of any variance, and scaled for the model; else they keep unit variance.
     var scalesInput: Bool { self == .ancestral || self == .euler }
 
+    /// Whether a step is taken with ᾱ, as `Scheduler+Variance` does.
+    var keepsVariance: Bool { !scalesInput && self != .multistep }
+
     /// What the keys of a configuration stand for where they are absent.
     var defaults: NoiseLevels.Defaults {
       self == .consistency || self == .trajectory
@@ -78,7 +81,13 @@ public struct Scheduler: Sendable {
     switch method {
     case .ancestral, .euler: given = given ?? Self.timesteps(steps, of: trained, spacing, offset: offset)
     case .ddim:
-      given = Self.timesteps(steps, of: trained, spacing, offset: offset).map { $0.rounded(.toNearestOrEven) }
+      let all = Self.timesteps(steps, of: trained, spacing, offset: offset).map {
+        $0.rounded(.toNearestOrEven)
+      }
+      guard all.count == steps, all.allSatisfy({ 0..<Float(trained) ~= $0 }) else {
+        throw BadSteps(config, steps: steps, first: all.first ?? 0)
+      }
+      given = all
     case .consistency, .trajectory: given = try given ?? Self.distilledTimesteps(config, steps, of: trained)
     case .multistep:
       let plan = try Self.multistepPlan(
@@ -97,7 +106,7 @@ public struct Scheduler: Sendable {
       }
     self.sigmas = before + [last]
     for (sigma, timestep) in zip(before, timesteps)
-    where !(sigma > 0 && (sigma * sigma).isFinite) && (method.scalesInput || prediction == .noise) {
+    where !(sigma > 0 && (sigma * sigma).isFinite) && (!method.keepsVariance || prediction == .noise) {
       throw UnusableNoise(config, sigma: sigma, timestep: timestep)
     }
     let largest = self.sigmas.max() ?? 0
@@ -202,6 +211,18 @@ struct BadStepCount: UserError {
   let steps: Int
   let most: Int
   var description: String { "\(steps) steps cannot be taken; choose 1 to \(most)" }
+}
+
+/// A number of steps for which DDIM would have to ask the model at a training step that there is not.
+struct BadSteps: UserError {
+  let description: String
+
+  init(_ config: ConfigFile, steps: Int, first: Float) {
+    description =
+      "'\(config.path)': with 'timestep_spacing' \(config["timestep_spacing"] ?? "leading") and 'steps_offset' "
+      + "\(config["steps_offset"] ?? 0) DDIM takes no \(steps) steps, the first being \(Int(first)): choose another "
+      + "number of steps"
+  }
 }
 
 /// Training steps that were given for a sampler that chooses its own.
