@@ -40,6 +40,10 @@ SECTIONS = [
     "probe",
     "words",
     "tiny_decoder",
+    "single_file",
+    "lora",
+    "eight_bit_floats",
+    "samplers",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 

@@ -1,6 +1,6 @@
 import SDLensCore
 
-/// The name of one of the 11 cross-attention transformer blocks (REFERENCE §1).
+/// The name of one of the 11 cross-attention transformer blocks of SDXL, of which smaller models have fewer.
 public struct BlockName: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// Where in the U-net the block stands.
   public enum Part: String, Hashable, Sendable { case down, mid, up }
@@ -12,7 +12,7 @@ public struct BlockName: Hashable, Comparable, Sendable, CustomStringConvertible
   /// The index of the transformer within its stage.
   public let index: Int
 
-  /// All blocks, in the order of the forward pass.
+  /// All blocks that a model may have, in the order of the forward pass.
   public static let all: [BlockName] =
     [(1, 0), (1, 1), (2, 0), (2, 1)].map { BlockName(part: .down, stage: $0, index: $1) }
     + [BlockName(part: .mid, stage: 0, index: 0)]

@@ -16,24 +16,32 @@ extension ModelFolder {
   /// A number that changes with the content of the model: its settings, vocabularies and weights.
   public func fingerprint() throws -> Fingerprint {
     var fingerprint = Fingerprint()
-    for name in try files() { try fingerprint.add("\(path)/\(name)", as: name) }
+    for (name, path) in try files() { try fingerprint.add(path, as: name) }
+    if file != nil { try fingerprint.add(path, as: "model.safetensors") }
+    for lora in loras { try fingerprint.add(lora.path, as: "lora \(lora.strength)") }
+    if let sampler = sampler?.title { fingerprint.add("sampler \(sampler)\n".utf8) }
     return fingerprint
   }
 
-  /// The files that decide what the model computes, by their paths in the folder, always in the same order.
-  private func files() throws -> [String] {
-    try ["model_index.json"]
+  /// The LoRAs and their strengths, where there are any.
+  public var loraTitle: String? { loras.isEmpty ? nil : loras.map(\.title).joined(separator: ", ") }
+
+  /// The files of folders that decide what the model computes, by their names in the folder, always in the same order.
+  private func files() throws -> [(name: String, path: String)] {
+    try [("model_index.json", index.path)]
       + Self.parts.flatMap { part in
+        let folder = try folder(of: part)
         let names: [String]
         if part == "scheduler" {
           names = ["scheduler_config.json"]
         } else if part.hasPrefix("tokenizer") {
           names = TokenizerFiles.names
         } else {
-          names = ["config.json"] + (try weights(part).files).map { ($0 as NSString).lastPathComponent }
+          let weights = file?.parts[part] == nil ? try weights(part).files : []
+          names = ["config.json"] + weights.map { ($0 as NSString).lastPathComponent }
         }
-        return names.map { "\(part)/\($0)" }.filter {
-          FileManager.default.fileExists(atPath: "\(path)/\($0)")
+        return names.map { ("\(part)/\($0)", "\(folder)/\($0)") }.filter {
+          FileManager.default.fileExists(atPath: $0.1)
         }
       }
   }

@@ -1,12 +1,15 @@
 import Foundation
 import SDLensCore
 
-/// A model in diffusers layout: a folder with `model_index.json` and one folder for each part.
+/// A model: in diffusers layout, a folder with `model_index.json` and one folder for each part, or in a single file,
+/// with what that lacks from such a folder; and the LoRAs that change it.
 public struct ModelFolder: Sendable {
   /// The parts that a picture needs, by their folder names.
   public static let parts = [
     "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae",
   ]
+  /// Those of them that have weights.
+  private static let weighted = ["text_encoder", "text_encoder_2", "unet", "vae"]
   /// The name of the model that ships inside.
   public static let embedded = "shapes"
 
@@ -20,40 +23,118 @@ public struct ModelFolder: Sendable {
   public let engine: any Engine
   /// What decodes pictures in place of the model's own decoder, for drafts; nil unless it was asked for.
   public let draft: DecoderFolder?
+  /// What changes the model.
+  public let loras: [LoRA]
+  /// How the model is sampled, where that is not its own way.
+  public let sampler: SamplerChoice?
+  /// The file, where the model is one, and not a folder.
+  let file: SingleFile?
+  /// The folder of what the file lacks; without a file, the model's own.
+  private let base: String
+  /// What the LoRAs add to the weights of each part.
+  private var updates: [String: [String: [LowRankUpdate]]]
 
-  /// Finds a model: a folder, the embedded one by its name, or a Hugging Face id in the local cache.
+  /// Finds a model: a folder, the embedded one by its name, a Hugging Face id in the local cache, or a single file.
   ///
-  /// - Parameter decoder: the name of a tiny decoder, for drafts.
-  /// - Throws: `ModelNotFound` and `DecoderNotFound` with what to do, or what is wrong with the folder.
+  /// - Parameters:
+  ///   - base: for a file only, the folder or name of the model that gives what the file lacks. Without it, settings
+  ///     and tokenizers are those that come with the program.
+  ///   - loras: what changes it.
+  ///   - sampler: how it is sampled, where that is not its own way.
+  ///   - decoder: the name of a tiny decoder, for drafts.
+  /// - Throws: `ModelNotFound` and `DecoderNotFound` with what to do, or what is wrong with the folder, the file or a LoRA.
   public init(
-    _ name: String, engine: any Engine = KernelEngine(), decoder: String? = nil,
+    _ name: String, base: String? = nil, loras: [LoRA] = [], sampler: SamplerChoice? = nil,
+    engine: any Engine = KernelEngine(), decoder: String? = nil,
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws {
-    (self.name, self.engine) = (name, engine)
+    (self.name, self.engine, self.loras, self.sampler) = (name, engine, loras, sampler)
     draft = try decoder.map { try DecoderFolder($0, engine: engine, environment: environment) }
-    let path = try Self.find(name, environment)
-    self.path = path
+    path = try Self.find(name, environment)
+    file = Self.isFile(path) ? try SingleFile(path) : nil
+    if file == nil, base != nil { throw NeedlessBase(name: name) }
+    let folder =
+      try base.map { try Self.find($0, environment) } ?? (file == nil ? path : Self.resource("sdxl"))
+    if Self.isFile(folder) { throw ModelNotFound.notAFolder(folder) }
+    self.base = folder
+    let own = file?.parts ?? [:]
+    if file != nil, base == nil, case let missing = Self.weighted.filter({ own[$0] == nil }), !missing.isEmpty
+    {
+      throw PartialFile(path: path, missing: missing)
+    }
     let missing = (["model_index.json"] + Self.parts).filter {
-      !FileManager.default.fileExists(atPath: "\(path)/\($0)")
+      own[$0] == nil && !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
     }
     guard missing.isEmpty else {
-      let command = path == name ? nil : HubName(name).map(HubDownload.pipeline.command)
-      throw IncompleteModel(path: path, missing: missing, command: command)
+      let command = folder == base ?? name ? nil : HubName(base ?? name).map(HubDownload.pipeline.command)
+      throw IncompleteModel(path: folder, missing: missing, command: command)
     }
-    index = try ConfigFile("\(path)/model_index.json")
+    index = try ConfigFile("\(folder)/model_index.json")
     try index.require("_class_name", "StableDiffusionXLPipeline", default: .null)
+    updates = [:]
+    updates = try Self.updates(loras, of: self)
+  }
+
+  /// What LoRAs add to the weights of each part of a model.
+  private static func updates(
+    _ loras: [LoRA], of model: ModelFolder
+  ) throws -> [String: [String: [LowRankUpdate]]] {
+    guard !loras.isEmpty else { return [:] }
+    let shapes = Dictionary(
+      uniqueKeysWithValues: try ["unet", "text_encoder", "text_encoder_2"].map {
+        ($0, try model.weights($0).shapes)
+      })
+    var all: [String: [String: [LowRankUpdate]]] = [:]
+    for lora in loras {
+      for (part, updates) in try LoRAFile(lora).updates(shapes) {
+        for (name, update) in updates { all[part, default: [:]][name, default: []].append(update) }
+      }
+    }
+    return all
+  }
+
+  /// The folder that holds what the file lacks of a part; without a file, the part.
+  func folder(of part: String) throws -> String {
+    if let file, file.kind != .sdxl, try base == Self.resource("sdxl") {
+      let own = "\(try Self.resource(file.kind == .vega ? "vega" : "ssd-1b"))/\(part)"
+      if FileManager.default.fileExists(atPath: own) { return own }
+    }
+    return "\(base)/\(part)"
+  }
+
+  /// Where the settings and tokenizers come from, if the model is a file without a base.
+  public var note: String? {
+    guard let file, (try? base == Self.resource("sdxl")) == true else { return nil }
+    return file.kind == .sdxl
+      ? "'\(title)' does not tell how it is sampled; taken is what SDXL-Turbo needs (512 × 512, Euler ancestral, trailing): "
+        + "for another model of SDXL, name one with --base whose settings to take"
+      : "'\(title)' is \(file.kind.rawValue); settings and tokenizers are those that come with the program"
   }
 
   /// The configuration of one part.
   public func config(_ part: String, file: String = "config.json") throws -> ConfigFile {
-    try ConfigFile("\(path)/\(part)/\(file)")
+    try ConfigFile("\(folder(of: part))/\(file)")
+  }
+
+  /// `scheduler_config.json`, with what a single file tells of its own sampling, and what was chosen instead.
+  public func schedulerConfig() throws -> ConfigFile {
+    try config("scheduler", file: "scheduler_config.json").replacing(file?.scheduler ?? [:])
+      .replacing(sampler?.settings ?? [:])
   }
 
   /// The weights of one part.
   public func weights(_ part: String) throws -> WeightFile {
-    try WeightFile(
-      folder: "\(path)/\(part)",
-      name: part.hasPrefix("text_encoder") ? "model" : "diffusion_pytorch_model", engine: engine)
+    let weights =
+      if let file, let places = file.parts[part] {
+        WeightFile(
+          file.weights, places: places, settings: "'\(try folder(of: part))/config.json', which is used with",
+          engine: engine)
+      } else {
+        try WeightFile(
+          folder: folder(of: part),
+          name: part.hasPrefix("text_encoder") ? "model" : "diffusion_pytorch_model", engine: engine)
+      }
+    return updates[part].map(weights.merging) ?? weights
   }
 
   /// Height and width of the pictures that the model was trained for.
@@ -65,15 +146,11 @@ public struct ModelFolder: Sendable {
   ///
   /// - Throws: `BadStepCount`, and the errors of `ConfigFile`.
   public func stepCount(_ steps: Int) throws -> Int {
-    try Scheduler(config("scheduler", file: "scheduler_config.json"), steps: steps).timesteps.count
+    try Scheduler(schedulerConfig(), steps: steps).timesteps.count
   }
 
   static func find(_ name: String, _ environment: [String: String]) throws -> String {
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: name, isDirectory: &isFolder) {
-      guard isFolder.boolValue else { throw ModelNotFound.notAFolder(name) }
-      return name
-    }
+    if FileManager.default.fileExists(atPath: name) { return name }
     if name == embedded { return try embeddedPath() }
     guard let hub = HubName(name) else { throw ModelNotFound.noSuchFolder(name) }
     let cache = HubCache(environment)
@@ -81,13 +158,20 @@ public struct ModelFolder: Sendable {
     return snapshot
   }
 
-  /// The resources lie beside the program, wherever both were moved.
-  private static func embeddedPath() throws -> String {
+  private static func isFile(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
+  }
+
+  private static func embeddedPath() throws -> String { try resource(embedded) }
+
+  /// A folder of `Models`; the resources lie beside the program, wherever both were moved.
+  private static func resource(_ name: String) throws -> String {
     let program =
       (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
       ?? CommandLine.arguments[0]
     let folder = URL(fileURLWithPath: program).deletingLastPathComponent().path
-    let path = "\(folder)/sdlens_SDLensDiffusion.resources/Models/\(embedded)"
+    let path = "\(folder)/sdlens_SDLensDiffusion.resources/Models/\(name)"
     guard FileManager.default.fileExists(atPath: path) else { throw ModelNotFound.noEmbedded(path) }
     return path
   }
@@ -104,15 +188,33 @@ public enum ModelNotFound: UserError {
   public var description: String {
     switch self {
     case .noSuchFolder(let name):
-      "there is no folder '\(name)'; a model is a folder in diffusers layout, a Hugging Face id such as "
-        + "stabilityai/sdxl-turbo, or '\(ModelFolder.embedded)'"
+      "there is no folder or file '\(name)'; a model is a folder in diffusers layout, a single .safetensors file, a "
+        + "Hugging Face id such as stabilityai/sdxl-turbo, or '\(ModelFolder.embedded)'"
     case .notAFolder(let name):
-      "'\(name)' is a file; a model is a folder in diffusers layout (model_index.json, unet/, vae/, …)"
+      "'\(name)' is a file, but --base needs a model in diffusers layout: a folder, a Hugging Face id, or 'shapes'"
     case .notCached(let name, let cache): HubDownload.pipeline.missing(name, in: cache)
     case .noEmbedded(let path):
       "the embedded model is not at '\(path)'; it lies beside the program: keep both together, or name "
         + "another model with --model"
     }
+  }
+}
+
+/// A base where nothing lacks.
+struct NeedlessBase: UserError {
+  let name: String
+  var description: String {
+    "--base gives what a single file lacks, but the model '\(name)' is a folder; leave --base out"
+  }
+}
+
+/// A single file without text encoders or autoencoder, and nothing that has them.
+struct PartialFile: UserError {
+  let path: String
+  let missing: [String]
+  var description: String {
+    "'\(path)' has no \(missing.joined(separator: ", ")); name with --base a model of the same kind that has the "
+      + "rest: a folder in diffusers layout, a Hugging Face id, or '\(ModelFolder.embedded)'"
   }
 }
 

@@ -14,7 +14,7 @@ public struct ModelSummary: Sendable, Encodable {
     public let precision: [String]
   }
 
-  /// One of the 11 transformer blocks.
+  /// One of the transformer blocks.
   public struct Block: Sendable, Encodable {
     /// The short name, as in `down.2.1`.
     public let name: String
@@ -38,6 +38,12 @@ public struct ModelSummary: Sendable, Encodable {
   public let fingerprint: String
   /// The class of the scheduler, as in `EulerAncestralDiscreteScheduler`.
   public let scheduler: String
+  /// Of a single file, which settings are used with it.
+  public let settings: String?
+  /// The LoRAs that change it, with their strengths.
+  public let loras: String?
+  /// How it is sampled, where that was chosen.
+  public let sampler: String?
   /// Height and width of the pictures that the model was trained for, in pixels.
   public let pictureSize: Int
   /// Height and width of their latents.
@@ -63,7 +69,8 @@ public struct ModelSummary: Sendable, Encodable {
     name = folder.name
     path = folder.path
     fingerprint = try folder.fingerprint().description
-    scheduler = try folder.config("scheduler", file: "scheduler_config.json").string("_class_name")
+    (settings, loras, sampler) = (folder.note, folder.loraTitle, folder.sampler?.title)
+    scheduler = try folder.schedulerConfig().string("_class_name")
     latentSize = unet.sampleSize
     latentChannels = unet.inChannels
     pictureSize = try latentSize * DecoderConfig(folder.config("vae")).factor

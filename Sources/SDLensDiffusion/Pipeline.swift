@@ -77,7 +77,7 @@ public struct Pipeline: Sendable {
 
   /// Reads U-net, decoder and scheduler settings of a model.
   public init(_ folder: ModelFolder) throws {
-    schedulerConfig = try folder.config("scheduler", file: "scheduler_config.json")
+    schedulerConfig = try folder.schedulerConfig()
     _ = try Scheduler(schedulerConfig, steps: 1)
     let unetConfig = try UNetConfig(folder.config("unet"))
     let decoderConfig = try DecoderConfig(folder.config("vae"))

@@ -88,7 +88,8 @@ import Testing
           of: vae)
       },
       says:
-        "'decoder.conv_in.weight' in 'model/\(vae)' is I32, but F32, F16 or BF16 is needed; convert the file"),
+        "'decoder.conv_in.weight' in 'model/\(vae)' is I32, but F32, F16, BF16, F8_E4M3 or F8_E5M2 is needed; convert the file"
+    ),
     Damage(
       "another shape",
       { try $0.replaceInHeader("[32,4,3,3]", with: "[32,9,4]", of: vae) },
@@ -131,12 +132,14 @@ import Testing
 
   static let names = [
     "nowhere":
-      "there is no folder 'nowhere'; a model is a folder in diffusers layout, a Hugging Face id such as "
-      + "stabilityai/sdxl-turbo, or 'shapes'",
+      "there is no folder or file 'nowhere'; a model is a folder in diffusers layout, a single .safetensors file, a "
+      + "Hugging Face id such as stabilityai/sdxl-turbo, or 'shapes'",
     "stabilityai/sdxl-turbo": "'stabilityai/sdxl-turbo' is neither a folder nor in the local cache "
       + "'FOLDER/.cache/huggingface/hub'; download it with: hf download stabilityai/sdxl-turbo "
       + "--include '*.json' --include '*.txt' --include '*.fp16.safetensors'",
-    "file": "'file' is a file; a model is a folder in diffusers layout (model_index.json, unet/, vae/, …)",
+    "file":
+      "'file' is not a whole safetensors file: it has 1 bytes, but the length of the header alone takes 8; "
+      + "download or write it again",
     "empty":
       "'empty' is no complete model: it lacks model_index.json, scheduler, text_encoder, text_encoder_2, "
       + "tokenizer, tokenizer_2, unet, vae; needed is a folder in diffusers layout, as made by save_pretrained or "

@@ -45,7 +45,7 @@ import Testing
     let file = try WeightFile(folder: folder.path, name: "model")
     #expect(
       errorMessage { try file.root.tensor("a", [1]) }
-        == "'a' in '\(path)' is I64, but F32, F16 or BF16 is needed; convert the file")
+        == "'a' in '\(path)' is I64, but F32, F16, BF16, F8_E4M3 or F8_E5M2 is needed; convert the file")
   }
 
   @Test func leftoversAreCountedAndFiveAreNamed() throws {

@@ -112,7 +112,7 @@ import Testing
   ])
   func whatCannotBeARevisionIsNoName(_ name: String) {
     #expect(!HubCache.isName(name))
-    #expect(errorMessage { try path(of: name, [:]) }.hasPrefix("there is no folder '\(name)'"))
+    #expect(errorMessage { try path(of: name, [:]) }.hasPrefix("there is no folder or file '\(name)'"))
   }
 
   @Test func aSnapshotThatLacksPartsSaysHowToGetThem() throws {
@@ -153,15 +153,16 @@ import Testing
   func whatCannotBeAnIdIsNoFolder(_ name: String) {
     #expect(
       errorMessage { try path(of: name, ["HF_HUB_CACHE": home.path]) }
-        == "there is no folder '\(name)'; a model is a folder in diffusers layout, a Hugging Face id such as "
-        + "stabilityai/sdxl-turbo, or 'shapes'")
+        == "there is no folder or file '\(name)'; a model is a folder in diffusers layout, a single .safetensors file, "
+        + "a Hugging Face id such as stabilityai/sdxl-turbo, or 'shapes'")
   }
 
   @Test func aFileIsNoModel() throws {
     let file = try home.write([1], to: "model.safetensors")
     #expect(
       errorMessage { try path(of: file, [:]) }
-        == "'\(file)' is a file; a model is a folder in diffusers layout (model_index.json, unet/, vae/, …)")
+        == "'\(file)' is not a whole safetensors file: it has 1 bytes, but the length of the header alone takes 8; "
+        + "download or write it again")
   }
 
   @Test func theEmbeddedModelLiesBesideTheProgram() throws {

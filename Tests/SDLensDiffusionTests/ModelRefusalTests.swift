@@ -42,7 +42,10 @@ import Testing
     ),
     ("up_block_types", #""x""#, #""x""#, #"["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"]"#),
     ("down_block_types", "", "null", #"["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]"#),
-    ("mid_block_type", #""UNetMidBlock2D""#, #""UNetMidBlock2D""#, #""UNetMidBlock2DCrossAttn""#),
+    (
+      "mid_block_type", #""UNetMidBlock2DSimpleCrossAttn""#, #""UNetMidBlock2DSimpleCrossAttn""#,
+      #""UNetMidBlock2DCrossAttn", "UNetMidBlock2D""#
+    ),
     ("addition_embed_type", "null", "null", #""text_time""#),
     ("addition_embed_type", "", "null", #""text_time""#),
     ("addition_embed_type", #""image""#, #""image""#, #""text_time""#),
@@ -70,7 +73,6 @@ import Testing
     ("encoder_hid_dim", "64", "64", "null"),
     ("encoder_hid_dim_type", #""text_proj""#, #""text_proj""#, "null"),
     ("num_class_embeds", "10", "10", "null"),
-    ("reverse_transformer_layers_per_block", "[[1], [1], [1]]", "[[1], [1], [1]]", "null"),
     ("time_cond_proj_dim", "256", "256", "null"),
     ("time_embedding_act_fn", #""silu""#, #""silu""#, "null"),
     ("time_embedding_dim", "64", "64", "null"),
@@ -101,7 +103,15 @@ import Testing
   @Test(arguments: [
     ("unet", "block_out_channels", "[16, 24]", "3 integers from 1 to 16777216"),
     ("unet", "block_out_channels", "[16, 24, 0]", "3 integers from 1 to 16777216"),
-    ("unet", "transformer_layers_per_block", "[1, [1, 2], 2]", "3 integers from 1 to 16777216"),
+    (
+      "unet", "transformer_layers_per_block", "[1, [1, 2, 3], 2]",
+      "3 integers from 1 to 1024, or lists of 2 of them"
+    ),
+    ("unet", "transformer_layers_per_block", "[1, 2]", "3 integers from 1 to 1024, or lists of 2 of them"),
+    (
+      "unet", "reverse_transformer_layers_per_block", "[[1], [1], [1]]",
+      "3 integers from 1 to 1024, or lists of 3 of them"
+    ),
     ("unet", "num_attention_heads", "[1, 2]", "3 integers from 1 to 16777216"),
     ("unet", "attention_head_dim", "\"8\"", "3 integers from 1 to 16777216"),
     ("unet", "layers_per_block", "1", "an integer from 2 to 2"),

@@ -72,6 +72,7 @@ import Testing
     for golden in trajectories {
       let scheduler = try scheduler(golden.config, steps: golden.steps)
       var noise = NoiseSource(seeds: [golden.seed])
+      var history: Tensor?
       let first = noise([1, 8, 8, 4])
       #expect(Closeness(first.elements, to: try tensors.tensor("noise").channelsLast().elements).ratio < 2e-7)
       var sample = first.scaled(by: scheduler.initialNoiseScale)
@@ -79,7 +80,7 @@ import Testing
         let slope = Float(0.3 * cos(Double(timestep) / 300))
         let prediction = scheduler.input(sample, step: step).scaled(by: slope, plus: 0.1)
         let before = sample
-        sample = scheduler.next(before, prediction: prediction, step: step, noise: &noise)
+        sample = scheduler.next(before, prediction: prediction, step: step, noise: &noise, history: &history)
         let wanted = try tensors.tensor("\(golden.name).\(step)").channelsLast()
         // Steps are large beside what is left after them: rounding counts in units of the sample before.
         let closeness = Closeness(sample.elements, to: wanted.elements)
@@ -97,7 +98,8 @@ import Testing
     for (name, draws) in [("EulerAncestralDiscreteScheduler", 1), ("EulerDiscreteScheduler", 0)] {
       let scheduler = try Scheduler(config(text.replacing("CLASS", with: name)), steps: 1)
       var (noise, other) = (NoiseSource(seeds: [5]), NoiseSource(seeds: [5]))
-      _ = scheduler.next(sample, prediction: sample, step: 0, noise: &noise)
+      var history: Tensor?
+      _ = scheduler.next(sample, prediction: sample, step: 0, noise: &noise, history: &history)
       for _ in 0..<draws { _ = other(sample.shape) }
       #expect(noise(sample.shape).elements == other(sample.shape).elements)
     }
@@ -134,10 +136,14 @@ import Testing
 
   @Test(arguments: [
     (
-      #""_class_name": "DDIMScheduler""#, "_class_name", "\"DDIMScheduler\"",
-      "\"EulerAncestralDiscreteScheduler\", \"EulerDiscreteScheduler\""
+      #""_class_name": "PNDMScheduler""#, "_class_name", "\"PNDMScheduler\"",
+      "\"EulerAncestralDiscreteScheduler\", \"EulerDiscreteScheduler\", \"DDIMScheduler\", \"LCMScheduler\", "
+        + "\"TCDScheduler\", \"DPMSolverMultistepScheduler\""
     ),
-    (#""prediction_type": "sample""#, "prediction_type", "\"sample\"", "\"epsilon\", \"v_prediction\""),
+    (
+      #""prediction_type": "flow""#, "prediction_type", "\"flow\"",
+      "\"epsilon\", \"v_prediction\", \"sample\""
+    ),
     (#""timestep_spacing": "log""#, "timestep_spacing", "\"log\"", "\"linspace\", \"leading\", \"trailing\""),
     (
       #""beta_schedule": "sigmoid""#, "beta_schedule", "\"sigmoid\"",

@@ -26,6 +26,7 @@ enum Product {
     precision: Precision = .float32,
     accumulate: Bool = false
   ) {
+    let factors = factors.map { Factor(weight: $0.weight.readable, bias: $0.bias, y: $0.y) }
     let (inputs, outputs) = (factors[0].weight.columns, factors[0].weight.rows)
     let integers = precision == .int16 && together > 1
     let strassen = !integers && usesStrassen(rows: together, inputs: inputs, outputs: outputs)

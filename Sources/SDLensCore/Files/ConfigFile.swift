@@ -28,6 +28,11 @@ public struct ConfigFile: Sendable {
     values[key].flatMap { $0 == .null ? nil : $0 }
   }
 
+  /// The same file with other values under some keys.
+  package func replacing(_ others: [String: JSONValue]) -> ConfigFile {
+    ConfigFile(path, values.merging(others) { $1 }, prefix: prefix)
+  }
+
   private init(_ path: String, _ values: [String: JSONValue], prefix: String) {
     (self.path, self.values, self.prefix) = (path, values, prefix)
   }

@@ -31,7 +31,45 @@ public enum ElementType: String, Sendable, CaseIterable {
   }
 
   /// Whether elements of this type are read as float32, each one exactly.
-  public var isWeight: Bool { self == .f32 || self == .f16 || self == .bf16 }
+  public var isWeight: Bool { Self.weights.contains(self) }
+
+  /// The formats of weights.
+  private static let weights: [ElementType] = [.f32, .f16, .bf16, .f8e4m3, .f8e5m2]
+
+  /// Their names, for messages.
+  static let weightList =
+    weights.dropLast().map(\.rawValue).joined(separator: ", ") + " or " + weights[weights.count - 1].rawValue
+
+  /// The value of each of the 256 bytes of an 8-bit float; nil of any other format.
+  ///
+  /// Source: Micikevicius et al., "FP8 Formats for Deep Learning", arXiv 2209.05433, table 1.
+  var bytes: [Float]? {
+    switch self {
+    case .f8e4m3: Self.e4m3
+    case .f8e5m2: Self.e5m2
+    default: nil
+    }
+  }
+
+  /// Exponents of bias 7; no infinity, and NaN only where all seven bits are set.
+  private static let e4m3 = eightBits(mantissa: 3, bias: 7) { $0 & 0x7F == 0x7F ? .nan : nil }
+  /// Half precision without its last eight bits.
+  private static let e5m2 = eightBits(mantissa: 2, bias: 15) { byte in
+    byte & 0x7C != 0x7C ? nil : byte & 3 != 0 ? .nan : byte & 0x80 == 0 ? .infinity : -.infinity
+  }
+
+  private static func eightBits(mantissa bits: Int, bias: Int, special: (Int) -> Float?) -> [Float] {
+    (0..<256).map { byte in
+      if let value = special(byte) { return value }
+      let exponent = byte >> bits & (0x7F >> bits)
+      let fraction = Float(byte & ((1 << bits) - 1)) / Float(1 << bits)
+      let magnitude =
+        exponent == 0
+        ? Float(sign: .plus, exponent: 1 - bias, significand: 1) * fraction
+        : Float(sign: .plus, exponent: exponent - bias, significand: 1 + fraction)
+      return byte & 0x80 == 0 ? magnitude : -magnitude
+    }
+  }
 
   /// All names, for messages.
   static let list = allCases.map(\.rawValue).joined(separator: ", ")

@@ -1,7 +1,7 @@
 import CKernels
 import Synchronization
 
-/// A run of weights (F32, F16 or BF16) where they lie in a mapped file.
+/// A run of weights (F32, F16, BF16 or 8-bit floats) where they lie in a mapped file.
 struct MappedElements: Sendable {
   let file: MappedFile
   /// Of the first element, in bytes from the start of the file.
@@ -42,6 +42,11 @@ struct MappedElements: Sendable {
       switch type {
       case .f16: kernel_float_from_half(target, source.assumingMemoryBound(to: UInt16.self), range.count)
       case .bf16: kernel_float_from_bfloat(target, source.assumingMemoryBound(to: UInt16.self), range.count)
+      case .f8e4m3, .f8e5m2:
+        let (values, bytes) = (type.bytes ?? [], source.assumingMemoryBound(to: UInt8.self))
+        values.withUnsafeBufferPointer { values in
+          for index in 0..<range.count { target[index] = values[Int(bytes[index])] }
+        }
       default: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: range.count * type.size)
       }
     }
@@ -64,9 +69,18 @@ struct MappedElements: Sendable {
       switch type {
       case .f16: kernel_all_finite_half(source.assumingMemoryBound(to: UInt16.self), range.count)
       case .bf16: kernel_all_finite_bfloat(source.assumingMemoryBound(to: UInt16.self), range.count)
+      case .f8e4m3, .f8e5m2:
+        (type.bytes ?? []).withUnsafeBufferPointer { values in
+          UnsafeRawBufferPointer(start: source, count: range.count).allSatisfy { values[Int($0)].isFinite }
+        }
       default: kernel_all_finite_float(source.assumingMemoryBound(to: Float.self), range.count)
       }
     }
+  }
+
+  /// One of the equal thirds.
+  func third(_ index: Int) -> MappedElements {
+    MappedElements(file: file, offset: offset + index * (count / 3) * type.size, count: count / 3, type: type)
   }
 
   private var isAligned: Bool { offset % type.size == 0 }
@@ -85,12 +99,13 @@ struct MappedElements: Sendable {
 }
 
 extension ElementType {
-  /// How the product kernels name the format of a weight.
-  var kernelFormat: kernel_format {
+  /// How the product kernels name the format of a weight; nil of one that they do not read.
+  var kernelFormat: kernel_format? {
     switch self {
+    case .f32: kernel_f32
     case .f16: kernel_f16
     case .bf16: kernel_bf16
-    default: kernel_f32
+    default: nil
     }
   }
 }

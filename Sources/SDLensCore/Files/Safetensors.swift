@@ -35,7 +35,7 @@ public struct Safetensors: Sendable {
   /// What the header says of a tensor; `nil` when there is none of that name.
   public func entry(_ name: String) -> Entry? { entries[name] }
 
-  /// A float32 copy of an F32, F16 or BF16 tensor, whatever its values.
+  /// A float32 copy of a tensor of floats, whatever its values.
   ///
   /// - Throws: `SafetensorsError` when the tensor is missing or of another type.
   public func tensor(_ name: String) throws -> Tensor { try elements(name).tensor(existing(name).shape) }
@@ -77,7 +77,7 @@ public struct Safetensors: Sendable {
     }
   }
 
-  /// An F32, F16 or BF16 tensor where it lies in the file.
+  /// A tensor of floats where it lies in the file.
   ///
   /// - Throws: `SafetensorsError` when the tensor is missing or of another type.
   public func stored(_ name: String) throws -> StoredTensor {
@@ -97,7 +97,7 @@ public struct Safetensors: Sendable {
   func elements(_ name: String) throws -> MappedElements {
     let entry = try existing(name)
     guard entry.type.isWeight else {
-      throw problem(.wrongType(name: name, found: entry.type, needed: "F32, F16 or BF16"))
+      throw problem(.wrongType(name: name, found: entry.type, needed: ElementType.weightList))
     }
     return MappedElements(
       file: file, offset: entry.range.lowerBound, count: entry.shape.count, type: entry.type)

@@ -3,8 +3,11 @@ import CKernels
 /// A matrix `[rows, columns]` where it lies in its file, in its own format.
 public struct WeightMatrix: Sendable {
   private enum Storage {
+    /// In a format that the kernels read.
     case mapped(MappedElements)
     case memory(Tensor)
+    /// What is float32 only as long as it is used: 8-bit floats, or weights to which something is added.
+    case derived(MappedElements, [LowRankUpdate])
   }
 
   /// The number of rows: outputs, in a linear layer.
@@ -18,12 +21,14 @@ public struct WeightMatrix: Sendable {
     self.init(tensor.shape, .memory(tensor))
   }
 
-  init(_ elements: MappedElements, _ shape: Shape) {
-    self.init(shape, .mapped(elements))
+  /// - Parameter updates: what is added whenever the matrix is read.
+  init(_ elements: MappedElements, _ shape: Shape, updates: [LowRankUpdate] = []) {
+    let isPlain = updates.isEmpty && elements.type.kernelFormat != nil
+    self.init(shape, isPlain ? .mapped(elements) : .derived(elements, updates))
   }
 
   private init(_ shape: Shape, _ storage: Storage) {
-    rows = shape[0]
+    rows = shape.extents.first ?? 1
     columns = shape.extents.dropFirst().reduce(1, *)
     self.storage = storage
   }
@@ -31,9 +36,15 @@ public struct WeightMatrix: Sendable {
   /// The format in which the elements are stored.
   public var type: ElementType {
     switch storage {
-    case .mapped(let elements): elements.type
+    case .mapped(let elements), .derived(let elements, _): elements.type
     case .memory: .f32
     }
+  }
+
+  /// The same matrix as the kernels read it; what is derived is computed now, and gone with the result.
+  var readable: WeightMatrix {
+    guard case .derived = storage else { return self }
+    return WeightMatrix(tensor())
   }
 
   /// Calls `body` with the matrix where it lies, in the format in which it lies there.
@@ -45,8 +56,10 @@ public struct WeightMatrix: Sendable {
       }
     case .mapped(let elements):
       elements.withBytes(0..<elements.count) {
-        body(kernel_weights(elements: $0, format: elements.type.kernelFormat, outputs: rows, depth: columns))
+        let format = elements.type.kernelFormat ?? kernel_f32
+        return body(kernel_weights(elements: $0, format: format, outputs: rows, depth: columns))
       }
+    case .derived: readable.withKernelWeights(body)
     }
   }
 
@@ -57,19 +70,39 @@ public struct WeightMatrix: Sendable {
     _ range: Range<Int>, _ body: (UnsafePointer<Float>) throws -> R
   ) rethrows -> R {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows)")
+    let elements = range.lowerBound * columns..<range.upperBound * columns
     return switch storage {
     case .memory(let tensor):
-      try tensor.withElements { try body($0.baseAddress! + range.lowerBound * columns) }
-    case .mapped(let elements):
-      try elements.withFloats(range.lowerBound * columns..<range.upperBound * columns, body)
+      try tensor.withElements { try body($0.baseAddress! + elements.lowerBound) }
+    case .mapped(let mapped):
+      try mapped.withFloats(elements, body)
+    case .derived(let mapped, let updates):
+      try mapped.withFloats(elements) { source in
+        var sum = Tensor(uninitialized: [elements.count])
+        sum.withMutableElements { sum in
+          sum.baseAddress!.update(from: source, count: elements.count)
+          for update in updates { update.add(range, to: sum.baseAddress!) }
+        }
+        return try sum.withElements { try body($0.baseAddress!) }
+      }
     }
   }
 
   /// The whole matrix as a float32 tensor `[rows, columns]`.
   public func tensor() -> Tensor {
     switch storage {
-    case .mapped(let elements): elements.copied([rows, columns])
-    case .memory(let tensor): tensor.reshaped([rows, columns])
+    case .mapped(let elements): return elements.copied([rows, columns])
+    case .memory(let tensor): return tensor.reshaped([rows, columns])
+    case .derived(let elements, let updates):
+      var sum = elements.tensor([rows, columns])
+      sum.withMutableElements { sum in
+        let sum = sum.baseAddress!
+        // Disjoint: each piece adds to its own rows.
+        Parallel.forRanges(rows, grain: max(1, 1 << 14 / max(1, columns))) { range in
+          for update in updates { update.add(range, to: sum + range.lowerBound * columns) }
+        }
+      }
+      return sum
     }
   }
 }

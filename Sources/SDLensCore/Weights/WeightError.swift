@@ -7,10 +7,10 @@ public enum WeightError: UserError {
   case noShard(path: String, file: String)
   case notInShard(path: String, name: String, file: String)
   case notInIndex(path: String, name: String, file: String)
-  case missing(path: String, name: String, nearest: String?)
-  case wrongShape(path: String, name: String, found: Shape, needed: Shape)
+  case missing(path: String, name: String, nearest: String?, _ settings: String)
+  case wrongShape(path: String, name: String, found: Shape, needed: Shape, _ settings: String)
   case notFinite(path: String, name: String, value: Float, index: [Int])
-  case leftovers(path: String, names: [String])
+  case leftovers(path: String, names: [String], _ settings: String)
 
   /// The sentence for the user.
   public var description: String {
@@ -28,18 +28,18 @@ public enum WeightError: UserError {
       "'\(path)' says that '\(name)' is in '\(file)', but it is not; download index and shards again"
     case .notInIndex(let path, let name, let file):
       "'\(file)' holds '\(name)', but '\(path)' does not say so; download index and shards again"
-    case .missing(let path, let name, let nearest):
+    case .missing(let path, let name, let nearest, let settings):
       "'\(name)' is not in '\(path)'" + (nearest.map { " (the nearest name there is '\($0)')" } ?? "")
-        + "; check that the config.json beside it belongs to it"
-    case .wrongShape(let path, let name, let found, let needed):
+        + "; check that \(settings) it belongs to it"
+    case .wrongShape(let path, let name, let found, let needed, let settings):
       "'\(name)' has shape \(found), but the model needs \(needed); "
-        + "check that the config.json beside '\(path)' belongs to it"
+        + "check that \(settings) '\(path)' belongs to it"
     case .notFinite(let path, let name, let value, let index):
       "'\(name)' in '\(path)' holds \(value) at \(index), but weights must be finite; download or save it again"
-    case .leftovers(let path, let names):
+    case .leftovers(let path, let names, let settings):
       "'\(path)' holds \(names.count) tensor\(names.count == 1 ? "" : "s") that the model does not have: "
         + names.prefix(5).map { "'\($0)'" }.joined(separator: ", ") + (names.count > 5 ? ", …" : "")
-        + "; check that the config.json beside it belongs to it"
+        + "; check that \(settings) it belongs to it"
     }
   }
 

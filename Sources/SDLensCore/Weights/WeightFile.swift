@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// All weights of one part of a model: one safetensors file, or shards with an index.
+/// All weights of one part of a model: one safetensors file, shards with an index, or some tensors of a file in
+/// another layout.
 ///
 /// Every tensor is taken by name and shape through `root`; what nobody took is an error in `finish`.
 public final class WeightFile: Sendable {
@@ -10,7 +11,11 @@ public final class WeightFile: Sendable {
   /// What computes the layers that are read from it.
   public let engine: any Engine
   private let shards: [Safetensors]
-  private let shardOf: [String: Int]
+  private let sources: [String: (shard: Int, place: WeightPlace)]
+  /// What is added to weights, by their names.
+  private let updates: [String: [LowRankUpdate]]
+  /// What says which weights there should be, for messages.
+  private let settings: String
   private let taken = Mutex(Set<String>())
 
   /// Opens `name.safetensors` in a folder, its shards, or its variants in other formats: the first that is whole.
@@ -25,8 +30,40 @@ public final class WeightFile: Sendable {
     let candidates = try WeightFolder(path: folder, name: name).candidates()
     (path, shards) = try Self.whole(candidates[0], else: candidates.dropFirst())
     // Once each: the index has one shard for a name, and the shards agree with it.
-    shardOf = Dictionary(
-      uniqueKeysWithValues: shards.enumerated().flatMap { shard, file in file.names.map { ($0, shard) } })
+    sources = Dictionary(
+      uniqueKeysWithValues: shards.enumerated().flatMap { shard, file in
+        file.names.map { ($0, (shard, WeightPlace($0))) }
+      })
+    (updates, settings) = ([:], Self.settingsBeside)
+  }
+
+  private static let settingsBeside = "the config.json beside"
+
+  /// Some tensors of a file as the weights of a part.
+  ///
+  /// - Parameters:
+  ///   - places: where each weight lies, by its name.
+  ///   - settings: what says which weights there should be, for messages.
+  public init(
+    _ file: Safetensors, places: [String: WeightPlace], settings: String, engine: any Engine = KernelEngine()
+  ) {
+    (path, shards, self.settings, self.engine) = (file.file.path, [file], settings, engine)
+    (sources, updates) = (places.mapValues { (0, $0) }, [:])
+  }
+
+  private init(_ other: WeightFile, _ updates: [String: [LowRankUpdate]]) {
+    (path, engine, shards, sources) = (other.path, other.engine, other.shards, other.sources)
+    (settings, self.updates) = (other.settings, updates)
+  }
+
+  /// The same weights, with what is added to them when they are read.
+  public func merging(_ updates: [String: [LowRankUpdate]]) -> WeightFile { WeightFile(self, updates) }
+
+  /// The names of all weights and their shapes.
+  public var shapes: [String: Shape] {
+    sources.compactMapValues { shard, place in
+      shards[shard].entry(place.name).map { place.shape(of: $0.shape) }
+    }
   }
 
   /// The first of the files, or sets of shards, that is whole; what is wrong with the first when none is.
@@ -60,7 +97,7 @@ public final class WeightFile: Sendable {
   public func releasePages() { for shard in shards { shard.file.releasePages(0..<shard.file.count) } }
 
   /// Whether the name of any weight begins so.
-  func hasNames(beginningWith prefix: String) -> Bool { shardOf.keys.contains { $0.hasPrefix(prefix) } }
+  func hasNames(beginningWith prefix: String) -> Bool { sources.keys.contains { $0.hasPrefix(prefix) } }
 
   /// Checks that every weight was taken.
   ///
@@ -68,29 +105,44 @@ public final class WeightFile: Sendable {
   /// - Throws: `WeightError` naming what is left.
   public func finish(ignoring: [String] = []) throws {
     let taken = taken.withLock { $0 }
-    let left = shardOf.keys.filter { !taken.contains($0) && !$0.matches(ignoring) }
-    guard left.isEmpty else { throw WeightError.leftovers(path: path, names: left.sorted()) }
+    let left = sources.keys.filter { !taken.contains($0) && !$0.matches(ignoring) }
+    guard left.isEmpty else { throw WeightError.leftovers(path: path, names: left.sorted(), settings) }
   }
 
   /// What the headers say of all tensors but those to be ignored, as in `finish`.
   public func entries(ignoring: [String]) -> [Safetensors.Entry] {
-    shards.flatMap { file in file.names.filter { !$0.matches(ignoring) }.compactMap(file.entry) }
+    sources.keys.filter { !$0.matches(ignoring) }.sorted().compactMap { name in
+      guard let (shard, place) = sources[name], let entry = shards[shard].entry(place.name) else {
+        return nil
+      }
+      let shape = place.shape(of: entry.shape)
+      let start = entry.range.lowerBound
+      return Safetensors.Entry(
+        type: entry.type, shape: shape, range: start..<start + shape.count * entry.type.size)
+    }
   }
 
   /// Marks a weight as taken and hands it out, checked.
-  func take(_ name: String, _ shape: Shape) throws -> MappedElements {
-    guard let shard = shardOf[name], let entry = shards[shard].entry(name) else {
-      throw WeightError.missing(path: path, name: name, nearest: shardOf.keys.sorted().nearest(to: name))
+  func take(_ name: String, _ shape: Shape) throws -> WeightMatrix {
+    guard let (shard, place) = sources[name], let entry = shards[shard].entry(place.name) else {
+      let nearest = sources.keys.sorted().nearest(to: name)
+      throw WeightError.missing(path: path, name: name, nearest: nearest, settings)
     }
-    guard entry.shape == shape else {
-      throw WeightError.wrongShape(path: path, name: name, found: entry.shape, needed: shape)
+    let found = place.shape(of: entry.shape)
+    guard found == shape else {
+      throw WeightError.wrongShape(path: path, name: name, found: found, needed: shape, settings)
     }
-    let elements = try shards[shard].elements(name)
+    var elements = try shards[shard].elements(place.name)
+    if case .third(let index) = place.form { elements = elements.third(index) }
     if let (position, value) = elements.firstNotFinite() {
       throw WeightError.notFinite(path: path, name: name, value: value, index: shape.index(of: position))
     }
     taken.withLock { _ = $0.insert(name) }
-    return elements
+    let added = updates[name] ?? []
+    guard place.form == .transposed else { return WeightMatrix(elements, shape, updates: added) }
+    precondition(added.isEmpty, "a low-rank update of a transposed weight")
+    let stored = elements.copied([1, shape[1], 1, shape[0]])
+    return WeightMatrix(stored.channelsFirst().reshaped(shape))
   }
 }
 

@@ -30,14 +30,14 @@ public struct WeightScope: Sendable {
   ///
   /// - Throws: `WeightError` when it is missing, of another shape, no float, or holds a NaN or infinity.
   public func tensor(_ name: String, _ shape: Shape) throws -> Tensor {
-    try file.take(full(name), shape).copied(shape)
+    try file.take(full(name), shape).tensor().reshaped(shape)
   }
 
   /// The weight `path.name` as a matrix: its first axis by all others; it stays where it is in the file.
   ///
   /// - Throws: `WeightError` when it is missing, of another shape, no float, or holds a NaN or infinity.
   public func matrix(_ name: String, _ shape: Shape) throws -> WeightMatrix {
-    try WeightMatrix(file.take(full(name), shape), shape)
+    try file.take(full(name), shape)
   }
 
   private func full(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }

@@ -11,6 +11,8 @@ public struct Denoising: Sendable {
   private let prompt: PromptEmbeddings
   private let settings: RunSettings
   private var source: NoiseSource
+  /// What the scheduler remembers of earlier steps.
+  private var history: Tensor?
 
   /// Draws the noise of a run, a picture for each seed; `factor` is that between the sides of pictures and of latents.
   init(
@@ -46,7 +48,8 @@ public struct Denoising: Sendable {
   /// Takes the next step, given what its pass predicted.
   public mutating func advance(by output: Tensor) {
     let prediction = settings.isGuided ? Pipeline.guide(output, by: Float(settings.guidance)) : output
-    trace.latents = scheduler.next(trace.latents, prediction: prediction, step: step, noise: &source)
+    trace.latents = scheduler.next(
+      trace.latents, prediction: prediction, step: step, noise: &source, history: &history)
     trace.predictions.append(prediction)
   }
 }

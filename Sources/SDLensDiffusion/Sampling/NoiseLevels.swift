@@ -7,21 +7,30 @@ import SDLensCore
 struct NoiseLevels {
   /// σ of training step 0, 1, ….
   let sigmas: [Float]
+  /// ᾱ of training step 0, 1, …: how much of the variance is the picture's.
+  let signals: [Float]
 
-  private enum BetaSchedule: String, CaseIterable {
+  /// What the keys stand for where they are absent.
+  struct Defaults {
+    var start = 0.0001
+    var end = 0.02
+    var schedule = BetaSchedule.linear
+  }
+
+  enum BetaSchedule: String, CaseIterable {
     case linear
     case scaledLinear = "scaled_linear"
     case squaredCosine = "squaredcos_cap_v2"
   }
 
   /// Reads `num_train_timesteps`, `beta_start`, `beta_end`, `beta_schedule`, `rescale_betas_zero_snr`.
-  init(_ config: ConfigFile) throws {
+  init(_ config: ConfigFile, _ defaults: Defaults = Defaults()) throws {
     let count = try config.int("num_train_timesteps", in: 2...1_000_000, default: 1000)
-    let start = try config.double("beta_start", in: 0...0.999, default: 0.0001)
-    let end = try config.double("beta_end", in: 0...0.999, default: 0.02)
+    let start = try config.double("beta_start", in: 0...0.999, default: defaults.start)
+    let end = try config.double("beta_end", in: 0...0.999, default: defaults.end)
     try config.require("trained_betas", .null)
     var betas: [Float] =
-      switch try config.choice("beta_schedule", default: BetaSchedule.linear) {
+      switch try config.choice("beta_schedule", default: defaults.schedule) {
       case .linear: Self.line(start, end, count)
       case .scaledLinear: Self.line(start.squareRoot(), end.squareRoot(), count).map { $0 * $0 }
       case .squaredCosine: Self.squaredCosine(count)
@@ -29,6 +38,7 @@ struct NoiseLevels {
     let rescale = try config.bool("rescale_betas_zero_snr", default: false)
     if rescale { betas = Self.withoutFinalSignal(betas) }
     var signals = Self.signals(betas)
+    self.signals = signals
     // Nearly no signal instead of none, for a finite σ.
     if rescale { signals[count - 1] = 0x1p-24 }
     sigmas = signals.map { ((1 - $0) / $0).squareRoot() }

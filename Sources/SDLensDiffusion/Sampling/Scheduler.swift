@@ -1,9 +1,10 @@
 import Foundation
 import SDLensCore
 
-/// The way from noise to latents: Euler's method on the model's prediction, with fresh noise or without.
+/// The way from noise to latents: Euler's method on the model's prediction, with fresh noise or without, and the ways
+/// of `Scheduler+Variance` and `Scheduler+Multistep`.
 ///
-/// Equal to EulerAncestralDiscreteScheduler and EulerDiscreteScheduler of diffusers 0.42.
+/// Equal to the schedulers of diffusers 0.42 that `Method` names.
 public struct Scheduler: Sendable {
   /// The training step at which the model is asked, for every step of the run.
   public let timesteps: [Float]
@@ -11,21 +12,43 @@ public struct Scheduler: Sendable {
   public let sigmas: [Float]
   /// What the first noise is multiplied with.
   public let initialNoiseScale: Float
-  private let method: Method
-  private let prediction: Prediction
+  let method: Method
+  let prediction: Prediction
+  /// What the methods of `Scheduler+Variance` need.
+  let variance: VarianceSettings
+  /// Whether the last step of `Scheduler+Multistep` looks at one prediction only.
+  let endsInFirstOrder: Bool
 
-  private enum Method: String, CaseIterable {
+  enum Method: String, CaseIterable {
     case ancestral = "EulerAncestralDiscreteScheduler"
     case euler = "EulerDiscreteScheduler"
+    case ddim = "DDIMScheduler"
+    case consistency = "LCMScheduler"
+    case trajectory = "TCDScheduler"
+    case multistep = "DPMSolverMultistepScheduler"
+
+    /// Whether samples are of any variance, and scaled for the model; else they keep unit variance.
+    var scalesInput: Bool { self == .ancestral || self == .euler }
+
+    /// Whether a step is taken with ᾱ, as `Scheduler+Variance` does.
+    var keepsVariance: Bool { !scalesInput && self != .multistep }
+
+    /// What the keys of a configuration stand for where they are absent.
+    var defaults: NoiseLevels.Defaults {
+      self == .consistency || self == .trajectory
+        ? NoiseLevels.Defaults(start: 0.00085, end: 0.012, schedule: .scaledLinear) : NoiseLevels.Defaults()
+    }
   }
 
-  private enum Prediction: String, CaseIterable {
+  enum Prediction: String, CaseIterable {
     /// The noise in the sample, of unit variance.
     case noise = "epsilon"
     case velocity = "v_prediction"
+    /// The clean sample itself.
+    case clean = "sample"
   }
 
-  private enum Spacing: String, CaseIterable { case linspace, leading, trailing }
+  enum Spacing: String, CaseIterable { case linspace, leading, trailing }
 
   /// Plans a run of `steps` steps after a `scheduler_config.json`.
   ///
@@ -33,7 +56,8 @@ public struct Scheduler: Sendable {
   public init(_ config: ConfigFile, steps: Int) throws {
     method = try config.choice("_class_name")
     prediction = try config.choice("prediction_type", default: .noise)
-    let levels = try NoiseLevels(config)
+    if method == .ancestral { try config.require("prediction_type", "epsilon", "v_prediction") }
+    let levels = try NoiseLevels(config, method.defaults)
     var last: Float = 0
     if method == .euler {
       try config.require("interpolation_type", "linear")
@@ -44,22 +68,54 @@ public struct Scheduler: Sendable {
       try config.require("final_sigmas_type", "zero", "sigma_min")
       if config["final_sigmas_type"] == "sigma_min" { last = levels.sigmas[0] }
     }
-    let spacing: Spacing = try config.choice("timestep_spacing", default: .linspace)
+    let spacing: Spacing = try config.choice(
+      "timestep_spacing", default: method == .ddim ? .leading : .linspace)
     let offset = try config.int("steps_offset", in: 0...1000, default: 0)
     let trained = levels.sigmas.count
     guard 1...trained ~= steps else { throw BadStepCount(steps: steps, most: trained) }
+    variance = try VarianceSettings(config, method, levels, steps: steps)
 
-    timesteps = Self.timesteps(steps, of: trained, spacing, offset: offset)
-    sigmas = timesteps.map(levels.sigma) + [last]
-    for (sigma, timestep) in zip(sigmas, timesteps) where !(sigma > 0 && (sigma * sigma).isFinite) {
+    var given = try SamplerChoice.timesteps(config, below: trained)?.map { Float($0) }
+    if given != nil, method == .ancestral || method == .ddim { throw NoGivenTimesteps(method: method) }
+    var sigmas: [Float]?
+    switch method {
+    case .ancestral, .euler: given = given ?? Self.timesteps(steps, of: trained, spacing, offset: offset)
+    case .ddim:
+      let all = Self.timesteps(steps, of: trained, spacing, offset: offset).map {
+        $0.rounded(.toNearestOrEven)
+      }
+      guard all.count == steps, all.allSatisfy({ 0..<Float(trained) ~= $0 }) else {
+        throw BadSteps(config, steps: steps, first: all.first ?? 0)
+      }
+      given = all
+    case .consistency, .trajectory: given = try given ?? Self.distilledTimesteps(config, steps, of: trained)
+    case .multistep:
+      let plan = try Self.multistepPlan(
+        config, steps, levels, given: given, spacing: spacing, offset: offset)
+      (given, sigmas, last) = (plan.timesteps, plan.sigmas, plan.last)
+    }
+    let timesteps = given ?? []
+    self.timesteps = timesteps
+    endsInFirstOrder = try Self.endsInFirstOrder(config, steps: timesteps.count)
+    let before =
+      sigmas
+      ?? timesteps.map { timestep in
+        guard !method.scalesInput else { return levels.sigma(at: timestep) }
+        let signal = levels.signals[Int(timestep)]
+        return ((1 - signal) / signal).squareRoot()
+      }
+    self.sigmas = before + [last]
+    for (sigma, timestep) in zip(before, timesteps)
+    where !(sigma > 0 && (sigma * sigma).isFinite) && (!method.keepsVariance || prediction == .noise) {
       throw UnusableNoise(config, sigma: sigma, timestep: timestep)
     }
-    let largest = sigmas.max() ?? 0
-    initialNoiseScale = spacing == .leading ? (largest * largest + 1).squareRoot() : largest
+    let largest = self.sigmas.max() ?? 0
+    initialNoiseScale =
+      !method.scalesInput ? 1 : spacing == .leading ? (largest * largest + 1).squareRoot() : largest
   }
 
   /// The training steps of a run, latest first.
-  private static func timesteps(_ steps: Int, of trained: Int, _ spacing: Spacing, offset: Int) -> [Float] {
+  static func timesteps(_ steps: Int, of trained: Int, _ spacing: Spacing, offset: Int) -> [Float] {
     switch spacing {
     case .linspace:
       let step = steps > 1 ? Double(trained - 1) / Double(steps - 1) : 0
@@ -77,8 +133,9 @@ public struct Scheduler: Sendable {
     }
   }
 
-  /// What the model is shown before a step: `x / √(σ² + 1)`.
+  /// What the model is shown before a step: `x / √(σ² + 1)` with Euler's methods, else `x`.
   public func input(_ x: Tensor, step: Int) -> Tensor {
+    guard method.scalesInput else { return x }
     let scale = (sigmas[step] * sigmas[step] + 1).squareRoot()
     var input = x
     input.withMutableElements { x in for index in x.indices { x[index] /= scale } }
@@ -87,11 +144,26 @@ public struct Scheduler: Sendable {
 
   /// The sample after a step from the model's prediction for the sample `x` before it.
   ///
+  /// `history` is what earlier steps of the same run have left for later ones; nil before the first.
+  public func next(
+    _ x: Tensor, prediction: Tensor, step: Int, noise: inout NoiseSource, history: inout Tensor?
+  ) -> Tensor {
+    switch method {
+    case .ancestral, .euler: nextOfEuler(x, prediction, step: step, noise: &noise)
+    case .ddim: nextOfDDIM(x, prediction, step: step, noise: &noise)
+    case .consistency: nextOfLCM(x, prediction, step: step, noise: &noise)
+    case .trajectory: nextOfTCD(x, prediction, step: step, noise: &noise)
+    case .multistep: nextOfMultistep(x, prediction, step: step, history: &history)
+    }
+  }
+
   /// With `x₀` the clean sample the prediction stands for, `x + (x - x₀) / σ · (σ_down - σ) + σ_up · noise`.
   /// Euler has `σ_down = σ'`, σ of the next step, and no noise. The ancestral method has
   /// `σ_up² = σ'² (σ² - σ'²) / σ²` and `σ_down² = σ'² - σ_up²`; it draws noise in the last step too, where
   /// σ_up is 0.
-  public func next(_ x: Tensor, prediction: Tensor, step: Int, noise: inout NoiseSource) -> Tensor {
+  private func nextOfEuler(
+    _ x: Tensor, _ prediction: Tensor, step: Int, noise: inout NoiseSource
+  ) -> Tensor {
     let (from, to) = (sigmas[step], sigmas[step + 1])
     let clean = self.clean(x, prediction, sigma: from)
     var up: Float = 0
@@ -113,13 +185,14 @@ public struct Scheduler: Sendable {
       let variance = sigma * sigma + 1
       let scale = -sigma / variance.squareRoot()
       return x.combined(with: prediction) { x, velocity in velocity * scale + x / variance }
+    case .clean: return prediction
     }
   }
 }
 
 extension Tensor {
   /// A function of two tensors, element by element; for latents, which are small.
-  fileprivate func combined(with other: Tensor, _ function: (Float, Float) -> Float) -> Tensor {
+  func combined(with other: Tensor, _ function: (Float, Float) -> Float) -> Tensor {
     precondition(shape == other.shape, "\(shape) with \(other.shape)")
     var result = Tensor(uninitialized: shape)
     result.withMutableElements { result in
@@ -138,6 +211,26 @@ struct BadStepCount: UserError {
   let steps: Int
   let most: Int
   var description: String { "\(steps) steps cannot be taken; choose 1 to \(most)" }
+}
+
+/// A number of steps for which DDIM would have to ask the model at a training step that there is not.
+struct BadSteps: UserError {
+  let description: String
+
+  init(_ config: ConfigFile, steps: Int, first: Float) {
+    description =
+      "'\(config.path)': with 'timestep_spacing' \(config["timestep_spacing"] ?? "leading") and 'steps_offset' "
+      + "\(config["steps_offset"] ?? 0) DDIM takes no \(steps) steps, the first being \(Int(first)): choose another "
+      + "number of steps"
+  }
+}
+
+/// Training steps that were given for a sampler that chooses its own.
+struct NoGivenTimesteps: UserError {
+  let method: Scheduler.Method
+  var description: String {
+    "\(method == .multistep ? "dpm++-2m-karras" : method.rawValue) takes no --timesteps; choose --sampler euler, lcm, tcd or dpm++-2m, or give --steps"
+  }
 }
 
 /// Noise levels of a model between which no step can be taken.

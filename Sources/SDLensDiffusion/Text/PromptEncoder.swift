@@ -12,7 +12,7 @@ public struct PromptEncoder: Sendable {
   public init(_ folder: ModelFolder) throws {
     emptyIsZero = try folder.index.bool("force_zeros_for_empty_prompt", default: true)
     let suffixes = ["", "_2"]
-    tokenizers = try suffixes.map { try Tokenizer(folder: "\(folder.path)/tokenizer\($0)") }
+    tokenizers = try suffixes.map { try Tokenizer(folder: folder.folder(of: "tokenizer\($0)")) }
     encoders = try suffixes.map { suffix in
       let file = try folder.weights("text_encoder\(suffix)")
       let config = try TextEncoderConfig(folder.config("text_encoder\(suffix)"))

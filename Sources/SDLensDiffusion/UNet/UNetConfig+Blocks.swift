@@ -1,3 +1,5 @@
+import SDLensCore
+
 extension UNetConfig {
   /// What is known of a transformer block before its weights are read.
   public struct Block: Sendable {
@@ -18,10 +20,42 @@ extension UNetConfig {
   }
 
   /// The transformer blocks, in the order of the forward pass.
-  public var blocks: [Block] { BlockName.all.map { self[$0] } }
+  public var blocks: [Block] { BlockName.all.filter { depths[$0] != nil }.map { self[$0] } }
 
-  /// What is known of one.
+  /// Refuses blocks that the model does not have.
+  ///
+  /// - Throws: `NoSuchBlock`.
+  public func check(_ names: some Sequence<BlockName>) throws {
+    for name in names where depths[name] == nil {
+      throw NoSuchBlock(block: name, present: blocks.map(\.name))
+    }
+  }
+
+  /// What is known of one that is there.
   public subscript(_ name: BlockName) -> Block {
-    Block(name: name, width: widths[name.level], layers: depths[name.level], heads: heads[name.level])
+    guard let layers = depths[name] else { preconditionFailure("no block \(name)") }
+    return Block(name: name, width: widths[name.level], layers: layers, heads: heads[name.level])
+  }
+}
+
+extension ModelFolder {
+  /// The names of the model's transformer blocks, in the order of the forward pass.
+  public var blocks: [BlockName] { get throws { try UNetConfig(config("unet")).blocks.map(\.name) } }
+
+  /// Refuses blocks that the model does not have.
+  ///
+  /// - Throws: `NoSuchBlock`, and what is wrong with the U-net's configuration.
+  public func check(_ blocks: some Sequence<BlockName>) throws {
+    try UNetConfig(config("unet")).check(blocks)
+  }
+}
+
+/// A block that SDXL has, but not this model.
+struct NoSuchBlock: UserError {
+  let block: BlockName
+  let present: [BlockName]
+  var description: String {
+    "the model has no block \(block); its \(present.count) blocks are: "
+      + present.map(\.description).joined(separator: ", ")
   }
 }

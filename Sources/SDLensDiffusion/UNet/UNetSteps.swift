@@ -40,7 +40,8 @@ struct UNetSteps {
   private mutating func addMiddle(_ w: WeightScope) throws {
     let width = config.widths[config.widths.count - 1]
     try addResidual(w["resnets"][0], inputs: width, outputs: width)
-    try addTransformer(.mid, stage: 0, 0, at: w)
+    // Without attention there is nothing to stand behind it.
+    guard try addTransformer(.mid, stage: 0, 0, at: w) else { return }
     try addResidual(w["resnets"][1], inputs: width, outputs: width)
   }
 
@@ -73,12 +74,15 @@ struct UNetSteps {
           epsilon: config.epsilon)))
   }
 
-  /// Adds the transformer block of that name, where there is one.
-  private mutating func addTransformer(
+  /// Adds the transformer block of that name, where there is one; says whether there is.
+  @discardableResult private mutating func addTransformer(
     _ part: BlockName.Part, stage: Int, _ index: Int, at w: WeightScope
-  ) throws {
-    let name = BlockName.all.first { $0.part == part && $0.stage == stage && $0.index == index }
-    guard let name else { return }
+  ) throws -> Bool {
+    let block = config.blocks.first {
+      $0.name.part == part && $0.name.stage == stage && $0.name.index == index
+    }
+    guard let name = block?.name else { return false }
     all.append(.transformer(try SpatialTransformer(w["attentions"][index], config[name], config: config)))
+    return true
   }
 }

@@ -41,6 +41,7 @@ public struct Intervention: Sendable {
     self.list = list
     isGuided = settings.isGuided
     let steps = try pipeline.stepCount(settings)
+    try pipeline.unet.config.check(list.edits.map(\.block))
     acts = try list.edits.enumerated().map { index, edit in
       if let last = edit.steps?.max(), last >= steps {
         throw EditError(index, edit, .lateStep(last, count: steps))

@@ -52,6 +52,7 @@ public struct Collector {
   /// - Throws: what is wrong with the model, `BadSetting`, `SeedsEnd`.
   public init(_ model: ModelFolder, prompts: PromptList, _ request: Request, _ settings: RunSettings) throws {
     try settings.seed.check(prompts.prompts.count)
+    try model.check(request.blocks)
     laboratory = Laboratory(model)
     pipeline = try laboratory.pipeline
     _ = try laboratory.encoder

@@ -55,6 +55,7 @@ public struct UnboxImport {
     prompts = Array(batches.flatMap(\.prompts).prefix(request.limit ?? .max))
 
     let config = try UNetConfig(model.config("unet"))
+    try config.check(blocks)
     let factor = try DecoderConfig(model.config("vae")).factor
     let shapes = try tars.map { try source.samples(of: $0).next()!.update.shape }
     let scale = factor << blocks[0].level

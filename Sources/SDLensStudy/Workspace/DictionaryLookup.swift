@@ -27,6 +27,7 @@ public struct DictionaryLookup {
     DictionaryFolder]
   {
     let fingerprint = try model.fingerprint().description
+    try model.check(blocks)
     let given = try names.flatMap { try open($0, blocks) }
     for note in given.flatMap(\.dictionary.saved.notes) { self.note(note) }
     return try Dictionary(

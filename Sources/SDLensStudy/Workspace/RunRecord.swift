@@ -29,6 +29,7 @@ public struct RunRecord: Sendable {
     var facts: [(String, String?)] = [
       ("prompt", prompt), ("negative_prompt", negativePrompt), ("steps", settings.map { "\($0.steps)" }),
       ("guidance", settings.map { "\($0.guidance)" }), ("model", "\(model.title) \(try model.fingerprint())"),
+      ("lora", model.loraTitle), ("sampler", model.sampler?.title),
       ("engine", model.otherEngine), ("decoder", try model.otherDecoder),
     ]
     if !dictionaries.isEmpty {

@@ -104,7 +104,8 @@ struct Collect: ResumableCommand {
     let folder = try model.folder()
     let progress = Progress(quiet: quiet.quiet)
     let list = try prompts.list(of: folder, limit: limit, progress)
-    let blocks = block.isEmpty ? BlockName.studied : block
+    let present = try folder.blocks
+    let blocks = block.isEmpty ? BlockName.studied.filter(present.contains) : block
     let site: RecordedSite =
       switch site {
       case .update: .update
@@ -132,6 +133,7 @@ extension ModelFolder {
 
   /// The last layer that all blocks have.
   fileprivate func lastLayer(of blocks: [BlockName]) throws -> Int {
+    try check(blocks)
     let config = try UNetConfig(config("unet"))
     return (blocks.map { config[$0].layers }.min() ?? 1) - 1
   }

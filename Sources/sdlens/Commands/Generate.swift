@@ -70,6 +70,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let folder = try model.folder(decoder)
+    try folder.check(ablate + cache)
     let progress = Progress(quiet: quiet.quiet)
     let settings = try options.settings(of: folder, progress)
     let edits = try EditList(ablate.unique.map { Edit(.ablate, at: $0) })

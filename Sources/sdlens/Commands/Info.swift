@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import SDLensCore
 import SDLensDiffusion
 import SDLensStudy
@@ -66,6 +67,10 @@ struct Info: ParsableCommand {
         block.name, block.path, "\(block.width)", "\(block.mapSize) × \(block.mapSize)", "\(block.layers)",
         "\(block.heads)")
     }
+    let chosen = [("Settings", model.settings), ("LoRAs", model.loras), ("Sampler", model.sampler)]
+      .compactMap { name, text in
+        text.map { "\n\(name.padding(toLength: 11, withPad: " ", startingAt: 0))\($0)" }
+      }
     return """
       \(model.name)
       \(model.path)
@@ -74,7 +79,7 @@ struct Info: ParsableCommand {
       Pictures   \(model.pictureSize) × \(model.pictureSize) pixels
       Latents    \(model.latentSize) × \(model.latentSize), \(model.latentChannels) channels
       Prompts    \(model.tokens) tokens, \(model.contextWidth) numbers each
-      Scheduler  \(model.scheduler)
+      Scheduler  \(model.scheduler)\(chosen.joined())
       Decoder    \(model.decoder.map { "\($0), for drafts" } ?? "the model's own")
       Memory     about \(Units.bytes(model.memory)) for one picture
 

@@ -56,6 +56,7 @@ struct TrainingData {
 
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
+    try model.check(blocks)
     let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
     let largest = prompts.prompts == nil && limit == nil && name == nil ? try lookup.best(of: blocks) : nil
     let store = try name.map(lookup.named) ?? largest ?? collect(blocks)
@@ -91,7 +92,7 @@ struct TrainingData {
   private func collect(_ blocks: [BlockName]) throws -> ActivationStore {
     let list = try prompts.list(
       of: model, limit: limit ?? (prompts.prompts == nil ? Self.defaultLimit : nil), progress)
-    let all = BlockName.all.filter { BlockName.studied.contains($0) || blocks.contains($0) }
+    let all = try model.blocks.filter { BlockName.studied.contains($0) || blocks.contains($0) }
     let others = all.filter { !BlockName.studied.contains($0) }.map { "-\($0)" }.joined()
     let store = "\(workspace.place.activations)/\(model.folderTitle)-update\(others)-\(list.prompts.count)"
     if !FileManager.default.fileExists(atPath: store) {

@@ -7,10 +7,43 @@ import SDLensDiffusion
 struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A folder in diffusers layout, a Hugging Face id in the local cache (ID@REVISION for one revision), or "
-        + "'shapes', the embedded one. (default: $SDLENS_MODEL, else shapes)",
-      valueName: "folder|id"), completion: .directory)
+      "A folder in diffusers layout, a single .safetensors file, a Hugging Face id in the local cache (ID@REVISION "
+        + "for one revision), or 'shapes', the embedded one. (default: $SDLENS_MODEL, else shapes)",
+      valueName: "folder|file|id"), completion: .file())
   var model: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The model that gives what a single file lacks: settings, tokenizers, and parts that are not in it. "
+        + "(default: settings and tokenizers that come with the program)",
+      valueName: "folder|id"), completion: .directory)
+  var base: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "LoRAs that change the model, each with its strength (default: 1).",
+      valueName: "file[:strength]"),
+    completion: .file(extensions: ["safetensors"]))
+  var lora: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "How to come from noise to latents, instead of as the model's scheduler_config.json says.",
+      valueName: "sampler"))
+  var sampler: SamplerChoice.Name?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "The training steps at which the model is asked, latest first, instead of --steps.", valueName: "t"))
+  var timesteps: [Int] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How much of the noise is fresh in ddim and tcd, 0 to 1. (default: 0)", valueName: "share"))
+  var eta: Double?
 
   @Option(
     help: ArgumentHelp(
@@ -31,8 +64,10 @@ struct ModelOptions: ParsableArguments {
     let environment = ProcessInfo.processInfo.environment
     let chosen = environment["SDLENS_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
     return try ModelFolder(
-      model ?? chosen ?? ModelFolder.embedded, engine: engine.engine(precision), decoder: decoder?.decoder,
-      environment: environment)
+      model ?? chosen ?? ModelFolder.embedded, base: base, loras: lora.map { try LoRA($0) },
+      sampler: sampler == nil && timesteps.isEmpty && eta == nil
+        ? nil : SamplerChoice(sampler, timesteps: timesteps.isEmpty ? nil : timesteps, eta: eta),
+      engine: engine.engine(precision), decoder: decoder?.decoder, environment: environment)
   }
 }
 
@@ -45,6 +80,7 @@ struct DecoderOptions: ParsableArguments {
   var decoder: String?
 }
 
+extension SamplerChoice.Name: ExpressibleByArgument {}
 extension EngineChoice: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 

@@ -51,7 +51,15 @@ struct RunOptions: ParsableArguments {
   /// - Parameter decodes: whether it makes pictures.
   /// - Throws: `BadSetting`, `TooLittleMemory`, and what is wrong with the model.
   func settings(of model: ModelFolder, decodes: Bool = true, _ progress: Progress) throws -> RunSettings {
-    let settings = try settings(pictureSize: model.pictureSize)
+    var settings = try settings(pictureSize: model.pictureSize)
+    if let given = model.sampler?.timesteps?.count {
+      guard [1, given].contains(steps) else {
+        throw BadSetting(
+          name: "steps", found: "\(steps)", needed: "left out, or \(given), as many as there are --timesteps")
+      }
+      settings.steps = given
+    }
+    if let note = model.note { progress.note(note) }
     try progress.checkMemory(of: model, settings, decodes: decodes)
     if let draft = model.draft {
       progress.note("Pictures are drafts: '\(draft.name)' decodes them, not the model's own decoder")

@@ -38,7 +38,8 @@ struct EvalAblation: ResumableCommand {
     let folder = try model.folder()
     progress.stage("reading the model")
     let prompts = try JudgedPrompts(of: folder, limit: judged.limit, seed: judged.seed, steps: steps)
-    let blocks = block.isEmpty ? BlockName.all : Set(block).sorted()
+    try folder.check(block)
+    let blocks = try block.isEmpty ? folder.blocks : Set(block).sorted()
     var settings = try judged.settings(prompts, folder)
     settings["steps"] = "\(steps)"
     settings["blocks"] = blocks.map(\.description).joined(separator: ", ")

@@ -9,7 +9,7 @@ struct VisualizeBlocks: ParsableCommand {
     commandName: "blocks",
     abstract: "What is lost when a block adds nothing (Fig. 3).",
     discussion: """
-      A row for each prompt: the picture, then the same with each of the 11 transformer blocks left out, one at a \
+      A row for each prompt: the picture, then the same with each of the transformer blocks left out, one at a \
       time. No dictionary is needed.
       """)
 
@@ -31,7 +31,8 @@ struct VisualizeBlocks: ParsableCommand {
     let job = try FigureJob(shared, name: "blocks", progress) { _ in [:] }
     let prompts = try prompt.isEmpty ? job.prompts().instead(of: FigurePrompts.ablation) : prompt
     var figure = BlocksFigure(job.scenes(prompts))
-    if !block.isEmpty { figure.blocks = Set(block).sorted() }
+    try job.folder.check(block)
+    figure.blocks = try block.isEmpty ? job.folder.blocks : Set(block).sorted()
     figure.cellWidth = shared.figure.cell ?? figure.cellWidth
     try job.draw(figure.figure())
   }

@@ -1,0 +1,262 @@
+import Foundation
+import SDLensCore
+
+/// A LoRA that was asked for: a file, and how strongly it changes the model.
+public struct LoRA: Sendable, Hashable {
+  /// The file.
+  public let path: String
+  /// What its changes are multiplied by.
+  public let strength: Double
+
+  /// Names a file.
+  public init(path: String, strength: Double = 1) { (self.path, self.strength) = (path, strength) }
+
+  /// Reads `FILE` or `FILE:STRENGTH`.
+  ///
+  /// - Throws: `BadSetting` for a strength that is no number.
+  public init(_ text: String) throws {
+    guard let colon = text.lastIndex(of: ":"), !FileManager.default.fileExists(atPath: text) else {
+      self.init(path: text)
+      return
+    }
+    let number = String(text[text.index(after: colon)...])
+    guard let strength = Double(number), -100...100 ~= strength else {
+      throw BadSetting(
+        name: "the strength of the LoRA '\(text[..<colon])'", found: "'\(number)'",
+        needed: "a number from -100 to 100, as in FILE:0.8")
+    }
+    self.init(path: String(text[..<colon]), strength: strength)
+  }
+
+  /// File and strength, the same wherever the file lies.
+  public var title: String { "\((path as NSString).lastPathComponent):\(strength)" }
+}
+
+/// The file of a LoRA in the names of kohya's scripts, of PEFT or of diffusers: what it adds to which layers.
+///
+/// `W + strength · alpha / rank · up · down`; without an alpha in the file, that is the rank.
+struct LoRAFile {
+  private let lora: LoRA
+  private let file: Safetensors
+  /// The factors of each layer, by the layer's name in the file.
+  private var layers: [String: Layer] = [:]
+
+  private struct Layer {
+    var up: String?
+    var down: String?
+    var alpha: String?
+  }
+
+  private typealias Role = WritableKeyPath<Layer, String?> & Sendable
+
+  // Longer endings before those that they end with.
+  private static let endings: [(text: String, role: Role)] = [
+    (".lora_linear_layer.down.weight", \.down), (".lora_linear_layer.up.weight", \.up),
+    (".lora_A.default.weight", \.down), (".lora_B.default.weight", \.up),
+    (".lora_A.weight", \.down), (".lora_B.weight", \.up),
+    (".lora_down.weight", \.down), (".lora_up.weight", \.up),
+    (".lora.down.weight", \.down), (".lora.up.weight", \.up),
+    ("_lora.down.weight", \.down), ("_lora.up.weight", \.up), (".alpha", \.alpha),
+  ]
+
+  /// What other methods leave in a file, by their names.
+  private static let others = [
+    (".hada_", "LoHa, products of low-rank matrices element by element"),
+    (".lokr_", "LoKr, Kronecker products"), (".dora_scale", "DoRA, which also changes lengths"),
+    (".lora_magnitude_vector", "DoRA, which also changes lengths"), (".oft_", "OFT, rotations"),
+    (".lora_mid.", "a LoRA of three factors (Tucker)"), (".lora_B.bias", "a LoRA that also changes biases"),
+    (".diff.", "whole differences of weights"), (".diff_b.", "whole differences of biases"),
+  ]
+
+  /// Whether a file changes a model, by low ranks or in another way.
+  static func isLoRA(_ file: Safetensors) -> Bool {
+    file.names.contains { name in
+      endings.contains { $0.text != ".alpha" && name.hasSuffix($0.text) }
+        || others.contains { (name + ".").contains($0.0) }
+    }
+  }
+
+  /// Opens a file.
+  ///
+  /// - Throws: `FileError`, `SafetensorsError`, and `BadLoRA` for what is no LoRA, or one of another method.
+  init(_ lora: LoRA) throws {
+    self.lora = lora
+    if let found = try ForeignFile(lora.path) { throw BadLoRA(path: lora.path, found: found.description) }
+    file = try Safetensors(contentsOf: lora.path)
+    guard Self.isLoRA(file) else {
+      throw BadLoRA(
+        path: lora.path,
+        found:
+          "holds no LoRA: no name in it ends in lora_down.weight, lora_A.weight or lora.down.weight; a model is "
+          + "given with --model")
+    }
+    for name in file.names {
+      if let other = Self.others.first(where: { (name + ".").contains($0.0) }) {
+        throw BadLoRA(
+          path: lora.path,
+          found:
+            "is of another kind, \(other.1) ('\(name)'); only plain LoRAs (up, down and alpha) can be merged")
+      }
+      guard let (text, role) = Self.endings.first(where: { name.hasSuffix($0.text) }) else {
+        throw BadLoRA(
+          path: lora.path,
+          found: "holds '\(name)', which is neither up, down nor alpha of a layer; "
+            + "only plain LoRAs can be merged")
+      }
+      let layer = Self.layer(of: String(name.dropLast(text.count)), isProcessor: text.hasPrefix("_"))
+      layers[layer, default: Layer()][keyPath: role] = name
+    }
+    try checkMetadata()
+  }
+
+  /// The layer that a name belongs to, without what other programs put before it.
+  private static func layer(of name: String, isProcessor: Bool) -> String {
+    var name = name
+    for beginning in ["base_model.model."] where name.hasPrefix(beginning) {
+      name.removeFirst(beginning.count)
+    }
+    guard isProcessor else { return name }
+    // diffusers of before 0.20: `attn1.processor.to_q_lora.down.weight`.
+    name = name.replacing(".processor.", with: ".")
+    return name.hasSuffix(".to_out") ? name + ".0" : name
+  }
+
+  /// Settings that PEFT writes beside the weights.
+  private struct Metadata: Decodable {
+    let lora_alpha: Double?
+    let use_dora, use_rslora, lora_bias: Bool?
+    let alpha_pattern: [String: Double]?
+  }
+
+  /// What PEFT says of the adapter of each part; empty where the file says nothing.
+  private var metadata: [String: JSONValue] {
+    get throws {
+      guard let text = file.metadata["lora_adapter_metadata"] else { return [:] }
+      guard case .object(let values)? = try? JSONValue(parsing: text) else {
+        throw BadLoRA(
+          path: lora.path, found: "says of itself in 'lora_adapter_metadata' what is no JSON object")
+      }
+      return values
+    }
+  }
+
+  private func checkMetadata() throws {
+    for (key, value) in try metadata.sorted(by: { $0.key < $1.key }) {
+      let setting = key.split(separator: ".").last.map(String.init) ?? key
+      let isOther =
+        ["use_dora", "use_rslora", "lora_bias"].contains(setting) && value == true
+        || setting == "alpha_pattern" && value != .object([:]) && value != .null
+      if isOther {
+        throw BadLoRA(
+          path: lora.path,
+          found: "was made with '\(key)' \(value), which is not supported; only plain LoRAs can be merged")
+      }
+    }
+  }
+
+  /// What is added to the weights of each part.
+  ///
+  /// - Parameter weights: the names and shapes of the weights of each part.
+  /// - Throws: `BadLoRA` naming what fits no weight, and factors that do not fit together.
+  func updates(_ weights: [String: [String: Shape]]) throws -> [String: [String: LowRankUpdate]] {
+    let targets = Self.targets(weights)
+    let lost = layers.keys.filter { targets[$0] == nil }.sorted()
+    guard lost.isEmpty else {
+      let list = lost.prefix(5).map { "'\($0)'" }.joined(separator: ", ") + (lost.count > 5 ? ", …" : "")
+      throw BadLoRA(
+        path: lora.path,
+        found: "changes \(layers.count) layers, of which the model has no \(list)"
+          + (lost.count > 5 ? " (\(lost.count) in all)" : "") + "; take a LoRA that was made for this model")
+    }
+    let alphas = try metadata
+    var updates: [String: [String: LowRankUpdate]] = [:]
+    for (name, layer) in layers.sorted(by: { $0.key < $1.key }) {
+      guard let (part, weight) = targets[name], let shape = weights[part]?[weight] else { continue }
+      let update = try update(name, layer, shape, alpha: alphas["\(part).lora_alpha"])
+      guard updates[part, default: [:]].updateValue(update, forKey: weight) == nil else {
+        throw BadLoRA(
+          path: lora.path, found: "changes '\(part).\(weight)' twice, under two names; write it anew")
+      }
+    }
+    return updates
+  }
+
+  private func update(
+    _ name: String, _ layer: Layer, _ shape: Shape, alpha adapter: JSONValue?
+  ) throws -> LowRankUpdate {
+    guard let up = layer.up, let down = layer.down else {
+      let missing = layer.up == nil ? "up (lora_B)" : "down (lora_A)"
+      throw BadLoRA(path: lora.path, found: "has no \(missing) for '\(name)'; download it again")
+    }
+    let factors = (up: try file.stored(up), down: try file.stored(down))
+    for (name, factor) in [(up, factors.up), (down, factors.down)] {
+      guard let (position, value) = factor.firstNotFinite else { continue }
+      throw BadLoRA(
+        path: lora.path,
+        found:
+          "holds \(value) in '\(name)' at position \(position), but weights must be finite; download it again"
+      )
+    }
+    var alpha = Double(factors.down.shape.extents.first ?? 1)
+    if let name = layer.alpha {
+      let tensor = try file.tensor(name)
+      guard tensor.count == 1, tensor[0].isFinite else {
+        throw BadLoRA(
+          path: lora.path, found: "has an alpha '\(name)' that is no finite number; download it again")
+      }
+      alpha = Double(tensor[0])
+    } else {
+      switch adapter {
+      case .int(let value): alpha = Double(value)
+      case .double(let value): alpha = value
+      default: break
+      }
+    }
+    let rank = Double(factors.down.shape.extents.first ?? 1)
+    let update = LowRankUpdate(up: factors.up, down: factors.down, scale: Float(lora.strength * alpha / rank))
+    guard let update, update.rows == shape[0], update.rows * update.columns == shape.count else {
+      throw BadLoRA(
+        path: lora.path,
+        found: "has factors of shapes \(factors.up.shape) and \(factors.down.shape) for '\(name)', which is "
+          + "\(shape) in the model; take a LoRA that was made for this model")
+    }
+    return update
+  }
+
+  /// Every name that a layer may have in a file: for each, the part and the weight.
+  private static func targets(
+    _ weights: [String: [String: Shape]]
+  ) -> [String: (part: String, weight: String)] {
+    var targets: [String: (part: String, weight: String)] = [:]
+    let kohya = ["unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"]
+    for (part, shapes) in weights {
+      for (weight, shape) in shapes where weight.hasSuffix(".weight") && shape.rank > 1 {
+        let layer = String(weight.dropLast(".weight".count))
+        if layer.hasSuffix("_embedding") || layer == "text_projection" { continue }
+        var names: [String] = []
+        var dotted = [layer]
+        if part == "unet" {
+          if let theirs = OriginalNames.unet.theirs(layer) {
+            dotted.append(theirs)
+            names.append("diffusion_model.\(theirs)")
+          }
+          names.append(layer)
+        } else if !layer.hasPrefix("text_model.") {
+          dotted = ["text_model.\(layer)"]
+        }
+        names += ["\(part).\(dotted[0])", "\(part).\(layer)"]
+        names += dotted.map { (kohya[part] ?? "") + $0.replacing(".", with: "_") }
+        for name in names { targets[name] = (part, weight) }
+      }
+    }
+    return targets
+  }
+}
+
+/// A file that cannot be merged into a model as a LoRA.
+struct BadLoRA: UserError {
+  let path: String
+  /// What it is, as the end of a sentence, and what to do.
+  let found: String
+  var description: String { "'\(path)' \(found)" }
+}

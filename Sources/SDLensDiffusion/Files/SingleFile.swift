@@ -1,0 +1,218 @@
+import Foundation
+import SDLensCore
+
+/// A model, or its U-net alone, in one safetensors file: known by the names and shapes of its tensors, not by its own.
+struct SingleFile: Sendable {
+  /// The models of SDXL's kind whose settings come with the program.
+  enum Kind: String, Sendable, CaseIterable {
+    case sdxl = "SDXL"
+    case ssd1B = "SSD-1B"
+    case vega = "Segmind Vega"
+  }
+
+  /// The file.
+  let weights: Safetensors
+  /// Which model of the kind.
+  let kind: Kind
+  /// For each part that the file has, where its weights lie.
+  let parts: [String: [String: WeightPlace]]
+  /// Settings of the scheduler that the file tells by tensors without content.
+  let scheduler: [String: JSONValue]
+
+  /// Opens a file; of the weights nothing is read.
+  ///
+  /// - Throws: `FileError` and `SafetensorsError`, `UnknownModelFile` for what is no model that can be run, and
+  ///   `DoubledWeight`.
+  init(_ path: String) throws {
+    if let found = try ForeignFile(path) { throw UnknownModelFile(path: path, found: found.description) }
+    weights = try Safetensors(contentsOf: path)
+    parts = try Self.parts(of: weights, path)
+    if let other = Self.other(weights, parts) { throw UnknownModelFile(path: path, found: other) }
+    let unet = parts["unet"] ?? [:]
+    func has(_ beginning: String) -> Bool { unet.keys.contains { $0.hasPrefix(beginning) } }
+    kind =
+      has("mid_block.attentions.")
+      ? .sdxl
+      : has("up_blocks.1.attentions.0.transformer_blocks.1.") ? .ssd1B : .vega
+    var scheduler: [String: JSONValue] = [:]
+    if weights.entry("v_pred") != nil { scheduler["prediction_type"] = "v_prediction" }
+    if weights.entry("ztsnr") != nil {
+      scheduler["rescale_betas_zero_snr"] = true
+      scheduler["timestep_spacing"] = "trailing"
+    }
+    self.scheduler = scheduler
+  }
+
+  /// The beginnings of the names of a part's weights, and the names that follow.
+  private static let layouts: [(beginning: String, part: String, names: OriginalNames?)] = [
+    ("model.diffusion_model.", "unet", .unet), ("diffusion_model.", "unet", .unet), ("unet.", "unet", .unet),
+    ("first_stage_model.", "vae", .autoencoder), ("vae.", "vae", .autoencoder),
+    ("conditioner.embedders.0.transformer.", "text_encoder", nil),
+    ("conditioner.embedders.1.model.", "text_encoder_2", .openCLIP),
+  ]
+
+  private static func parts(
+    of file: Safetensors, _ path: String
+  ) throws -> [String: [String: WeightPlace]] {
+    var parts: [String: [String: WeightPlace]] = [:]
+    func add(_ name: String, _ part: String, _ place: WeightPlace) throws {
+      if let other = parts[part, default: [:]].updateValue(place, forKey: name) {
+        throw DoubledWeight(path: path, weight: "\(part).\(name)", names: [other.name, place.name].sorted())
+      }
+    }
+    for name in file.names {
+      let layout = layouts.first { name.hasPrefix($0.beginning) }
+      // A U-net alone has no beginning.
+      guard let (part, names) = layout.map({ ($0.part, $0.names) }) ?? bareUNet(name) else { continue }
+      let theirs = String(name.dropFirst(layout?.beginning.count ?? 0))
+      let split = names == nil || part != "text_encoder_2" ? [] : OriginalNames.splitProjections(theirs)
+      for (index, ours) in split.enumerated() { try add(ours, part, WeightPlace(name, .third(index))) }
+      if split.isEmpty {
+        let ours = names?.ours(theirs) ?? theirs
+        try add(ours, part, WeightPlace(name, form(of: ours, theirs)))
+      }
+    }
+    return parts
+  }
+
+  private static func bareUNet(_ name: String) -> (String, OriginalNames?)? {
+    let first = name.prefix { $0 != "." }
+    return unetWords.contains(String(first)) ? ("unet", .unet) : nil
+  }
+
+  /// The first words of the names of a U-net, in both layouts.
+  private static let unetWords: Set = [
+    "time_embed", "label_emb", "input_blocks", "middle_block", "output_blocks", "out", "time_embedding",
+    "add_embedding", "conv_in", "down_blocks", "mid_block", "up_blocks", "conv_norm_out", "conv_out",
+  ]
+
+  private static func form(of ours: String, _ theirs: String) -> WeightPlace.Form {
+    if theirs == "text_projection" { return .transposed }
+    return theirs.contains(".mid.attn_1.") && ours.hasSuffix(".weight") ? .matrix : .whole
+  }
+
+  /// What a file is that is not of SDXL's kind, as the end of a sentence with what to do; nil for what is.
+  private static func other(_ file: Safetensors, _ parts: [String: [String: WeightPlace]]) -> String? {
+    let names = file.names
+    func has(_ beginning: String) -> Bool { names.contains { $0.hasPrefix(beginning) } }
+    func hasPart(_ text: String) -> Bool { names.contains { $0.contains(text) } }
+    func shape(_ name: String) -> Shape? { parts["unet"]?[name].flatMap { file.entry($0.name)?.shape } }
+
+    if LoRAFile.isLoRA(file) {
+      return "is a LoRA, which changes a model; give it with --lora, and the model with --model"
+    }
+    if has("conditioner.embedders.0.model.") {
+      return "is the refiner of SDXL, which goes on with pictures of another model; take the base model"
+    }
+    if has("cond_stage_model.transformer.") {
+      return "is a model of Stable Diffusion 1; models of SDXL can be read"
+    }
+    if has("cond_stage_model.model.") {
+      return "is a model of Stable Diffusion 2; models of SDXL can be read"
+    }
+    if hasPart("joint_blocks.") { return "is a model of Stable Diffusion 3; models of SDXL can be read" }
+    if hasPart("double_blocks.") { return "is a model of the kind of Flux; models of SDXL can be read" }
+    if has("control_model.") || has("controlnet_") || has("input_hint_block.") {
+      return "is a ControlNet, which steers a model; models of SDXL can be read"
+    }
+    if names == ["clip_g", "clip_l"] || has("emb_params") {
+      return "is a textual inversion, a made-up word for a model; models of SDXL can be read"
+    }
+    if file.entry("edm_mean") != nil {
+      return
+        "is a model of the kind of Playground v2.5, whose noise is of another kind; models of SDXL can be read"
+    }
+    if file.entry("scaled_fp8") != nil || names.contains(where: { $0.hasSuffix(".scale_weight") }) {
+      return
+        "holds 8-bit weights that are to be multiplied by scales ('scaled_fp8'); take the file in float16, or "
+        + "one of plain 8-bit floats"
+    }
+    guard let input = shape("conv_in.weight") else {
+      if !Set(names).isDisjoint(with: ["W_dec", "b_dec", "decoder.weight"]) {
+        return "is a dictionary of features, not a model; give it with --sae"
+      }
+      let autoencoder = has("decoder.") || parts["vae"] != nil
+      return autoencoder
+        ? "is an autoencoder, which has no U-net; give the file of the model"
+        : "has no U-net under the names of SDXL or of diffusers; the first name in it is "
+          + "'\(names.first ?? "")': give the file of a model of SDXL"
+    }
+    if input.rank == 4, input[1] == 9 {
+      return
+        "is a model for inpainting, whose U-net also reads a mask (9 channels); take the model that it was made of"
+    }
+    if input.rank == 4, input[1] == 8 {
+      return "is a model that edits pictures by instructions (8 channels); take the model that it was made of"
+    }
+    if shape("add_embedding.linear_1.weight") == nil {
+      return "has the U-net of Stable Diffusion 1 or 2, which reads no sizes; models of SDXL can be read"
+    }
+    return nil
+  }
+}
+
+/// What a file is that is no safetensors file at all, by its first bytes.
+struct ForeignFile: CustomStringConvertible {
+  let description: String
+
+  /// Looks at the beginning of a file; nil when nothing speaks against its being a safetensors file.
+  init?(_ path: String) throws {
+    let file = try MappedFile(path: path)
+    let found = file.withBytes { bytes -> String? in
+      func begins(_ text: String) -> Bool { bytes.starts(with: text.utf8) }
+      let safe = "download the .safetensors file, or write one in Python with safetensors.torch.save_file"
+      if begins("PK\u{3}\u{4}") {
+        return
+          "is a PyTorch checkpoint (.ckpt, .pt or .bin of version 1.6 or later), which can run code when it is "
+          + "opened; \(safe)"
+      }
+      if bytes.first == 0x80, bytes.count > 1, (2...5).contains(bytes[1]) {
+        return
+          "is a PyTorch checkpoint of before version 1.6, a pickle, which can run code when it is opened; \(safe)"
+      }
+      if bytes.count > 262, bytes[257..<262].elementsEqual("ustar".utf8) {
+        return "is a tar archive, as PyTorch wrote checkpoints before version 0.1.10; \(safe)"
+      }
+      if begins("GGUF") {
+        return
+          "is a GGUF file, with weights quantised for other programs; take the .safetensors file in float16"
+      }
+      if bytes.starts(with: [0x1F, 0x8B]) {
+        return "is compressed by gzip; unpack it first"
+      }
+      let start = String(decoding: bytes.prefix(256), as: UTF8.self).lowercased()
+      let text = start.drop { $0.isWhitespace }
+      if text.hasPrefix("<!doctype html") || text.hasPrefix("<html") {
+        return
+          "is a web page, perhaps the one that asks to log in or to accept a licence; open the address in a "
+          + "browser, and download the file itself"
+      }
+      if text.hasPrefix("{") || text.hasPrefix("[") {
+        return
+          "is JSON text, perhaps an answer that says why a download failed; read it, and download the file again"
+      }
+      return nil
+    }
+    guard let found else { return nil }
+    description = found
+  }
+}
+
+/// A file that is not a model that can be run.
+struct UnknownModelFile: UserError {
+  let path: String
+  /// What it is, as the end of a sentence, and what to do.
+  let found: String
+  var description: String { "'\(path)' \(found)" }
+}
+
+/// A weight that a file holds under two names.
+struct DoubledWeight: UserError {
+  let path: String
+  let weight: String
+  let names: [String]
+  var description: String {
+    "'\(path)' holds the weight '\(weight)' twice, as '\(names[0])' and as '\(names[1])', and does not say which counts; "
+      + "write it anew with the weights of one model"
+  }
+}
