@@ -151,7 +151,7 @@ public struct ModelFolder: Sendable {
 
   static func find(_ name: String, _ environment: [String: String]) throws -> String {
     if FileManager.default.fileExists(atPath: name) { return name }
-    if name == embedded { return try embeddedPath() }
+    if name == embedded { return try resource(embedded) }
     guard let hub = HubName(name) else { throw ModelNotFound.noSuchFolder(name) }
     let cache = HubCache(environment)
     guard case .snapshot(let snapshot) = cache.find(hub) else { throw ModelNotFound.notCached(hub, cache) }
@@ -162,8 +162,6 @@ public struct ModelFolder: Sendable {
     var isFolder: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
   }
-
-  private static func embeddedPath() throws -> String { try resource(embedded) }
 
   /// A folder of `Models`; the resources lie beside the program, wherever both were moved.
   private static func resource(_ name: String) throws -> String {

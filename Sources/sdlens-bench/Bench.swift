@@ -9,7 +9,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sdlens-bench",
     abstract: "Times parts of sdlens.",
-    subcommands: [PassBench.self, OperationBench.self, StepBench.self, StripBench.self],
+    subcommands: [PassBench.self, OperationBench.self, StepBench.self, StoreBench.self, StripBench.self],
     defaultSubcommand: PassBench.self)
 }
 

@@ -48,6 +48,24 @@ public enum AtomicFolder {
     rmdir(temporary)
   }
 
+  /// Runs `body` with a new folder beside `path`, which is taken away whatever happens.
+  ///
+  /// - Throws: `FileError` when the folder cannot be made, and the errors of `body`.
+  public static func scratch<Result>(
+    beside path: String, _ body: (_ folder: String) throws -> Result
+  ) throws -> Result {
+    let temporary = TemporaryName.make(beside: path)
+    try AtomicFile.unfinished.withLock {
+      guard mkdir(temporary, 0o777) == 0 else { throw FileError.writing(path, code: errno) }
+      $0.insert(temporary)
+    }
+    defer {
+      try? FileManager.default.removeItem(atPath: temporary)
+      AtomicFile.unfinished.withLock { _ = $0.remove(temporary) }
+    }
+    return try body(temporary)
+  }
+
   // Linux's own call, which Foundation's module does not show. (A function in C would have to lie in CKernels, which
   // holds loops, or in CProcess, which is for programs alone: it acts before `main`.)
   private static let renameat2 = dlsym(nil, "renameat2").map {

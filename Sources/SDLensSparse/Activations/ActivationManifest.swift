@@ -68,7 +68,7 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   /// The number of shards of the whole store.
   public var shards: Int { (pictures + picturesPerShard - 1) / picturesPerShard }
   /// Bytes of a number.
-  var numberSize: Int { dtype == .float16 ? 2 : 4 }
+  public var numberSize: Int { dtype == .float16 ? 2 : 4 }
 
   /// Describes a store; the fields that are not given have one value only.
   public init(

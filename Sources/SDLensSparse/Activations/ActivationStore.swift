@@ -14,7 +14,7 @@ public struct ActivationStore: Sendable {
   /// The numbers of the shards that are not there.
   public let missing: [Int]
   /// What is wrong with the shards that are there and cannot be used.
-  public let damaged: [any UserError]
+  public let damaged: [UnusableShard]
 
   private let files: ShardFiles
 
@@ -27,15 +27,20 @@ public struct ActivationStore: Sendable {
     let manifest = try ActivationManifest(storeAt: folder)
     files = try ShardFiles(of: manifest, in: folder)
     var present = Self.presentShards(of: manifest, in: folder)
-    var (shards, damaged): ([ActivationShard], [any UserError]) = ([], [])
-    for index in present.sorted() {
+    var (shards, damaged): ([ActivationShard], [UnusableShard]) = ([], [])
+    // Side by side, because a shared disk takes its time for each.
+    let indices = present.sorted()
+    let outcomes = Parallel.map(indices.count) { [files] place in
+      Result { try files.check(indices[place]) }
+    }
+    for (index, outcome) in zip(indices, outcomes) {
       do {
-        _ = try files.open(index)
+        try outcome.get()
         shards.append(ActivationShard(index: index, pictures: manifest.pictures(ofShard: index)))
       } catch FileError.missing {
         present.remove(index)
       } catch let problem as any UserError {
-        damaged.append(problem)
+        damaged.append(UnusableShard(index: index, problem: problem))
       }
     }
     missing = (0..<manifest.shards).filter { !present.contains($0) }
@@ -46,6 +51,12 @@ public struct ActivationStore: Sendable {
   public static func presentShards(of manifest: ActivationManifest, in folder: String) -> Set<Int> {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     return Set(names.compactMap(ActivationShard.index(ofFile:)).filter { $0 < manifest.shards })
+  }
+
+  /// Files that have the name of a shard and something more, as copies have: no shards of the store.
+  public static func copies(in folder: String) -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter { $0.hasPrefix("shard-") && ActivationShard.index(ofFile: $0) == nil }.sorted()
   }
 
   /// The file of a shard.
@@ -62,11 +73,11 @@ public struct ActivationStore: Sendable {
   public var pictures: Int { shards.reduce(0) { $0 + $1.pictures.count } }
 
   /// Reads everything and returns what is wrong with shards whose headers look well.
-  public func verify(_ progress: (Int) -> Void = { _ in }) -> [any UserError] {
-    var problems: [any UserError] = []
+  public func verify(_ progress: (Int) -> Void = { _ in }) -> [UnusableShard] {
+    var problems: [UnusableShard] = []
     for (index, shard) in shards.enumerated() {
       do { try files.verify(shard.index) } catch let problem as any UserError {
-        problems.append(problem)
+        problems.append(UnusableShard(index: shard.index, problem: problem))
       } catch {}
       progress(index + 1)
     }
@@ -103,4 +114,13 @@ public struct ActivationStore: Sendable {
     }
     return Array(bytes[start..<start + size])
   }
+}
+
+/// A shard that is there and cannot be used.
+public struct UnusableShard: UserError {
+  /// Its number.
+  public let index: Int
+  let problem: any UserError
+  /// What is wrong with it.
+  public var description: String { problem.description }
 }

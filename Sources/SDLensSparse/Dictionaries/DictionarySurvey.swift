@@ -14,14 +14,16 @@ public struct DictionarySurvey {
   /// Encodes every vector of a store, in the order of the pictures.
   ///
   /// - Parameters:
+  ///   - limit: to take the first pictures only; nil for all.
   ///   - known: the components of these vectors, where another survey has found them.
   ///   - progress: called with the number of pictures that were added.
   /// - Throws: `WidthMismatch`, `BlockNotStored`, `EmptyStore`, `ActivationBeyondFloat`, `DecompositionFailed`.
   public init(
     of autoencoder: SparseAutoencoder, block: String, in store: ActivationStore,
-    components known: PrincipalComponents? = nil, progress: (Int) -> Void = { _ in }
+    limit: Int? = nil, components known: PrincipalComponents? = nil, progress: (Int) -> Void = { _ in }
   ) throws {
     let activations = try store.activations(of: block)
+    let pictures = min(activations.pictures, limit ?? .max)
     guard activations.width == autoencoder.width else {
       throw WidthMismatch(block: block, stored: activations.width, dictionary: autoencoder.width)
     }
@@ -36,8 +38,8 @@ public struct DictionarySurvey {
     var moments = VectorMoments(width: autoencoder.width)
     let numbers = store.pictureNumbers
     let atOnce = max(1, 1024 / rows)
-    for start in stride(from: 0, to: activations.pictures, by: atOnce) {
-      let pictures = start..<min(activations.pictures, start + atOnce)
+    for start in stride(from: 0, to: pictures, by: atOnce) {
+      let pictures = start..<min(pictures, start + atOnce)
       let vectors = try Tensor.stacked(pictures.map(activations.rows(ofPicture:)))
       let codes = autoencoder.encode(vectors)
       // A sum over the map of a picture must fit, too. (Written so that NaN is refused.)

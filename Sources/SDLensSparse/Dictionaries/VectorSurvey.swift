@@ -17,19 +17,21 @@ public struct VectorSurvey {
   /// Encodes every vector of a file.
   ///
   /// - Parameters:
+  ///   - limit: to take the first vectors only; nil for all.
   ///   - known: the components of these vectors, where another survey has found them.
   ///   - progress: called with the number of vectors that were added.
   /// - Throws: `DecompositionFailed`.
   public init(
-    of autoencoder: SparseAutoencoder, in file: VectorFile, components known: PrincipalComponents? = nil,
-    progress: (Int) -> Void = { _ in }
+    of autoencoder: SparseAutoencoder, in file: VectorFile, limit: Int? = nil,
+    components known: PrincipalComponents? = nil, progress: (Int) -> Void = { _ in }
   ) throws {
     precondition(file.width == autoencoder.width)
     var counts = FeatureCounts(features: autoencoder.features)
     var variance = ExplainedVariance(width: autoencoder.width)
     var moments = VectorMoments(width: autoencoder.width)
-    for start in stride(from: 0, to: file.pictures, by: 1024) {
-      let vectors = file.rows(start..<min(file.pictures, start + 1024))
+    let count = min(file.pictures, limit ?? .max)
+    for start in stride(from: 0, to: count, by: 1024) {
+      let vectors = file.rows(start..<min(count, start + 1024))
       let codes = autoencoder.encode(vectors)
       counts.add(codes)
       variance.add(vectors, autoencoder.decode(codes))

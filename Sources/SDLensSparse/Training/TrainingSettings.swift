@@ -69,6 +69,9 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   /// The number of steps over data of `count` vectors.
   func steps(over count: Int) -> Int { steps ?? (epochs * count + batch - 1) / batch }
 
+  /// The vectors that all steps take, over data of `count` vectors.
+  public func vectors(over count: Int) -> Int { steps(over: count) * batch }
+
   /// What a dictionary of these settings is called: `k10-n256`.
   public var title: String {
     (architecture == .topK ? "" : "\(architecture)-") + (l0Penalty.map { "l0-\($0)" } ?? "k\(k)")

@@ -39,7 +39,7 @@ public struct Collector {
   }
 
   /// What the store will hold.
-  public let manifest: ActivationManifest
+  public private(set) var manifest: ActivationManifest
   let request: Request
   private let settings: RunSettings
   private let prompts: [String]
@@ -100,6 +100,47 @@ public struct Collector {
   /// What `count` pictures take: their vectors, and themselves where they are kept.
   public func bytes(pictures count: Int) -> Int {
     manifest.bytes(pictures: count) + (request.images ? count * manifest.height * manifest.width * 3 : 0)
+  }
+
+  /// What the shards of a part that are not there yet will take, judged by a few pictures.
+  ///
+  /// - Parameter others: what else is to be done, measured with a store of these pictures.
+  /// - Throws: as `open` does, what is wrong with the pictures, and the errors of `others`.
+  public func estimate(
+    _ part: ShardSelection = .all, in folder: String,
+    others: (ActivationStore) throws -> [WorkEstimate.Work] = { _ in [] }
+  ) throws -> WorkEstimate {
+    let store = StoreFolder(path: folder, manifest: manifest)
+    try store.check()
+    let pictures = store.todo(part).reduce(0) { $0 + manifest.pictures(ofShard: $1).count }
+    let works = try sample(beside: folder) { [$0.of(pieces: pictures)] + (try others($1)) }
+    // A shard is held as float32 twice, and once as it is written.
+    let numbers = manifest.blocks.reduce(0) { $0 + manifest.rows(of: $1) * $1.width }
+    let more = min(manifest.picturesPerShard, manifest.pictures) - min(request.batch, manifest.pictures)
+    return WorkEstimate(
+      works, disk: bytes(pictures: pictures), in: folder,
+      memory: Memory.peak + more * numbers * (8 + manifest.numberSize))
+  }
+
+  /// Records a few pictures beside a folder, and takes them away again.
+  ///
+  /// - Parameter body: gets what all pictures take, and a store of the few.
+  /// - Throws: what is wrong with the pictures, and the errors of `body`.
+  public func sample<Result>(
+    beside folder: String, _ body: (_ recording: WorkEstimate.Work, _ store: ActivationStore) throws -> Result
+  ) throws -> Result {
+    var few = self
+    let size = min(request.batch, manifest.pictures)
+    few.manifest.picturesPerShard = size
+    few.manifest.pictures = min(manifest.pictures / size, 4) * size
+    return try AtomicFolder.scratch(beside: "\(Disk.nearest(to: AtomicFile.folder(of: folder)))/sample") {
+      scratch in
+      try few.open(scratch)
+      let recording = try WorkEstimate.Work.measured(
+        "record", "pictures", pieces: manifest.pictures, atOnce: size, calls: few.manifest.shards
+      ) { try few.make($0, in: scratch) }
+      return try body(recording, ActivationStore(scratch))
+    }
   }
 
   /// The shards of a part that are not there yet.

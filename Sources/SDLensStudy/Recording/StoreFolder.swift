@@ -30,6 +30,15 @@ struct StoreFolder {
     }
   }
 
+  /// Refuses a folder in which the job could not go on.
+  ///
+  /// - Throws: as `open` does.
+  func check() throws {
+    let file = "\(path)/manifest.json"
+    try manifest.check(at: file)
+    _ = try isBegun(file)
+  }
+
   /// Whether the manifest is there; it must be this one, and without it nobody's files may be.
   private func isBegun(_ file: String) throws -> Bool {
     if !FileManager.default.fileExists(atPath: file) {

@@ -116,16 +116,19 @@ public struct RunRecord: Sendable {
     }
 
     /// The words as a shell takes them.
-    fileprivate var command: String {
-      let plain = { (c: Unicode.Scalar) in
-        c.isASCII
-          && (c.properties.isAlphabetic || c.properties.numericType != nil
-            || "-_./,:=+@".unicodeScalars.contains(c))
-      }
-      return words.map { word in
-        !word.isEmpty && word.unicodeScalars.allSatisfy(plain)
-          ? word : "'\(word.replacingOccurrences(of: "'", with: "'\\''"))'"
-      }.joined(separator: " ")
+    fileprivate var command: String { words.map(\.shellWord).joined(separator: " ") }
+  }
+}
+
+extension String {
+  /// The text as a shell takes it for one word.
+  var shellWord: String {
+    let plain = { (c: Unicode.Scalar) in
+      c.isASCII
+        && (c.properties.isAlphabetic || c.properties.numericType != nil
+          || "-_./,:=+@".unicodeScalars.contains(c))
     }
+    return !isEmpty && unicodeScalars.allSatisfy(plain)
+      ? self : "'\(replacingOccurrences(of: "'", with: "'\\''"))'"
   }
 }

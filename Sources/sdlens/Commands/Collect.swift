@@ -67,6 +67,7 @@ struct Collect: ResumableCommand {
       "Name of the store in the workspace. (default: the model's and --site)", valueName: "name"))
   var name: String?
 
+  @OptionGroup var estimation: EstimateOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
   @OptionGroup var options: RunOptions
@@ -120,6 +121,7 @@ struct Collect: ResumableCommand {
       settings: try options.settings(of: folder, decodes: images, progress),
       store: "\(workspace.place.activations)/\(name ?? "\(folder.folderTitle)-\(site)")",
       part: shard.flatMap(ShardSelection.init) ?? .all)
+    if estimation.estimate { return try report.print(job.estimate(progress)) }
     let result = try job.run(progress)
     try report.json ? Output.print(json: result) : Output.print(result.store)
   }

@@ -12,12 +12,22 @@ struct CollectionJob {
   let store: String
   var part = ShardSelection.all
 
+  /// What does the work.
+  var collector: Collector { get throws { try Collector(model, prompts: prompts, request, settings) } }
+
+  /// What the shards that are not there yet will take.
+  func estimate(_ progress: Progress) throws -> WorkEstimate {
+    defer { progress.clear() }
+    progress.stage("recording a few pictures")
+    return try collector.estimate(part, in: store)
+  }
+
   /// Makes the shards that are not there yet.
   func run(_ progress: Progress) throws -> Collect.Result {
     defer { progress.clear() }
     let watch = Stopwatch()
     progress.stage("reading the model")
-    let collector = try Collector(model, prompts: prompts, request, settings)
+    let collector = try collector
     let manifest = collector.manifest
     try collector.open(store, part: part)
     let todo = collector.todo(in: store, part)

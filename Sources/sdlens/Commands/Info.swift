@@ -10,7 +10,7 @@ struct Info: ParsableCommand {
     abstract: "Show what a model, store, dictionary, workspace or result is made of.",
     discussion: """
       Of a model: its parts, its transformer blocks and where one can hook in. A store is read as a whole \
-      and compared with its checksums; damage is an error. Of a picture or a folder of results: how it was made.
+      and compared with its checksums; damage is an error, and the commands that make it whole are shown. Of a picture or a folder of results: how it was made.
       """)
 
   @Argument(
@@ -32,7 +32,7 @@ struct Info: ParsableCommand {
     }
     switch try Subject(what, in: workspace.place) {
     case .store(let folder):
-      let summary = try StoreSummary(folder, Progress(quiet: quiet.quiet))
+      let summary = try StoreSummary(folder, try? model.folder(), Progress(quiet: quiet.quiet))
       try report.json ? Output.print(json: summary) : Output.print(summary.text)
       if !summary.problems.isEmpty { throw ExitCode.failure }
     case .dictionaries(let folders):

@@ -1,18 +1,27 @@
 import SDLensCore
+import SDLensDiffusion
 import SDLensSparse
+import SDLensStudy
 
 /// What `info` says of a store of activations, after reading all of it.
 struct StoreSummary: Encodable {
   private let store: ActivationStore
   /// What is wrong with shards that are there.
   let problems: [String]
+  private let repair: StoreRepair
+  private let model: ModelFolder?
 
   /// Opens a store and compares every shard with its checksum.
-  init(_ folder: String, _ progress: Progress) throws {
+  ///
+  /// - Parameter model: the one that may have recorded it.
+  init(_ folder: String, _ model: ModelFolder?, _ progress: Progress) throws {
+    self.model = model
     defer { progress.clear() }
     store = try ActivationStore(folder)
     progress.count(to: store.shards.count, unit: "shards")
-    problems = (store.damaged + store.verify { _ in progress.advance("checking") }).map(\.description)
+    let found = store.damaged + store.verify { _ in progress.advance("checking") }
+    problems = found.map(\.description)
+    repair = StoreRepair(store, problems: found)
   }
 
   /// The summary, within 80 columns.
@@ -28,8 +37,15 @@ struct StoreSummary: Encodable {
     let missing =
       store.missing.isEmpty
       ? ""
-      : "\nMissing    \(store.missing.count) of \(manifest.shards) shards; the same 'sdlens \(manifest.origin == nil ? "collect" : "import")' makes them"
+      : "\nMissing    \(store.missing.count) of \(manifest.shards) shards: \(StoreRepair.ranges(store.missing))"
     let damaged = problems.isEmpty ? "" : "\n\nDamaged\n" + problems.map { "  \($0)" }.joined(separator: "\n")
+    let doubled =
+      repair.doubled.isEmpty
+      ? "" : "\nDoubled    \(repair.doubled.joined(separator: ", ")): not read; delete what is not needed"
+    let unfinished =
+      repair.unfinished.isEmpty
+      ? ""
+      : "\nUnfinished \(repair.unfinished.count) files that are being written, or whose writers were killed"
     return """
       \(store.folder)
 
@@ -37,13 +53,25 @@ struct StoreSummary: Encodable {
       Pictures   \(Units.grouped(store.pictures)) of \(Units.grouped(manifest.pictures)), \(manifest.width) × \(manifest.height) pixels
       Recorded   \(manifest.site), \(manifest.places.map { "\($0) places" } ?? "all places") of every map, as \(manifest.dtype.rawValue)
       Run        \(manifest.steps) step\(manifest.steps == 1 ? "" : "s"), guidance \(manifest.guidance), \(manifest.origin.map { "noise of \($0)" } ?? "seeds from \(manifest.seed)")
-      Shards     \(store.shards.count) of \(manifest.shards), \(manifest.picturesPerShard) pictures each\(missing)
+      Shards     \(store.shards.count) of \(manifest.shards), \(manifest.picturesPerShard) pictures each\(missing)\(doubled)\(unfinished)
 
-      \(blocks.text)\(damaged)
+      \(blocks.text)\(damaged)\(mending)
       """
   }
 
-  private enum CodingKeys: String, CodingKey { case folder, manifest, pictures, missing, damaged }
+  /// How the store becomes whole; empty where it is.
+  private var mending: String {
+    guard !(repair.missing.isEmpty && repair.damaged.isEmpty) else { return "" }
+    let again = "the 'sdlens \(store.manifest.origin == nil ? "collect" : "import")' that began it"
+    let steps = [repair.removal, repair.command(model) ?? again].compactMap(\.self) + array
+    return "\n\nTo make it whole\n" + steps.map { "  \($0)" }.joined(separator: "\n")
+  }
+
+  private var array: [String] { repair.array(model).map { ["or on a cluster:", $0] } ?? [] }
+
+  private enum CodingKeys: String, CodingKey {
+    case folder, manifest, pictures, missing, damaged, doubled, unfinished, commands
+  }
 
   func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
@@ -52,5 +80,8 @@ struct StoreSummary: Encodable {
     try values.encode(store.pictures, forKey: .pictures)
     try values.encode(store.missing, forKey: .missing)
     try values.encode(problems, forKey: .damaged)
+    try values.encode(repair.doubled, forKey: .doubled)
+    try values.encode(repair.unfinished, forKey: .unfinished)
+    try values.encode([repair.removal, repair.command(model)].compactMap(\.self), forKey: .commands)
   }
 }

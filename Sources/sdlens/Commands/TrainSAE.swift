@@ -72,6 +72,7 @@ struct TrainSAE: ResumableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Steps between two lines of the log.", valueName: "n"))
   var logEvery = 10
 
+  @OptionGroup var estimation: EstimateOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
 
@@ -116,6 +117,7 @@ struct TrainSAE: ResumableCommand {
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
+    if estimation.estimate { return try report.print(estimate(progress)) }
     var results: [TrainingJob.Result] = []
     for sources in try sources(progress) {
       let jobs = try sources.map { source in
@@ -134,15 +136,38 @@ struct TrainSAE: ResumableCommand {
     if report.json { try Output.print(json: results) }
   }
 
+  /// What it will take.
+  private func estimate(_ progress: Progress) throws -> WorkEstimate {
+    guard let input else {
+      return try data(progress).estimate(blocks, store: store, stream: stream) {
+        recipe.settings(vectors: $0, width: $1, seed: seed)
+      }
+    }
+    let file = try VectorFile(input, tensor: tensor)
+    let settings = recipe.settings(
+      vectors: file.pictures * file.rowsPerPicture, width: file.width, seed: seed)
+    return WorkEstimate(
+      try WorkEstimate.training(settings, on: file, of: file.path),
+      disk: WorkEstimate.trainingDisk(settings, width: file.width),
+      in: workspace.folder)
+  }
+
+  private var blocks: [BlockName] {
+    block.isEmpty ? [BlockName.studied[0]] : BlockName.all.filter(block.contains)
+  }
+
+  private func data(_ progress: Progress) throws -> TrainingData {
+    TrainingData(
+      model: try model.folder(), workspace: workspace, prompts: prompts, limit: limit, seed: seed,
+      progress: progress)
+  }
+
   /// The vectors, in the groups that are trained side by side.
   private func sources(_ progress: Progress) throws -> [[TrainingData.Source]] {
     if let input {
       return [[try TrainingData.Source(VectorFile(input, tensor: tensor), block: block.first, seed: seed)]]
     }
-    let blocks = block.isEmpty ? [BlockName.studied[0]] : BlockName.all.filter(block.contains)
-    let data = TrainingData(
-      model: try model.folder(), workspace: workspace, prompts: prompts, limit: limit, seed: seed,
-      progress: progress)
+    let data = try data(progress)
     return try stream ? data.streamed(blocks, buffer: buffer) : data.stored(blocks, store: store)
   }
 }

@@ -57,10 +57,7 @@ struct TrainingData {
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
     try model.check(blocks)
-    let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
-    let largest = prompts.prompts == nil && limit == nil && name == nil ? try lookup.best(of: blocks) : nil
-    let store = try name.map(lookup.named) ?? largest ?? collect(blocks)
-    try lookup.check(store)
+    let store = try present(blocks, store: name) ?? collect(blocks)
     for problem in store.damaged { progress.note("Left out: \(problem)") }
     if !store.missing.isEmpty {
       progress.note(
@@ -73,13 +70,64 @@ struct TrainingData {
     }
   }
 
+  /// The store that is named, or the best that is there; nil where something is to be recorded first.
+  private func present(_ blocks: [BlockName], store name: String?) throws -> ActivationStore? {
+    let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
+    if let name { return try lookup.named(name) }
+    return prompts.prompts == nil && limit == nil ? try lookup.best(of: blocks) : nil
+  }
+
+  /// What a training takes, and before it the recording where nothing is recorded.
+  ///
+  /// - Parameter settings: of the dictionaries, for so many vectors of a width.
+  func estimate(
+    _ blocks: [BlockName], store name: String?, stream: Bool,
+    settings: (_ vectors: Int, _ width: Int) -> [TrainingSettings]
+  ) throws -> WorkEstimate {
+    defer { progress.clear() }
+    var disk = 0
+    func works(_ blocks: [BlockName], _ store: ActivationStore, pictures: Int) throws -> [WorkEstimate.Work] {
+      try blocks.flatMap { block in
+        progress.stage("\(block): training a few steps")
+        let stored = try store.manifest.block(block.description)
+        let settings = settings(pictures * store.manifest.rows(of: stored), stored.width)
+        disk += WorkEstimate.trainingDisk(settings, width: stored.width)
+        return try WorkEstimate.training(
+          settings, of: block.description, in: store, pictures: pictures, measures: !stream)
+      }
+    }
+    if stream {
+      let list = try prompts.list(of: model, limit: limit, progress)
+      let all = try groups(blocks).flatMap { blocks in
+        let collector = try streaming(blocks, list)
+        return try collector.sample(beside: workspace.folder) { recording, store in
+          let works = try works(blocks, store, pictures: recording.pieces)
+          // As many as the steps need, which may be more or fewer than there are.
+          let rows = collector.manifest.rows(of: collector.manifest.blocks[0])
+          let needed = settings(recording.pieces * rows, collector.manifest.blocks[0].width)[0]
+            .vectors(over: recording.pieces * rows)
+          return [recording.of(pieces: (needed + rows - 1) / rows)] + works
+        }
+      }
+      return WorkEstimate(all, disk: disk, in: workspace.folder)
+    }
+    if let store = try present(blocks, store: name) {
+      return WorkEstimate(
+        try works(blocks, store, pictures: store.pictures), disk: disk, in: workspace.folder)
+    }
+    let job = try recording(blocks)
+    let collector = try job.collector
+    let all = try collector.estimate(in: job.store) {
+      try works(blocks, $0, pictures: collector.manifest.pictures)
+    }
+    return WorkEstimate(all.works, disk: disk + all.disk, in: workspace.folder, memory: all.memory)
+  }
+
   /// Vectors made on the way; blocks whose maps are of one size share what is made.
   func streamed(_ blocks: [BlockName], buffer: Int) throws -> [[Source]] {
     let list = try prompts.list(of: model, limit: limit, progress)
-    let settings = try settings()
-    return try Dictionary(grouping: blocks, by: \.level).values.sorted { $0[0].level < $1[0].level }.map {
-      blocks in
-      let collector = try Collector(model, prompts: list, Collector.Request(blocks: blocks), settings)
+    return try groups(blocks).map { blocks in
+      let collector = try streaming(blocks, list)
       let stream = ActivationStream(collector)
       return try zip(blocks, collector.manifest.blocks).map { block, described in
         try Source(
@@ -88,19 +136,33 @@ struct TrainingData {
     }
   }
 
+  /// Blocks whose maps are of one size.
+  private func groups(_ blocks: [BlockName]) -> [[BlockName]] {
+    Dictionary(grouping: blocks, by: \.level).values.sorted { $0[0].level < $1[0].level }
+  }
+
+  /// What makes the vectors of blocks whose maps are of one size.
+  private func streaming(_ blocks: [BlockName], _ list: PromptList) throws -> Collector {
+    try Collector(model, prompts: list, Collector.Request(blocks: blocks), settings())
+  }
+
   /// Records the blocks, together with the paper's four, which takes no longer.
-  private func collect(_ blocks: [BlockName]) throws -> ActivationStore {
+  private func recording(_ blocks: [BlockName]) throws -> CollectionJob {
     let list = try prompts.list(
       of: model, limit: limit ?? (prompts.prompts == nil ? Self.defaultLimit : nil), progress)
     let all = try model.blocks.filter { BlockName.studied.contains($0) || blocks.contains($0) }
     let others = all.filter { !BlockName.studied.contains($0) }.map { "-\($0)" }.joined()
     let store = "\(workspace.place.activations)/\(model.folderTitle)-update\(others)-\(list.prompts.count)"
-    if !FileManager.default.fileExists(atPath: store) {
-      progress.note("Nothing suitable is collected yet; recording \(list.prompts.count) prompts first")
-    }
-    let job = CollectionJob(
+    return CollectionJob(
       model: model, prompts: list, request: Collector.Request(blocks: all),
       settings: try settings(), store: store)
+  }
+
+  private func collect(_ blocks: [BlockName]) throws -> ActivationStore {
+    let job = try recording(blocks)
+    if !FileManager.default.fileExists(atPath: job.store) {
+      progress.note("Nothing suitable is collected yet; recording \(job.prompts.prompts.count) prompts first")
+    }
     return try ActivationStore(job.run(progress).store)
   }
 

@@ -60,11 +60,7 @@ final class Progress {
   /// The time left at this rate, and the rate.
   private var estimate: String {
     let each = (clock.now - begin) / max(1, done)
-    let rate =
-      each < .seconds(1)
-      ? "\(Units.rounded(.seconds(1) / each)) \(unit)/s"
-      : "\(Units.rounded(each / .seconds(1))) s/\(unit.dropLast())"
-    return "\(Units.time(each * (total - done))) left, \(rate)"
+    return "\(Units.time(each * (total - done))) left, \(Units.pace(each / .seconds(1), unit))"
   }
 
   /// `[########------]  4.1 s left, 1.21 steps/s, picture 1 of 2, step 3 of 4`, cut where the terminal ends; the time

@@ -24,6 +24,12 @@ enum Units {
     return whole < 3600 ? "\(whole / 60) min \(whole % 60) s" : "\(whole / 3600) h \(whole / 60 % 60) min"
   }
 
+  /// As in `4.20 s/picture`, or where a second has several, `12.1 pictures/s`.
+  static func pace(_ secondsEach: Double, _ unit: String) -> String {
+    secondsEach >= 1 || secondsEach == 0
+      ? "\(rounded(secondsEach)) s/\(unit.dropLast())" : "\(rounded(1 / secondsEach)) \(unit)/s"
+  }
+
   /// Three digits, or all before the point.
   static func rounded(_ value: Double) -> String {
     let places = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2
