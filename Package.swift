@@ -20,6 +20,7 @@ let package = Package(
     .systemLibrary(name: "CLAPACKE", pkgConfig: "lapacke", providers: [.apt(["liblapacke-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CCairo", pkgConfig: "pangocairo", providers: [.apt(["libpango1.0-dev"])]),
 
     .target(name: "CKernels"),
@@ -28,7 +29,7 @@ let package = Package(
     .target(
       name: "SDLensDiffusion", dependencies: ["SDLensCore"], resources: [.copy("Models")]),
     .target(name: "SDLensSparse", dependencies: ["SDLensCore", "CKernels", "CArchive"]),
-    .target(name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CKernels", "CCairo"]),
+    .target(name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CKernels", "CCairo", "CCurl"]),
 
     .executableTarget(
       name: "sdlens",
