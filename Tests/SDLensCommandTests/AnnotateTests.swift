@@ -62,8 +62,8 @@ import Testing
       "<thinking>hm</thinking><answer>a <b>red</b> & \"round\" thing</answer>", usage: (100, 10))
     let server = try LoopbackServer { _, number in
       switch number {
-      case 0: .answer(429, ["Retry-After": "0"], "{\"error\": {\"message\": \"wait, \(Self.key)\"}}")
-      case 1: .answer(500, ["Retry-After": "0"], "")
+      case 0: .answer(429, "{\"error\": {\"message\": \"wait, \(Self.key)\"}}", ["Retry-After": "0"])
+      case 1: .answer(500, "", ["Retry-After": "0"])
       case 2: .drop
       case 3: .answer(200, "{\"choices\": [{")
       case 4: .cut(good)

@@ -16,7 +16,7 @@ public final class LoopbackServer: Sendable {
   /// What is done with a request.
   public enum Reply: Sendable {
     /// A whole answer.
-    case answer(Int, [String: String] = [:], String)
+    case answer(Int, String, [String: String] = [:])
     /// Half of an answer, then the connection ends.
     case cut(String)
     /// The connection ends.
@@ -40,7 +40,7 @@ public final class LoopbackServer: Sendable {
     self.reply = reply
     // A connection that the other side has left is an error of the write, not a signal.
     signal(SIGPIPE, SIG_IGN)
-    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -51,8 +51,9 @@ public final class LoopbackServer: Sendable {
       }
     }
     guard bound else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    self.descriptor = descriptor
     url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))/v1"
-    Thread.detachNewThread { [weak self, descriptor] in
+    Thread.detachNewThread { [weak self] in
       while true {
         let client = accept(descriptor, nil, nil)
         guard client >= 0 else { return }
@@ -79,7 +80,7 @@ public final class LoopbackServer: Sendable {
       return seen.count - 1
     }
     switch reply(request, number) {
-    case .answer(let status, let headers, let body):
+    case .answer(let status, let body, let headers):
       let head = headers.map { "\($0): \($1)\r\n" }.joined()
       Self.send("HTTP/1.1 \(status) X\r\n\(head)Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)", client)
     case .cut(let body): Self.send("HTTP/1.1 200 OK\r\nContent-Length: \(2 * body.utf8.count)\r\n\r\n\(body)", client)

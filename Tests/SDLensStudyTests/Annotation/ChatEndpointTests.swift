@@ -53,8 +53,8 @@ import Testing
 
   /// Every way to go wrong on the way is tried again, and ends in the answer.
   @Test(arguments: [
-    LoopbackServer.Reply.answer(429, ["Retry-After": "0"], "{\"error\": {\"message\": \"slowly\"}}"),
-    .answer(500, "oh"), .answer(503, ["Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"], ""), .drop, .cut(good),
+    LoopbackServer.Reply.answer(429, "{\"error\": {\"message\": \"slowly\"}}", ["Retry-After": "0"]),
+    .answer(500, "oh"), .answer(503, "", ["Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"]), .drop, .cut(good),
     .answer(200, "{\"choices\": ["), .answer(200, "[]"), .answer(200, "{\"choices\": []}"),
   ]) func whatGoesWrongIsTriedAgain(reply: LoopbackServer.Reply) throws {
     let server = try LoopbackServer { _, number in number < 2 ? reply : .answer(200, Self.good) }
@@ -83,13 +83,13 @@ import Testing
     #expect(server.requests.count == 1)
     // A redirection would take the key along.
     let other = try LoopbackServer { _, _ in .answer(200, Self.good) }
-    let sending = try LoopbackServer { [url = other.url] _, _ in .answer(302, ["Location": url], "") }
+    let sending = try LoopbackServer { [url = other.url] _, _ in .answer(302, "", ["Location": url]) }
     #expect(
       errorMessage { try endpoint(sending).answer(to: request()) }.contains(
         "answered 302: nothing; it sends to '\(other.url)'"))
     #expect(other.requests.isEmpty)
     // Nobody waits for an hour.
-    let busy = try LoopbackServer { _, _ in .answer(429, ["Retry-After": "3600"], "later") }
+    let busy = try LoopbackServer { _, _ in .answer(429, "later", ["Retry-After": "3600"]) }
     #expect(
       errorMessage { try endpoint(busy).answer(to: request()) }.contains(
         "gave no answer in 1 try: it answered 429: later, and wants to be asked again in 3600 s"))
