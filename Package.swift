@@ -29,7 +29,8 @@ let package = Package(
     .target(
       name: "SDLensDiffusion", dependencies: ["SDLensCore"], resources: [.copy("Models")]),
     .target(name: "SDLensSparse", dependencies: ["SDLensCore", "CKernels", "CArchive"]),
-    .target(name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CKernels", "CCairo", "CCurl"]),
+    .target(
+      name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CKernels", "CCairo", "CCurl"]),
 
     .executableTarget(
       name: "sdlens",

@@ -15,11 +15,14 @@ import Testing
 
   private func annotate(_ arguments: [String], key: String? = nil) throws -> Outcome {
     try Command.run(
-      ["annotate", "--model", Command.tinyModel, "--workspace", "w", "--block", "up.0.1", "--quiet"] + arguments,
+      ["annotate", "--model", Command.tinyModel, "--workspace", "w", "--block", "up.0.1", "--quiet"]
+        + arguments,
       in: folder, environment: key.map { ["SDLENS_API_KEY": $0] } ?? [:])
   }
 
-  private func ask(_ server: LoopbackServer, _ arguments: String..., features: String = "random:4") throws -> Outcome {
+  private func ask(_ server: LoopbackServer, _ arguments: String..., features: String = "random:4") throws
+    -> Outcome
+  {
     try annotate(
       ["--endpoint", server.url, "--annotator-model", "m", "--features", features] + arguments, key: Self.key)
   }
@@ -78,10 +81,12 @@ import Testing
     }
     let first = try ask(server, "--concurrency", "1", "--price-in", "1", "--price-out", "2", "--json")
     let result = try found(first)
-    #expect(result.source == "endpoint" && result.blocks.map(\.captioned) == [4] && result.blocks[0].silent == [])
+    #expect(
+      result.source == "endpoint" && result.blocks.map(\.captioned) == [4] && result.blocks[0].silent == [])
     #expect(result.requests == 10 && server.requests.count == 10 && (result.cost ?? 0) > 0)
     let own = try written().all
-    #expect(own.count == 4 && own.allSatisfy { $0.caption == "a <b>red</b> & \"round\" thing" && $0.model == "m" })
+    #expect(
+      own.count == 4 && own.allSatisfy { $0.caption == "a <b>red</b> & \"round\" thing" && $0.model == "m" })
     #expect(own.allSatisfy { $0.source == "endpoint" && $0.date?.count == 10 })
     // The same again asks nobody.
     let second = try ask(server, "--json")
@@ -95,7 +100,8 @@ import Testing
       number == 3 ? .silence : .answer(200, LoopbackServer.completion("<answer>thing \(number)</answer>"))
     }
     let arguments = [
-      "annotate", "--model", Command.tinyModel, "--workspace", "w", "--block", "up.0.1", "--quiet", "--endpoint",
+      "annotate", "--model", Command.tinyModel, "--workspace", "w", "--block", "up.0.1", "--quiet",
+      "--endpoint",
       server.url, "--annotator-model", "m", "--features", "random:6", "--concurrency", "1",
     ]
     let process = Process()
@@ -127,7 +133,8 @@ import Testing
     let outcome = try ask(refusing, "--concurrency", "1")
     #expect(outcome.status == 1)
     #expect(
-      outcome.err == "Error: '\(refusing.url)/chat/completions' answered 403: no Bearer …. What was answered is kept, "
+      outcome.err
+        == "Error: '\(refusing.url)/chat/completions' answered 403: no Bearer …. What was answered is kept, "
         + "and the same command goes on; check --endpoint, --annotator-model and the key in SDLENS_API_KEY\n")
     // What was said until then is not lost.
     #expect(try written().all.count == 2)
@@ -164,7 +171,8 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder("sheets")).count == 5)
     let nothing = try annotate(["--import", "sheets/captions.jsonl"])
     #expect(nothing.status == 1 && nothing.err.contains("has no label with words in it"))
-    lines[1] = lines[1].replacingOccurrences(of: "\"caption\":\"\"", with: "\"caption\":\"<script>alert(1)</script>\"")
+    lines[1] = lines[1].replacingOccurrences(
+      of: "\"caption\":\"\"", with: "\"caption\":\"<script>alert(1)</script>\"")
     try folder.write(lines.joined(separator: "\n").utf8, to: "sheets/captions.jsonl")
     // Exporting again keeps what was written.
     _ = try annotate(["--export", "sheets", "--features", "random:3"])
@@ -176,11 +184,15 @@ import Testing
     // Markup in a caption is text in figures and pages.
     let svg = try workspace.run(
       "visualize",
-      ["annotation", "\(caption.feature)", "--block", "up.0.1", "--examples", "1", "--output", "a.svg", "--quiet"])
+      [
+        "annotation", "\(caption.feature)", "--block", "up.0.1", "--examples", "1", "--output", "a.svg",
+        "--quiet",
+      ])
     _ = svg
     let gallery = try Command.run(
       [
-        "visualize", "gallery", "--model", Command.tinyModel, "--workspace", "w", "--block", "up.0.1", "--features",
+        "visualize", "gallery", "--model", Command.tinyModel, "--workspace", "w", "--block", "up.0.1",
+        "--features",
         "\(caption.feature)", "--output", "g", "--quiet",
       ], in: folder)
     #expect(gallery.status == 0, "\(gallery.err)")
@@ -215,7 +227,9 @@ import Testing
         ["--endpoint", "http://localhost:1/v1"], 64,
         "an endpoint has several models; name one with --annotator-model"
       ),
-      (["--annotator-model", "m"], 64, "--annotator-model says how an endpoint is asked; give --endpoint too"),
+      (
+        ["--annotator-model", "m"], 64, "--annotator-model says how an endpoint is asked; give --endpoint too"
+      ),
       (["--dry-run"], 64, "--dry-run says how an endpoint is asked; give --endpoint too"),
       (
         ["--endpoint", "http://localhost:1/v1", "--annotator-model", "m", "--max-cost", "1"], 64,

@@ -37,10 +37,13 @@ import Testing
   @Test func captionsArePutBehindOthers() throws {
     let path = folder("captions.jsonl")
     let mine = "{\"feature\": 1,  \"caption\": \"mine\", \"note\": \"kept\"}"
-    try folder.write("\(mine)\n{\"feature\": 1, \"caption\": \"a\", \"source\": \"clip\"}\n".utf8, to: "captions.jsonl")
-    var caption = FeatureCaption(feature: 1, caption: "b \"c\" <i>", source: "clip", model: "m", date: "2026-11-28")
+    try folder.write(
+      "\(mine)\n{\"feature\": 1, \"caption\": \"a\", \"source\": \"clip\"}\n".utf8, to: "captions.jsonl")
+    var caption = FeatureCaption(
+      feature: 1, caption: "b \"c\" <i>", source: "clip", model: "m", date: "2026-11-28")
     caption.scores = ["detection": 0.75]
-    try FeatureCaptions.put([caption, FeatureCaption(feature: 0, caption: "d", source: "x")], into: path, features: 8)
+    try FeatureCaptions.put(
+      [caption, FeatureCaption(feature: 0, caption: "d", source: "x")], into: path, features: 8)
     let lines = try TextFile(path).lines.map(String.init)
     #expect(lines.count == 3 && lines[0] == mine)
     let found = try FeatureCaptions(contentsOf: path, features: 8)
@@ -51,8 +54,12 @@ import Testing
   }
 
   @Test func linesThatAreNoneAreRefused() throws {
-    let first = "line 1 must be like {\"feature\": 12, \"caption\": \"a red circle\"}, with a feature from 0 to 7"
-    for text in ["{\"feature\": 8, \"caption\": \"a\"}", "{\"feature\": 1}", "[]", "{\"feature\": -1, \"caption\": \"a\"}"] {
+    let first =
+      "line 1 must be like {\"feature\": 12, \"caption\": \"a red circle\"}, with a feature from 0 to 7"
+    for text in [
+      "{\"feature\": 8, \"caption\": \"a\"}", "{\"feature\": 1}", "[]",
+      "{\"feature\": -1, \"caption\": \"a\"}",
+    ] {
       #expect(errorMessage { try read(text) }.hasSuffix(first))
     }
     #expect(
@@ -66,8 +73,10 @@ import Testing
     // Nothing is lost of a file that cannot be read.
     let path = try folder.write("mine\n".utf8, to: "captions.jsonl")
     #expect(
-      !errorMessage { try FeatureCaptions.put([FeatureCaption(feature: 1, caption: "a")], into: path, features: 8) }
-        .isEmpty)
+      !errorMessage {
+        try FeatureCaptions.put([FeatureCaption(feature: 1, caption: "a")], into: path, features: 8)
+      }
+      .isEmpty)
     #expect(try String(contentsOfFile: path, encoding: .utf8) == "mine\n")
   }
 

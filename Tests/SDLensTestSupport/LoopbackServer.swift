@@ -47,7 +47,8 @@ public final class LoopbackServer: Sendable {
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let bound = withUnsafeMutablePointer(to: &address) { address in
       address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0 && getsockname(descriptor, $0, &length) == 0
+        bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0
+          && getsockname(descriptor, $0, &length) == 0
       }
     }
     guard bound else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
@@ -82,8 +83,11 @@ public final class LoopbackServer: Sendable {
     switch reply(request, number) {
     case .answer(let status, let body, let headers):
       let head = headers.map { "\($0): \($1)\r\n" }.joined()
-      Self.send("HTTP/1.1 \(status) X\r\n\(head)Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)", client)
-    case .cut(let body): Self.send("HTTP/1.1 200 OK\r\nContent-Length: \(2 * body.utf8.count)\r\n\r\n\(body)", client)
+      Self.send(
+        "HTTP/1.1 \(status) X\r\n\(head)Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)",
+        client)
+    case .cut(let body):
+      Self.send("HTTP/1.1 200 OK\r\nContent-Length: \(2 * body.utf8.count)\r\n\r\n\(body)", client)
     case .drop: break
     case .endless:
       Self.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", client)
@@ -121,7 +125,9 @@ public final class LoopbackServer: Sendable {
     let headers = Dictionary(
       lines.compactMap { line -> (String, String)? in
         guard let colon = line.firstIndex(of: ":") else { return nil }
-        return (line[..<colon].lowercased(), line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces))
+        return (
+          line[..<colon].lowercased(), line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+        )
       }
     ) { $1 }
     let length = Int(headers["content-length"] ?? "") ?? 0
@@ -132,7 +138,9 @@ public final class LoopbackServer: Sendable {
   /// An answer as OpenAI's chat completions are.
   public static func completion(_ text: String, usage: (Int, Int)? = nil) -> String {
     let content = String(decoding: (try? JSONEncoder().encode(text)) ?? Data(), as: UTF8.self)
-    let usage = usage.map { ", \"usage\": {\"prompt_tokens\": \($0.0), \"completion_tokens\": \($0.1)}" } ?? ""
-    return "{\"model\": \"test-1\", \"choices\": [{\"message\": {\"role\": \"assistant\", \"content\": \(content)}}]\(usage)}"
+    let usage =
+      usage.map { ", \"usage\": {\"prompt_tokens\": \($0.0), \"completion_tokens\": \($0.1)}" } ?? ""
+    return
+      "{\"model\": \"test-1\", \"choices\": [{\"message\": {\"role\": \"assistant\", \"content\": \(content)}}]\(usage)}"
   }
 }

@@ -21,7 +21,8 @@ public struct FeatureCaption: Sendable, Codable, Equatable {
   public var scores: [String: Double]?
 
   /// A caption of which not more is known.
-  public init(feature: Int, caption: String, source: String? = nil, model: String? = nil, date: String? = nil) {
+  public init(feature: Int, caption: String, source: String? = nil, model: String? = nil, date: String? = nil)
+  {
     (self.feature, self.caption, self.source) = (feature, caption, source)
     (self.model, self.date) = (model, date)
   }
@@ -32,7 +33,8 @@ public struct FeatureCaption: Sendable, Codable, Equatable {
   /// What another program says as a caption: in one line, without control characters, cut where it is too long; nil
   /// where nothing is left.
   public static func cleaned(_ text: String) -> String? {
-    let visible = String(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) })
+    let visible = String(
+      text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) })
     let words = visible.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     guard !words.isEmpty else { return nil }
     return words.count > longest ? words.prefix(longest - 1) + "…" : words
@@ -58,9 +60,10 @@ public struct FeatureCaptions: Sendable {
   ///
   /// - Throws: `FileError`, `MalformedFile` with the line.
   public init(contentsOf path: String, features: Int) throws {
-    self.init(try TextFile(path).lines.enumerated().filter { !$0.element.isBlank }.map { index, line in
-      try Self.caption(String(line), path, index + 1, features)
-    })
+    self.init(
+      try TextFile(path).lines.enumerated().filter { !$0.element.isBlank }.map { index, line in
+        try Self.caption(String(line), path, index + 1, features)
+      })
   }
 
   /// All that is said of a feature, the one that counts first: what people wrote, else what was said last.
@@ -72,7 +75,8 @@ public struct FeatureCaptions: Sendable {
   /// For each feature the caption that counts.
   public var preferred: [Int: String] {
     var found: [Int: FeatureCaption] = [:]
-    for caption in all where found[caption.feature].map({ $0.source != nil }) ?? true || caption.source == nil {
+    for caption in all where found[caption.feature].map({ $0.source != nil }) ?? true || caption.source == nil
+    {
       found[caption.feature] = caption
     }
     return found.mapValues(\.caption)
@@ -100,7 +104,9 @@ public struct FeatureCaptions: Sendable {
     }
   }
 
-  private static func key(_ caption: FeatureCaption) -> String { "\(caption.feature) \(caption.source ?? "")" }
+  private static func key(_ caption: FeatureCaption) -> String {
+    "\(caption.feature) \(caption.source ?? "")"
+  }
 
   private static func caption(_ line: String, _ path: String, _ number: Int, _ features: Int) throws
     -> FeatureCaption

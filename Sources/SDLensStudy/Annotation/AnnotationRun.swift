@@ -65,7 +65,11 @@ struct AnnotationRun {
       do {
         let caption = try annotator.caption(of: sheet)
         outcome.withLock { outcome in
-          if let caption { outcome.captions[sheet.feature] = caption } else { outcome.silent.append(sheet.feature) }
+          if let caption {
+            outcome.captions[sheet.feature] = caption
+          } else {
+            outcome.silent.append(sheet.feature)
+          }
         }
       } catch {
         outcome.withLock { $0.problem = $0.problem ?? error }
@@ -167,7 +171,9 @@ public final class Annotation {
   }
 
   private func dictionary(_ block: BlockName) -> DictionaryFolder {
-    guard let dictionary = session.dictionaries[block] else { preconditionFailure("no dictionary of \(block)") }
+    guard let dictionary = session.dictionaries[block] else {
+      preconditionFailure("no dictionary of \(block)")
+    }
     return dictionary
   }
 
@@ -184,7 +190,8 @@ public final class Annotation {
   private typealias Table = [Int: [String: Double]]
 
   /// Measures the captions of a block, and puts their scores into them.
-  private func measure(_ outcome: inout AnnotationRun.Outcome, of block: BlockName, _ paper: MetricRun?) throws
+  private func measure(_ outcome: inout AnnotationRun.Outcome, of block: BlockName, _ paper: MetricRun?)
+    throws
     -> [Score]
   {
     let features = outcome.captions.keys.sorted()
@@ -216,7 +223,8 @@ public final class Annotation {
       names += [Name.detection, Name.fuzzing]
       for feature in features {
         progress.advance("testing captions of \(block)", by: 1)
-        guard let test = try CaptionTest(of: feature, seen: outcome.seen[feature] ?? [], maker, in: session) else {
+        guard let test = try CaptionTest(of: feature, seen: outcome.seen[feature] ?? [], maker, in: session)
+        else {
           continue
         }
         try score(feature) { text in
@@ -261,7 +269,8 @@ public final class Annotation {
 
   /// What features tell, on recorded pictures of `shapes`; nil where nobody knows what pictures show.
   private func truth(of block: BlockName) throws -> CaptionTruth? {
-    guard let store = session.store, session.model.isEmbedded, (try? FactorStudy.scenes(of: store)) != nil else {
+    guard let store = session.store, session.model.isEmbedded, (try? FactorStudy.scenes(of: store)) != nil
+    else {
       return nil
     }
     progress.count(to: min(CaptionTruth.pictures, store.pictures), unit: "pictures")
@@ -302,7 +311,8 @@ public final class Annotation {
   public var csv: [[String]] {
     let names = Set(lines.flatMap { ($0.caption.scores ?? [:]).keys }).sorted()
     let head =
-      ["block", "feature", "caption", "source"] + names + ["random caption"] + names.map { "random \($0)" } + ["tells"]
+      ["block", "feature", "caption", "source"] + names + ["random caption"] + names.map { "random \($0)" }
+      + ["tells"]
     return [head]
       + lines.map { line in
         func cells(_ scores: [String: Double]) -> [String] {
@@ -319,7 +329,9 @@ extension Annotation {
   /// Writes what an endpoint would be asked into a folder of requests, and counts it.
   ///
   /// - Throws: what is wrong with the pictures, `FileError`.
-  public static func dryRun(_ annotator: EndpointAnnotator, in session: MetricSession, _ results: ResultFolder) throws
+  public static func dryRun(
+    _ annotator: EndpointAnnotator, in session: MetricSession, _ results: ResultFolder
+  ) throws
     -> (folder: String, estimate: EndpointAnnotator.Estimate)
   {
     let folder = results("requests")

@@ -44,7 +44,8 @@ public struct SheetPlan: Sendable, Equatable {
 
   /// No pictures, unless some are said.
   public init(
-    unrelated: Int = 0, progression: Int = 0, strongest: Int = 0, hasMaps: Bool = false, unrelatedPool: Int? = nil
+    unrelated: Int = 0, progression: Int = 0, strongest: Int = 0, hasMaps: Bool = false,
+    unrelatedPool: Int? = nil
   ) {
     (self.unrelated, self.progression, self.strongest) = (unrelated, progression, strongest)
     (self.hasMaps, self.unrelatedPool) = (hasMaps, unrelatedPool)
@@ -155,6 +156,7 @@ extension MetricSession {
     let last = try laboratory.pipeline.stepCount(settings) - 1
     let run = try laboratory.run(prompt, settings, watching: [block], atSteps: [last])
     return Tensor(
-      try laboratory.codes(of: block, in: run, step: last).map(of: feature), [place.mapHeight, place.mapWidth])
+      try laboratory.codes(of: block, in: run, step: last).map(of: feature),
+      [place.mapHeight, place.mapWidth])
   }
 }

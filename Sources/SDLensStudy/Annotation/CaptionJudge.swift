@@ -96,7 +96,9 @@ struct CaptionTest {
     let with = random.permutation(strong.count).prefix(Self.pictures).map { strong[$0].picture }
     let without = try recorded.picturesWithout(feature).filter { !seen.contains($0) }.prefix(Self.pictures)
     guard with.count >= Self.fewest else { return }
-    func shuffled(_ pictures: Pictures) -> Pictures { random.permutation(pictures.count).map { pictures[$0] } }
+    func shuffled(_ pictures: Pictures) -> Pictures {
+      random.permutation(pictures.count).map { pictures[$0] }
+    }
     if without.count >= Self.fewest {
       detection = shuffled(
         try with.map { (try session.picture($0), true) } + without.map { (try session.picture($0), false) })
@@ -123,11 +125,14 @@ struct CaptionTest {
   }
 
   /// Detection and fuzzing of a caption; nil where there are too few pictures, or the judge has no answer.
-  func scores(of caption: String, by judge: any CaptionJudge) throws -> (detection: Double?, fuzzing: Double?) {
+  func scores(of caption: String, by judge: any CaptionJudge) throws -> (detection: Double?, fuzzing: Double?)
+  {
     func accuracy(_ pictures: Pictures?) throws -> Double? {
       guard let pictures else { return nil }
       let with = Set(pictures.indices.filter { pictures[$0].isWith })
-      guard let said = try judge.fitting(caption, pictures.map(\.picture), count: with.count) else { return nil }
+      guard let said = try judge.fitting(caption, pictures.map(\.picture), count: with.count) else {
+        return nil
+      }
       let without = Set(pictures.indices).subtracting(with)
       let found = Double(said.intersection(with).count) / Double(with.count)
       return (found + Double(without.subtracting(said).count) / Double(without.count)) / 2

@@ -15,7 +15,9 @@ struct CaptionTruth {
   /// Measures each feature against every value, by its largest activation in a picture.
   ///
   /// - Throws: `NotOfShapes`, `BlockNotStored`, `EmptyStore`, `WidthMismatch`, `DamagedShard`.
-  init(of block: BlockName, _ autoencoder: SparseAutoencoder, in store: ActivationStore, advance: () -> Void) throws {
+  init(of block: BlockName, _ autoencoder: SparseAutoencoder, in store: ActivationStore, advance: () -> Void)
+    throws
+  {
     let updates = try LabelledUpdates(of: "\(block)", in: store, limit: Self.pictures)
     try updates.check(autoencoder)
     var scorer = FactorScorer(features: autoencoder.features, placePictures: 0)

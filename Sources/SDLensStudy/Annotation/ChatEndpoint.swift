@@ -56,7 +56,8 @@ public final class ChatEndpoint: Sendable {
   ///   - path: the file of the answers that there are; made if it is not there.
   /// - Throws: `BadEndpoint`, `FileError`.
   public init(
-    _ address: String, model: String, prices: ChatPrices? = nil, patience: Patience = Patience(), keeping path: String,
+    _ address: String, model: String, prices: ChatPrices? = nil, patience: Patience = Patience(),
+    keeping path: String,
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws {
     (url, key) = try Self.check(address, environment: environment)
@@ -75,7 +76,9 @@ public final class ChatEndpoint: Sendable {
   }
 
   /// The address of chat completions, and the key.
-  private static func check(_ address: String, environment: [String: String]) throws -> (url: String, key: String?) {
+  private static func check(_ address: String, environment: [String: String]) throws -> (
+    url: String, key: String?
+  ) {
     let key = environment[keyVariable].flatMap { $0.isEmpty ? nil : $0 }
     if let key, !key.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) { throw BadEndpoint.key }
     guard var parts = URLComponents(string: address), let scheme = parts.scheme?.lowercased(),
@@ -83,7 +86,8 @@ public final class ChatEndpoint: Sendable {
     else { throw BadEndpoint.noURL(address) }
     let secrets = ["key", "token", "secret", "sig"]
     guard parts.user == nil, parts.password == nil,
-      parts.queryItems?.contains(where: { item in secrets.contains { item.name.lowercased().contains($0) } }) != true
+      parts.queryItems?.contains(where: { item in secrets.contains { item.name.lowercased().contains($0) } })
+        != true
     else { throw BadEndpoint.secret }
     guard key == nil || scheme == "https" || ["localhost", "127.0.0.1", "[::1]", "::1"].contains(host) else {
       throw BadEndpoint.open(host: host)
@@ -158,9 +162,11 @@ public final class ChatEndpoint: Sendable {
       }
       let wait = wanted ?? pause
       guard attempt < patience.tries, wait <= patience.mostPause else {
-        let asks = wanted.map { $0 > patience.mostPause ? ", and wants to be asked again in \(Int($0)) s" : "" } ?? ""
+        let asks =
+          wanted.map { $0 > patience.mostPause ? ", and wants to be asked again in \(Int($0)) s" : "" } ?? ""
         throw EndpointProblem(
-          url: url, reason: "gave no answer in \(attempt) \(attempt == 1 ? "try" : "tries"): \(problem)\(asks)",
+          url: url,
+          reason: "gave no answer in \(attempt) \(attempt == 1 ? "try" : "tries"): \(problem)\(asks)",
           hasKey: key != nil)
       }
       // Where the server has no time for one, it has none for the others.
@@ -172,7 +178,8 @@ public final class ChatEndpoint: Sendable {
   }
 
   private var headers: [String] {
-    ["Content-Type: application/json", "Accept: application/json"] + (key.map { ["Authorization: Bearer \($0)"] } ?? [])
+    ["Content-Type: application/json", "Accept: application/json"]
+      + (key.map { ["Authorization: Bearer \($0)"] } ?? [])
   }
 
   /// Waits until another request may go, and counts it.

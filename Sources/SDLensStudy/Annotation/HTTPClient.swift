@@ -27,7 +27,11 @@ struct HTTPClient: Sendable {
   }
 
   /// Once, before there is a second thread that asks.
-  private static let isReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+  private static let isReady = {
+    // A server that leaves is an error of libcurl's, not the end of the program.
+    signal(SIGPIPE, SIG_IGN)
+    return curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+  }()
 
   /// Posts a body, and waits for the answer.
   ///

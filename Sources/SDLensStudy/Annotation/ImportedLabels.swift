@@ -27,7 +27,9 @@ public struct ImportedLabels: Annotator {
     let only = features.count == 1 ? features.keys.first : nil
     var (labels, skipped): ([BlockName: [Int: FeatureCaption]], Set<String>) = ([:], [])
     for (place, value) in try Self.values(path) {
-      func mistake(_ reason: String) -> MalformedFile { MalformedFile(path: path, reason: "\(place) \(reason)") }
+      func mistake(_ reason: String) -> MalformedFile {
+        MalformedFile(path: path, reason: "\(place) \(reason)")
+      }
       guard case .object(let fields) = value else { throw mistake("is no label but \(value)") }
       let names = ["feature", "id", "index"].filter { fields[$0] != nil }
       guard let name = names.first, let feature = Self.number(fields[name]) else {
@@ -43,7 +45,8 @@ public struct ImportedLabels: Annotator {
       }
       guard let block else {
         let blocks = features.keys.sorted().map(\.description).joined(separator: " and ")
-        throw mistake("does not tell its 'block', and there are dictionaries of \(blocks); choose one with --block")
+        throw mistake(
+          "does not tell its 'block', and there are dictionaries of \(blocks); choose one with --block")
       }
       guard let count = features[block] else {
         skipped.insert("\(block)")
@@ -67,7 +70,8 @@ public struct ImportedLabels: Annotator {
         reason: skipped.isEmpty
           ? "has no label with words in it"
           : "has labels of \(skipped.sorted().joined(separator: " and ")), none of "
-            + "\(features.keys.sorted().map(\.description).joined(separator: " or ")); choose others with --block")
+            + "\(features.keys.sorted().map(\.description).joined(separator: " or ")); choose others with --block"
+      )
     }
     self.labels = labels
   }
@@ -89,7 +93,8 @@ public struct ImportedLabels: Annotator {
       guard let value = try? JSONValue(parsing: String(line), as: .python) else {
         throw MalformedFile(
           path: path,
-          reason: "line \(index + 1) is not JSON; labels are a list in JSON, or an object in each line, as in "
+          reason:
+            "line \(index + 1) is not JSON; labels are a list in JSON, or an object in each line, as in "
             + "{\"id\": 12, \"label\": \"a red circle\"}")
       }
       return ("line \(index + 1)", value)

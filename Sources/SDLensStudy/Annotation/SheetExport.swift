@@ -47,7 +47,9 @@ public struct SheetExport {
     let sorted = lines.sorted { ($0.key.block, $0.key.feature) < ($1.key.block, $1.key.feature) }
     try AtomicFile.write(to: path) { for line in sorted { try $0.append(line.value + [UInt8(ascii: "\n")]) } }
     let question = Array("\(AnnotationPrompt.system)\n\n\(AnnotationPrompt.task)\n".utf8)
-    try AtomicFile.write(to: "\(folder)/\(Self.promptName)", byteCount: question.count) { try $0.append(question) }
+    try AtomicFile.write(to: "\(folder)/\(Self.promptName)", byteCount: question.count) {
+      try $0.append(question)
+    }
   }
 
   private struct Key: Hashable {
@@ -66,9 +68,13 @@ public struct SheetExport {
       else {
         throw MalformedFile(
           path: path,
-          reason: "line \(index + 1) is none that an export writes, and would be lost; mend it, or export to another folder")
+          reason:
+            "line \(index + 1) is none that an export writes, and would be lost; mend it, or export to another folder"
+        )
       }
-      if FeatureCaption.cleaned(caption) != nil { lines[Key(block: block, feature: feature)] = Array(line.utf8) }
+      if FeatureCaption.cleaned(caption) != nil {
+        lines[Key(block: block, feature: feature)] = Array(line.utf8)
+      }
     }
     return lines
   }

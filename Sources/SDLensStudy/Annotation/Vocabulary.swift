@@ -72,12 +72,16 @@ public struct Vocabulary: Sendable {
     func word(_ factor: ShapesWorld.Factor) -> String? { values.first { $0.factor == factor }?.value }
     if let background = word(.background) { return "\(background) background" }
     let place = word(.place).flatMap { ShapesWorld.Place(rawValue: $0) }
-    return [word(.size), word(.colour), word(.texture), word(.shape) ?? "shape", place?.phrase].compactMap(\.self)
-      .joined(separator: " ")
+    return [word(.size), word(.colour), word(.texture), word(.shape) ?? "shape", place?.phrase].compactMap(
+      \.self
+    )
+    .joined(separator: " ")
   }
 
   /// What CLIP reads in the stead of a caption: itself, where it is no phrase of this vocabulary.
-  public func texts(for caption: String) -> [String] { places[caption].map { entries[$0].texts } ?? [caption] }
+  public func texts(for caption: String) -> [String] {
+    places[caption].map { entries[$0].texts } ?? [caption]
+  }
 
   /// A number that changes with the phrases and their texts.
   public var fingerprint: String {

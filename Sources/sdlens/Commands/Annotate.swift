@@ -34,7 +34,8 @@ struct Annotate: ResumableCommand {
         + "endpoint or export random:20, of an import all)", valueName: "choice"))
   var features: FeatureChoice?
 
-  @Option(help: "Who says which pictures a caption fits: clip, endpoint or none. (default: clip, if there is one)")
+  @Option(
+    help: "Who says which pictures a caption fits: clip, endpoint or none. (default: clip, if there is one)")
   var judge: Judge?
 
   @Flag(help: "Also measure the paper's interpretability, causality and sensitivity of the captions.")
@@ -67,7 +68,8 @@ struct Annotate: ResumableCommand {
       ("--endpoint", endpoint.endpoint), ("--export", source.export), ("--import", source.import),
     ].filter { $0.1 != nil }.map(\.0)
     guard chosen.count < 2 else {
-      throw ValidationError("\(chosen.joined(separator: " and ")) are two ways to say what features mean; give one")
+      throw ValidationError(
+        "\(chosen.joined(separator: " and ")) are two ways to say what features mean; give one")
     }
     guard source.source == nil || source.import != nil else {
       throw ValidationError("--source names the labels of --import; give --import too")
@@ -143,7 +145,8 @@ struct Annotate: ResumableCommand {
       source: annotator.source, model: annotator.model, judge: judge?.name, blocks: annotation.reports,
       table: results("scores.csv"), requests: account?.asked, cost: account?.spent, sources: session.sources)
     guard !report.json else { return try Output.print(json: result) }
-    try Output.print("\(annotation.reports.map(Self.text).joined(separator: "\n\n"))\n\n\(session.sources.text)")
+    try Output.print(
+      "\(annotation.reports.map(Self.text).joined(separator: "\n\n"))\n\n\(session.sources.text)")
   }
 
   private var takesEffort: Bool { endpoint.endpoint != nil || source.export != nil }
@@ -157,7 +160,9 @@ struct Annotate: ResumableCommand {
         contentsOf: path, source: name, features: session.dictionaries.mapValues(\.autoencoder.features))
     }
     if let endpoint = try endpoint.endpoint(keeping: results("answers.jsonl")) { return endpoint }
-    guard let encoder, !encoder.vocabulary.entries.isEmpty else { throw NobodyAnnotates(model: session.model.name, hasCLIP: session.clip != nil) }
+    guard let encoder, !encoder.vocabulary.entries.isEmpty else {
+      throw NobodyAnnotates(model: session.model.name, hasCLIP: session.clip != nil)
+    }
     return try CLIPAnnotator(encoder)
   }
 
@@ -178,14 +183,16 @@ struct Annotate: ResumableCommand {
     let (folder, estimate) = try Annotation.dryRun(annotator, in: session, results)
     progress.clear()
     guard !report.json else { return try Output.print(json: DryRun(folder: folder, estimate: estimate)) }
-    let cost = estimate.cost.map { String(format: "%.4g", $0) } ?? "unknown without --price-in and --price-out"
+    let cost =
+      estimate.cost.map { String(format: "%.4g", $0) } ?? "unknown without --price-in and --price-out"
     try Output.print(
       "\(folder)\n\(estimate.requests) requests of \(Units.bytes(estimate.bytes)) in all, about "
         + "\(estimate.promptTokens) tokens sent and \(estimate.answerTokens) answered; cost: \(cost)")
   }
 
   private static func spent(_ account: (asked: Int, spent: Double?)) -> String {
-    "\(account.asked) requests were sent" + (account.spent.map { String(format: ", which cost %.4g", $0) } ?? "")
+    "\(account.asked) requests were sent"
+      + (account.spent.map { String(format: ", which cost %.4g", $0) } ?? "")
   }
 
   /// The table of a block.
@@ -201,7 +208,8 @@ struct Annotate: ResumableCommand {
     }
     let silent = report.silent.isEmpty ? "" : ", \(report.silent.count) without"
     return "\(report.block): \(report.captioned) of \(report.features) features with a caption\(silent)"
-      + (report.captioned == 0 ? "" : ", in '\(report.file)'") + (report.scores.isEmpty ? "" : "\n\(table.text)")
+      + (report.captioned == 0 ? "" : ", in '\(report.file)'")
+      + (report.scores.isEmpty ? "" : "\n\(table.text)")
   }
 }
 
@@ -215,11 +223,14 @@ struct AnnotatorOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Phrases that CLIP chooses from, one in each line. (default: those of shapes, for shapes)", valueName: "file"),
+      "Phrases that CLIP chooses from, one in each line. (default: those of shapes, for shapes)",
+      valueName: "file"),
     completion: .file())
   var vocabulary: String?
 
-  @Option(help: ArgumentHelp("Make sheets, and a file to write captions into.", valueName: "folder"), completion: .directory)
+  @Option(
+    help: ArgumentHelp("Make sheets, and a file to write captions into.", valueName: "folder"),
+    completion: .directory)
   var export: String?
 
   @Option(
@@ -228,7 +239,8 @@ struct AnnotatorOptions: ParsableArguments {
       valueName: "file"), completion: .file())
   var `import`: String?
 
-  @Option(help: ArgumentHelp("What the labels are called. (default: the name of the file)", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("What the labels are called. (default: the name of the file)", valueName: "name"))
   var source: String?
 }
 
@@ -255,7 +267,8 @@ struct EndpointOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("The most tokens of an answer.", valueName: "n"))
   var answerTokens = 1500
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The width of a picture that is sent.", valueName: "pixels"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The width of a picture that is sent.", valueName: "pixels"))
   var cell = 256
 
   @Flag(help: "Write the requests into files instead of sending them, and estimate what they cost.")
@@ -267,7 +280,8 @@ struct EndpointOptions: ParsableArguments {
   var priceIn: Double?
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("What a million tokens cost that are answered.", valueName: "price"))
+    parsing: .unconditional,
+    help: ArgumentHelp("What a million tokens cost that are answered.", valueName: "price"))
   var priceOut: Double?
 
   @Option(
@@ -297,11 +311,13 @@ struct EndpointOptions: ParsableArguments {
     try checkOption("answer-tokens", answerTokens, 1...1 << 20)
     try checkOption("cell", cell, 32...2048)
     for (name, value, least) in [
-      ("rate", rate, 1e-3), ("time-limit", timeLimit, 0.1), ("price-in", priceIn, 0), ("price-out", priceOut, 0),
+      ("rate", rate, 1e-3), ("time-limit", timeLimit, 0.1), ("price-in", priceIn, 0),
+      ("price-out", priceOut, 0),
       ("max-cost", maxCost, 0),
     ] {
       if let value, !(value >= least && value <= 1e6) {
-        throw ValidationError("\(name) is \(value), but it must be from \(least == 0 ? "0" : "\(least)") to 1000000")
+        throw ValidationError(
+          "\(name) is \(value), but it must be from \(least == 0 ? "0" : "\(least)") to 1000000")
       }
     }
   }
@@ -311,7 +327,9 @@ struct EndpointOptions: ParsableArguments {
     guard let endpoint, let annotatorModel else { return nil }
     var patience = ChatEndpoint.Patience()
     (patience.perMinute, patience.timeLimit) = (rate, timeLimit)
-    let prices = priceIn.flatMap { input in priceOut.map { ChatPrices(input: input, output: $0, most: maxCost) } }
+    let prices = priceIn.flatMap { input in
+      priceOut.map { ChatPrices(input: input, output: $0, most: maxCost) }
+    }
     var annotator = EndpointAnnotator(
       try ChatEndpoint(endpoint, model: annotatorModel, prices: prices, patience: patience, keeping: path),
       concurrency: concurrency)

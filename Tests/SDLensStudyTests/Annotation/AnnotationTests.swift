@@ -35,7 +35,8 @@ import Testing
     }
     #expect(
       kinds == [
-        "All pictures", "For comparis", "8 × 8", "From weak to", "24 × 8", "The same pic", "24 × 8", "The stronges",
+        "All pictures", "For comparis", "8 × 8", "From weak to", "24 × 8", "The same pic", "24 × 8",
+        "The stronges",
         "8 × 8", "The stronges", "8 × 8",
       ])
     guard case .text(let text) = request.parts[3], case .picture(let cold) = request.parts[10] else {
@@ -50,14 +51,17 @@ import Testing
   @Test func rowsStandSideBySideOnWhite() {
     let row = AnnotationPrompt.row([Self.picture([1, 2, 3], 2), Self.picture([4, 5, 6], 2)], cell: 2)
     #expect(row.width == 12 && row.height == 2)
-    #expect(row.samples.prefix(9) == [1, 2, 3, 1, 2, 3, 255, 255, 255] && row.samples.suffix(3) == [4, 5, 6])
+    #expect(
+      row.samples.prefix(9) == [1, 2, 3, 1, 2, 3, 255, 255, 255] && row.samples.suffix(3) == [4, 5, 6])
   }
 
-  @Test(arguments: [
-    ("<thinking>no <answer>draft</answer></thinking><answer> red\n circle </answer>", "red circle"),
-    ("<ANSWER>red</ANSWER> bye", "red"), ("<answer>red", nil), ("red", nil), ("<answer> \n</answer>", nil),
-    ("</answer><answer>", nil), ("<answer><b>red</b> & \u{1}blue</answer>", "<b>red</b> & blue"), ("", nil),
-  ] as [(String, String?)]) func theAnswerIsWhatStandsBetweenTheTags(text: String, caption: String?) {
+  @Test(
+    arguments: [
+      ("<thinking>no <answer>draft</answer></thinking><answer> red\n circle </answer>", "red circle"),
+      ("<ANSWER>red</ANSWER> bye", "red"), ("<answer>red", nil), ("red", nil), ("<answer> \n</answer>", nil),
+      ("</answer><answer>", nil), ("<answer><b>red</b> & \u{1}blue</answer>", "<b>red</b> & blue"), ("", nil),
+    ] as [(String, String?)]) func theAnswerIsWhatStandsBetweenTheTags(text: String, caption: String?)
+  {
     #expect(AnnotationPrompt.caption(in: text) == caption)
   }
 
@@ -88,7 +92,9 @@ import Testing
       let values = Set(ShapesCaption.values(in: entry.caption))
       #expect(1...2 ~= values.count && !entry.texts.isEmpty, "\(entry.caption)")
       for text in entry.texts {
-        #expect(ShapesGrammar.read(text).isCaption && values.isSubset(of: ShapesCaption.values(in: text)), "\(text)")
+        #expect(
+          ShapesGrammar.read(text).isCaption && values.isSubset(of: ShapesCaption.values(in: text)), "\(text)"
+        )
       }
     }
     #expect(vocabulary.texts(for: "navy background").count == 7)
@@ -100,7 +106,8 @@ import Testing
     #expect(try Vocabulary(contentsOf: path).entries.map(\.caption) == ["a dog", "a cat"])
     let empty = try folder.write("\n \n".utf8, to: "e.txt")
     #expect(
-      errorMessage { try Vocabulary(contentsOf: empty) } == "'\(empty)' holds no phrase; write one in each line")
+      errorMessage { try Vocabulary(contentsOf: empty) }
+        == "'\(empty)' holds no phrase; write one in each line")
   }
 
   @Test func captionsAreReadByTheirWords() {
@@ -109,7 +116,8 @@ import Testing
       values("A Small, red-striped thing at the centre? (gray background)") == [
         "size small", "colour red", "texture striped", "place centre", "background gray",
       ])
-    #expect(values("grey circles with dots; a circle") == ["background gray", "shape circle", "texture dotted"])
+    #expect(
+      values("grey circles with dots; a circle") == ["background gray", "shape circle", "texture dotted"])
     #expect(values("reddish squarely") == [] && values("") == [])
   }
 
@@ -117,7 +125,8 @@ import Testing
 
   @Test func mapsAreMovedByHalf() throws {
     let map = Tensor([1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [4, 4])
-    #expect(try #require(CaptionTest.moved(map)).elements == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0])
+    #expect(
+      try #require(CaptionTest.moved(map)).elements == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0])
     // What is everywhere is not moved, and what is nowhere neither.
     #expect(CaptionTest.moved(Tensor(Array(repeating: 1, count: 16), [4, 4])) == nil)
     #expect(CaptionTest.moved(Tensor([4, 4])) == nil)
@@ -127,7 +136,8 @@ import Testing
 
   private func labels(_ text: String, _ features: [BlockName: Int]? = nil) throws -> ImportedLabels {
     let blocks = try features ?? [BlockName("mid.0"): 8]
-    return try ImportedLabels(contentsOf: folder.write(text.utf8, to: "l.json"), source: "them", features: blocks)
+    return try ImportedLabels(
+      contentsOf: folder.write(text.utf8, to: "l.json"), source: "them", features: blocks)
   }
 
   private func caption(_ feature: Int, _ block: String, _ labels: ImportedLabels) throws -> FeatureCaption? {
@@ -161,10 +171,20 @@ import Testing
         "entry 1 is of feature 8, but the dictionary of mid.0 has the features 0 to 7: the labels are of another "
           + "dictionary; name theirs with --sae"
       ),
-      ("[{\"id\": 1, \"label\": \"a\"}, {\"id\": 1, \"label\": \"b\"}]", "entry 2 is a second label of feature 1"),
-      ("[{\"label\": \"a\"}]", "entry 1 names no feature; it must have a whole number under 'feature' or 'id'"),
-      ("[{\"id\": 1.5, \"label\": \"a\"}]", "entry 1 names no feature; it must have a whole number under 'feature' or 'id'"),
-      ("[{\"id\": 1}]", "entry 1 has no text under 'caption' or 'label'"), ("[1]", "entry 1 is no label but 1"),
+      (
+        "[{\"id\": 1, \"label\": \"a\"}, {\"id\": 1, \"label\": \"b\"}]",
+        "entry 2 is a second label of feature 1"
+      ),
+      (
+        "[{\"label\": \"a\"}]",
+        "entry 1 names no feature; it must have a whole number under 'feature' or 'id'"
+      ),
+      (
+        "[{\"id\": 1.5, \"label\": \"a\"}]",
+        "entry 1 names no feature; it must have a whole number under 'feature' or 'id'"
+      ),
+      ("[{\"id\": 1}]", "entry 1 has no text under 'caption' or 'label'"),
+      ("[1]", "entry 1 is no label but 1"),
       ("[]", "has no label with words in it"), ("", "has no label with words in it"),
       (
         "feature,label\n1,a",
@@ -183,14 +203,16 @@ import Testing
     let two = try [BlockName("mid.0"): 8, BlockName("up.0.1"): 4]
     #expect(
       errorMessage { try labels("{\"id\": 1, \"label\": \"a\"}", two) }.hasSuffix(
-        "line 1 does not tell its 'block', and there are dictionaries of mid.0 and up.0.1; choose one with --block"))
+        "line 1 does not tell its 'block', and there are dictionaries of mid.0 and up.0.1; choose one with --block"
+      ))
   }
 
   /// A judge whose answers come from an endpoint: numbers within its tags.
   @Test func aLanguageModelJudgesByNumbers() throws {
     let answers = ["<answer>1, 3</answer>", "<answer>none</answer>", "1 and 2", "<answer>7, 2</answer>"]
     let server = try LoopbackServer { _, number in .answer(200, LoopbackServer.completion(answers[number])) }
-    let endpoint = try ChatEndpoint(server.url, model: "m", keeping: folder("answers.jsonl"), environment: [:])
+    let endpoint = try ChatEndpoint(
+      server.url, model: "m", keeping: folder("answers.jsonl"), environment: [:])
     let judge = EndpointAnnotator(endpoint)
     let pictures = [Self.picture([1, 1, 1]), Self.picture([2, 2, 2]), Self.picture([3, 3, 3])]
     #expect(try judge.fitting("a", pictures, count: 2) == [0, 2])

@@ -14,7 +14,8 @@ import Testing
   private static let good = LoopbackServer.completion("<answer>red</answer>", usage: (1000, 100))
 
   private func endpoint(
-    _ server: LoopbackServer, prices: ChatPrices? = nil, key: String? = key, tries: Int = 4, limit: Double = 20
+    _ server: LoopbackServer, prices: ChatPrices? = nil, key: String? = key, tries: Int = 4,
+    limit: Double = 20
   ) throws -> ChatEndpoint {
     var patience = ChatEndpoint.Patience()
     (patience.tries, patience.firstPause, patience.timeLimit) = (tries, 0.01, limit)
@@ -103,7 +104,8 @@ import Testing
     #expect(
       errorMessage { try endpoint.answer(to: request()) }
         == "'\(url)' gave no answer in 2 tries: Couldn't connect to server. What was answered is kept, and the same "
-        + "command goes on; check --endpoint, --annotator-model, and put a key into SDLENS_API_KEY if one is needed")
+        + "command goes on; check --endpoint, --annotator-model, and put a key into SDLENS_API_KEY if one is needed"
+    )
   }
 
   /// Neither answers nor errors of a server that says the key back have it, however it is written.
@@ -178,7 +180,8 @@ import Testing
           == "endpoint is '\(address)', but it must be the URL of an API, as in https://api.openai.com/v1 or "
           + "http://localhost:11434/v1")
     }
-    for address in ["https://me:secret@x.org/v1", "https://x.org/v1?api_key=31415", "https://x.org/?TOKEN=1"] {
+    for address in ["https://me:secret@x.org/v1", "https://x.org/v1?api_key=31415", "https://x.org/?TOKEN=1"]
+    {
       #expect(
         message(address)
           == "the URL of the endpoint has a password or a key in it, which would be written into results; put it into "
@@ -186,13 +189,15 @@ import Testing
     }
     #expect(
       message("http://x.org/v1", key: "k")
-        == "the key of SDLENS_API_KEY would go to 'x.org' without encryption; use https, or unset the variable")
+        == "the key of SDLENS_API_KEY would go to 'x.org' without encryption; use https, or unset the variable"
+    )
     #expect(
       message("https://x.org/v1", key: "k\nHost: y.org")
         == "SDLENS_API_KEY has characters that no key has, such as spaces or breaks of lines; set it anew")
     #expect(message("http://x.org/v1").isEmpty && message("https://x.org/v1?api-version=2", key: "k").isEmpty)
     let plain = try ChatEndpoint(
-      "http://localhost:1/v1/chat/completions", model: "m", keeping: folder("answers.jsonl"), environment: [:])
+      "http://localhost:1/v1/chat/completions", model: "m", keeping: folder("answers.jsonl"), environment: [:]
+    )
     #expect(plain.url == "http://localhost:1/v1/chat/completions")
   }
 
