@@ -23,6 +23,7 @@ let package = Package(
     .systemLibrary(name: "CLAPACKE", pkgConfig: "lapacke", providers: [.apt(["liblapacke-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CCairo", pkgConfig: "pangocairo", providers: [.apt(["libpango1.0-dev"])]),
 
     .target(name: "CKernels"),
@@ -36,7 +37,9 @@ let package = Package(
     .target(name: "SDLensShapes", dependencies: ["SDLensDiffusion"]),
     .target(
       name: "SDLensStudy",
-      dependencies: ["SDLensDiffusion", "SDLensSparse", "SDLensDrawing", "SDLensEncoders", "SDLensShapes"]),
+      dependencies: [
+        "SDLensDiffusion", "SDLensSparse", "SDLensDrawing", "SDLensEncoders", "SDLensShapes", "CCurl",
+      ]),
 
     .executableTarget(
       name: "sdlens",

@@ -1,7 +1,7 @@
 # Sourced by the scripts beside it: what they need is installed, and the package is built.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-packages=(libopenblas-dev liblapacke-dev libpng-dev libarchive-dev libpango1.0-dev fonts-dejavu-core)
+packages=(libopenblas-dev liblapacke-dev libpng-dev libarchive-dev libpango1.0-dev libcurl4-openssl-dev fonts-dejavu-core)
 
 say() { echo "$(basename "$0"): $*" >&2; }
 fail() { say "$@"; exit 1; }

@@ -2,6 +2,7 @@ import SDLensCore
 import SDLensDiffusion
 import SDLensEncoders
 import SDLensShapes
+import SDLensSparse
 @testable import SDLensStudy
 
 /// Prompt lists, edits, masks, and the models that measure.
@@ -48,6 +49,34 @@ let studyTargets = [
         let file = try PNG.encode(picture, text: [PNGText("edits", text)])
         file.withUnsafeBytes { folder.write($0, to: "x.png") }
         _ = try EditList(contentsOf: folder("x.png"))
+      }
+    }),
+  FuzzTarget(
+    "labels",
+    [
+      #"[{"id": 0, "label": "office supplies", "category": "object", "confidence": "high"}, {"id": "7", "label": ""}]"#,
+      #"""
+      {"block": "mid.0", "feature": 3, "sheet": "mid.0-3.png", "caption": "red"}
+      {"feature": 4, "caption": "blue", "source": "clip", "scores": {"detection": 0.9, "truth": 1}}
+      """#,
+    ], file: "labels.jsonl"
+  ) { path, _ in
+    let block = BlockName.studied[1]
+    let captions = try? FeatureCaptions(contentsOf: path, features: 8)
+    if let captions { try FeatureCaptions.put(captions.all, into: path, features: 8) }
+    _ = try ImportedLabels(contentsOf: path, source: "them", features: [block: 8]).count(of: block)
+  },
+  FuzzTarget(
+    "chat-answer",
+    [
+      #"{"model": "m", "choices": [{"message": {"content": "<thinking>a</thinking><answer>red</answer>"}}]}"#,
+      #"{"choices": [{"message": {"content": null}}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}"#,
+    ],
+    prepare: { _ in
+      { bytes in
+        guard let text = text(bytes), let answer = ChatAnswer(text, cleaned: { $0 }) else { return }
+        _ = AnnotationPrompt.caption(in: answer.text)
+        _ = ShapesCaption.values(in: answer.text)
       }
     }),
   FuzzTarget("results", [#"{"key": "mid.0 3", "value": [0.5, null]}"#], file: "done.jsonl") { path, _ in

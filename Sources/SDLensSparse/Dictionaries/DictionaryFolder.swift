@@ -18,7 +18,9 @@ public struct DictionaryFolder: Sendable {
   /// The recorded pictures that both were measured on.
   public let pictures: RecordedPictures?
 
-  /// What features mean, in words; empty when nobody has said.
+  /// All that anybody says of what features mean; empty when nobody has.
+  public let allCaptions: FeatureCaptions
+  /// What features mean, in words: of several captions of a feature the one that counts.
   public let captions: [Int: String]
 
   /// The dictionary itself.
@@ -41,8 +43,10 @@ public struct DictionaryFolder: Sendable {
     examples = try present(FeatureExamples.fileName).map {
       try FeatureExamples(contentsOf: $0, features: features)
     }
-    captions =
-      try present(FeatureCaptions.fileName).map { try FeatureCaptions.read($0, features: features) } ?? [:]
+    allCaptions =
+      try present(FeatureCaptions.fileName).map { try FeatureCaptions(contentsOf: $0, features: features) }
+      ?? FeatureCaptions()
+    captions = allCaptions.preferred
     pictures = try present(RecordedPictures.manifestName).map { _ in try RecordedPictures(in: path) }
   }
 

@@ -13,6 +13,8 @@ public struct AnnotationFigure: Sendable {
   public var examples = 9
   /// The pixels of a cell.
   public var cellWidth = 128
+  /// Whether it says what features mean, where somebody has said so.
+  public var isCaptioned = true
 
   /// The figure of some features of a block.
   public init(_ block: BlockName, features: [Int]) { (self.block, self.features) = (block, features) }
@@ -30,7 +32,7 @@ public struct AnnotationFigure: Sendable {
       note: "cold maps, each by itself, fade to white where the feature is weak or not active",
       cellWidth: cellWidth)
     for feature in features {
-      let title = dictionary.title(of: feature, at: block)
+      let title = isCaptioned ? dictionary.title(of: feature, at: block) : "\(block) #\(feature)"
       func row(_ name: String, _ cells: [Figure.Cell]) {
         figure.rows.append(Figure.Row("\(title)\n\(name)", cells))
       }

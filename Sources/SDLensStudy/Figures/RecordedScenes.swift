@@ -22,6 +22,9 @@ public struct RecordedScenes: Sendable {
   /// The features that were active in some recorded picture.
   public var alive: [Int] { (0..<examples.features).filter { examples.count(of: $0) > 0 } }
 
+  /// Whether a feature was active in some recorded picture whose prompt is known.
+  func isActive(_ feature: Int) -> Bool { (try? all(feature)) != nil }
+
   /// The features that weigh most where they are strongest: by the mean activation `a_ρ` in their two strongest
   /// pictures times the length of their direction; of equal ones the first.
   ///
@@ -69,7 +72,12 @@ public struct RecordedScenes: Sendable {
   ///
   /// - Throws: `NoSuchFeature`, `NeverActive`.
   public func strongest(_ count: Int, of feature: Int) throws -> [Scene] {
-    try all(feature).prefix(count).compactMap { try scene($0.picture) }
+    try strongestPictures(count, of: feature).compactMap { try scene($0.picture) }
+  }
+
+  /// The same as numbers of pictures, with how strong the feature is in them.
+  func strongestPictures(_ count: Int, of feature: Int) throws -> [FeatureExamples.Example] {
+    Array(try all(feature).prefix(count))
   }
 
   /// Random pictures of the top 5 % of those with a feature, strongest first; where these are fewer than `count`,
@@ -86,10 +94,15 @@ public struct RecordedScenes: Sendable {
 
   /// Random pictures in which a feature is not active at all.
   public func without(_ feature: Int, _ count: Int) throws -> [Scene] {
+    try picturesWithout(feature).prefix(count).compactMap(scene)
+  }
+
+  /// The numbers of all pictures in which a feature is not active at all, in random order.
+  func picturesWithout(_ feature: Int) throws -> [Int] {
     let active = Set(try all(feature).map(\.picture))
     let others = pictures.prompts.keys.filter { !active.contains($0) }.sorted()
     var random = PCG64(seed: UInt64(feature))
-    return try random.permutation(others.count).prefix(count).compactMap { try scene(others[$0]) }
+    return random.permutation(others.count).map { others[$0] }
   }
 
   /// For each share of the strongest picture's activation the picture nearest to it, none twice, weakest first, and
@@ -97,14 +110,21 @@ public struct RecordedScenes: Sendable {
   ///
   /// - Throws: `NoSuchFeature`, `NeverActive`.
   public func progression(_ shares: [Double], of feature: Int) throws -> [(share: Double, scene: Scene)] {
+    try progressionPictures(shares, of: feature).compactMap { share, picture in
+      try scene(picture).map { (share, $0) }
+    }
+  }
+
+  /// The same as numbers of pictures.
+  func progressionPictures(_ shares: [Double], of feature: Int) throws -> [(share: Double, picture: Int)] {
     var left = try all(feature)
     let most = Double(left[0].strength)
-    var found: [(share: Double, scene: Scene)] = []
+    var found: [(share: Double, picture: Int)] = []
     for share in shares where !left.isEmpty {
       func distance(_ index: Int) -> Double { abs(Double(left[index].strength) / most - share) }
       let nearest = left.indices.min { distance($0) < distance($1) }!
       let example = left.remove(at: nearest)
-      if let scene = try scene(example.picture) { found.append((Double(example.strength) / most, scene)) }
+      found.append((Double(example.strength) / most, example.picture))
     }
     return found.sorted { $0.share < $1.share }
   }

@@ -36,8 +36,16 @@ public final class ResultCache<Value: Codable> {
   public func value(_ key: String, make: () throws -> Value) throws -> Value {
     if let value = values[key] { return value }
     let value = try make()
+    try keep(value, as: key)
+    return value
+  }
+
+  /// The result for a key; nil if it is not there.
+  public subscript(key: String) -> Value? { values[key] }
+
+  /// Keeps a result, which is in the file when this returns.
+  public func keep(_ value: Value, as key: String) throws {
     try file.write(contentsOf: Data(JSON.line(Line(key: key, value: value)) + [UInt8(ascii: "\n")]))
     values[key] = value
-    return value
   }
 }

@@ -58,7 +58,7 @@ extension EvalOptions {
     try report.write(to: results)
     for (block, captions) in session.madeCaptions.sorted(by: { $0.key < $1.key }) {
       let path = results("captions-\(block).jsonl")
-      try FeatureCaptions.write(captions, to: path)
+      try FeatureCaptions(captions.map { FeatureCaption(feature: $0, caption: $1) }).write(to: path)
       progress.note("'\(path)' has captions of \(captions.count) features, made by a rule")
     }
     try results.writeRun(CommandLine.arguments, session.model, session.key)
@@ -70,23 +70,39 @@ extension EvalOptions {
 
   /// What is measured, and with what.
   private func session(_ features: FeatureChoice, _ progress: Progress) throws -> MetricSession {
-    let model = try model.folder()
-    let dictionaries = try measured.sae.dictionaries(
-      named: measured.block, model: model, in: workspace, progress)
-    let blocks = dictionaries.keys.sorted()
     var settings = MetricSettings()
     (settings.features, settings.pictures, settings.seed) = (self.features ?? features, pictures, seed)
     (settings.clip, settings.lpips, settings.sentences, settings.textures) = (
       clip, lpips, sentences, textures
     )
+    return try measured.session(
+      try model.folder(), settings, store: store, in: workspace, quiet: quiet, progress)
+  }
+}
+
+extension MeasuredOptions {
+  /// A session on the dictionaries that are meant.
+  ///
+  /// - Parameters:
+  ///   - store: the name of a store; nil for the one that fits.
+  ///   - takesFew: whether fewer recorded pictures than a measurement needs are enough.
+  /// - Throws: what is wrong with any of the folders, `TooFewPictures`.
+  func session(
+    _ model: ModelFolder, _ settings: MetricSettings, store name: String?, in workspace: WorkspaceOptions,
+    quiet: QuietOptions, takesFew: Bool = false, _ progress: Progress
+  ) throws -> MetricSession {
+    let dictionaries = try sae.dictionaries(named: block, model: model, in: workspace, progress)
+    let blocks = dictionaries.keys.sorted()
     try settings.features.check(dictionaries)
     let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
     let own = blocks.compactMap { dictionaries[$0]?.pictures }.first
-    let store = try self.store.map(lookup.named) ?? own.flatMap(lookup.store(of:)) ?? lookup.best(of: blocks)
-    if let store { try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil) }
-    if let own, let path = dictionaries[blocks[0]]?.path {
-      try progress.checkSize(
-        of: "what '\(path)' was measured on", own.prompts.count, blocks: blocks, isNamed: self.store != nil)
+    let store = try name.map(lookup.named) ?? own.flatMap(lookup.store(of:)) ?? lookup.best(of: blocks)
+    if !takesFew {
+      if let store { try progress.checkSize(of: store, blocks: blocks, isNamed: name != nil) }
+      if let own, let path = dictionaries[blocks[0]]?.path {
+        try progress.checkSize(
+          of: "what '\(path)' was measured on", own.prompts.count, blocks: blocks, isNamed: name != nil)
+      }
     }
     let isQuiet = quiet.quiet
     return try MetricSession(

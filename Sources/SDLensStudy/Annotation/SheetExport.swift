@@ -1,0 +1,93 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+
+/// Sheets of features for people and other programs: a folder with a picture of each, a file in whose lines captions are
+/// to be written, and the words that a language model would be asked with.
+public struct SheetExport {
+  /// The file with a line for each feature, which `ImportedLabels` reads.
+  public static let fileName = "captions.jsonl"
+  private static let promptName = "question.txt"
+
+  private struct Line: Encodable {
+    let block: String
+    let feature: Int
+    let sheet: String
+    let caption: String
+  }
+
+  /// The pixels of a picture on a sheet, across.
+  public var cell = 128
+  private let darkroom: Darkroom
+
+  /// Ready to draw.
+  ///
+  /// - Throws: what is wrong with the model.
+  public init(_ laboratory: Laboratory) throws { darkroom = try Darkroom(laboratory) }
+
+  /// Writes the sheets of features of some blocks into a folder; a sheet that is there already stays, and so does every
+  /// caption that was written into the file.
+  ///
+  /// - Throws: `NoExamples`, `NeverActive`, `FileError`, and what is wrong with the file that is there.
+  public func write(_ features: [BlockName: [Int]], to folder: String, advance: () -> Void = {}) throws {
+    try AtomicFolder.makeAll(folder)
+    let path = "\(folder)/\(Self.fileName)"
+    var lines = try Self.written(path)
+    for (block, features) in features.sorted(by: { $0.key < $1.key }) {
+      for feature in features {
+        let name = "\(block)-\(feature).png"
+        try draw(feature, of: block, to: "\(folder)/\(name)")
+        let line = Line(block: "\(block)", feature: feature, sheet: name, caption: "")
+        let key = Key(block: block, feature: feature)
+        lines[key] = try lines[key] ?? JSON.line(line)
+        advance()
+      }
+    }
+    let sorted = lines.sorted { ($0.key.block, $0.key.feature) < ($1.key.block, $1.key.feature) }
+    try AtomicFile.write(to: path) { for line in sorted { try $0.append(line.value + [UInt8(ascii: "\n")]) } }
+    let question = Array("\(AnnotationPrompt.system)\n\n\(AnnotationPrompt.task)\n".utf8)
+    try AtomicFile.write(to: "\(folder)/\(Self.promptName)", byteCount: question.count) {
+      try $0.append(question)
+    }
+  }
+
+  private struct Key: Hashable {
+    let block: BlockName
+    let feature: Int
+  }
+
+  /// The lines of a file in which somebody has written a caption.
+  private static func written(_ path: String) throws -> [Key: [UInt8]] {
+    guard FileManager.default.fileExists(atPath: path) else { return [:] }
+    var lines: [Key: [UInt8]] = [:]
+    for (index, line) in try TextFile(path).lines.enumerated() where !line.isBlank {
+      guard case .object(let fields)? = try? JSONValue(parsing: String(line), as: .python),
+        case .string(let name)? = fields["block"], let block = try? BlockName(name),
+        case .int(let feature)? = fields["feature"], case .string(let caption)? = fields["caption"]
+      else {
+        throw MalformedFile(
+          path: path,
+          reason:
+            "line \(index + 1) is none that an export writes, and would be lost; mend it, or export to another folder"
+        )
+      }
+      if FeatureCaption.cleaned(caption) != nil {
+        lines[Key(block: block, feature: feature)] = Array(line.utf8)
+      }
+    }
+    return lines
+  }
+
+  private func draw(_ feature: Int, of block: BlockName, to path: String) throws {
+    guard let dictionary = darkroom.dictionaries[block] else {
+      preconditionFailure("no dictionary of \(block)")
+    }
+    let identity = dictionary.identity
+    let key = PNGText("sheet", "\(block) \(feature) \(identity.fingerprint) \(cell)")
+    guard (try? PNG.text(of: path))?.contains(key) != true else { return }
+    var figure = AnnotationFigure(block, features: [feature])
+    (figure.cellWidth, figure.isCaptioned) = (cell, false)
+    try figure.figure(darkroom).write(to: path, darkroom, text: [key])
+  }
+}

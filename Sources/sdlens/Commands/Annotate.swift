@@ -1,0 +1,352 @@
+import ArgumentParser
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// `sdlens annotate`: what features mean, in words.
+struct Annotate: ResumableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Say in words what features mean, and how well the words fit.",
+    discussion: """
+      Without more, CLIP chooses of each feature the phrase that tells its strongest pictures best from pictures in \
+      which it is not active: of a file (--vocabulary), or of the world of shapes. --endpoint asks a language model \
+      that sees pictures, as the paper does: 5 pictures without the feature, 9 from weak to strong, the 5 strongest, \
+      and what is left of them where the feature is active. Its key is read from SDLENS_API_KEY and written nowhere; \
+      every answer is kept, and not asked for again. --export makes sheets for people, --import reads what they \
+      wrote, or labels that others have published.
+
+      Captions are written into captions.jsonl beside the dictionary; those of other sources stay. Scores are of pictures that \
+      the annotator did not see, beside captions of other features, drawn at random. Detection: which of 5 pictures with \
+      the feature and 5 without does the caption fit? Fuzzing: does it fit what is left of a picture where the feature is \
+      active, or where it is not? (0.5 is chance.) Truth, on shapes: does it name a value that the feature tells with \
+      an AUROC of .9? In scores.csv is each caption with its scores.
+      """)
+
+  @OptionGroup(title: "Who says it") var source: AnnotatorOptions
+  @OptionGroup(title: "Endpoint") var endpoint: EndpointOptions
+  @OptionGroup var measured: MeasuredOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Which features: alive, all, random:n of those that are active, or a list, as in 3,10-20. (default: alive; of an "
+        + "endpoint or export random:20, of an import all)", valueName: "choice"))
+  var features: FeatureChoice?
+
+  @Option(
+    help: "Who says which pictures a caption fits: clip, endpoint or none. (default: clip, if there is one)")
+  var judge: Judge?
+
+  @Flag(help: "Also measure the paper's interpretability, causality and sensitivity of the captions.")
+  var paperScores = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Store of activations: a name in the workspace, or a folder. (default: the largest that fits)",
+      valueName: "name"), completion: .directory)
+  var store: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Decides which features and pictures. (default: 42)", valueName: "n"),
+    transform: Seed.init(argument:))
+  var seed: Seed = 42
+
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  /// Who judges.
+  enum Judge: String, CaseIterable, ExpressibleByArgument { case clip, endpoint, none }
+
+  func validate() throws {
+    try endpoint.check()
+    let chosen = [
+      ("--endpoint", endpoint.endpoint), ("--export", source.export), ("--import", source.import),
+    ].filter { $0.1 != nil }.map(\.0)
+    guard chosen.count < 2 else {
+      throw ValidationError(
+        "\(chosen.joined(separator: " and ")) are two ways to say what features mean; give one")
+    }
+    guard source.source == nil || source.import != nil else {
+      throw ValidationError("--source names the labels of --import; give --import too")
+    }
+    guard source.vocabulary == nil || chosen.isEmpty else {
+      throw ValidationError("--vocabulary has phrases that CLIP chooses from; leave it out with \(chosen[0])")
+    }
+    guard judge != .endpoint || endpoint.endpoint != nil else {
+      throw ValidationError("--judge endpoint asks the model of --endpoint; give --endpoint too")
+    }
+  }
+
+  /// What is reported.
+  struct Result: Encodable {
+    let source: String
+    @Nullable var model: String?
+    @Nullable var judge: String?
+    let blocks: [Annotation.BlockReport]
+    let table: String
+    @Nullable var requests: Int?
+    @Nullable var cost: Double?
+    let sources: Provenance
+  }
+
+  /// What is reported of a dry run.
+  struct DryRun: Encodable {
+    let folder: String
+    let estimate: EndpointAnnotator.Estimate
+  }
+
+  func run() throws {
+    let progress = Progress(quiet: quiet.quiet)
+    defer { progress.clear() }
+    let vocabulary = try source.vocabulary.map { try Vocabulary(contentsOf: $0) }
+    if let address = endpoint.endpoint { try ChatEndpoint.check(address) }
+    var settings = MetricSettings()
+    settings.features = features ?? (source.import != nil ? .all : takesEffort ? .random(20) : .alive)
+    (settings.seed, settings.clip) = (seed, source.clip)
+    let session = try measured.session(
+      try model.folder(), settings, store: store, in: workspace, quiet: quiet, takesFew: true, progress)
+    if let folder = source.export { return try export(session, to: folder, progress) }
+    let phrases = vocabulary ?? (session.model.isEmbedded ? .shapes : .none)
+    let encoder = session.captionEncoder(phrases)
+    var key = session.sources.settings
+    key["annotator"] =
+      endpoint.endpoint.map { "\($0) \(endpoint.annotatorModel ?? "")" } ?? source.import
+      ?? "clip \(session.clip?.fingerprint.description ?? "") \(phrases.fingerprint)"
+    let results = try ResultFolder("annotate", settings: key, in: workspace.folder)
+    let annotator = try annotator(session, encoder, results)
+    let asking = annotator as? EndpointAnnotator
+    if endpoint.dryRun, let asking { return try dryRun(asking, session, results, progress) }
+    let judge: (any CaptionJudge)? =
+      switch self.judge {
+      case .endpoint?: asking
+      case .clip?, nil: encoder
+      case Judge.none?: nil
+      }
+    let annotation = Annotation(annotator, judge: judge, in: session)
+    annotation.measuresPaper = paperScores
+    do {
+      try annotation.run(in: results)
+    } catch {
+      if let account = asking?.endpoint.account { progress.note(Self.spent(account)) }
+      throw error
+    }
+    try results.write(annotation.csv, to: "scores.csv")
+    try results.writeRun(CommandLine.arguments, session.model, key)
+    progress.clear()
+    let account = asking?.endpoint.account
+    if let account { progress.note(Self.spent(account)) }
+    progress.note("'\(results("scores.csv"))' has every caption with its scores")
+    let result = Result(
+      source: annotator.source, model: annotator.model, judge: judge?.name, blocks: annotation.reports,
+      table: results("scores.csv"), requests: account?.asked, cost: account?.spent, sources: session.sources)
+    guard !report.json else { return try Output.print(json: result) }
+    try Output.print(
+      "\(annotation.reports.map(Self.text).joined(separator: "\n\n"))\n\n\(session.sources.text)")
+  }
+
+  private var takesEffort: Bool { endpoint.endpoint != nil || source.export != nil }
+
+  private func annotator(_ session: MetricSession, _ encoder: CaptionEncoder?, _ results: ResultFolder) throws
+    -> any Annotator
+  {
+    if let path = source.import {
+      let name = source.source ?? URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+      return try ImportedLabels(
+        contentsOf: path, source: name, features: session.dictionaries.mapValues(\.autoencoder.features))
+    }
+    if let endpoint = try endpoint.endpoint(keeping: results("answers.jsonl")) { return endpoint }
+    guard let encoder, !encoder.vocabulary.entries.isEmpty else {
+      throw NobodyAnnotates(model: session.model.name, hasCLIP: session.clip != nil)
+    }
+    return try CLIPAnnotator(encoder)
+  }
+
+  private func export(_ session: MetricSession, to folder: String, _ progress: Progress) throws {
+    let chosen = Dictionary(uniqueKeysWithValues: session.blocks.map { ($0, session.features(of: $0)) })
+    progress.count(to: chosen.values.reduce(0) { $0 + $1.count }, unit: "sheets")
+    try SheetExport(session.laboratory).write(chosen, to: folder) { progress.advance("drawing sheets") }
+    progress.clear()
+    let path = "\(folder)/\(SheetExport.fileName)"
+    progress.note("Write captions into '\(path)'; then: sdlens annotate --import \(path)")
+    try report.json
+      ? Output.print(json: ["captions": path, "folder": folder]) : Output.print(path)
+  }
+
+  private func dryRun(
+    _ annotator: EndpointAnnotator, _ session: MetricSession, _ results: ResultFolder, _ progress: Progress
+  ) throws {
+    let (folder, estimate) = try Annotation.dryRun(annotator, in: session, results)
+    progress.clear()
+    guard !report.json else { return try Output.print(json: DryRun(folder: folder, estimate: estimate)) }
+    let cost =
+      estimate.cost.map { String(format: "%.4g", $0) } ?? "unknown without --price-in and --price-out"
+    try Output.print(
+      "\(folder)\n\(estimate.requests) requests of \(Units.bytes(estimate.bytes)) in all, about "
+        + "\(estimate.promptTokens) tokens sent and \(estimate.answerTokens) answered; cost: \(cost)")
+  }
+
+  private static func spent(_ account: (asked: Int, spent: Double?)) -> String {
+    "\(account.asked) requests were sent"
+      + (account.spent.map { String(format: ", which cost %.4g", $0) } ?? "")
+  }
+
+  /// The table of a block.
+  private static func text(_ report: Annotation.BlockReport) -> String {
+    func cell(_ estimate: Estimate?) -> String {
+      guard let estimate else { return "–" }
+      let ends = estimate.interval.map { String(format: " [%.2f, %.2f]", $0[0], $0[1]) } ?? ""
+      return String(format: "%.2f", estimate.value) + ends
+    }
+    var table = Table(left: [0], [["", "captions", "at random", "n"]])
+    for score in report.scores {
+      table.add(score.name, cell(score.own), cell(score.random), score.own.map { "\($0.n)" } ?? "")
+    }
+    let silent = report.silent.isEmpty ? "" : ", \(report.silent.count) without"
+    return "\(report.block): \(report.captioned) of \(report.features) features with a caption\(silent)"
+      + (report.captioned == 0 ? "" : ", in '\(report.file)'")
+      + (report.scores.isEmpty ? "" : "\n\(table.text)")
+  }
+}
+
+/// Who says what features mean.
+struct AnnotatorOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "CLIP: a folder, or a Hugging Face id in the local cache. (default: the model's own, if it has one)",
+      valueName: "folder|id"), completion: .directory)
+  var clip: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Phrases that CLIP chooses from, one in each line. (default: those of shapes, for shapes)",
+      valueName: "file"),
+    completion: .file())
+  var vocabulary: String?
+
+  @Option(
+    help: ArgumentHelp("Make sheets, and a file to write captions into.", valueName: "folder"),
+    completion: .directory)
+  var export: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Take captions from a file: one of --export, or labels as JSON or JSON Lines with id, label, category, confidence.",
+      valueName: "file"), completion: .file())
+  var `import`: String?
+
+  @Option(
+    help: ArgumentHelp("What the labels are called. (default: the name of the file)", valueName: "name"))
+  var source: String?
+}
+
+/// A language model that is asked.
+struct EndpointOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The URL of an API with OpenAI's chat completions, as in https://api.openai.com/v1.", valueName: "url"))
+  var endpoint: String?
+
+  @Option(help: ArgumentHelp("The model that is asked.", valueName: "name"))
+  var annotatorModel: String?
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Requests on the way at once.", valueName: "n"))
+  var concurrency = 4
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Requests in a minute, at most.", valueName: "n"))
+  var rate: Double?
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The longest time for a request.", valueName: "seconds"))
+  var timeLimit = 300.0
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("The most tokens of an answer.", valueName: "n"))
+  var answerTokens = 1500
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The width of a picture that is sent.", valueName: "pixels"))
+  var cell = 256
+
+  @Flag(help: "Write the requests into files instead of sending them, and estimate what they cost.")
+  var dryRun = false
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("What a million tokens cost that are sent, in any currency.", valueName: "price"))
+  var priceIn: Double?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("What a million tokens cost that are answered.", valueName: "price"))
+  var priceOut: Double?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Send nothing that might cost more than this, all in all.", valueName: "price"))
+  var maxCost: Double?
+
+  /// Refuses what does not go together; called by the command, which knows all its options.
+  func check() throws {
+    let needing: [(String, Bool)] = [
+      ("--annotator-model", annotatorModel != nil), ("--rate", rate != nil), ("--dry-run", dryRun),
+      ("--price-in", priceIn != nil), ("--price-out", priceOut != nil), ("--max-cost", maxCost != nil),
+    ]
+    if endpoint == nil, let first = needing.first(where: \.1) {
+      throw ValidationError("\(first.0) says how an endpoint is asked; give --endpoint too")
+    }
+    if endpoint != nil, annotatorModel?.isEmpty ?? true {
+      throw ValidationError("an endpoint has several models; name one with --annotator-model")
+    }
+    guard (priceIn == nil) == (priceOut == nil) else {
+      throw ValidationError("a cost needs both prices; give --price-in and --price-out")
+    }
+    guard maxCost == nil || priceIn != nil else {
+      throw ValidationError("--max-cost needs to know what tokens cost; give --price-in and --price-out")
+    }
+    try checkOption("concurrency", concurrency, 1...64)
+    try checkOption("answer-tokens", answerTokens, 1...1 << 20)
+    try checkOption("cell", cell, 32...2048)
+    for (name, value, least) in [
+      ("rate", rate, 1e-3), ("time-limit", timeLimit, 0.1), ("price-in", priceIn, 0),
+      ("price-out", priceOut, 0),
+      ("max-cost", maxCost, 0),
+    ] {
+      if let value, !(value >= least && value <= 1e6) {
+        throw ValidationError(
+          "\(name) is \(value), but it must be from \(least == 0 ? "0" : "\(least)") to 1000000")
+      }
+    }
+  }
+
+  /// The one that is named; nil where none is.
+  func endpoint(keeping path: String) throws -> EndpointAnnotator? {
+    guard let endpoint, let annotatorModel else { return nil }
+    var patience = ChatEndpoint.Patience()
+    (patience.perMinute, patience.timeLimit) = (rate, timeLimit)
+    let prices = priceIn.flatMap { input in
+      priceOut.map { ChatPrices(input: input, output: $0, most: maxCost) }
+    }
+    var annotator = EndpointAnnotator(
+      try ChatEndpoint(endpoint, model: annotatorModel, prices: prices, patience: patience, keeping: path),
+      concurrency: concurrency)
+    (annotator.answerTokens, annotator.prompt.cell) = (answerTokens, cell)
+    return annotator
+  }
+}
+
+/// Nobody says what features mean.
+struct NobodyAnnotates: UserError {
+  let model: String
+  let hasCLIP: Bool
+  var description: String {
+    hasCLIP
+      ? "CLIP has no phrases to name features of '\(model)' by; give a file of them with --vocabulary, or ask a language "
+        + "model with --endpoint"
+      : "'\(model)' brings no CLIP that could name features; name one with --clip and phrases with --vocabulary, ask a "
+        + "language model with --endpoint, or people with --export"
+  }
+}
