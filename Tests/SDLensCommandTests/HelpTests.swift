@@ -17,6 +17,8 @@ import Testing
     "eval-all": ["eval", "all", "--help"], "eval-specificity": ["eval", "specificity", "--help"],
     "eval-match": ["eval", "match", "--help"], "eval-ablation": ["eval", "ablation", "--help"],
     "eval-steering": ["eval", "steering", "--help"], "probe": ["probe", "--help"],
+    "ablate": ["ablate", "--help"], "ablate-architecture": ["ablate", "architecture", "--help"],
+    "ablate-representation": ["ablate", "representation", "--help"],
     "visualize": ["visualize", "--help"],
     "visualize-prompt": ["visualize", "prompt", "--help"],
     "visualize-feature": ["visualize", "feature", "--help"],

@@ -67,7 +67,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   }
 
   /// The number of steps over data of `count` vectors.
-  func steps(over count: Int) -> Int { steps ?? (epochs * count + batch - 1) / batch }
+  package func steps(over count: Int) -> Int { steps ?? (epochs * count + batch - 1) / batch }
 
   /// What a dictionary of these settings is called: `k10-n256`.
   public var title: String {
