@@ -88,7 +88,8 @@ import Testing
         == ["ablation-up.0.1.png", "ablation.csv", "ablation.json", "run.json"])
     let csv = try String(contentsOfFile: folder("\(results)/ablation.csv"), encoding: .utf8)
     #expect(
-      csv.hasPrefix("block,variant,site,recipe,features,k,column,mean,low,high,n,seed_42,seed_43\nup.0.1,topk-k2-n16,"))
+      csv.hasPrefix(
+        "block,variant,site,recipe,features,k,column,mean,low,high,n,seed_42,seed_43\nup.0.1,topk-k2-n16,"))
     #expect(csv.split(separator: "\n").count == 1 + 7 * 4)
     // One dictionary is lost, and half of the values, the last in its middle: the same again.
     try FileManager.default.removeItem(atPath: folder("\(place)/up.0.1/update-topk-k3-n24-seed43"))
@@ -96,17 +97,22 @@ import Testing
     try folder.write(Array(lines.prefix(lines.count / 2)), to: "\(place)/done.jsonl")
     #expect(try report(Self.architecture) == found)
     // Another comparison takes what it shares with this one.
-    let date = try FileManager.default.attributesOfItem(
-      atPath: folder("\(place)/up.0.1/update-topk-k2-n16-seed42/sae.json"))[.modificationDate] as? Date
-    let fewer = try report(["architecture", "--sizes", "16:2", "--recipes", "random", "--recipe-size", "16:2"] + Self.small)
+    let date =
+      try FileManager.default.attributesOfItem(
+        atPath: folder("\(place)/up.0.1/update-topk-k2-n16-seed42/sae.json"))[.modificationDate] as? Date
+    let fewer = try report(
+      ["architecture", "--sizes", "16:2", "--recipes", "random", "--recipe-size", "16:2"] + Self.small)
     #expect(fewer.rows[0] == found.rows[0] && fewer.rows.count == 2)
-    let after = try FileManager.default.attributesOfItem(
-      atPath: folder("\(place)/up.0.1/update-topk-k2-n16-seed42/sae.json"))[.modificationDate] as? Date
+    let after =
+      try FileManager.default.attributesOfItem(
+        atPath: folder("\(place)/up.0.1/update-topk-k2-n16-seed42/sae.json"))[.modificationDate] as? Date
     #expect(date == after)
   }
 
   @Test(arguments: [SIGKILL, SIGTERM]) func killedAtAnyMomentItGoesOn(signal: Int32) throws {
-    let arguments = ["architecture", "--only-recipes", "--recipes", "batch-topk", "random", "--recipe-size", "24:3"]
+    let arguments = [
+      "architecture", "--only-recipes", "--recipes", "batch-topk", "random", "--recipe-size", "24:3",
+    ]
     let found = try report(arguments + Self.small)
     let other = Self.small.map { $0 == "w" ? "v" : $0 }
     for attempt in 0..<4 {
@@ -134,7 +140,8 @@ import Testing
     #expect(stores.contains("tiny-input-30") && stores.contains("tiny-heads.0-30-then-100"), "\(stores)")
     // The time comes first.
     let outcome = try Command.run(
-      ["ablate", "representation", "--size", "16:2", "--sites", "input", "--measures", "activity"] + Self.small,
+      ["ablate", "representation", "--size", "16:2", "--sites", "input", "--measures", "activity"]
+        + Self.small,
       in: folder)
     #expect(
       outcome.err.contains("2 dictionaries: 0 to train and 2 to measure, 0 pictures to record: about "),
@@ -151,7 +158,8 @@ import Testing
     #expect(edit.status == 1)
     #expect(
       edit.err
-        == "Error: the dictionary '\(path)' is of the site input, but update is needed; choose another with --sae\n")
+        == "Error: the dictionary '\(path)' is of the site input, but update is needed; choose another with --sae\n"
+    )
     let statistics = try Command.run(
       ["statistics", "--sae", path, "--store", "w/activations/tiny-update-30", "--quiet"], in: folder)
     #expect(statistics.status == 1)
@@ -184,7 +192,10 @@ import Testing
       "--features", "5",
     ])
     for row in found.rows {
-      for column in ["specificity", "caption", "detection", "auroc", "auroc_place", "mcc", "f1", "probe_1", "probe_5", "on", "off"] {
+      for column in [
+        "specificity", "caption", "detection", "auroc", "auroc_place", "mcc", "f1", "probe_1", "probe_5",
+        "on", "off",
+      ] {
         let cell = try #require(row[column], "\(column) of \(row.variant): \(row.omissions)")
         #expect(-1...1 ~= cell.estimate.value && cell.estimate.n == 1 && cell.estimate.interval == nil)
       }
@@ -213,7 +224,10 @@ import Testing
       (["architecture", "--features", "0"], 64, "features is 0, but it must be from 1 to 1048576"),
       (["architecture", "--steps", "0"], 64, "steps is 0, but it must be from 1 to 1073741824"),
       (
-        ["architecture", "--model", Command.tinyModel, "--prompts", "prompts.txt", "--pictures", "31", "--test-pictures", "100"],
+        [
+          "architecture", "--model", Command.tinyModel, "--prompts", "prompts.txt", "--pictures", "31",
+          "--test-pictures", "100",
+        ],
         1,
         "'prompts.txt' has 130 prompts, but 31 to learn from and 100 others to measure on are needed; give a longer list "
           + "with --prompts, or take fewer with --pictures and --test-pictures"

@@ -19,7 +19,7 @@ public struct Ablation: Sendable {
 
     /// Puts all together; without a name as in `topk-k5-n1280`.
     public init(
-      _ name: String? = nil, site: RecordedSite = .update, _ recipe: AblationRecipe, features: Int, k: Int
+      named name: String? = nil, site: RecordedSite = .update, _ recipe: AblationRecipe, features: Int, k: Int
     ) {
       (self.site, self.recipe, self.features, self.k) = (site, recipe, features, k)
       self.name = name ?? "\(recipe)-k\(k)-n\(features)"

@@ -84,7 +84,8 @@ public struct AblationReport: Encodable, Sendable {
       }
     }
     self.rows = rows
-    columns = ablation.measures.flatMap(\.columns).filter { column in rows.contains { $0[column.name] != nil } }
+    columns = ablation.measures.flatMap(\.columns).filter { column in rows.contains { $0[column.name] != nil }
+    }
   }
 
   // MARK: Files
@@ -92,8 +93,10 @@ public struct AblationReport: Encodable, Sendable {
   /// A line for each number of a variant.
   private var csv: [[String]] {
     func number(_ value: Double?) -> String { value.map { String(format: "%.7g", $0) } ?? "" }
-    return [["block", "variant", "site", "recipe", "features", "k", "column", "mean", "low", "high", "n"]
-      + seeds.map { "seed_\($0)" }]
+    return [
+      ["block", "variant", "site", "recipe", "features", "k", "column", "mean", "low", "high", "n"]
+        + seeds.map { "seed_\($0)" }
+    ]
       + rows.flatMap { row in
         row.cells.map { cell in
           let interval = cell.estimate.interval

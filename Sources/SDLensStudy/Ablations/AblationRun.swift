@@ -140,7 +140,9 @@ public final class AblationRun {
       expected.time += eachPicture * missing
       for (block, vectors) in zip(collector.manifest.blocks, vectors) {
         let rows = vectors.reshaped([vectors.count / vectors.width, vectors.width])
-        for (variant, units) in Dictionary(grouping: own.filter { "\($0.block)" == block.name }, by: \.variant) {
+        for (variant, units) in Dictionary(
+          grouping: own.filter { "\($0.block)" == block.name }, by: \.variant)
+        {
           let untrained = units.filter { !SavedAutoencoder.isCheckpoint(folder($0)) }
           let source = FewRows(rows)
           var settings = ablation.settings(of: units[0])

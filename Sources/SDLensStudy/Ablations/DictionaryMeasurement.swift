@@ -37,7 +37,9 @@ final class DictionaryMeasurement {
     case .interpretability: return try mean(Interpretability.self, as: measure)
     case .detection:
       let scores = TruthDetection.scores(try scorer).compactMap(\.self)
-      guard !scores.isEmpty else { return AblationResult(omission: "no feature is active in some pictures only") }
+      guard !scores.isEmpty else {
+        return AblationResult(omission: "no feature is active in some pictures only")
+      }
       return AblationResult(values: ["detection": Bootstrap.mean(scores)])
     case .truth: return try truth()
     case .probing: return try probing()
@@ -54,7 +56,9 @@ final class DictionaryMeasurement {
       variance.add(rows, autoencoder.decode(autoencoder.encode(rows)))
     }
     let entries = Double(activations.pictures * activations.rowsPerPicture * autoencoder.width)
-    guard let explained = variance.global else { return AblationResult(omission: "the vectors are all equal") }
+    guard let explained = variance.global else {
+      return AblationResult(omission: "the vectors are all equal")
+    }
     return AblationResult(values: [
       "loss": variance.error / entries, "explained_variance": explained,
     ])
@@ -85,7 +89,9 @@ final class DictionaryMeasurement {
   /// The mean of a metric over the features that are measured.
   private func mean(_ metric: any Metric.Type, as measure: AblationMeasure) throws -> AblationResult {
     let session = try session
-    if let reason = try session.obstacle(to: metric.needs, at: block) { return AblationResult(omission: reason) }
+    if let reason = try session.obstacle(to: metric.needs, at: block) {
+      return AblationResult(omission: reason)
+    }
     let run = try MetricRun([metric], in: session, keeping: "\(dictionary.path)/features.jsonl")
     try metric.measure(block, in: run)
     guard let mean = run.columns.first?.mean else {
@@ -160,7 +166,8 @@ final class DictionaryMeasurement {
     guard let method = SteeringMethod.all.first(where: { $0.source == .features && $0.form == .direction })
     else { preconditionFailure("features are a direction") }
     let prompts = try JudgedPrompts(of: model, limit: 200, seed: settings.seed)
-    let study = try SteeringStudy(dictionary.autoencoder, at: block, in: store, of: prompts, methods: [method])
+    let study = try SteeringStudy(
+      dictionary.autoencoder, at: block, in: store, of: prompts, methods: [method])
     let done = try ResultCache<Steered>("\(dictionary.path)/steering.jsonl")
     let values = labels.map { ShapesTruth.labels[$0] }
     progress.count(to: values.count, unit: "values")

@@ -6,7 +6,8 @@ enum StudentT {
   ///
   /// Source of the finite sums: Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4.
   static func reach(_ freedom: Int, confidence: Double = 0.95) -> Double {
-    precondition(freedom > 0 && 0..<1 ~= confidence, "\(freedom) degrees of freedom, confidence \(confidence)")
+    precondition(
+      freedom > 0 && 0..<1 ~= confidence, "\(freedom) degrees of freedom, confidence \(confidence)")
     var (low, high) = (0.0, Double.pi / 2)
     for _ in 0..<60 {
       let middle = (low + high) / 2

@@ -72,7 +72,8 @@ import Testing
     var compared = 0
     for (label, value) in ShapesTruth.labels.enumerated() {
       let has = scenes.indices.map { picture in
-        ShapesTruth(scenes[picture], ShapesShifts(seed: 42 + picture), side: 8).picture >> UInt64(label) & 1 == 1
+        ShapesTruth(scenes[picture], ShapesShifts(seed: 42 + picture), side: 8).picture >> UInt64(label) & 1
+          == 1
       }
       func areas(_ half: Int) -> [Double?] {
         let own = scenes.indices.filter { $0 % 2 == half }

@@ -43,7 +43,8 @@ struct AblateArchitecture: ResumableCommand {
 
   func run() throws {
     let sizes =
-      onlyRecipes ? [] : self.sizes.isEmpty ? [(1280, 5), (2560, 10), (5120, 20)].map(DictionarySize.init) : self.sizes
+      onlyRecipes
+      ? [] : self.sizes.isEmpty ? [(1280, 5), (2560, 10), (5120, 20)].map(DictionarySize.init) : self.sizes
     let variants =
       sizes.map { Ablation.Variant(.topK, features: $0.features, k: $0.k) }
       + (recipes.isEmpty ? AblationRecipe.all : recipes).map {
@@ -71,7 +72,8 @@ struct DictionarySize: ExpressibleByArgument {
   func check() throws {
     guard 1...1 << 20 ~= features, 1...features ~= k else {
       throw ValidationError(
-        "a size is \(features):\(k), but it must be n:k with n from 1 to \(1 << 20) and k from 1 to n, as in 5120:20")
+        "a size is \(features):\(k), but it must be n:k with n from 1 to \(1 << 20) and k from 1 to n, as in 5120:20"
+      )
     }
   }
 }

@@ -29,7 +29,7 @@ struct AblateRepresentation: ResumableCommand {
     let layer = try options.model.folder().lastLayer(of: options.blocks)
     let variants = (sites.isEmpty ? Collect.Site.allCases : sites).map { site in
       let site = site.recorded(layer: layer)
-      return Ablation.Variant("\(site)", site: site, .topK, features: size.features, k: size.k)
+      return Ablation.Variant(named: "\(site)", site: site, .topK, features: size.features, k: size.k)
     }
     try options.run("representation", of: variants)
   }

@@ -30,7 +30,8 @@ struct AblationOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Features of each dictionary that are measured one by one, at random from those that are active.", valueName: "n"))
+      "Features of each dictionary that are measured one by one, at random from those that are active.",
+      valueName: "n"))
   var features = 100
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Pictures to learn from.", valueName: "n"))

@@ -15,7 +15,8 @@ extension AblationReport {
           estimate?.interval.map { $0.map { cell($0, column) }.joined(separator: "–") } ?? ""
         }
         return [
-          [row.variant] + zip(columns, found).map { column, estimate in estimate.map { cell($0.value, column) } ?? "–" },
+          [row.variant]
+            + zip(columns, found).map { column, estimate in estimate.map { cell($0.value, column) } ?? "–" },
           ["  95 %"] + ends,
         ]
       }
