@@ -7,12 +7,16 @@ import Testing
 /// What is around the trainings: recipes, intervals over seeds, detection by the truth.
 @Suite struct AblationTests {
   /// `scipy.stats.t.interval(.95, n - 1, mean, scipy.stats.sem(values))`, SciPy 1.16.
-  @Test(arguments: [
-    ([1, 2, 4], -1.461249700263426, 6.1279163669300925),
-    ([0.9, 0.95], 0.6073448815956332, 1.2426551184043668),
-    ([3, 1, 4, 1, 5], 0.5788439158417655, 5.021156084158234),
-    ([2, 7, 1, 8, 2, 8], 1.175551114877846, 8.157782218455488),
-  ]) func seedsHaveStudentsInterval(values: [Double], low: Double, high: Double) throws {
+  @Test(
+    arguments: [
+      ([1, 2, 4], -1.461249700263426, 6.1279163669300925),
+      ([0.9, 0.95], 0.6073448815956332, 1.2426551184043668),
+      ([3, 1, 4, 1, 5], 0.5788439158417655, 5.021156084158234),
+      ([2, 7, 1, 8, 2, 8], 1.175551114877846, 8.157782218455488),
+    ] as [([Double], Double, Double)]) func seedsHaveStudentsInterval(
+      values: [Double], low: Double, high: Double
+    ) throws
+  {
     let found = try #require(Estimate(ofRepetitions: values))
     let ends = try #require(found.interval)
     #expect(abs(ends[0] - low) < 1e-9 && abs(ends[1] - high) < 1e-9, "\(ends)")
