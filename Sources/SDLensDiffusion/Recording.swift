@@ -4,15 +4,18 @@ import SDLensCore
 public enum RecordedSite: Hashable, Sendable, CustomStringConvertible {
   /// What the block adds, `ΔD = D_out − D_in` (paper, eq. 6).
   case update
+  /// The residual stream before it, `D_in`.
+  case input
   /// The residual stream behind it, `D_out`.
   case residual
   /// The outputs of the heads of the cross-attention of one layer, side by side.
   case heads(layer: Int)
 
-  /// `update`, `residual` or `heads.n`.
+  /// `update`, `input`, `residual` or `heads.n`.
   public var description: String {
     switch self {
     case .update: "update"
+    case .input: "input"
     case .residual: "residual"
     case .heads(let layer): "heads.\(layer)"
     }
@@ -69,6 +72,7 @@ extension Pipeline {
       }
       switch site {
       case .update: hooks.observe(.update, of: block, keep)
+      case .input: hooks.observe(.input, of: block, keep)
       case .residual: hooks.observe(.output, of: block, keep)
       case .heads(let layer):
         // Head outputs come as [batch, places, width]; the map gives them their shape.

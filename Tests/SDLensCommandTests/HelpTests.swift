@@ -18,6 +18,8 @@ import Testing
     "eval-match": ["eval", "match", "--help"], "eval-ablation": ["eval", "ablation", "--help"],
     "eval-steering": ["eval", "steering", "--help"], "probe": ["probe", "--help"],
     "annotate": ["annotate", "--help"],
+    "ablate": ["ablate", "--help"], "ablate-architecture": ["ablate", "architecture", "--help"],
+    "ablate-representation": ["ablate", "representation", "--help"],
     "visualize": ["visualize", "--help"],
     "visualize-prompt": ["visualize", "prompt", "--help"],
     "visualize-feature": ["visualize", "feature", "--help"],

@@ -34,7 +34,7 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   public var model: String
   /// The fingerprint of the model.
   public var modelFingerprint: String
-  /// What was recorded: `update`, `residual`, or `heads.n`, the outputs of the attention heads of layer n.
+  /// What was recorded: `update`, `input`, `residual`, or `heads.n`, the outputs of the attention heads of layer n.
   public var site: String
   /// The blocks, in the order of the forward pass.
   public var blocks: [Block]

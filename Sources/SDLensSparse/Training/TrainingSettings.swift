@@ -67,7 +67,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   }
 
   /// The number of steps over data of `count` vectors.
-  func steps(over count: Int) -> Int { steps ?? (epochs * count + batch - 1) / batch }
+  package func steps(over count: Int) -> Int { steps ?? (epochs * count + batch - 1) / batch }
 
   /// The vectors that all steps take, over data of `count` vectors.
   public func vectors(over count: Int) -> Int { steps(over: count) * batch }

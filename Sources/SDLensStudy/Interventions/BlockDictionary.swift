@@ -11,17 +11,19 @@ public struct BlockDictionary: Sendable {
   /// How many features are active in a vector: k, and where thresholds decide the mean of the data it was measured on;
   /// nil when nobody measured it.
   public let l0: Double?
+  /// What of the block its vectors are, as in `RecordedSite`; nil when nobody knows.
+  public let site: String?
 
   /// Puts all together; there must be a mean for every feature.
-  public init(_ autoencoder: SparseAutoencoder, means: Tensor?, l0: Double? = nil) {
+  public init(_ autoencoder: SparseAutoencoder, means: Tensor?, l0: Double? = nil, site: String? = nil) {
     precondition(means.map { $0.shape == [autoencoder.features] } ?? true)
-    (self.autoencoder, self.means) = (autoencoder, means)
+    (self.autoencoder, self.means, self.site) = (autoencoder, means, site)
     self.l0 = autoencoder.k.map(Double.init) ?? l0
   }
 
   /// That of a folder.
   public init(_ folder: DictionaryFolder) {
-    self.init(folder.autoencoder, means: folder.means, l0: folder.l0)
+    self.init(folder.autoencoder, means: folder.means, l0: folder.l0, site: folder.saved.site)
   }
 
   /// `f_ρ`.

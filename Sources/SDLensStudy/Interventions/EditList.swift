@@ -61,6 +61,7 @@ public struct EditError: UserError {
     case lateStep(Int, count: Int)
     case noDictionary
     case width(dictionary: Int, block: Int)
+    case site(String)
     case unknownFeature(Int, count: Int)
     case noMeans
     case noL0
@@ -111,6 +112,8 @@ public struct EditError: UserError {
     case .width(let dictionary, let block):
       "the dictionary is of width \(dictionary), but the updates of \(edit.block) are of width \(block); "
         + "choose a dictionary of this model and block"
+    case .site(let found):
+      "edits act on a block's update, but the dictionary is of its \(found); choose one that was trained on updates"
     case .unknownFeature(let feature, let count):
       "there is no feature \(feature); the dictionary of \(edit.block) has the features 0 to \(count - 1); choose another, as "
         + "'sdlens features' lists them"

@@ -31,7 +31,7 @@ public struct Intervention: Sendable {
   /// Checks every edit.
   ///
   /// - Parameter donors: the runs that `EditList.donors` asks for, by their prompts.
-  /// - Throws: `EditError` naming the edit: no dictionary for its block or one of another width, a feature that is
+  /// - Throws: `EditError` naming the edit: no dictionary for its block or one of another width or site, a feature that is
   ///   outside it or dead, no mean activations, a mask or map of another size than the block's, a step that the run
   ///   has not, a donor that nobody made.
   public init(
@@ -187,6 +187,7 @@ public struct Intervention: Sendable {
 
     private func checked() throws -> BlockDictionary {
       guard let dictionary else { throw refuse(.noDictionary) }
+      if let site = dictionary.site, site != "\(RecordedSite.update)" { throw refuse(.site(site)) }
       let found = dictionary.autoencoder.width
       guard found == width else { throw refuse(.width(dictionary: found, block: width)) }
       return dictionary

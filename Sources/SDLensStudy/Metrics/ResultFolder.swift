@@ -13,13 +13,16 @@ public struct ResultFolder {
 
   /// Makes the folder of a metric for some settings.
   ///
+  /// - Parameter room: the folder of the workspace that it lies in.
   /// - Throws: `FileError` when it cannot be made.
-  public init(_ metric: String, settings: [String: String], in workspace: String) throws {
+  public init(
+    _ metric: String, settings: [String: String], in workspace: String, room: String = "results"
+  ) throws {
     var fingerprint = Fingerprint()
     for setting in settings.sorted(by: { $0.key < $1.key }).map({ "\($0.key) \($0.value)" }) {
       fingerprint.add("\(setting.utf8.count) \(setting)\n".utf8)
     }
-    path = "\(workspace)/results/\(metric)-\(fingerprint.description.prefix(8))"
+    path = "\(workspace)/\(room)/\(metric)-\(fingerprint.description.prefix(8))"
     try AtomicFolder.makeAll(path)
   }
 

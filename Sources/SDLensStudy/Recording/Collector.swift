@@ -49,13 +49,17 @@ public struct Collector {
 
   /// Reads the model and plans the job.
   ///
+  /// - Parameter laboratory: where the model is at work already; nil to read it.
   /// - Throws: what is wrong with the model, `BadSetting`, `SeedsEnd`.
-  public init(_ model: ModelFolder, prompts: PromptList, _ request: Request, _ settings: RunSettings) throws {
+  public init(
+    _ model: ModelFolder, prompts: PromptList, _ request: Request, _ settings: RunSettings,
+    in laboratory: Laboratory? = nil
+  ) throws {
     try settings.seed.check(prompts.prompts.count)
     try model.check(request.blocks)
-    laboratory = Laboratory(model)
-    pipeline = try laboratory.pipeline
-    _ = try laboratory.encoder
+    self.laboratory = laboratory ?? Laboratory(model)
+    pipeline = try self.laboratory.pipeline
+    _ = try self.laboratory.encoder
     self.request = request
     self.settings = settings
     self.prompts = prompts.prompts
@@ -191,6 +195,14 @@ public struct Collector {
       try (0..<pictures.count).flatMap { Picture(try pipeline.picture(latents.picture($0))).samples }
     }
     return (vectors, images ?? [])
+  }
+
+  /// How long one picture takes, from noise to samples.
+  func pictureTime() throws -> Duration {
+    let embeddings = try laboratory.embeddings(of: prompts[0], settings)
+    func make() throws { _ = try pipeline.picture(pipeline.sample(embeddings, settings).latents) }
+    try make()
+    return try ContinuousClock().measure { try make() }
   }
 
   /// Tensors [pictures, 1, places, width] of all steps → [pictures, steps, places, width].

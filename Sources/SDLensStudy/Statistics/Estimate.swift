@@ -21,6 +21,20 @@ public struct Estimate: Sendable, Codable, Equatable {
     )
   }
 
+  /// The mean of an experiment that was repeated, its interval by Student's t: `mean ± t · s ∕ √n`; nil of none.
+  public init?(ofRepetitions values: [Double]) {
+    guard !values.isEmpty else { return nil }
+    let mean = Bootstrap.mean(values)
+    guard values.count > 1 else {
+      self.init(mean, n: 1, interval: nil)
+      return
+    }
+    let freedom = values.count - 1
+    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(freedom)
+    let reach = StudentT.reach(freedom) * (variance / Double(values.count)).squareRoot()
+    self.init(mean, n: values.count, interval: mean - reach...mean + reach)
+  }
+
   /// `Σ part / Σ whole` over pairs that are drawn together; nil when the whole is 0.
   public init?(ratioOf pairs: [(part: Double, whole: Double)]) {
     let whole = pairs.reduce(0) { $0 + $1.whole }

@@ -164,11 +164,12 @@ public struct FactorStudy: Sendable {
     }
   }
 
-  private static func sparseProbes(_ scorer: FactorScorer) -> [Int: [SparseProbe?]] {
+  /// Per picture, for each of these numbers of features how well the best of them tell each value together.
+  static func sparseProbes(_ scorer: FactorScorer, sizes: [Int] = probeSizes) -> [Int: [SparseProbe?]] {
     let training = (scorer.choosing.pictures, scorer.choosing.pictureLabels)
     let test = (scorer.measuring.pictures, scorer.measuring.pictureLabels)
     return Dictionary(
-      uniqueKeysWithValues: probeSizes.map { k in
+      uniqueKeysWithValues: sizes.map { k in
         (k, ShapesTruth.labels.indices.map { SparseProbe(k, label: $0, training: training, test: test) })
       })
   }

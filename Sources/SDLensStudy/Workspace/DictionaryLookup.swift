@@ -9,12 +9,16 @@ public struct DictionaryLookup {
   public let model: ModelFolder
   /// Where they lie unless they are named.
   public let workspace: Workspace
+  /// What of a block their vectors must be.
+  public let site: String
   /// Told of every choice among several.
   public let note: (String) -> Void
 
   /// Looks in a workspace.
-  public init(_ model: ModelFolder, in workspace: Workspace, note: @escaping (String) -> Void) {
-    (self.model, self.workspace, self.note) = (model, workspace, note)
+  public init(
+    _ model: ModelFolder, in workspace: Workspace, site: String = "update", note: @escaping (String) -> Void
+  ) {
+    (self.model, self.workspace, self.site, self.note) = (model, workspace, site, note)
   }
 
   /// The dictionary of each block: of those named the one that is of the block, else the one of the workspace that
@@ -40,6 +44,9 @@ public struct DictionaryLookup {
             throw DictionaryOfAnother(
               path: found.path, what: "model", found: "\(found.saved.model ?? "") \(made)",
               needed: "\(model.title) \(fingerprint)")
+          }
+          if let own = found.saved.site, own != site {
+            throw DictionaryOfAnother(path: found.path, what: "site", found: own, needed: site)
           }
           return (block, found)
         }
@@ -87,7 +94,7 @@ public struct DictionaryLookup {
   struct Found {
     let name, path: String
     let order: Int
-    let modelFingerprint: String?
+    let modelFingerprint, site: String?
   }
 
   /// The whole dictionaries of a block, oldest first: by the number that training gave them, never by the dates of
@@ -99,12 +106,14 @@ public struct DictionaryLookup {
       guard let config = try? ConfigFile("\(path)/sae.json") else { return nil }
       return Found(
         name: name, path: path, order: (try? config.int("order", in: 0...1 << 40, default: 0)) ?? 0,
-        modelFingerprint: try? config.string("model_fingerprint"))
+        modelFingerprint: try? config.string("model_fingerprint"), site: try? config.string("site"))
     }.sorted { ($0.order, $0.name) < ($1.order, $1.name) }
   }
 
   private func trained(of block: BlockName, _ fingerprint: String) -> [Found] {
-    Self.all(of: block, in: workspace).filter { $0.modelFingerprint ?? fingerprint == fingerprint }
+    Self.all(of: block, in: workspace).filter {
+      $0.modelFingerprint ?? fingerprint == fingerprint && $0.site ?? site == site
+    }
   }
 
   /// A dictionary that somebody named, and the block that it, or its folder, says it is of.

@@ -26,13 +26,13 @@ public struct StoreLookup {
     return store
   }
 
-  /// The best store of the model's updates that has all the blocks: a whole one, and of these the one with the most
+  /// The best store of a site (the model's updates) that has all the blocks: a whole one, and of these the one with the most
   /// vectors; of equal ones the first by name. Nil when there is none.
-  public func best(of blocks: [BlockName]) throws -> ActivationStore? {
+  public func best(of blocks: [BlockName], site: String = "update") throws -> ActivationStore? {
     let fingerprint = try model.fingerprint().description
     let wanted = Set(blocks.map(\.description))
     let fitting = open { manifest in
-      manifest.modelFingerprint == fingerprint && manifest.site == "update"
+      manifest.modelFingerprint == fingerprint && manifest.site == site
         && wanted.isSubset(of: manifest.blocks.map(\.name))
     }.filter { $0.pictures > 0 }
     guard let best = fitting.max(by: { Self.size($0, wanted) < Self.size($1, wanted) }) else { return nil }
@@ -48,10 +48,11 @@ public struct StoreLookup {
   /// The one that is named, else the best that fits.
   ///
   /// - Throws: `NoStore`, and as `named`.
-  public func find(_ name: String?, of blocks: [BlockName]) throws -> ActivationStore {
+  public func find(_ name: String?, of blocks: [BlockName], site: String = "update") throws -> ActivationStore
+  {
     if let name { return try named(name) }
-    if let store = try best(of: blocks) { return store }
-    throw NoStore(model: model.title, blocks: blocks, workspace: workspace.folder)
+    if let store = try best(of: blocks, site: site) { return store }
+    throw NoStore(model: model.title, blocks: blocks, site: site, workspace: workspace.folder)
   }
 
   /// The store in which some pictures were recorded; nil when it is no longer there.
@@ -108,13 +109,18 @@ public struct StoreLookup {
 public struct NoStore: UserError {
   let model: String
   let blocks: [BlockName]
+  let site: String
   let workspace: String
   /// What is missing, and the command that makes it.
   public var description: String {
     let names = blocks.map(\.description)
+    // Heads have the number of their layer behind a point.
+    let parts = site.split(separator: ".")
+    let option = parts.count == 2 ? " --site \(parts[0]) --layer \(parts[1])" : " --site \(site)"
+    let isUpdate = site == "update"
     return
-      "'\(workspace)' has no store of the updates of \(names.joined(separator: ", ")) of the model \(model); "
-      + "make one with: sdlens collect --block \(names.joined(separator: " "))"
+      "'\(workspace)' has no store of the \(isUpdate ? "updates" : site) of \(names.joined(separator: ", ")) of the model "
+      + "\(model); make one with: sdlens collect --block \(names.joined(separator: " "))\(isUpdate ? "" : option)"
   }
 }
 

@@ -17,7 +17,19 @@ struct Collect: ResumableCommand {
       """)
 
   /// What can be recorded.
-  enum Site: String, CaseIterable, ExpressibleByArgument { case update, residual, heads }
+  enum Site: String, CaseIterable, ExpressibleByArgument {
+    case update, input, residual, heads
+
+    /// The same as the library knows it; `layer` is that of the heads.
+    func recorded(layer: @autoclosure () throws -> Int) rethrows -> RecordedSite {
+      switch self {
+      case .update: .update
+      case .input: .input
+      case .residual: .residual
+      case .heads: .heads(layer: try layer())
+      }
+    }
+  }
 
   @OptionGroup var prompts: PromptListOptions
 
@@ -30,7 +42,9 @@ struct Collect: ResumableCommand {
   var limit: Int?
 
   @Option(
-    help: "The block's update, the residual stream behind it, or the outputs of its cross-attention heads.")
+    help:
+      "The block's update, the residual stream before it (input) or behind it, or the outputs of its cross-attention heads."
+  )
   var site = Site.update
 
   @Option(
@@ -107,12 +121,7 @@ struct Collect: ResumableCommand {
     let list = try prompts.list(of: folder, limit: limit, progress)
     let present = try folder.blocks
     let blocks = block.isEmpty ? BlockName.studied.filter(present.contains) : block
-    let site: RecordedSite =
-      switch site {
-      case .update: .update
-      case .residual: .residual
-      case .heads: .heads(layer: try layer ?? folder.lastLayer(of: blocks))
-      }
+    let site = try site.recorded(layer: layer ?? folder.lastLayer(of: blocks))
     let request = Collector.Request(
       blocks: blocks, site: site, dtype: dtype, places: samplePlaces, batch: batch, images: images,
       picturesPerShard: shardSize)
@@ -130,11 +139,8 @@ struct Collect: ResumableCommand {
 extension ActivationManifest.Format: ExpressibleByArgument {}
 
 extension ModelFolder {
-  /// The title as the name of a folder.
-  var folderTitle: String { title.replacingOccurrences(of: "/", with: "--") }
-
   /// The last layer that all blocks have.
-  fileprivate func lastLayer(of blocks: [BlockName]) throws -> Int {
+  func lastLayer(of blocks: [BlockName]) throws -> Int {
     try check(blocks)
     let config = try UNetConfig(config("unet"))
     return (blocks.map { config[$0].layers }.min() ?? 1) - 1

@@ -10,8 +10,8 @@ struct Probe: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Tell labels from the vectors of a block with a linear probe.",
     discussion: """
-      Learns on every second recorded picture and measures on the others. A store has updates, residual streams \
-      or heads, as collect --site says; --codes takes the features of a dictionary instead. Labels are the row or \
+      Learns on every second recorded picture and measures on the others. A store has updates, inputs, residual \
+      streams or heads, as collect --site says; --codes takes the features of a dictionary instead. Labels are the row or \
       the column of a position, or those of a file with a line for each picture: one label, or one for each \
       position separated by commas. Classes are told by logistic regression, numbers with fractions by least squares; the 95 % interval is \
       of pictures drawn anew. --save writes the direction for intervene --direction.
@@ -30,8 +30,14 @@ struct Probe: ParsableCommand {
   var block = BlockName.studied[0]
 
   @Option(
+    help:
+      "What of the block, as collect recorded it: its update, the residual stream before it (input) or behind it, or the heads of its last cross-attention."
+  )
+  var site = Collect.Site.update
+
+  @Option(
     help: ArgumentHelp(
-      "Store of activations: a name in the workspace, or a folder. (default: the largest of updates that fits)",
+      "Store of activations: a name in the workspace, or a folder. (default: the largest of the site that fits)",
       valueName: "name"), completion: .directory)
   var store: String?
 
@@ -75,6 +81,9 @@ struct Probe: ParsableCommand {
     guard codes || sae.sae.isEmpty else {
       throw ValidationError("--sae names a dictionary for --codes; give --codes too")
     }
+    guard store == nil || site == .update else {
+      throw ValidationError("--site says which store is looked for, and --store names one; give one of them")
+    }
     guard !codes || save == nil else {
       throw ValidationError(
         "--save writes a direction of the block's channels, but --codes probes features; leave one out")
@@ -101,9 +110,13 @@ struct Probe: ParsableCommand {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let folder = try model.folder()
+    let site = try site.recorded(layer: folder.lastLayer(of: [block]))
+    let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }
+      .find(store, of: [block], site: "\(site)")
     let dictionary =
-      codes ? try sae.dictionaries(of: [block], model: folder, in: workspace, progress)[block] : nil
-    let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }.find(store, of: [block])
+      codes
+      ? try sae.dictionaries(
+        of: [block], model: folder, in: workspace, site: store.manifest.site, progress)[block] : nil
     let source = try ProbeStudy.Source("\(block)", in: store, codes: dictionary?.autoencoder)
     let map = try store.activations(of: "\(block)").block
     let count = min(pictures, store.pictures)

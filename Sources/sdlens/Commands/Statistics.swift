@@ -58,6 +58,9 @@ struct Statistics: ParsableCommand {
     progress.notes(saved.notes)
     guard let block = block?.description ?? saved.block else { throw BlockUnknown(path: sae) }
     let store = try ActivationStore(workspace.place.path(ofStore: store))
+    if let site = saved.site, site != store.manifest.site {
+      throw StoreOfAnotherSite(store: store.folder, found: store.manifest.site, dictionary: sae, needed: site)
+    }
     progress.count(to: store.pictures, unit: "pictures")
     let survey = try DictionarySurvey(of: saved.autoencoder, block: block, in: store) {
       progress.advance("measuring", by: $0)
@@ -101,4 +104,13 @@ struct Statistics: ParsableCommand {
 struct BlockUnknown: UserError {
   let path: String
   var description: String { "'\(path)' does not tell its block; say it with --block, as in --block down.2.1" }
+}
+
+/// A store of another site of its blocks than a dictionary is of.
+struct StoreOfAnotherSite: UserError {
+  let store, found, dictionary, needed: String
+  var description: String {
+    "'\(store)' has the \(found) of its blocks, but the dictionary '\(dictionary)' is of the \(needed); name a store "
+      + "of that with --store"
+  }
 }

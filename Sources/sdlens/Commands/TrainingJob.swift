@@ -50,7 +50,8 @@ final class TrainingJob {
   ) throws {
     (self.source, self.settings, self.saveEvery, self.logEvery) = (source, settings, saveEvery, logEvery)
     (self.workspace, isRestart) = (workspace, restart)
-    names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title }
+    let site = source.site.map { $0 == "update" ? "" : "-\($0)" } ?? ""
+    names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title + site }
     folder = "\(workspace.trainings(at: source.place))/\(names.joined(separator: "+"))"
     // Encoder, decoder and both means of their gradient; the gradient is of one dictionary at a time.
     let numbers = settings.map { 2 * $0.features * source.rows.width }

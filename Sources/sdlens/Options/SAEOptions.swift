@@ -16,22 +16,25 @@ struct SAEOptions: ParsableArguments {
   var sae: [String] = []
 
   /// Where they are looked for; every choice among several is said.
-  func lookup(_ model: ModelFolder, in workspace: WorkspaceOptions, _ progress: Progress) -> DictionaryLookup
-  {
-    DictionaryLookup(model, in: workspace.place) { progress.note($0) }
+  func lookup(
+    _ model: ModelFolder, in workspace: WorkspaceOptions, site: String = "update", _ progress: Progress
+  ) -> DictionaryLookup {
+    DictionaryLookup(model, in: workspace.place, site: site) { progress.note($0) }
   }
 
   /// The dictionary of each block, as `DictionaryLookup` finds it.
   func dictionaries(
-    of blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions, _ progress: Progress
+    of blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions, site: String = "update",
+    _ progress: Progress
   ) throws -> [BlockName: DictionaryFolder] {
-    try lookup(model, in: workspace, progress).dictionaries(of: blocks, named: sae)
+    try lookup(model, in: workspace, site: site, progress).dictionaries(of: blocks, named: sae)
   }
 
   /// Those of the named blocks; without names, of those of the paper's four that have one.
   func dictionaries(
-    named blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions, _ progress: Progress
+    named blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions, site: String = "update",
+    _ progress: Progress
   ) throws -> [BlockName: DictionaryFolder] {
-    try lookup(model, in: workspace, progress).dictionaries(ofSome: blocks, named: sae)
+    try lookup(model, in: workspace, site: site, progress).dictionaries(ofSome: blocks, named: sae)
   }
 }

@@ -101,6 +101,20 @@ import Testing
         + "width 32; choose a dictionary of this model and block")
   }
 
+  @Test(arguments: ["input", "residual", "heads.0"]) func theDictionaryMustBeOfUpdates(site: String) throws {
+    let own = try #require(EditedModel.dictionaries[block])
+    func dictionaries(_ site: String?) -> [BlockName: BlockDictionary] {
+      [block: BlockDictionary(own.autoencoder, means: own.means, site: site)]
+    }
+    #expect(
+      message(.reconstruct, dictionaries(site))
+        == "edit 1 (reconstruct at up.0.1): edits act on a block's update, but the dictionary is of its \(site); choose one "
+        + "that was trained on updates")
+    #expect(message(.modulate(feature: 3, beta: 1), dictionaries(site)).contains("but the dictionary is of"))
+    #expect(message(.reconstruct, dictionaries("update")) == "")
+    #expect(message(.reconstruct, dictionaries(nil)) == "")
+  }
+
   @Test func stepsMustBeThoseOfTheRun() throws {
     #expect(message(.ablate, steps: [0, 3]) == "")
     #expect(

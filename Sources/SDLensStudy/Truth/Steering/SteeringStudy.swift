@@ -3,7 +3,7 @@ import SDLensDiffusion
 import SDLensShapes
 import SDLensSparse
 
-/// Makes and unmakes values of `shapes` at one block by all of `SteeringMethod.all`.
+/// Makes and unmakes values of `shapes` at one block by all of `SteeringMethod.all`, or some of them.
 ///
 /// For each value some swaps (a prompt without the value and the same with it, from the same noise) tell which features
 /// carry the difference (`FeatureGroup`), which is the smallest number of them that reaches the goal, and how often a
@@ -11,6 +11,7 @@ import SDLensSparse
 public struct SteeringStudy {
   /// How many features or components a group has at most.
   public let largest: Int
+  private let methods: [SteeringMethod]
   private let block: BlockName
   private let prompts: JudgedPrompts
   private let updates: LabelledUpdates
@@ -25,18 +26,23 @@ public struct SteeringStudy {
   /// Opens a block of a store and finds its principal components.
   ///
   /// - Parameters:
+  ///   - methods: what is tried; others need not be made ready.
   ///   - limit: pictures of the store to look at, from the first on.
   ///   - seed: of the random directions.
   /// - Throws: as `FactorStudy`.
   public init(
     _ autoencoder: SparseAutoencoder, at block: BlockName, in store: ActivationStore,
-    of prompts: JudgedPrompts,
+    of prompts: JudgedPrompts, methods: [SteeringMethod] = SteeringMethod.all,
     largest: Int = 8, limit: Int = .max, seed: Seed = 42
   ) throws {
-    (self.block, self.prompts, self.largest) = (block, prompts, largest)
+    (self.block, self.prompts, self.largest, self.methods) = (block, prompts, largest, methods)
     updates = try LabelledUpdates(of: "\(block)", in: store, limit: limit)
     scenes = try FactorStudy.scenes(of: store)
     try updates.check(autoencoder)
+    guard methods.contains(where: { $0.source == .random || $0.source == .components }) else {
+      dictionaries = [.features: autoencoder]
+      return
+    }
     var moments = VectorMoments(width: updates.width)
     for picture in 0..<updates.count { moments.add(try updates.vectors(picture)) }
     let components = try PrincipalComponents(moments)
@@ -146,7 +152,7 @@ public struct SteeringStudy {
     }
     var plan = plan
     guard !swaps.isEmpty else { return plan }
-    for method in SteeringMethod.all {
+    for method in methods {
       for side in SteeringMethod.Side.allCases {
         func probability(_ size: Int, _ strength: Double) throws -> Double? {
           let found = try Parallel.results(swaps.count) { index in

@@ -70,9 +70,12 @@ struct EvalTruth: ResumableCommand {
     guard folder.paintsShapes else {
       throw NotOfShapes(store: folder.name, reason: "is another model")
     }
-    let dictionaries = try measured.all(model: folder, in: workspace, progress)
+    let lookup = StoreLookup(folder, in: workspace.place) { progress.note($0) }
+    let named = try store.map(lookup.named)
+    let dictionaries = try measured.all(
+      model: folder, in: workspace, site: named?.manifest.site ?? "update", progress)
     let blocks = Set(dictionaries.map(\.block)).sorted()
-    let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }.find(store, of: blocks)
+    let store = try named ?? lookup.find(nil, of: blocks)
     _ = try FactorStudy.scenes(of: store)
     try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil)
     let sources = try Provenance(
@@ -117,16 +120,16 @@ extension MeasuredOptions {
   /// Every dictionary that is meant: all that are named, or the newest of each block.
   ///
   /// - Throws: as `dictionaries`.
-  func all(model: ModelFolder, in workspace: WorkspaceOptions, _ progress: Progress) throws
-    -> [(block: BlockName, name: String, folder: DictionaryFolder)]
-  {
+  func all(
+    model: ModelFolder, in workspace: WorkspaceOptions, site: String, _ progress: Progress
+  ) throws -> [(block: BlockName, name: String, folder: DictionaryFolder)] {
     func named(_ found: [BlockName: DictionaryFolder]) -> [(BlockName, String, DictionaryFolder)] {
       found.sorted { $0.key < $1.key }.map { block, folder in
         (block, URL(fileURLWithPath: folder.path).lastPathComponent, folder)
       }
     }
     guard !sae.sae.isEmpty else {
-      return named(try sae.dictionaries(named: block, model: model, in: workspace, progress))
+      return named(try sae.dictionaries(named: block, model: model, in: workspace, site: site, progress))
     }
     return try sae.sae.flatMap { name in
       var one = SAEOptions()
@@ -134,7 +137,9 @@ extension MeasuredOptions {
       var (found, problem): ([BlockName: DictionaryFolder], (any Error)?) = ([:], nil)
       for block in block.isEmpty ? BlockName.all : Set(block).sorted() {
         do {
-          found.merge(try one.dictionaries(of: [block], model: model, in: workspace, progress)) { $1 }
+          found.merge(
+            try one.dictionaries(of: [block], model: model, in: workspace, site: site, progress)
+          ) { $1 }
         } catch { problem = problem ?? error }
       }
       // A name may mean one dictionary in each block; one that fits nowhere is an error.
