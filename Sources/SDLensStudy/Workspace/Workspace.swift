@@ -61,3 +61,8 @@ public struct Workspace: Sendable {
     }
   }
 }
+
+extension ModelFolder {
+  /// The title as the name of a folder.
+  public var folderTitle: String { title.replacingOccurrences(of: "/", with: "--") }
+}

@@ -90,16 +90,6 @@ struct Collect: ResumableCommand {
     try StoreName.check(name)
   }
 
-  /// What is reported.
-  struct Result: Encodable {
-    let store: String
-    let pictures: Int
-    let shardsMade: Int
-    let shardsMissing: Int
-    let bytes: Int
-    let seconds: Double
-  }
-
   func run() throws {
     let folder = try model.folder()
     let progress = Progress(quiet: quiet.quiet)
@@ -127,9 +117,6 @@ struct Collect: ResumableCommand {
 extension ActivationManifest.Format: ExpressibleByArgument {}
 
 extension ModelFolder {
-  /// The title as the name of a folder.
-  var folderTitle: String { title.replacingOccurrences(of: "/", with: "--") }
-
   /// The last layer that all blocks have.
   fileprivate func lastLayer(of blocks: [BlockName]) throws -> Int {
     let config = try UNetConfig(config("unet"))

@@ -125,7 +125,9 @@ struct TrainSAE: ResumableCommand {
       }
       try TrainingJob.train(jobs, progress)
       for job in jobs {
-        for result in try job.finish(progress) {
+        let finished = try job.finish(progress)
+        progress.clear()
+        for result in finished {
           results.append(result)
           if !report.json { try Output.print(result.dictionary) }
         }
@@ -135,9 +137,9 @@ struct TrainSAE: ResumableCommand {
   }
 
   /// The vectors, in the groups that are trained side by side.
-  private func sources(_ progress: Progress) throws -> [[TrainingData.Source]] {
+  private func sources(_ progress: Progress) throws -> [[TrainingSource]] {
     if let input {
-      return [[try TrainingData.Source(VectorFile(input, tensor: tensor), block: block.first, seed: seed)]]
+      return [[try TrainingSource(VectorFile(input, tensor: tensor), block: block.first, seed: seed)]]
     }
     let blocks = block.isEmpty ? [BlockName.studied[0]] : BlockName.all.filter(block.contains)
     let data = TrainingData(
