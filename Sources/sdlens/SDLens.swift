@@ -23,7 +23,7 @@ struct SDLens: ParsableCommand {
         ]),
       CommandGroup(name: "Look", subcommands: [Features.self, Visualize.self]),
       CommandGroup(name: "Intervene", subcommands: [Intervene.self]),
-      CommandGroup(name: "Measure", subcommands: [Eval.self, Probe.self]),
+      CommandGroup(name: "Measure", subcommands: [Eval.self, Probe.self, Reproduce.self]),
     ])
 
   static func main() {

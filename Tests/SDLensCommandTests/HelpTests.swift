@@ -17,6 +17,7 @@ import Testing
     "eval-all": ["eval", "all", "--help"], "eval-specificity": ["eval", "specificity", "--help"],
     "eval-match": ["eval", "match", "--help"], "eval-ablation": ["eval", "ablation", "--help"],
     "eval-steering": ["eval", "steering", "--help"], "probe": ["probe", "--help"],
+    "reproduce": ["reproduce", "--help"],
     "visualize": ["visualize", "--help"],
     "visualize-prompt": ["visualize", "prompt", "--help"],
     "visualize-feature": ["visualize", "feature", "--help"],

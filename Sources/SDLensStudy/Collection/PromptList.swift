@@ -59,6 +59,11 @@ public struct PromptList: Sendable {
     try self.init(contentsOf: path, limit: limit)
   }
 
+  /// Some of the prompts, in their order.
+  public func part(_ range: Range<Int>) -> PromptList { PromptList(Array(prompts[range]), path: path) }
+
+  private init(_ prompts: [String], path: String) { (self.prompts, self.path) = (prompts, path) }
+
   /// A number that changes with the prompts.
   public var fingerprint: String { Self.fingerprint(of: prompts) }
 
