@@ -89,6 +89,13 @@ public final class Reproduction {
     return Dictionary(uniqueKeysWithValues: found)
   }
 
+  /// The folder of what compares pictures and texts; nil where there is none.
+  func clipFolder() throws -> String? {
+    let own = "\(model.path)/clip"
+    return try settings.clip.map { try PerceptionModel.clip.folder($0) }
+      ?? (FileManager.default.fileExists(atPath: own) ? own : nil)
+  }
+
   /// What a picture takes on disk, about: of `shapes` measured, else half of what its pixels would.
   var pictureBytes: Int {
     get throws { try isShapes ? 30_000 : model.pictureSize * model.pictureSize * 3 / 2 }

@@ -123,12 +123,7 @@ private struct UnitTimes {
       try timeTraining(vectors[0], study)
     }
     if work.looks > 0 {
-      let own = "\(study.model.path)/clip"
-      let name = study.settings.clip
-      let folder =
-        try name.map { try PerceptionModel.clip.folder($0) }
-        ?? (FileManager.default.fileExists(atPath: own) ? own : nil)
-      if let folder {
+      if let folder = try study.clipFolder() {
         let clip = try CLIP(folder: folder)
         _ = try clip.embeddings(of: pictures, cache: nil)
         look = try Self.time(pictures.count) { _ = try clip.embeddings(of: pictures, cache: nil) }

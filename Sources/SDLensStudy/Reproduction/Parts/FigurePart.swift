@@ -85,7 +85,7 @@ struct FigurePart: ReproductionPart {
       FigurePart(
         "figure-4", .training, "Fig. 4",
         "Pictures, the same with the update of each block replaced by its reconstruction, and the difference.",
-        pictures: 60
+        pictures: 30
       ) { study, darkroom in
         let recorded = try RecordedPictures(study.store())
         let prompts = try FigurePrompts(for: study.model, recorded: recorded).random(6)
@@ -95,7 +95,7 @@ struct FigurePart: ReproductionPart {
       FigurePart(
         "figure-1", .cases, "Fig. 1 and 5",
         "The strongest features of each block on one prompt: heat map, modulated by β (A), alone on the empty prompt by γ "
-          + "(B), and recorded pictures in which they are strongest (C).", pictures: 150
+          + "(B), and recorded pictures in which they are strongest (C).", pictures: 100
       ) { study, darkroom in
         let scene = try scenes(study, [FigurePrompts.sloth])[0]
         let blocks = darkroom.dictionaries.keys.sorted()
@@ -109,7 +109,7 @@ struct FigurePart: ReproductionPart {
     FigurePart(
       "figure-6\(letter)", .cases, "Fig. 6 to 8",
       "Features of \(block) in pictures that have them, modulated by β; for down.2.1 and up.0.1 also alone, by γ.",
-      pictures: 70
+      pictures: 33
     ) { study, darkroom in
       let features = try telling(3, block, darkroom)
       return try FeatureFigure(block, features: features, study.runSettings()).figure(darkroom)
@@ -121,7 +121,7 @@ struct FigurePart: ReproductionPart {
       FigurePart(
         "figure-9", .cases, "Fig. 9",
         "Features of down.2.1 added everywhere to prompts that they do not come from.",
-        pictures: 90
+        pictures: 30
       ) { study, darkroom in
         let block = BlockName.studied[0]
         let all = try scenes(study, [FigurePrompts.sloth] + FigurePrompts.unrelated)
@@ -136,7 +136,7 @@ struct FigurePart: ReproductionPart {
       },
       FigurePart(
         "figure-10", .cases, "Fig. 10", "Features of up.0.1 painted on the four quarters of a picture.",
-        pictures: 60
+        pictures: 20
       ) { study, darkroom in
         let block = BlockName.studied[3]
         let all = try scenes(study, [FigurePrompts.unrelated[2], FigurePrompts.sloth])
@@ -153,7 +153,7 @@ struct FigurePart: ReproductionPart {
       FigurePart(
         "figure-11", .captions, "Fig. 11",
         "What an annotator sees of a feature: pictures without it, with it from weak to strong, and the strongest, with cold "
-          + "maps.", pictures: 60
+          + "maps.", pictures: 27
       ) { study, darkroom in
         let block = BlockName.studied[0]
         var figure = AnnotationFigure(block, features: try telling(1, block, darkroom))

@@ -12,7 +12,9 @@ struct RecordingPart: ReproductionPart {
 
   /// Named as `train-sae` does, so that both share it.
   private func path(_ study: Reproduction, _ prompts: PromptList) -> String {
-    let own = study.settings.prompts.map { "-\($0.fingerprint.prefix(8))" } ?? ""
+    let own =
+      (study.settings.prompts.map { "-\($0.fingerprint.prefix(8))" } ?? "")
+      + (study.settings.seed == ReproductionSettings().seed ? "" : "-seed\(study.settings.seed)")
     return "\(study.workspace.activations)/\(study.model.folderTitle)-update\(own)-\(prompts.prompts.count)"
   }
 

@@ -38,20 +38,21 @@ struct TablesPart: ReproductionPart {
 
   func work(in study: Reproduction) throws -> Work {
     var work = Work()
-    let (features, blocks, baseline) = (
-      study.settings.measured, BlockName.studied.count, MetricRun.baselineSize
-    )
-    let prompts = study.settings.promptCount
-    let shown = min(
-      features * blocks * (study.settings.pictures ?? Specificity.pictures), try study.prompts().prompts.count
-    )
-    // Pictures of features, features alone, β at four strengths on two pictures each, reconstructions, baselines.
-    work.pictures =
-      shown + features * blocks * (1 + 4 * (study.settings.pictures ?? 2)) + prompts * blocks * 2 + 3
-      * baseline
-    work.looks = shown + features * blocks + 3 * baseline
-    // Inputs of blocks, and the prompts that say what captions do.
-    work.runs = prompts * blocks
+    let (blocks, baseline) = (BlockName.studied.count, MetricRun.baselineSize)
+    let (features, prompts) = (study.settings.measured * blocks, study.settings.promptCount)
+    let recorded = try study.prompts().prompts.count
+    // Features alone and modulated, in pictures that are their own; reconstructions of all blocks of one prompt.
+    let modulated = (study.settings.pictures ?? 2) * (1 + Locality.strengths.count)
+    work.pictures = features * (1 + modulated) + min(prompts, recorded) * (1 + blocks)
+    if try study.clipFolder() != nil {
+      let shown = min(features * (study.settings.pictures ?? Specificity.pictures), recorded)
+      // The pool of recorded pictures, other pictures of their prompts, and pictures of captions.
+      let compared = shown + min(2 * baseline, recorded) + 2 * baseline
+      work.pictures += compared
+      work.looks = compared + features
+    }
+    // Inputs of blocks.
+    work.runs = min(prompts, recorded) * blocks
     work.bytes = try work.pictures * study.pictureBytes
     return work
   }
