@@ -28,9 +28,15 @@ struct FigurePart: ReproductionPart {
 
   func work(in study: Reproduction) throws -> Work {
     var work = Work()
-    (work.pictures, work.bytes) = (pictures, 1 << 19)
+    // As a PNG, and again in the page, where three bytes take four.
+    let cell = Self.cellWidth(study)
+    let pixels = Double(pictures * cell * cell * 3) * (study.isShapes ? 0.2 : 0.7)
+    (work.pictures, work.bytes) = (pictures, Int(pixels * (1 + 4.0 / 3)))
     return work
   }
+
+  /// The pixels of a cell: few, as all figures lie in one page.
+  private static func cellWidth(_ study: Reproduction) -> Int { study.isShapes ? 96 : 128 }
 
   func run(in study: Reproduction) throws -> PartFindings {
     let darkroom = try needs.isEmpty ? Darkroom(Laboratory(study.model)) : study.darkroom()
@@ -41,7 +47,7 @@ struct FigurePart: ReproductionPart {
       findings.notes = ["no feature was active in the recorded data, so that there is nothing to draw"]
       return findings
     }
-    drawn.cellWidth = study.isShapes ? 96 : 128
+    drawn.cellWidth = Self.cellWidth(study)
     drawn.origin = try darkroom.laboratory.origin(study.runSettings())
     study.progress.count(to: drawn.work, unit: "passes")
     darkroom.advance = { [progress = study.progress] in progress.advance("drawing", by: 1) }
