@@ -52,8 +52,8 @@ struct Reproduce: ResumableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Sizes of dictionaries. (default: half the width of a vector, and as train-sae: 64,256 on shapes, 640,5120 on "
-        + "SDXL)", valueName: "n,…"))
+      "Sizes of dictionaries. (default: half the width of a vector, and what train-sae takes: 64,256 on shapes)",
+      valueName: "n,…"))
   var features: IntList?
 
   @Option(
