@@ -23,7 +23,9 @@ struct SDLens: ParsableCommand {
         ]),
       CommandGroup(name: "Look", subcommands: [Features.self, Visualize.self]),
       CommandGroup(name: "Intervene", subcommands: [Intervene.self]),
-      CommandGroup(name: "Measure", subcommands: [Eval.self, Ablate.self, Annotate.self, Probe.self]),
+      CommandGroup(
+        name: "Measure",
+        subcommands: [Eval.self, Ablate.self, Annotate.self, Probe.self, Reproduce.self]),
     ])
 
   static func main() {

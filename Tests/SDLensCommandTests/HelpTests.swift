@@ -20,6 +20,7 @@ import Testing
     "annotate": ["annotate", "--help"],
     "ablate": ["ablate", "--help"], "ablate-architecture": ["ablate", "architecture", "--help"],
     "ablate-representation": ["ablate", "representation", "--help"],
+    "reproduce": ["reproduce", "--help"],
     "visualize": ["visualize", "--help"],
     "visualize-prompt": ["visualize", "prompt", "--help"],
     "visualize-feature": ["visualize", "feature", "--help"],

@@ -67,6 +67,21 @@ public final class Darkroom {
     return try Dictionary(uniqueKeysWithValues: blocks.map { ($0, try laboratory.codes(of: $0, in: run)) })
   }
 
+  /// The strongest features of blocks on a scene, whose run is kept.
+  ///
+  /// - Throws: as `hold`.
+  public func strongest(_ count: Int, on scene: Scene, of blocks: [BlockName]) throws
+    -> [(block: BlockName, features: [Int])]
+  {
+    let codes = try hold(scene, watching: blocks)
+    return blocks.map { block in
+      guard let own = codes[block], let dictionary = dictionaries[block] else {
+        preconditionFailure("no dictionary of \(block)")
+      }
+      return (block, FeatureSighting.strongest(count, in: own, of: block, dictionary).map(\.feature))
+    }
+  }
+
   /// How much lists of edits change the latents of a scene: the root mean square of the difference, and 0 where it
   /// is no finite number.
   ///

@@ -25,7 +25,7 @@ struct GalleryPage {
 
   var html: String {
     get throws {
-      let title = Self.escaped("Features of \(gallery.block)")
+      let title = HTML.escaped("Features of \(gallery.block)")
       let dictionary = gallery.dictionary
       let decoder = try gallery.darkroom.laboratory.model.otherDecoder
       let facts =
@@ -48,7 +48,7 @@ struct GalleryPage {
         </style>
         <header>
         <h1>\(title)</h1>
-        <p>\(Self.escaped(facts))</p>
+        <p>\(HTML.escaped(facts))</p>
         <form>
         <input id="search" type="search" aria-label="Search" placeholder="number, or words of captions and prompts" autofocus>
         <label>Order <select id="order">
@@ -97,23 +97,5 @@ struct GalleryPage {
       feature: feature, caption: dictionary.captions[feature] ?? "", facts: facts,
       density: dictionary.statistics?.density[feature] ?? 0, mean: dictionary.statistics?.mean[feature] ?? 0,
       highest: card.highest, items: card.items)
-  }
-
-  /// A text as HTML shows it, also within an attribute.
-  static func escaped(_ text: String) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "'": result += "&#39;"
-      // No character of HTML.
-      case "\0"..<"\t", "\u{B}", "\u{E}"..<" ": result += "\u{FFFD}"
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
   }
 }

@@ -17,6 +17,9 @@ public struct PaintFigure: Sendable {
     }
   }
 
+  /// The areas that are painted where nobody says which.
+  public static let quarters = ["0,0,0.5,0.5", "0.5,0,1,0.5", "0,0.5,0.5,1", "0.5,0.5,1,1"]
+
   /// The picture.
   public var scene: Scene
   /// The block.

@@ -159,4 +159,11 @@ public protocol MetricProgress {
   func advance(_ text: String, by pieces: Int)
   /// Says something that stays.
   func note(_ text: String)
+  /// Takes away what does not stay.
+  func clear()
+}
+
+extension MetricProgress {
+  /// Nothing: all stays.
+  public func clear() {}
 }

@@ -10,15 +10,19 @@ public struct PaperClaim: Sendable {
   /// What it says.
   public let claim: String
   /// Every figure of a group is larger than every one of the next.
-  private let groups: [[Term]]
+  let groups: [[Term]]
   /// Whether it is one about each of some blocks, so that it can be looked for at those that were measured.
   private let isOfEach: Bool
+  /// What in the making of `shapes` decides it there; nil where it is a finding.
+  let design: String?
 
   /// A figure: the mean of some columns of a subject, or their sum over that of others.
   struct Term: Sendable {
     let label, metric, subject: String
     var over: [String]
     var under: [String] = []
+    /// A number to compare with, instead of a figure.
+    private var number: Double?
 
     init(_ metric: String, _ subject: String, _ column: String? = nil, label: String? = nil) {
       (self.metric, self.subject, self.label) = (metric, subject, label ?? subject)
@@ -32,7 +36,7 @@ public struct PaperClaim: Sendable {
 
     /// The figure; nil where it was not measured.
     func estimate(in measurements: [MeasuredColumn]) -> Estimate? {
-      if metric.isEmpty { return Estimate(1, n: 0, interval: nil) }
+      if let number { return Estimate(number, n: 0, interval: nil) }
       func find(_ columns: [String]) -> [MeasuredColumn]? {
         let found = columns.compactMap { column in
           measurements.first { $0.metric == metric && $0.subject == subject && $0.column == column }
@@ -50,18 +54,34 @@ public struct PaperClaim: Sendable {
       return Estimate(ratioOf: zip(sums(above), sums(below)).map { (part: $0, whole: $1) })
     }
 
-    /// The number 1, to compare ratios with.
-    static let one = {
-      var term = Term("", "")
-      term.over = []
-      return term
-    }()
+    /// A number to compare with.
+    init(_ number: Double) {
+      (label, metric, subject, over, self.number) = ("", "", "", [], number)
+    }
+
+    /// Whether it is measured.
+    var isNumber: Bool { number != nil }
+
+    /// What the paper has for SDXL-Turbo, as it stands there; of several columns what they come to.
+    var paper: String? {
+      guard let values = PaperValues.of(metric, subject) else { return nil }
+      if over.count == 1, under.isEmpty { return values[over[0]] }
+      func mean(_ columns: [String]) -> Double? {
+        let found = columns.compactMap { values[$0].flatMap { Double($0.prefix { $0 != " " }) } }
+        return found.count == columns.count && !found.isEmpty
+          ? found.reduce(0, +) / Double(found.count) : nil
+      }
+      guard let above = mean(over) else { return nil }
+      if under.isEmpty { return String(format: "%.3g", above) }
+      return mean(under).map { String(format: "%.3g", above / $0) }
+    }
   }
 
-  private init(
-    _ source: String, _ claim: String, _ groups: [[Term]], isOfEach: Bool = false
+  init(
+    _ source: String, _ claim: String, _ groups: [[Term]], isOfEach: Bool = false, design: String? = nil
   ) {
-    (self.source, self.claim, self.groups, self.isOfEach) = (source, claim, groups, isOfEach)
+    (self.source, self.claim, self.groups) = (source, claim, groups)
+    (self.isOfEach, self.design) = (isOfEach, design)
   }
 
   // MARK: Looking for it
@@ -74,6 +94,8 @@ public struct PaperClaim: Sendable {
       public let label: String
       /// The figure.
       public let estimate: Estimate
+      /// What the paper has for SDXL-Turbo, as it stands there; nil where it has none.
+      public let paper: String?
     }
     /// Where the paper says it.
     public let source: String
@@ -102,11 +124,13 @@ public struct PaperClaim: Sendable {
   public func finding(in measurements: [MeasuredColumn]) -> Finding? {
     let figures = groups.map { group in
       group.compactMap { term in
-        term.estimate(in: measurements).map { Finding.Figure(label: term.label, estimate: $0) }
+        term.estimate(in: measurements).map {
+          Finding.Figure(label: term.label, estimate: $0, paper: term.paper)
+        }
       }
     }
     let isWhole = zip(figures, groups).allSatisfy { $0.count == $1.count }
-    guard isWhole || isOfEach, figures.allSatisfy({ !$0.isEmpty }) else { return nil }
+    guard !groups.isEmpty, isWhole || isOfEach, figures.allSatisfy({ !$0.isEmpty }) else { return nil }
     let pairs = zip(figures, figures.dropFirst()).flatMap { above, below in
       above.flatMap { larger in below.map { (larger.estimate, $0.estimate) } }
     }
@@ -125,30 +149,32 @@ public struct PaperClaim: Sendable {
 
   // MARK: The paper's claims
 
-  private static let blocks = BlockName.studied.map(\.description)
+  static let blocks = BlockName.studied.map(\.description)
 
-  private static func every(_ metric: String, but block: String? = nil, _ column: String? = nil) -> [Term] {
+  static func every(_ metric: String, but block: String? = nil, _ column: String? = nil) -> [Term] {
     blocks.filter { $0 != block }.map { Term(metric, $0, column) }
   }
 
-  private static func highest(
-    _ source: String, _ block: String, _ what: String, _ metric: String, _ column: String? = nil
+  static func highest(
+    _ source: String, _ block: String, _ what: String, _ metric: String, _ column: String? = nil,
+    design: String? = nil
   )
     -> PaperClaim
   {
     PaperClaim(
       source, "\(block) highest in \(what)",
-      [[Term(metric, block, column)], every(metric, but: block, column)])
+      [[Term(metric, block, column)], every(metric, but: block, column)], design: design)
   }
 
-  private static func lowest(
-    _ source: String, _ block: String, _ what: String, _ metric: String, _ column: String? = nil
+  static func lowest(
+    _ source: String, _ block: String, _ what: String, _ metric: String, _ column: String? = nil,
+    design: String? = nil
   )
     -> PaperClaim
   {
     PaperClaim(
       source, "\(block) lowest in \(what)",
-      [every(metric, but: block, column), [Term(metric, block, column)]])
+      [every(metric, but: block, column), [Term(metric, block, column)]], design: design)
   }
 
   /// Inside over outside at some strengths.
@@ -171,12 +197,15 @@ public struct PaperClaim: Sendable {
     PaperClaim(
       "Table 1a", "features of every block nearer to \"texture\" than random pictures",
       [every("texture"), [Term("texture", "random")]], isOfEach: true),
-    highest("Table 1a", "up.0.1", "texture", "texture"),
+    highest(
+      "Table 1a", "up.0.1", "texture", "texture",
+      design: "the texture of objects belongs to up.0.0 there, not to up.0.1"),
     lowest("Table 1a", "mid.0", "texture", "texture"),
     PaperClaim(
       "Table 1a", "features of up.0.1 nearer to \"texture\" than pictures of textures",
       [[Term("texture", "up.0.1")], [Term("texture", "textures")]]),
-    lowest("Table 1a", "up.0.1", "colour spread", "color"),
+    lowest(
+      "Table 1a", "up.0.1", "colour spread", "color", design: "colours belong to up.0.1 alone there"),
     PaperClaim(
       "Table 1a", "colours of random pictures more spread than those of any block's features",
       [[Term("color", "random")], every("color")], isOfEach: true),
@@ -186,7 +215,7 @@ public struct PaperClaim: Sendable {
     ["up.0.0", "up.0.1"].map { block in
       PaperClaim(
         "Table 1b", "\(block) acts locally, inside / outside above 1 at every strength",
-        [strengths.map { locality(block, [$0], label: "\(block) at \($0)") }, [.one]])
+        [strengths.map { locality(block, [$0], label: "\(block) at \($0)") }, [Term(1)]])
     } + [
       PaperClaim(
         "Table 1b", "down.2.1 the least local, inside / outside",
@@ -205,12 +234,13 @@ public struct PaperClaim: Sendable {
         [[change("down.2.1")], blocks.filter { $0 != "down.2.1" }.map(change)]),
       PaperClaim(
         "Table 1b", "mid.0 changes pictures least inside",
-        [blocks.filter { $0 != "mid.0" }.map(change), [change("mid.0")]]),
+        [blocks.filter { $0 != "mid.0" }.map(change), [change("mid.0")]],
+        design: "mid.0 decides nothing but the size of objects there"),
       PaperClaim(
         "Table 1b", "negative strengths change more than positive ones inside, their ratio above 1",
         [
           blocks.map { Term($0, of: $0, ["-10 inside", "-5 inside"], over: ["5 inside", "10 inside"]) },
-          [.one],
+          [Term(1)],
         ], isOfEach: true),
     ]
 
@@ -218,11 +248,14 @@ public struct PaperClaim: Sendable {
     Term(block, of: block, strengths.map { "\($0) inside" }, over: [])
   }
 
+  private static let byRule =
+    "captions are phrases of its grammar, chosen by a rule to fit these very pictures"
+
   private static let text =
     [
       PaperClaim(
         "Sec. 5.2", "captions fit the pictures of their features better than random ones",
-        [[Term("interpretability", "down.2.1")], [Term("interpretability", "random")]]),
+        [[Term("interpretability", "down.2.1")], [Term("interpretability", "random")]], design: byRule),
       PaperClaim(
         "Sec. 5.2", "pictures made from captions fit them better still",
         [[Term("interpretability", "from the caption")], [Term("interpretability", "down.2.1")]]),
@@ -231,7 +264,7 @@ public struct PaperClaim: Sendable {
         [
           [Term("interpretability", "down.2.1", label: "active")],
           [Term("causality", "down.2.1", label: "alone")],
-        ]),
+        ], design: byRule),
     ]
     + ["over 0 %", "over 10 %", "over 30 %"].map { (area: String) in
       PaperClaim(

@@ -19,9 +19,11 @@ public struct OtherStore: UserError {
 /// A folder that is not empty and holds no store.
 public struct FolderInUse: UserError {
   let path: String
+  /// The file by which a folder is known.
+  var file = "manifest.json"
   /// The folder and what to do.
   public var description: String {
-    "'\(path)' holds other files and no manifest.json; choose an empty or a new folder"
+    "'\(path)' holds other files and no \(file); choose an empty or a new folder"
   }
 }
 

@@ -105,16 +105,6 @@ struct Collect: ResumableCommand {
     try StoreName.check(name)
   }
 
-  /// What is reported.
-  struct Result: Encodable {
-    let store: String
-    let pictures: Int
-    let shardsMade: Int
-    let shardsMissing: Int
-    let bytes: Int
-    let seconds: Double
-  }
-
   func run() throws {
     let folder = try model.folder()
     let progress = Progress(quiet: quiet.quiet)

@@ -66,7 +66,7 @@ struct Import: ResumableCommand {
     let (_, bytes) = progress.begin("import", todo, of: manifest, in: store, bytes: manifest.bytes)
     try job.run(into: store, note: progress.note) { progress.advance("importing", by: $0) }
     progress.clear()
-    let result = Collect.Result(
+    let result = CollectionJob.Result(
       store: store, pictures: manifest.pictures, shardsMade: todo.count, shardsMissing: 0, bytes: bytes,
       seconds: watch.total / .seconds(1))
     try report.json ? Output.print(json: result) : Output.print(store)

@@ -127,7 +127,9 @@ struct TrainSAE: ResumableCommand {
       }
       try TrainingJob.train(jobs, progress)
       for job in jobs {
-        for result in try job.finish(progress) {
+        let finished = try job.finish(progress)
+        progress.clear()
+        for result in finished {
           results.append(result)
           if !report.json { try Output.print(result.dictionary) }
         }
@@ -163,9 +165,9 @@ struct TrainSAE: ResumableCommand {
   }
 
   /// The vectors, in the groups that are trained side by side.
-  private func sources(_ progress: Progress) throws -> [[TrainingData.Source]] {
+  private func sources(_ progress: Progress) throws -> [[TrainingSource]] {
     if let input {
-      return [[try TrainingData.Source(VectorFile(input, tensor: tensor), block: block.first, seed: seed)]]
+      return [[try TrainingSource(VectorFile(input, tensor: tensor), block: block.first, seed: seed)]]
     }
     let data = try data(progress)
     return try stream ? data.streamed(blocks, buffer: buffer) : data.stored(blocks, store: store)

@@ -6,44 +6,6 @@ import SDLensStudy
 
 /// Where the vectors for a training come from.
 struct TrainingData {
-  /// The vectors of one block, or of a file.
-  struct Source {
-    /// Nil where nobody knows.
-    let block: BlockName?
-    /// The block, or the name of the file, under which their dictionaries lie.
-    let place: String
-    let rows: ShuffledRows
-    /// What of the block they are, and which model made them; nil where nobody knows.
-    let site, model, modelFingerprint: String?
-    /// A number that changes with them.
-    let fingerprint: String
-    /// The store or file that they lie in; neither when they are made on the way.
-    var store: ActivationStore?
-    var file: VectorFile?
-
-    init(_ block: BlockName, _ rows: ShuffledRows, _ manifest: ActivationManifest, store: ActivationStore?)
-      throws
-    {
-      (self.block, place, self.rows, self.store) = (block, "\(block)", rows, store)
-      (site, model, modelFingerprint) = (manifest.site, manifest.model, manifest.modelFingerprint)
-      fingerprint = try manifest.fingerprint
-    }
-
-    init(_ file: VectorFile, block: BlockName?, seed: Seed) throws {
-      let name = URL(fileURLWithPath: file.path).deletingPathExtension().lastPathComponent
-      (self.block, place) = (block, block?.description ?? name)
-      rows = ShuffledRows(file, seed: seed)
-      (site, model, modelFingerprint) = (nil, nil, nil)
-      (fingerprint, self.file) = (try file.fingerprint(), file)
-    }
-
-    /// As the vectors are called in notes.
-    var title: String {
-      if let store { return " of '\(store.folder)' (\(store.pictures) pictures)" }
-      return file.map { " of '\($0.path)'" } ?? ""
-    }
-  }
-
   let model: ModelFolder
   let workspace: WorkspaceOptions
   let prompts: PromptListOptions
@@ -55,7 +17,7 @@ struct TrainingData {
   private static let defaultLimit = 5000
 
   /// Vectors on disk, for one block after the other.
-  func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
+  func stored(_ blocks: [BlockName], store name: String?) throws -> [[TrainingSource]] {
     try model.check(blocks)
     let store = try present(blocks, store: name) ?? collect(blocks)
     for problem in store.damaged { progress.note("Left out: \(problem)") }
@@ -64,10 +26,7 @@ struct TrainingData {
         "'\(store.folder)' lacks \(store.missing.count) of \(store.manifest.shards) shards; training on the rest"
       )
     }
-    return try blocks.map { block in
-      let rows = ShuffledRows(try store.activations(of: block.description), seed: seed)
-      return [try Source(block, rows, store.manifest, store: store)]
-    }
+    return try blocks.map { [try TrainingSource($0, of: store, seed: seed)] }
   }
 
   /// The store that is named, or the best that is there; nil where something is to be recorded first.
@@ -124,13 +83,13 @@ struct TrainingData {
   }
 
   /// Vectors made on the way; blocks whose maps are of one size share what is made.
-  func streamed(_ blocks: [BlockName], buffer: Int) throws -> [[Source]] {
+  func streamed(_ blocks: [BlockName], buffer: Int) throws -> [[TrainingSource]] {
     let list = try prompts.list(of: model, limit: limit, progress)
     return try groups(blocks).map { blocks in
       let collector = try streaming(blocks, list)
       let stream = ActivationStream(collector)
       return try zip(blocks, collector.manifest.blocks).map { block, described in
-        try Source(
+        try TrainingSource(
           block, stream.rows(of: described, buffer: buffer, seed: seed), collector.manifest, store: nil)
       }
     }

@@ -30,28 +30,10 @@ extension Architecture: ExpressibleByArgument {
 }
 
 extension TrainingSettings.Frozen: ExpressibleByArgument {}
+extension TrainingSettings.Preset: ExpressibleByArgument {}
 
 /// How a dictionary is trained.
 struct RecipeOptions: ParsableArguments {
-  /// Settings that belong together.
-  enum Preset: String, CaseIterable, ExpressibleByArgument {
-    case paper, small
-
-    /// The settings for vectors of `width`; `small` is for stores of up to some million vectors, as `shapes` has
-    /// them: where there is less to learn, most of many features are never active.
-    func settings(width: Int) -> TrainingSettings {
-      var settings = TrainingSettings()
-      guard self == .small else { return settings }
-      settings.features = 2 * width
-      settings.learningRate = 1e-3
-      settings.steps = 500
-      settings.warmup = 20
-      settings.decay = 0.3
-      settings.deadAfter = 200_000
-      return settings
-    }
-  }
-
   @Option(
     help: ArgumentHelp(
       Architecture.all.map { "\($0): \($0.summary)." }.joined(separator: " "), valueName: "name"))
@@ -101,7 +83,7 @@ struct RecipeOptions: ParsableArguments {
         + "width of a vector (256 on shapes), 1e-3, 500 steps, 20 of warm-up and 30 % of decay, dead after 200,000. "
         + "(default: small below 10,000,000 vectors)"
     ))
-  var recipe: Preset?
+  var recipe: TrainingSettings.Preset?
 
   @Option(
     parsing: .unconditional,
@@ -163,7 +145,7 @@ struct RecipeOptions: ParsableArguments {
 
   /// The settings of every dictionary, for so many vectors of a width.
   func settings(vectors: Int, width: Int, seed: Seed) -> [TrainingSettings] {
-    var common = (recipe ?? (vectors < 10_000_000 ? .small : .paper)).settings(width: width)
+    var common = (recipe ?? .usual(vectors: vectors)).settings(width: width)
     if let epochs { (common.epochs, common.steps) = (epochs, nil) }
     if let steps { common.steps = steps }
     common.batch = batch ?? common.batch

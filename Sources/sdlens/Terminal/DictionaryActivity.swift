@@ -1,3 +1,4 @@
+import SDLensCore
 import SDLensStudy
 
 extension WorkspaceContents.Dictionary {

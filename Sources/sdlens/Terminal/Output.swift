@@ -55,15 +55,3 @@ enum Output {
     }
   }
 }
-
-/// A value that stands as null in JSON where there is none: not measured, or undefined.
-@propertyWrapper struct Nullable<Value: Encodable>: Encodable {
-  var wrappedValue: Value?
-
-  init(wrappedValue: Value?) { self.wrappedValue = wrappedValue }
-
-  func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try wrappedValue.map { try container.encode($0) } ?? container.encodeNil()
-  }
-}

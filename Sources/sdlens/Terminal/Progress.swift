@@ -1,4 +1,5 @@
 import Foundation
+import SDLensCore
 
 /// What is going on, on standard error: a bar on a terminal, lines elsewhere, nothing if quiet.
 final class Progress {

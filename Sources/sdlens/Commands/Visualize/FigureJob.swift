@@ -53,12 +53,7 @@ struct FigureJob {
     -> [(block: BlockName, features: [Int])]
   {
     progress.stage("running the prompt")
-    let codes = try darkroom.hold(scene, watching: blocks)
-    return blocks.map { block in
-      let found = FeatureSighting.strongest(
-        count, in: codes[block]!, of: block, darkroom.dictionaries[block]!)
-      return (block, found.map(\.feature))
-    }
+    return try darkroom.strongest(count, on: scene, of: blocks)
   }
 
   /// Shows how far so many trials of what features do are.

@@ -53,8 +53,6 @@ struct VisualizePaint: ParsableCommand {
   @OptionGroup var sae: SAEOptions
   @OptionGroup var shared: SharedFigureOptions
 
-  private static let quarters = ["0,0,0.5,0.5", "0.5,0,1,0.5", "0,0.5,0.5,1", "0.5,0.5,1,1"]
-
   func validate() throws {
     if let strength {
       try NumberList([strength]).check { .add(feature: 0, strength: $0, mask: .everywhere) }
@@ -67,7 +65,7 @@ struct VisualizePaint: ParsableCommand {
       throw ValidationError(
         "there are \(features.count) features and \(areas) areas; give one for each feature")
     }
-    guard areas > 0 || features.count <= Self.quarters.count else {
+    guard areas > 0 || features.count <= PaintFigure.quarters.count else {
       throw ValidationError("\(features.count) features need as many areas; give --region or --mask for each")
     }
     do {
@@ -91,7 +89,7 @@ struct VisualizePaint: ParsableCommand {
     areas += try mask.map {
       (try Mask(contentsOf: $0, picture: (settings.height, settings.width), map: map), $0)
     }
-    if areas.isEmpty { areas = try Self.quarters.map { (.region(try Region($0)), $0) } }
+    if areas.isEmpty { areas = try PaintFigure.quarters.map { (.region(try Region($0)), $0) } }
     let strength = try strength ?? job.darkroom.dictionaries[block]!.usualStrength
     let (source, scene) = (Scene(from ?? defaults[1], settings), Scene(prompt ?? defaults[0], settings))
     var chosen = features

@@ -1,16 +1,48 @@
 import SDLensCore
 import SDLensDiffusion
 import SDLensSparse
-import SDLensStudy
 
 /// The work of `collect`: what is missing of a store.
-struct CollectionJob {
-  let model: ModelFolder
-  let prompts: PromptList
-  let request: Collector.Request
-  let settings: RunSettings
-  let store: String
-  var part = ShardSelection.all
+public struct CollectionJob {
+  /// What is reported.
+  public struct Result: Encodable {
+    /// The folder.
+    public let store: String
+    /// Pictures of the whole job.
+    public let pictures: Int
+    /// Shards that were made now.
+    public let shardsMade: Int
+    /// Shards that are still not there.
+    public let shardsMissing: Int
+    /// Bytes that were written now.
+    public let bytes: Int
+    /// How long it took.
+    public let seconds: Double
+
+    /// Of a job that is done.
+    public init(
+      store: String, pictures: Int, shardsMade: Int, shardsMissing: Int, bytes: Int, seconds: Double
+    ) {
+      (self.store, self.pictures, self.shardsMade) = (store, pictures, shardsMade)
+      (self.shardsMissing, self.bytes, self.seconds) = (shardsMissing, bytes, seconds)
+    }
+  }
+
+  private let model: ModelFolder
+  private let prompts: PromptList
+  private let request: Collector.Request
+  private let settings: RunSettings
+  private let store: String
+  private let part: ShardSelection
+
+  /// Plans the recording of prompts in a folder.
+  public init(
+    model: ModelFolder, prompts: PromptList, request: Collector.Request, settings: RunSettings, store: String,
+    part: ShardSelection = .all
+  ) {
+    (self.model, self.prompts, self.request, self.settings) = (model, prompts, request, settings)
+    (self.store, self.part) = (store, part)
+  }
 
   /// What does the work.
   var collector: Collector { get throws { try Collector(model, prompts: prompts, request, settings) } }
@@ -23,7 +55,9 @@ struct CollectionJob {
   }
 
   /// Makes the shards that are not there yet.
-  func run(_ progress: Progress) throws -> Collect.Result {
+  ///
+  /// - Throws: as `Collector.open` and `Collector.make`.
+  public func run(_ progress: any MetricProgress) throws -> Result {
     defer { progress.clear() }
     let watch = Stopwatch()
     progress.stage("reading the model")
@@ -39,15 +73,15 @@ struct CollectionJob {
     if !todo.isEmpty {
       progress.note("\(pictures) pictures in \(Units.time(watch.total)), \(Units.bytes(bytes))")
     }
-    return Collect.Result(
+    return Result(
       store: store, pictures: manifest.pictures, shardsMade: todo.count,
       shardsMissing: collector.todo(in: store, .all).count, bytes: bytes, seconds: watch.total / .seconds(1))
   }
 }
 
-extension Progress {
+extension MetricProgress {
   /// Says what is left to `verb` of a store, and counts the pictures of these shards: their number and `bytes`.
-  func begin(
+  public func begin(
     _ verb: String, _ shards: [Int], of manifest: ActivationManifest, in store: String,
     bytes size: (Int) -> Int
   ) -> (pictures: Int, bytes: Int) {

@@ -2,36 +2,53 @@ import Foundation
 import SDLensCore
 import SDLensDiffusion
 import SDLensSparse
-import SDLensStudy
 
 /// The training of some dictionaries on the vectors of one block, in one pass.
-final class TrainingJob {
+public final class TrainingJob {
   /// What is reported of a dictionary.
-  struct Result: Encodable {
-    let dictionary: String
-    let fingerprint: String
-    @Nullable var block: String?
-    let store: String?
-    let storePictures: Int?
-    let architecture: String
-    @Nullable var k: Int?
-    @Nullable var l0: Double?
-    let features: Int
-    let steps: Int
-    let vectors: Int
-    @Nullable var explainedVariance: Double?
-    @Nullable var meanExplainedVariance: Double?
-    @Nullable var componentsExplainedVariance: Double?
-    @Nullable var componentsMeanExplainedVariance: Double?
-    @Nullable var neverActiveShare: Double?
-    let seconds: Double
+  public struct Result: Encodable {
+    /// Its folder.
+    public let dictionary: String
+    /// A number that changes with its content.
+    public let fingerprint: String
+    /// Its block.
+    @Nullable public var block: String?
+    /// What it learned from.
+    public let store: String?
+    /// The pictures of the store.
+    public let storePictures: Int?
+    /// The kind of dictionary.
+    public let architecture: String
+    /// Active features in a vector; nil where thresholds decide.
+    @Nullable public var k: Int?
+    /// Their mean number.
+    @Nullable public var l0: Double?
+    /// Its size.
+    public let features: Int
+    /// The length of the training.
+    public let steps: Int
+    /// The vectors that it saw.
+    public let vectors: Int
+    /// Of the total variance.
+    @Nullable public var explainedVariance: Double?
+    /// The mean over dimensions.
+    @Nullable public var meanExplainedVariance: Double?
+    /// What as many principal components explain.
+    @Nullable public var componentsExplainedVariance: Double?
+    /// The mean over dimensions of that.
+    @Nullable public var componentsMeanExplainedVariance: Double?
+    /// The share of the features that are never active in the store.
+    @Nullable public var neverActiveShare: Double?
+    /// How long it took.
+    public let seconds: Double
   }
 
-  let source: TrainingData.Source
+  private let source: TrainingSource
   private let trainer: Trainer
   private let settings: [TrainingSettings]
   private let names: [String]
-  private let folder: String
+  /// The folder of its checkpoint, log and curves.
+  public let folder: String
   private let workspace: Workspace
   private let isRestart: Bool
   private let saveEvery: Int
@@ -44,8 +61,8 @@ final class TrainingJob {
   ///
   /// - Parameter restart: whether a training and dictionaries of the same names that are there are replaced.
   /// - Throws: `OtherTraining`, `DictionaryExists`, `TooLittleMemory`, and the errors of `Trainer`.
-  init(
-    _ source: TrainingData.Source, settings: [TrainingSettings], name: String?, workspace: Workspace,
+  public init(
+    _ source: TrainingSource, settings: [TrainingSettings], name: String?, workspace: Workspace,
     saveEvery: Int, logEvery: Int, restart: Bool
   ) throws {
     (self.source, self.settings, self.saveEvery, self.logEvery) = (source, settings, saveEvery, logEvery)
@@ -83,14 +100,14 @@ final class TrainingJob {
   }
 
   /// The names of the trainings of a block.
-  static func folders(of block: BlockName, in workspace: Workspace) -> [String] {
+  public static func folders(of block: BlockName, in workspace: Workspace) -> [String] {
     let folder = workspace.trainings(of: block)
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     return names.filter { FileManager.default.fileExists(atPath: "\(folder)/\($0)/log.jsonl") }.sorted()
   }
 
   /// What must be the same when a training is taken up again.
-  private static func notes(_ source: TrainingData.Source) -> [String: String] {
+  private static func notes(_ source: TrainingSource) -> [String: String] {
     [
       "block": source.place, "data": source.fingerprint,
       "group": "\(source.rows.picturesPerGroup)",
@@ -98,7 +115,7 @@ final class TrainingJob {
   }
 
   /// Trains all jobs to their ends, step by step side by side.
-  static func train(_ jobs: [TrainingJob], _ progress: Progress) throws {
+  public static func train(_ jobs: [TrainingJob], _ progress: any MetricProgress) throws {
     let left = jobs.reduce(0) { $0 + $1.trainer.steps - $1.trainer.position }
     guard left > 0 else { return }
     let blocks = jobs.map(\.source.place).joined(separator: ", ")
@@ -108,12 +125,12 @@ final class TrainingJob {
       "\(blocks): \(first.names.joined(separator: ", ")) on \(Units.grouped(first.source.rows.count)) vectors"
         + first.source.title
         + ", \(first.trainer.steps) steps\(begun)")
-    progress.count(to: left)
+    progress.count(to: left, unit: "steps")
     while jobs.contains(where: { !$0.trainer.isDone }) {
       for job in jobs where !job.trainer.isDone {
         try job.step()
         progress.advance(
-          "\(job.source.place), step \(job.trainer.position) of \(job.trainer.steps)\(job.state)")
+          "\(job.source.place), step \(job.trainer.position) of \(job.trainer.steps)\(job.state)", by: 1)
       }
     }
     progress.clear()
@@ -137,7 +154,7 @@ final class TrainingJob {
   }
 
   /// Saves the dictionaries, with what one pass over the store tells of their features.
-  func finish(_ progress: Progress) throws -> [Result] {
+  public func finish(_ progress: any MetricProgress) throws -> [Result] {
     defer { progress.clear() }
     var statistics: [FeatureStatistics?] = []
     var components: PrincipalComponents?
@@ -182,7 +199,7 @@ final class TrainingJob {
 
   /// What one pass over the vectors tells, where they can be gone through again; of a store also the examples.
   private func survey(
-    _ autoencoder: SparseAutoencoder, _ name: String, _ components: PrincipalComponents?, _ progress: Progress
+    _ autoencoder: SparseAutoencoder, _ name: String, _ components: PrincipalComponents?, _ progress: any MetricProgress
   ) throws -> (VectorSurvey?, DictionarySurvey?) {
     defer { progress.clear() }
     let advance = { progress.advance("\(name): measuring its features", by: $0) }
@@ -218,7 +235,7 @@ final class TrainingJob {
 
   private func report(
     _ index: Int, _ folder: String, _ saved: SavedAutoencoder, _ survey: VectorSurvey?,
-    _ progress: Progress
+    _ progress: any MetricProgress
   ) -> Result {
     let features = settings[index].features
     let silent = survey.map { Double($0.statistics.dead.count) / Double(features) }
@@ -251,21 +268,23 @@ final class TrainingJob {
 }
 
 /// A training of the same name on other data.
-struct OtherTraining: UserError {
+public struct OtherTraining: UserError {
   let folder: String
   let setting: String
   let found: String
   let now: String
-  var description: String {
+  /// The folder, what differs, and what to do.
+  public var description: String {
     "'\(folder)' was begun with \(setting) \(found), but it is \(now) now; train with the same, give the new "
       + "dictionaries a --name, or begin anew with --restart"
   }
 }
 
 /// A dictionary that would be overwritten.
-struct DictionaryExists: UserError {
+public struct DictionaryExists: UserError {
   let path: String
-  var description: String {
+  /// The folder, and what to do.
+  public var description: String {
     "'\(path)' exists already; give the new dictionary a --name, or replace the old one with --restart"
   }
 }

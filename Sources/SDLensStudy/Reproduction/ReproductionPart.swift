@@ -1,0 +1,156 @@
+import SDLensCore
+
+/// A part of the reproduction: something that is made, and what it tells. One entry each in `ReproductionParts.all`.
+///
+/// A part whose inputs are as they were is not done again. One that was stopped goes on where it was, if what it calls
+/// keeps what is done.
+public protocol ReproductionPart: Sendable {
+  /// Its word for `--only`.
+  var name: String { get }
+  /// What it does, in a line.
+  var title: String { get }
+  /// The parts whose results it takes.
+  var needs: [String] { get }
+  /// Why it cannot be done; nil where it can.
+  func obstacle(in study: Reproduction) throws -> String?
+  /// What decides its results, beside the model, the version of the program and the parts that it needs.
+  func inputs(of study: Reproduction) throws -> [Fact]
+  /// How much there is to do, of the kinds that are timed.
+  func work(in study: Reproduction) throws -> Work
+  /// Whether what it made, beside its figures, is still there.
+  func isThere(_ findings: PartFindings, in study: Reproduction) -> Bool
+  /// Does it.
+  func run(in study: Reproduction) throws -> PartFindings
+}
+
+extension ReproductionPart {
+  /// None.
+  public var needs: [String] { [] }
+  /// None.
+  public func obstacle(in study: Reproduction) throws -> String? { nil }
+  /// Nothing more.
+  public func inputs(of study: Reproduction) throws -> [Fact] { [] }
+  /// It makes nothing but figures.
+  public func isThere(_ findings: PartFindings, in study: Reproduction) -> Bool { true }
+}
+
+/// A name and what it stands for.
+public struct Fact: Codable, Sendable, Equatable {
+  /// The name.
+  public let name: String
+  /// What it stands for.
+  public let value: String
+
+  /// Names a value.
+  public init(_ name: String, _ value: String) { (self.name, self.value) = (name, value) }
+}
+
+/// What a part found.
+public struct PartFindings: Codable, Sendable, Equatable {
+  /// Figures: claims and tables take theirs from here.
+  public var measurements: [MeasuredColumn] = []
+  /// Pictures.
+  public var exhibits: [Exhibit] = []
+  /// Why something was not measured, by metric.
+  public var omissions: [Fact] = []
+  /// What was made elsewhere, as dictionaries.
+  public var products: [Fact] = []
+  /// Sentences for the report.
+  public var notes: [String] = []
+
+  /// Nothing yet.
+  public init() {}
+
+  /// What a product is.
+  func product(_ name: String) -> String? { products.first { $0.name == name }?.value }
+}
+
+/// A picture of the report.
+public struct Exhibit: Codable, Sendable, Equatable {
+  /// Its file in the folder of figures.
+  public let file: String
+  /// The chapter that shows it.
+  public let chapter: Chapter
+  /// The figure of the paper.
+  public let source: String
+  /// What is seen; the alternative text, too.
+  public let caption: String
+  /// Lines of the table of prompts; empty where it shows none.
+  public var prompts: [String]
+
+  /// Names a picture and says what is seen.
+  public init(file: String, chapter: Chapter, source: String, caption: String, prompts: [String] = []) {
+    (self.file, self.chapter, self.source) = (file, chapter, source)
+    (self.caption, self.prompts) = (caption, prompts)
+  }
+}
+
+/// How much a part has to do, in pieces that are timed.
+public struct Work: Sendable, Equatable {
+  /// Prompts that are recorded.
+  public var recorded = 0
+  /// Pictures that are made: a run, and its latents decoded.
+  public var pictures = 0
+  /// Runs whose latents are not decoded.
+  public var runs = 0
+  /// Steps of a training of all dictionaries of a block.
+  public var steps = 0
+  /// Pictures whose vectors all dictionaries of a block are looked at with.
+  public var surveyed = 0
+  /// Pictures that CLIP looks at.
+  public var looks = 0
+  /// Seconds that are known otherwise.
+  public var seconds = 0.0
+  /// Bytes on disk.
+  public var bytes = 0
+
+  /// Nothing to do.
+  public init() {}
+
+  /// Both.
+  static func + (a: Work, b: Work) -> Work {
+    var sum = a
+    sum.recorded += b.recorded
+    sum.pictures += b.pictures
+    sum.runs += b.runs
+    sum.steps += b.steps
+    sum.surveyed += b.surveyed
+    sum.looks += b.looks
+    sum.seconds += b.seconds
+    sum.bytes += b.bytes
+    return sum
+  }
+}
+
+/// The parts that there are.
+public enum ReproductionParts {
+  /// All, in the order in which they are done: a part stands behind those that it needs.
+  ///
+  /// Captions by an annotator and the plan of ablations have their places behind `TrainingPart`.
+  public static let all: [any ReproductionPart] =
+    [RecordingPart(), TrainingPart(), TablesPart(), ImpactPart(), TruthPart(), JudgePart()]
+    + (FigurePart.all as [any ReproductionPart])
+
+  /// Those named and all that they need; all where none is named.
+  ///
+  /// - Throws: `UnknownPart`.
+  static func selected(_ names: [String]) throws -> Set<String> {
+    for name in names where !all.contains(where: { $0.name == name }) {
+      throw UnknownPart(name: name, known: all.map(\.name))
+    }
+    guard !names.isEmpty else { return Set(all.map(\.name)) }
+    var chosen = Set(names)
+    for part in all.reversed() where chosen.contains(part.name) { chosen.formUnion(part.needs) }
+    return chosen
+  }
+}
+
+/// A part that does not exist.
+public struct UnknownPart: UserError {
+  let name: String
+  let known: [String]
+  /// The name, and those that there are.
+  public var description: String {
+    "there is no part '\(name)'; --only takes some of: \(known.joined(separator: ", "))"
+  }
+}
