@@ -25,7 +25,7 @@ public enum Units {
   }
 
   /// As in `4.20 s/picture`, or where a second has several, `12.1 pictures/s`.
-  static func pace(_ secondsEach: Double, _ unit: String) -> String {
+  public static func pace(_ secondsEach: Double, _ unit: String) -> String {
     secondsEach >= 1 || secondsEach == 0
       ? "\(rounded(secondsEach)) s/\(unit.dropLast())" : "\(rounded(1 / secondsEach)) \(unit)/s"
   }

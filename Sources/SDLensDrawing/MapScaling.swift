@@ -6,7 +6,7 @@ import SDLensCore
 /// square holds the middle of the pixel (for whole factors, every number fills a block: the Kronecker product with ones);
 /// bilinear takes the weighted mean of four, and the edge's numbers beyond the edge, as `interpolate(mode=
 /// "bilinear", align_corners=False)` of PyTorch and `resize` of PIL do when they enlarge.
-struct MapScaling {
+package struct MapScaling {
   private struct Tap {
     let first: Int
     let second: Int
@@ -21,7 +21,7 @@ struct MapScaling {
     self.init(shape, height: picture.height, width: picture.width, smooth: smooth)
   }
 
-  init(_ shape: Shape, height: Int, width: Int, smooth: Bool) {
+  package init(_ shape: Shape, height: Int, width: Int, smooth: Bool) {
     precondition(shape.rank == 2 && shape.count > 0, "a map needs two axes that are not empty, not \(shape)")
     func taps(_ count: Int, to size: Int) -> [Tap] {
       (0..<size).map { pixel in
@@ -40,7 +40,7 @@ struct MapScaling {
   }
 
   /// The number at a pixel.
-  func value(_ map: UnsafeBufferPointer<Float>, _ x: Int, _ y: Int) -> Float {
+  package func value(_ map: UnsafeBufferPointer<Float>, _ x: Int, _ y: Int) -> Float {
     let (row, column) = (rows[y], columns[x])
     let (upper, lower) = (row.first * mapWidth, row.second * mapWidth)
     if row.share == 0 && column.share == 0 { return map[upper + column.first] }

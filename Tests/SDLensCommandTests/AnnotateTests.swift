@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensEncoders
 import SDLensSparse
 import SDLensTestSupport
 import Testing

@@ -1,3 +1,5 @@
+import SDLensEncoders
+
 /// What an ablation measures of each dictionary.
 public enum AblationMeasure: String, CaseIterable, Sendable, Codable {
   /// How well vectors are reconstructed.

@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 
 /// What an ablation found: a row for each variant at each block, with the mean over its seeds.
 public struct AblationReport: Encodable, Sendable {

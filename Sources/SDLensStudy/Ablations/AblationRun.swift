@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
 
 /// Makes and measures the dictionaries of an ablation; what is done is kept, and not done again.

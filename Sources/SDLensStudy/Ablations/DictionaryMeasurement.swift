@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
 
 /// One dictionary, measured on pictures that it has not learned from.

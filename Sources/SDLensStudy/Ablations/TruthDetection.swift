@@ -1,3 +1,5 @@
+import SDLensShapes
+
 /// How well the truth tells when a feature is active, as a reader would who knows the one value that explains it best.
 ///
 /// A value explains a feature with the balanced accuracy `(P(value | active) + P(no value | silent)) ∕ 2` over pictures. The

@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensEncoders
 import SDLensSparse
 
 /// How a language model is asked what a feature means: rows of pictures and words between them, in the order of the

@@ -269,7 +269,7 @@ public final class Annotation {
 
   /// What features tell, on recorded pictures of `shapes`; nil where nobody knows what pictures show.
   private func truth(of block: BlockName) throws -> CaptionTruth? {
-    guard let store = session.store, session.model.isEmbedded, (try? FactorStudy.scenes(of: store)) != nil
+    guard let store = session.store, session.model.paintsShapes, (try? FactorStudy.scenes(of: store)) != nil
     else {
       return nil
     }

@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 import SDLensSparse
 
 /// Who says what features mean: one file each.

@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensEncoders
 import SDLensSparse
 
 /// Names a feature by the phrase of a vocabulary that tells its pictures best from others, in CLIP's space.

@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensDrawing
 import SDLensSparse
 
 /// Who says which pictures a caption fits.

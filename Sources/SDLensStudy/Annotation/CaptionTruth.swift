@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
 
 /// Whether captions on `shapes` are true: whether they name a value of a factor that the feature tells.

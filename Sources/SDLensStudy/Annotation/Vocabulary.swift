@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensShapes
 
 /// Phrases that features may be named by.
 public struct Vocabulary: Sendable {

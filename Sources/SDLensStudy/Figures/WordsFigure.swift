@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 
 /// Where the words of a prompt act: their maps over the picture.
 ///

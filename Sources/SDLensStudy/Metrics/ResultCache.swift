@@ -29,9 +29,6 @@ public final class ResultCache<Value: Codable> {
   /// How many there are.
   public var count: Int { values.count }
 
-  /// The result for a key; nil where it is not there.
-  public subscript(key: String) -> Value? { values[key] }
-
   /// Whether a result is there.
   public func has(_ key: String) -> Bool { values[key] != nil }
 

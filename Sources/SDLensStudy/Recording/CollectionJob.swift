@@ -29,10 +29,12 @@ public struct CollectionJob {
   }
 
   private let model: ModelFolder
-  private let prompts: PromptList
+  /// The prompts of the whole job.
+  public let prompts: PromptList
   private let request: Collector.Request
   private let settings: RunSettings
-  private let store: String
+  /// Where they go.
+  public let store: String
   private let part: ShardSelection
 
   /// Plans the recording of prompts in a folder.
@@ -45,10 +47,12 @@ public struct CollectionJob {
   }
 
   /// What does the work.
-  var collector: Collector { get throws { try Collector(model, prompts: prompts, request, settings) } }
+  public var collector: Collector { get throws { try Collector(model, prompts: prompts, request, settings) } }
 
   /// What the shards that are not there yet will take.
-  func estimate(_ progress: Progress) throws -> WorkEstimate {
+  ///
+  /// - Throws: as `Collector.estimate`.
+  public func estimate(_ progress: any MetricProgress) throws -> WorkEstimate {
     defer { progress.clear() }
     progress.stage("recording a few pictures")
     return try collector.estimate(part, in: store)

@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensEncoders
 import SDLensSparse
 
 /// The whole paper for a model: its parts are done in order, those that are done already passed over, and a report

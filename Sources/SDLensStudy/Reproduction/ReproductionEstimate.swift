@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensEncoders
 import SDLensSparse
 
 /// What a reproduction will take, from some pictures and steps that were timed.

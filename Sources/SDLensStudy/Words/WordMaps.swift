@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 
 /// Where in the picture the words of a prompt act: the share of its cross-attention that each place of a map gives to
 /// each token.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensEncoders
 import SDLensStudy
 
 /// `sdlens reproduce`: the whole paper, claim by claim.

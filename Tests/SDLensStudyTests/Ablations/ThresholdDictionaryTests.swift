@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensShapes
 import SDLensSparse
 import SDLensStudy
 import SDLensTestSupport

@@ -5,6 +5,7 @@ import SDLensSparse
 import SDLensTestSupport
 import Testing
 
+@testable import SDLensShapes
 @testable import SDLensStudy
 
 /// What annotators are shown, say, and are measured by.

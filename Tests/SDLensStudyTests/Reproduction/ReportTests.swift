@@ -1,5 +1,6 @@
 import Foundation
 import SDLensCore
+import SDLensEncoders
 import SDLensStudy
 import SDLensTestSupport
 import Testing

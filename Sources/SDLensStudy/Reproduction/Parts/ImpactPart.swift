@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 import SDLensSparse
 
 /// `impact`: how far pictures move when a block is left out, for all eleven.

@@ -1,5 +1,7 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
+import SDLensShapes
 import SDLensSparse
 
 /// `truth`: how well the best single feature of each block tells each factor of `shapes`.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import SDLensCore
 import SDLensDiffusion
+import SDLensEncoders
 import SDLensSparse
 import SDLensStudy
 

@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 
 /// Whether the words of a prompt of `shapes` act where the object is that they are said of.
 ///
