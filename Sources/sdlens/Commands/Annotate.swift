@@ -112,7 +112,7 @@ struct Annotate: ResumableCommand {
     let session = try measured.session(
       try model.folder(), settings, store: store, in: workspace, quiet: quiet, takesFew: true, progress)
     if let folder = source.export { return try export(session, to: folder, progress) }
-    let phrases = vocabulary ?? (session.model.isEmbedded ? .shapes : .none)
+    let phrases = vocabulary ?? (session.model.paintsShapes ? .shapes : .none)
     let encoder = session.captionEncoder(phrases)
     var key = session.sources.settings
     key["annotator"] =
