@@ -183,19 +183,14 @@ import Testing
     let caption = try #require(try written().all.first)
     #expect(caption.source == "Ada" && caption.caption == "<script>alert(1)</script>")
     // Markup in a caption is text in figures and pages.
-    let svg = try workspace.run(
-      "visualize",
-      [
-        "annotation", "\(caption.feature)", "--block", "up.0.1", "--examples", "1", "--output", "a.svg",
-        "--quiet",
-      ])
-    _ = svg
+    let options = ["--model", Command.tinyModel, "--workspace", "w", "--block", "up.0.1", "--quiet"]
+    let figure = try Command.run(
+      ["visualize", "annotation", "\(caption.feature)", "--examples", "1", "--output", "a.svg"] + options,
+      in: folder)
+    #expect(figure.status == 0, "\(figure.err)")
+    #expect(try !String(contentsOfFile: folder("a.svg"), encoding: .utf8).contains("<script"))
     let gallery = try Command.run(
-      [
-        "visualize", "gallery", "--model", Command.tinyModel, "--workspace", "w", "--block", "up.0.1",
-        "--features",
-        "\(caption.feature)", "--output", "g", "--quiet",
-      ], in: folder)
+      ["visualize", "gallery", "--features", "\(caption.feature)", "--output", "g"] + options, in: folder)
     #expect(gallery.status == 0, "\(gallery.err)")
     #expect(try !String(contentsOfFile: folder("g/index.html"), encoding: .utf8).contains("<script>alert"))
     try folder.write("what is this\n".utf8, to: "sheets/captions.jsonl")

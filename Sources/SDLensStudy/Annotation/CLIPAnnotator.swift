@@ -4,10 +4,9 @@ import SDLensSparse
 
 /// Names a feature by the phrase of a vocabulary that tells its pictures best from others, in CLIP's space.
 ///
-/// With the cosines c of a phrase and the n strongest pictures, c' of it and m pictures in which the feature is not
-/// active, the phrase with the largest Welch statistic `(mean c − mean c') ∕ √(var c ∕ n + var c' ∕ m + ε²)` is taken,
-/// of equal ones the first: what fits all pictures with the feature and none of the others beats what fits some of
-/// them better. Only a phrase that fits them better on average is taken at all.
+/// Of the strongest pictures and of some in which the feature is not active, the phrase is taken whose cosines correlate
+/// best with whether the feature is active (Pearson), of equal ones the first: what fits all pictures with the feature
+/// and none of the others beats what fits some of them better. None is taken that does not correlate.
 public struct CLIPAnnotator: Annotator {
   /// `clip`.
   public var source: String { "clip" }
@@ -18,8 +17,8 @@ public struct CLIPAnnotator: Annotator {
 
   private let encoder: CaptionEncoder
   private let texts: UnitVectors
-  /// Differences of cosines that tell nothing.
-  static let noise = 0.01
+  /// Correlations up to this are those of rounding.
+  private static let least = 1e-6
 
   /// With an encoder and the phrases of its vocabulary.
   ///
@@ -40,23 +39,29 @@ public struct CLIPAnnotator: Annotator {
     }
   }
 
-  /// The number of the text that tells pictures [n, width] best from others [m, width]; nil where none fits better.
+  /// The number of the text that tells pictures [n, width] best from others [m, width]; without others the one nearest
+  /// to the pictures. Nil without pictures, and where no text tells them.
   static func best(with: Tensor, without: Tensor, among texts: UnitVectors) -> Int? {
     guard with.rows > 0 else { return nil }
-    let found = UnitVectors(with).cosines(with: texts)
+    let own = UnitVectors(with).cosines(with: texts)
     let others = without.rows > 0 ? UnitVectors(without).cosines(with: texts) : nil
-    func moments(_ cosines: Matrix?, _ text: Int) -> (mean: Double, error: Double) {
-      guard let cosines else { return (0, 0) }
-      let values = (0..<cosines.rows).map { cosines[$0, text] }
-      let mean = Bootstrap.mean(values)
-      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(1, values.count - 1))
-      return (mean, variance / Double(values.count))
-    }
     let scores = (0..<texts.count).map { text in
-      let (own, other) = (moments(found, text), moments(others, text))
-      return (own.mean - other.mean) / (own.error + other.error + noise * noise).squareRoot()
+      let found = (0..<own.rows).map { own[$0, text] }
+      guard let others else { return Bootstrap.mean(found) }
+      return correlation(found, (0..<others.rows).map { others[$0, text] })
     }
-    return scores.indices.max { (scores[$0], -$0) < (scores[$1], -$1) }.flatMap { scores[$0] > 0 ? $0 : nil }
+    return scores.indices.max { (scores[$0], -$0) < (scores[$1], -$1) }.flatMap {
+      scores[$0] > least ? $0 : nil
+    }
+  }
+
+  /// Pearson's correlation of values with which of two lists they are in; 0 where all are equal.
+  private static func correlation(_ with: [Double], _ without: [Double]) -> Double {
+    let mean = Bootstrap.mean(with + without)
+    let variance = Bootstrap.mean((with + without).map { ($0 - mean) * ($0 - mean) })
+    guard variance > 1e-18 else { return 0 }
+    let share = Double(with.count) / Double(with.count + without.count)
+    return (Bootstrap.mean(with) - Bootstrap.mean(without)) * (share * (1 - share) / variance).squareRoot()
   }
 }
 

@@ -186,7 +186,7 @@ import Testing
       ),
       ("[{\"id\": 1}]", "entry 1 has no text under 'caption' or 'label'"),
       ("[1]", "entry 1 is no label but 1"),
-      ("[]", "has no label with words in it"), ("", "has no label with words in it"),
+      ("[]", "has no label with words in it"), ("\n", "has no label with words in it"),
       (
         "feature,label\n1,a",
         "line 1 is not JSON; labels are a list in JSON, or an object in each line, as in {\"id\": 12, \"label\": \"a red "

@@ -145,10 +145,10 @@ import Testing
     #expect(abs(try #require(endpoint.account.spent)) == 0)
     _ = try endpoint.answer(to: request("a"))
     #expect(abs(try #require(endpoint.account.spent) - 0.0012) < 1e-12)
-    // Two short questions are 3 tokens, an answer 100 at most.
+    // Two short texts are 2 tokens, an answer 100 at most.
     #expect(
       errorMessage { try endpoint.answer(to: request("b")) }.hasPrefix(
-        "0.0012 were spent, and the next request may cost 0.000203, which with those on the way is above --max-cost "
+        "0.0012 were spent, and the next request may cost 0.000202, which with those on the way is above --max-cost "
           + "0.0013"))
     #expect(server.requests.count == 1)
   }
