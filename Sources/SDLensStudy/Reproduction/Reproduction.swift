@@ -89,6 +89,17 @@ public final class Reproduction {
     return Dictionary(uniqueKeysWithValues: found)
   }
 
+  /// What is said of features, which may be laid beside a dictionary at any time.
+  func captions() throws -> Fact {
+    var fingerprint = Fingerprint()
+    for (block, folder) in try dictionaries().sorted(by: { $0.key < $1.key }) {
+      for (feature, caption) in folder.captions.sorted(by: { $0.key < $1.key }) {
+        fingerprint.add("\(block) \(feature) \(caption)\n".utf8)
+      }
+    }
+    return Fact("captions", fingerprint.description)
+  }
+
   /// The folder of what compares pictures and texts; nil where there is none.
   func clipFolder() throws -> String? {
     let own = "\(model.path)/clip"
