@@ -109,7 +109,7 @@ public final class Reproduction {
 
   /// What a picture takes on disk, about: of `shapes` measured, else half of what its pixels would.
   var pictureBytes: Int {
-    get throws { try isShapes ? 30_000 : model.pictureSize * model.pictureSize * 3 / 2 }
+    get throws { try isShapes ? 26_000 : model.pictureSize * model.pictureSize * 3 / 2 }
   }
 
   /// What draws figures.
