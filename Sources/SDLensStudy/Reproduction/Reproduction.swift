@@ -90,6 +90,17 @@ public final class Reproduction {
     return Dictionary(uniqueKeysWithValues: found)
   }
 
+  /// What is said of features, which may be laid beside a dictionary at any time.
+  func captions() throws -> Fact {
+    var fingerprint = Fingerprint()
+    for (block, folder) in try dictionaries().sorted(by: { $0.key < $1.key }) {
+      for (feature, caption) in folder.captions.sorted(by: { $0.key < $1.key }) {
+        fingerprint.add("\(block) \(feature) \(caption)\n".utf8)
+      }
+    }
+    return Fact("captions", fingerprint.description)
+  }
+
   /// The folder of what compares pictures and texts; nil where there is none.
   func clipFolder() throws -> String? {
     let own = "\(model.path)/clip"
@@ -99,7 +110,7 @@ public final class Reproduction {
 
   /// What a picture takes on disk, about: of `shapes` measured, else half of what its pixels would.
   var pictureBytes: Int {
-    get throws { try isShapes ? 30_000 : model.pictureSize * model.pictureSize * 3 / 2 }
+    get throws { try isShapes ? 26_000 : model.pictureSize * model.pictureSize * 3 / 2 }
   }
 
   /// What draws figures.

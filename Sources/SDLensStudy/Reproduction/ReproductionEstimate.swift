@@ -80,7 +80,7 @@ public struct NoRoom: UserError {
 
 /// How long a piece of each kind takes, in seconds.
 private struct UnitTimes {
-  private var recorded = 0.0, picture = 0.0, run = 0.0, step = 0.0, surveyed = 0.0, look = 0.0
+  private var recorded = 0.0, picture = 0.0, run = 0.0, start = 0.0, step = 0.0, surveyed = 0.0, look = 0.0
 
   /// Nothing is timed.
   init() {}
@@ -140,10 +140,11 @@ private struct UnitTimes {
       study, vectors: try study.prompts().prompts.count * rows.rows / pictures, width: rows.width)
     for index in grid.indices {
       grid[index].steps = 6
-      (grid[index].medianVectors, grid[index].scaleVectors) = (1024, 1024)
     }
+    let watch = Stopwatch()
     let trainer = try Trainer(source: RepeatedRows(rows), settings: grid)
     _ = try trainer.step()
+    start = watch.total / .seconds(1)
     step = try Self.time(3) { for _ in 0..<3 { _ = try trainer.step() } }
     let dictionaries = grid.indices.map(trainer.autoencoder)
     surveyed = Self.time(pictures) {
@@ -163,7 +164,8 @@ private struct UnitTimes {
 
   func seconds(_ work: Work) -> Double {
     Double(work.recorded) * recorded + Double(work.pictures) * picture + Double(work.runs) * run
-      + Double(work.steps) * step + Double(work.surveyed) * surveyed + Double(work.looks) * look
+      + Double(work.trainings) * start + Double(work.steps) * step + Double(work.surveyed) * surveyed
+      + Double(work.looks) * look
       + work.seconds
   }
 }

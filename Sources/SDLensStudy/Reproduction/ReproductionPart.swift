@@ -93,7 +93,9 @@ public struct Work: Sendable, Equatable {
   public var pictures = 0
   /// Runs whose latents are not decoded.
   public var runs = 0
-  /// Steps of a training of all dictionaries of a block.
+  /// Trainings that begin, each of all dictionaries of a block.
+  public var trainings = 0
+  /// Their steps.
   public var steps = 0
   /// Pictures whose vectors all dictionaries of a block are looked at with.
   public var surveyed = 0
@@ -113,6 +115,7 @@ public struct Work: Sendable, Equatable {
     sum.recorded += b.recorded
     sum.pictures += b.pictures
     sum.runs += b.runs
+    sum.trainings += b.trainings
     sum.steps += b.steps
     sum.surveyed += b.surveyed
     sum.looks += b.looks

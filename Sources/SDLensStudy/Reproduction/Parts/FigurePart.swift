@@ -24,7 +24,9 @@ struct FigurePart: ReproductionPart {
     title = "draw \(source)"
   }
 
-  func inputs(of study: Reproduction) throws -> [Fact] { [Fact("seed", "\(study.settings.seed)")] }
+  func inputs(of study: Reproduction) throws -> [Fact] {
+    [Fact("seed", "\(study.settings.seed)")] + (needs.isEmpty ? [] : [try study.captions()])
+  }
 
   func work(in study: Reproduction) throws -> Work {
     var work = Work()

@@ -35,6 +35,7 @@ struct TablesPart: ReproductionPart {
   /// What compares pictures and texts decides the figures, too.
   func inputs(of study: Reproduction) throws -> [Fact] {
     study.settings.facts.filter { !["prompts", "k", "features", "steps"].contains($0.name) }
+      + [try study.captions()]
   }
 
   func work(in study: Reproduction) throws -> Work {

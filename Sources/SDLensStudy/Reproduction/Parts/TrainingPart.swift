@@ -52,8 +52,14 @@ struct TrainingPart: ReproductionPart {
       var work = Work()
       work.steps = grid[0].steps ?? (pictures * places + grid[0].batch - 1) / grid[0].batch
       work.surveyed = pictures
-      // Dictionary, checkpoint of weights and both means of their gradient, examples with their maps.
-      work.bytes = grid.reduce(0) { $0 + $1.features * (width * 4 * (2 + 6) + 60 * (places * 2 + 16)) }
+      work.trainings = 1
+      // Of each feature its weights and both means of their gradient, twice the weights, and maps; of each picture its
+      // active features, a few times k. Then log and curves.
+      work.bytes = grid.reduce(400_000) { sum, settings in
+        let feature = width * 4 * (6 + 2) + FeatureExamples.mapsKept * places * 2
+        return sum + settings.features * feature + pictures
+          * (min(settings.features, 6 * settings.k) * 10 + 100)
+      }
       return sum + work
     }
   }
