@@ -106,7 +106,7 @@ import Testing
     #expect(config.widths == [320, 640, 1280])
     #expect(
       errorMessage { try Pipeline(model) }.hasSuffix(
-        "check that '\(try model.config("vae").path)', which is used with '\(path)' belongs to it"))
+        "check that the file '\(try model.config("vae").path)' used with '\(path)' belongs to it"))
   }
 
   // UNet2DConditionModel(**config)(latents, 801, text, added_cond_kwargs={…}).sample
@@ -306,6 +306,6 @@ import Testing
     #expect(
       errorMessage { try Pipeline(model) }
         == "'\(path)' holds 1 tensor that the model does not have: 'extra.weight'; check that "
-        + "'\(TinyModel.path)/unet/config.json', which is used with it belongs to it")
+        + "the file '\(TinyModel.path)/unet/config.json' used with it belongs to it")
   }
 }
