@@ -25,15 +25,18 @@ import Testing
     for (found, wanted) in zip(try run(model), try run(other)) { expectSame(found, wanted, "a run") }
   }
 
-  private static let noise = [
-    // What other programs leave in such files.
-    Safetensors.Item("model_ema.diffusion_modelinput_blocks00weight", Tensor([1], [1])),
-    Safetensors.Item("model_ema.decay", Tensor([0.9], [])),
-    Safetensors.Item("denoiser.sigmas", Tensor([1, 2], [2])),
-    Safetensors.Item(
-      "conditioner.embedders.0.transformer.text_model.embeddings.position_ids", [0, 1, 2] as [Int64], [1, 3]),
-    Safetensors.Item("conditioner.embedders.1.model.logit_scale", Tensor([4.6], [])),
-  ]
+  private static var noise: [Safetensors.Item] {
+    [
+      // What other programs leave in such files.
+      Safetensors.Item("model_ema.diffusion_modelinput_blocks00weight", Tensor([1], [1])),
+      Safetensors.Item("model_ema.decay", Tensor([0.9], [])),
+      Safetensors.Item("denoiser.sigmas", Tensor([1, 2], [2])),
+      Safetensors.Item(
+        "conditioner.embedders.0.transformer.text_model.embeddings.position_ids", [0, 1, 2] as [Int64],
+        [1, 3]),
+      Safetensors.Item("conditioner.embedders.1.model.logit_scale", Tensor([4.6], [])),
+    ]
+  }
 
   @Test func aWholeFileIsItsFolder() throws {
     try Safetensors.write(OriginalLayout.tiny() + Self.noise, to: path)
