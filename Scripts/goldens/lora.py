@@ -4,7 +4,11 @@ Per file NAME.safetensors in `lora`, in the names of kohya's scripts (with our n
 of PEFT as diffusers saves them now (with an alpha in the metadata), and of diffusers of before 0.20: `NAME.output` of the
 U-net, and where text encoders are changed `NAME.prompt_embeds` and `NAME.pooled`, after
 `pipeline.load_lora_weights(NAME)` and `pipeline.fuse_lora(lora_scale=STRENGTH)`. `two` is kohya and peft, merged one after
-the other. Numbers are small: W + strength · alpha / rank · up · down.
+the other: W + strength · alpha / rank · up · down.
+
+What surprises (diffusers 0.42.1, transformers 5.23): where the alphas of one part differ, the most common one is used for
+all its layers, since the names of the others match nothing; kohya's names of `self_attn` in text encoders are passed over.
+Here the alphas of a part are equal, and kohya's file changes `mlp` alone.
 """
 
 import json
@@ -27,6 +31,7 @@ LAYERS = [
     "up_blocks.1.attentions.1.proj_in",
 ]
 CONVOLUTIONS = ["down_blocks.1.resnets.0.conv1", "down_blocks.0.downsamplers.0.conv", "up_blocks.2.resnets.1.conv_shortcut"]
+MLP = ["text_model.encoder.layers.0.mlp.fc1", "text_model.encoder.layers.1.mlp.fc2"]
 TEXT = ["text_model.encoder.layers.0.self_attn.q_proj", "text_model.encoder.layers.1.mlp.fc2"]
 
 
@@ -60,12 +65,12 @@ def write_files() -> None:
     for index, name in enumerate(LAYERS + CONVOLUTIONS):
         rank = 2 + index % 3
         down, up = factors(name, unet[name].weight, rank)
-        kohya |= entries(f"lora_unet_{name.replace('.', '_')}", down, up, alpha=1.5 if index % 2 else None)
+        kohya |= entries(f"lora_unet_{name.replace('.', '_')}", down, up, alpha=1.5)
         if name in LAYERS:
             theirs = unet_name(f"{name}.weight").removesuffix(".weight").replace(".", "_")
-            original |= entries(f"lora_unet_{theirs}", down, up, alpha=rank / 2)
+            original |= entries(f"lora_unet_{theirs}", down, up, alpha=1.0)
     for prefix, modules in texts.items():
-        for name in TEXT:
+        for name in MLP:
             down, up = factors(f"{prefix}.{name}", module(modules, name), 3)
             kohya |= entries(f"lora_{prefix}_{name.replace('.', '_')}", down, up, alpha=2.0)
     save_file({key: value.half() for key, value in kohya.items()}, FOLDER / "kohya.safetensors")

@@ -127,7 +127,7 @@ public struct ModelFolder: Sendable {
     let weights =
       if let file, let places = file.parts[part] {
         WeightFile(
-          file.weights, places: places, settings: "'\(try folder(of: part))/config.json', which is used with",
+          file.weights, places: places, settings: "the file '\(try folder(of: part))/config.json' used with",
           engine: engine)
       } else {
         try WeightFile(

@@ -28,6 +28,7 @@ import Testing
       folder.write(JSONSerialization.data(withJSONObject: config), to: "scheduler_config.json"))
   }
 
+  // Reached: 7.3e-7 of the larger sample.
   // scheduler.set_timesteps(…); scheduler.step with the model 0.3 x cos(t / 300) + 0.1
   @Test func trajectoriesAreThoseOfDiffusers() throws {
     let tensors = try Goldens().tensors("samplers.safetensors")
@@ -52,7 +53,7 @@ import Testing
         let wanted = try tensors.tensor("\(run.name).\(step)").channelsLast()
         let closeness = Closeness(sample.elements, to: wanted.elements)
         let scale = max(before.elements.map(abs).max() ?? 0, wanted.elements.map(abs).max() ?? 0)
-        #expect(closeness.largestError < 4e-6 * scale, "\(run.name), step \(step): \(closeness)")
+        #expect(closeness.largestError < 3e-6 * scale, "\(run.name), step \(step): \(closeness)")
       }
     }
   }
@@ -100,7 +101,7 @@ import Testing
     let model = try ModelFolder(TinyModel.path, sampler: choice)
     #expect(try Scheduler(model.schedulerConfig(), steps: 4).timesteps == [999, 749, 499, 249])
     #expect(choice.title == "lcm, at 999 749 499 249")
-    #expect(try model.fingerprint() != ModelFolder(TinyModel.path).fingerprint())
+    #expect(try model.fingerprint().value != ModelFolder(TinyModel.path).fingerprint().value)
     for name in [SamplerChoice.Name.ddim, .ancestral] {
       let model = try ModelFolder(TinyModel.path, sampler: SamplerChoice(name, timesteps: [800]))
       #expect(

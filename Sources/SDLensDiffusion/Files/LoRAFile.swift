@@ -78,13 +78,12 @@ struct LoRAFile {
 
   /// Opens a file.
   ///
-  /// - Throws: `FileError`, `SafetensorsError`, and `BadLoRA` for what is no LoRA, or one of another method.
+  /// - Throws: `FileError`, `SafetensorsError`, and `UnusableFile` for what is no LoRA, or one of another method.
   init(_ lora: LoRA) throws {
     self.lora = lora
-    if let found = try ForeignFile(lora.path) { throw BadLoRA(path: lora.path, found: found.description) }
-    file = try Safetensors(contentsOf: lora.path)
+    file = try ForeignFile.open(lora.path)
     guard Self.isLoRA(file) else {
-      throw BadLoRA(
+      throw UnusableFile(
         path: lora.path,
         found:
           "holds no LoRA: no name in it ends in lora_down.weight, lora_A.weight or lora.down.weight; a model is "
@@ -92,13 +91,13 @@ struct LoRAFile {
     }
     for name in file.names {
       if let other = Self.others.first(where: { (name + ".").contains($0.0) }) {
-        throw BadLoRA(
+        throw UnusableFile(
           path: lora.path,
           found:
             "is of another kind, \(other.1) ('\(name)'); only plain LoRAs (up, down and alpha) can be merged")
       }
       guard let (text, role) = Self.endings.first(where: { name.hasSuffix($0.text) }) else {
-        throw BadLoRA(
+        throw UnusableFile(
           path: lora.path,
           found: "holds '\(name)', which is neither up, down nor alpha of a layer; "
             + "only plain LoRAs can be merged")
@@ -133,7 +132,7 @@ struct LoRAFile {
     get throws {
       guard let text = file.metadata["lora_adapter_metadata"] else { return [:] }
       guard case .object(let values)? = try? JSONValue(parsing: text) else {
-        throw BadLoRA(
+        throw UnusableFile(
           path: lora.path, found: "says of itself in 'lora_adapter_metadata' what is no JSON object")
       }
       return values
@@ -147,7 +146,7 @@ struct LoRAFile {
         ["use_dora", "use_rslora", "lora_bias"].contains(setting) && value == true
         || setting == "alpha_pattern" && value != .object([:]) && value != .null
       if isOther {
-        throw BadLoRA(
+        throw UnusableFile(
           path: lora.path,
           found: "was made with '\(key)' \(value), which is not supported; only plain LoRAs can be merged")
       }
@@ -157,13 +156,13 @@ struct LoRAFile {
   /// What is added to the weights of each part.
   ///
   /// - Parameter weights: the names and shapes of the weights of each part.
-  /// - Throws: `BadLoRA` naming what fits no weight, and factors that do not fit together.
+  /// - Throws: `UnusableFile` naming what fits no weight, and factors that do not fit together.
   func updates(_ weights: [String: [String: Shape]]) throws -> [String: [String: LowRankUpdate]] {
     let targets = Self.targets(weights)
     let lost = layers.keys.filter { targets[$0] == nil }.sorted()
     guard lost.isEmpty else {
       let list = lost.prefix(5).map { "'\($0)'" }.joined(separator: ", ") + (lost.count > 5 ? ", …" : "")
-      throw BadLoRA(
+      throw UnusableFile(
         path: lora.path,
         found: "changes \(layers.count) layers, of which the model has no \(list)"
           + (lost.count > 5 ? " (\(lost.count) in all)" : "") + "; take a LoRA that was made for this model")
@@ -174,7 +173,7 @@ struct LoRAFile {
       guard let (part, weight) = targets[name], let shape = weights[part]?[weight] else { continue }
       let update = try update(name, layer, shape, alpha: alphas["\(part).lora_alpha"])
       guard updates[part, default: [:]].updateValue(update, forKey: weight) == nil else {
-        throw BadLoRA(
+        throw UnusableFile(
           path: lora.path, found: "changes '\(part).\(weight)' twice, under two names; write it anew")
       }
     }
@@ -186,12 +185,12 @@ struct LoRAFile {
   ) throws -> LowRankUpdate {
     guard let up = layer.up, let down = layer.down else {
       let missing = layer.up == nil ? "up (lora_B)" : "down (lora_A)"
-      throw BadLoRA(path: lora.path, found: "has no \(missing) for '\(name)'; download it again")
+      throw UnusableFile(path: lora.path, found: "has no \(missing) for '\(name)'; download it again")
     }
     let factors = (up: try file.stored(up), down: try file.stored(down))
     for (name, factor) in [(up, factors.up), (down, factors.down)] {
       guard let (position, value) = factor.firstNotFinite else { continue }
-      throw BadLoRA(
+      throw UnusableFile(
         path: lora.path,
         found:
           "holds \(value) in '\(name)' at position \(position), but weights must be finite; download it again"
@@ -201,7 +200,7 @@ struct LoRAFile {
     if let name = layer.alpha {
       let tensor = try file.tensor(name)
       guard tensor.count == 1, tensor[0].isFinite else {
-        throw BadLoRA(
+        throw UnusableFile(
           path: lora.path, found: "has an alpha '\(name)' that is no finite number; download it again")
       }
       alpha = Double(tensor[0])
@@ -215,7 +214,7 @@ struct LoRAFile {
     let rank = Double(factors.down.shape.extents.first ?? 1)
     let update = LowRankUpdate(up: factors.up, down: factors.down, scale: Float(lora.strength * alpha / rank))
     guard let update, update.rows == shape[0], update.rows * update.columns == shape.count else {
-      throw BadLoRA(
+      throw UnusableFile(
         path: lora.path,
         found: "has factors of shapes \(factors.up.shape) and \(factors.down.shape) for '\(name)', which is "
           + "\(shape) in the model; take a LoRA that was made for this model")
@@ -251,12 +250,4 @@ struct LoRAFile {
     }
     return targets
   }
-}
-
-/// A file that cannot be merged into a model as a LoRA.
-struct BadLoRA: UserError {
-  let path: String
-  /// What it is, as the end of a sentence, and what to do.
-  let found: String
-  var description: String { "'\(path)' \(found)" }
 }

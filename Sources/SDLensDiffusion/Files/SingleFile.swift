@@ -21,13 +21,12 @@ struct SingleFile: Sendable {
 
   /// Opens a file; of the weights nothing is read.
   ///
-  /// - Throws: `FileError` and `SafetensorsError`, `UnknownModelFile` for what is no model that can be run, and
+  /// - Throws: `FileError` and `SafetensorsError`, `UnusableFile` for what is no model that can be run, and
   ///   `DoubledWeight`.
   init(_ path: String) throws {
-    if let found = try ForeignFile(path) { throw UnknownModelFile(path: path, found: found.description) }
-    weights = try Safetensors(contentsOf: path)
+    weights = try ForeignFile.open(path)
     parts = try Self.parts(of: weights, path)
-    if let other = Self.other(weights, parts) { throw UnknownModelFile(path: path, found: other) }
+    if let other = Self.other(weights, parts) { throw UnusableFile(path: path, found: other) }
     let unet = parts["unet"] ?? [:]
     func has(_ beginning: String) -> Bool { unet.keys.contains { $0.hasPrefix(beginning) } }
     kind =
@@ -149,61 +148,6 @@ struct SingleFile: Sendable {
     }
     return nil
   }
-}
-
-/// What a file is that is no safetensors file at all, by its first bytes.
-struct ForeignFile: CustomStringConvertible {
-  let description: String
-
-  /// Looks at the beginning of a file; nil when nothing speaks against its being a safetensors file.
-  init?(_ path: String) throws {
-    let file = try MappedFile(path: path)
-    let found = file.withBytes { bytes -> String? in
-      func begins(_ text: String) -> Bool { bytes.starts(with: text.utf8) }
-      let safe = "download the .safetensors file, or write one in Python with safetensors.torch.save_file"
-      if begins("PK\u{3}\u{4}") {
-        return
-          "is a PyTorch checkpoint (.ckpt, .pt or .bin of version 1.6 or later), which can run code when it is "
-          + "opened; \(safe)"
-      }
-      if bytes.first == 0x80, bytes.count > 1, (2...5).contains(bytes[1]) {
-        return
-          "is a PyTorch checkpoint of before version 1.6, a pickle, which can run code when it is opened; \(safe)"
-      }
-      if bytes.count > 262, bytes[257..<262].elementsEqual("ustar".utf8) {
-        return "is a tar archive, as PyTorch wrote checkpoints before version 0.1.10; \(safe)"
-      }
-      if begins("GGUF") {
-        return
-          "is a GGUF file, with weights quantised for other programs; take the .safetensors file in float16"
-      }
-      if bytes.starts(with: [0x1F, 0x8B]) {
-        return "is compressed by gzip; unpack it first"
-      }
-      let start = String(decoding: bytes.prefix(256), as: UTF8.self).lowercased()
-      let text = start.drop { $0.isWhitespace }
-      if text.hasPrefix("<!doctype html") || text.hasPrefix("<html") {
-        return
-          "is a web page, perhaps the one that asks to log in or to accept a licence; open the address in a "
-          + "browser, and download the file itself"
-      }
-      if text.hasPrefix("{") || text.hasPrefix("[") {
-        return
-          "is JSON text, perhaps an answer that says why a download failed; read it, and download the file again"
-      }
-      return nil
-    }
-    guard let found else { return nil }
-    description = found
-  }
-}
-
-/// A file that is not a model that can be run.
-struct UnknownModelFile: UserError {
-  let path: String
-  /// What it is, as the end of a sentence, and what to do.
-  let found: String
-  var description: String { "'\(path)' \(found)" }
 }
 
 /// A weight that a file holds under two names.

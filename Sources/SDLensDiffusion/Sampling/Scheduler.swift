@@ -97,10 +97,11 @@ public struct Scheduler: Sendable {
     let timesteps = given ?? []
     self.timesteps = timesteps
     endsInFirstOrder = try Self.endsInFirstOrder(config, steps: timesteps.count)
+    let scales = method.scalesInput
     let before =
       sigmas
       ?? timesteps.map { timestep in
-        guard !method.scalesInput else { return levels.sigma(at: timestep) }
+        guard !scales else { return levels.sigma(at: timestep) }
         let signal = levels.signals[Int(timestep)]
         return ((1 - signal) / signal).squareRoot()
       }
