@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensDrawing
 import SDLensSparse
 
 /// How well captions fit, by what a judge can tell from pictures that the annotator did not see.

@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensDrawing
 
 /// Which pictures of a feature are looked at.
 public struct SheetPlan: Sendable, Equatable {
