@@ -9,6 +9,7 @@ let package = Package(
     .library(name: "SDLensDiffusion", targets: ["SDLensDiffusion"]),
     .library(name: "SDLensSparse", targets: ["SDLensSparse"]),
     .library(name: "SDLensStudy", targets: ["SDLensStudy"]),
+    .library(name: "SDLensExplore", targets: ["SDLensExplore"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -30,10 +31,13 @@ let package = Package(
     .target(name: "SDLensSparse", dependencies: ["SDLensCore", "CKernels", "CArchive"]),
     .target(name: "SDLensStudy", dependencies: ["SDLensDiffusion", "SDLensSparse", "CKernels", "CCairo"]),
 
+    .target(
+      name: "SDLensExplore", dependencies: ["SDLensStudy"], resources: [.copy("Page")]),
+
     .executableTarget(
       name: "sdlens",
       dependencies: [
-        "CProcess", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy",
+        "CProcess", "SDLensCore", "SDLensDiffusion", "SDLensExplore", "SDLensSparse", "SDLensStudy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -56,6 +60,9 @@ let package = Package(
       exclude: ["Goldens"]),
     .testTarget(
       name: "SDLensStudyTests", dependencies: ["SDLensStudy", "SDLensTestSupport"], exclude: ["Goldens"]),
+    .testTarget(
+      name: "SDLensExploreTests",
+      dependencies: ["SDLensExplore", "SDLensStudy", "SDLensTestSupport"]),
     .testTarget(
       name: "SDLensCommandTests",
       dependencies: [
