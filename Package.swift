@@ -61,9 +61,6 @@ let package = Package(
     .testTarget(
       name: "SDLensStudyTests", dependencies: ["SDLensStudy", "SDLensTestSupport"], exclude: ["Goldens"]),
     .testTarget(
-      name: "SDLensExploreTests",
-      dependencies: ["SDLensExplore", "SDLensStudy", "SDLensTestSupport"]),
-    .testTarget(
       name: "SDLensCommandTests",
       dependencies: [
         "sdlens", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy", "SDLensTestSupport",

@@ -153,7 +153,7 @@ enum Call {
   case features(EditFields), generate(EditFields), intervene(EditFields), feature(EditFields)
   case search(EditFields), caption(EditFields)
 
-  private static let withFields: [String: (EditFields) -> Call] = [
+  private static let withFields: [String: @Sendable (EditFields) -> Call] = [
     "features": { .features($0) }, "generate": { .generate($0) }, "intervene": { .intervene($0) },
     "feature": { .feature($0) }, "search": { .search($0) }, "caption": { .caption($0) },
   ]

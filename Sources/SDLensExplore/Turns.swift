@@ -57,7 +57,7 @@ final class Turns: @unchecked Sendable {
         condition.unlock()
         throw Superseded()
       }
-      condition.wait(until: Date(timeIntervalSinceNow: 0.25))
+      _ = condition.wait(until: Date(timeIntervalSinceNow: 0.25))
     }
     waiting.removeAll { $0 === turn }
     running = turn

@@ -32,7 +32,7 @@ export function makePromptBar(root, info) {
     el("a", { class: "logo", href: "https://arxiv.org/abs/2410.22366", rel: "noreferrer", target: "_blank", title: "The paper (the only link that leaves this machine)" }, "sdlens"),
     prompt,
     select("Examples", [["", "Examples…"], ...info.examples.map((text) => [text, text])], "", (text) => { if (text) { prompt.value = text; ask(); } }),
-    el("span", { class: "seed" }, button("−", "Seed before ([)", () => by(-1n)), seed, button("+", "Next seed (])", () => by(1n)), button("🎲", "Draw a seed (r)", () => update({ seed: draw() }), { id: "dice" }), lock),
+    el("span", { class: "seed" }, button("−", "Seed before ([)", () => by(-1n)), seed, button("+", "Next seed (])", () => by(1n)), button("⚄", "Draw a seed (r)", () => update({ seed: draw() }), { id: "dice" }), lock),
     el("details", {}, el("summary", {}, "Settings"),
       el("div", { class: "settings" }, field("steps", steps), field("guidance", guidance), field("width", width), field("height", height), field("negative", negative, { id: "negative-field" }),
         el("p", { class: "hint" }, `${info.model.name}; reads ${info.model.tokens} tokens. `, ...info.blocks.filter((block) => block.dictionary).map(({ block, dictionary, features }) => el("span", {}, `${block}: ${dictionary.name} (${features} features). `))))),
@@ -66,7 +66,7 @@ export function makePromptBar(root, info) {
     const values = { prompt, negative, seed, steps, guidance, width, height };
     for (const [name, control] of Object.entries(values)) if (control !== document.activeElement || control !== prompt) control.value = view[name];
     document.getElementById("negative-field").hidden = !(view.guidance > 1);
-    lock.textContent = view.lock ? "🔒" : "🔓";
+    lock.textContent = "keep";
     lock.setAttribute("aria-pressed", String(view.lock));
     lock.setAttribute("aria-label", view.lock ? "Seed stays with new prompts" : "A new prompt draws a new seed");
     lock.title = lock.getAttribute("aria-label");

@@ -218,8 +218,8 @@ function showPicture() {
   const { edited, decode, encode } = after.seconds;
   const time = (edited + decode + encode) * 1000;
   cost.textContent = after === before
-    ? `${short(before.whole)} ms`
-    : `${short(time)} ms, ${Math.round((100 * time) / before.whole)} % of the whole picture's ${short(before.whole)} ms: only what follows the first edit is computed anew`;
+    ? `${Math.round(before.whole)} ms`
+    : `${Math.round(time)} ms, ${Math.round((100 * time) / before.whole)} % of the whole picture's ${Math.round(before.whole)} ms: only what follows the first edit is computed anew`;
 }
 
 function showTools() {

@@ -93,9 +93,13 @@ public struct BaseRun: Sendable {
   ///
   /// - Parameter observers: who else wants to see blocks and does not change them. They see what is computed
   ///   anew: from the update of the first edited block on, or of the last watched block before it.
-  /// - Parameter pause: called before every block; what it throws ends the run.
+  public func run(_ intervention: Intervention, observers: HookSet = HookSet()) -> Pipeline.Trace {
+    run(intervention, observers: observers, pause: {})
+  }
+
+  /// The same, with a pause before every block; what it throws ends the run.
   public func run(
-    _ intervention: Intervention, observers: HookSet = HookSet(), pause: () throws -> Void = {}
+    _ intervention: Intervention, observers: HookSet = HookSet(), pause: () throws -> Void
   ) rethrows -> Pipeline.Trace {
     guard let (step, block) = intervention.start else { return trace }
     var run = starts[step]
