@@ -16,18 +16,21 @@ public final class Explorer: Sendable {
     public var port: Int?
     /// Whether nothing on the disk may be changed.
     public var isReadOnly: Bool
-    /// The words that name the model, and those that name dictionaries, in the command lines that the page shows.
-    public var modelWords: [String], dictionaryWords: [String]
+    /// The words that name the model, and those that name the workspace, in the command lines that the page shows.
+    public var modelWords: [String], workspaceWords: [String]
+    /// Whether these command lines must name the dictionaries, since the usual lookup does not find them.
+    public var namesDictionaries: Bool
     /// What is said when there are no dictionaries.
     public var hint: String?
 
     /// Puts all together.
     public init(
-      port: Int? = nil, isReadOnly: Bool = false, modelWords: [String] = [], dictionaryWords: [String] = [],
-      hint: String? = nil
+      port: Int? = nil, isReadOnly: Bool = false, modelWords: [String] = [], workspaceWords: [String] = [],
+      namesDictionaries: Bool = false, hint: String? = nil
     ) {
-      (self.port, self.isReadOnly, self.modelWords) = (port, isReadOnly, modelWords)
-      (self.dictionaryWords, self.hint) = (dictionaryWords, hint)
+      (self.port, self.isReadOnly, self.hint) = (port, isReadOnly, hint)
+      (self.modelWords, self.workspaceWords) = (modelWords, workspaceWords)
+      self.namesDictionaries = namesDictionaries
     }
   }
 

@@ -95,6 +95,8 @@ extension Explorer {
   /// The run without edits, in which edits may begin at every block.
   private func base(_ request: RunRequest, step: Int, _ turn: Turns.Turn, _ work: Work) throws -> BaseRun {
     let settings = request.settings
+    // Text encoders of real models take gigabytes; a prompt is encoded once.
+    defer { if !laboratory.model.isEmbedded { laboratory.releaseEncoder() } }
     return try laboratory.run(
       request.prompt, negative: request.negative, settings, watching: BlockName.all,
       atSteps: request.keptSteps(step), pause: pause("the run without edits", settings, turn, work))
@@ -160,8 +162,10 @@ extension Explorer {
         settings: request.settings)
       return (try record.texts(), ["generate"] + run + setup.modelWords)
     }
+    let paths = dictionaries.sorted { $0.key < $1.key }.map(\.value.path)
+    let named = setup.namesDictionaries && !paths.isEmpty ? ["--sae"] + paths : []
     let words =
-      try ["intervene"] + run + ["--edit", list.line] + setup.modelWords + setup.dictionaryWords
+      try ["intervene"] + run + ["--edit", list.line] + setup.modelWords + setup.workspaceWords + named
     let record = try RunRecord(
       of: laboratory.model, prompt: request.prompt, negativePrompt: request.negative,
       settings: request.settings, dictionaries: dictionaries, request: RunRecord.Request(words))

@@ -73,7 +73,7 @@ struct Explore: ParsableCommand {
       laboratory, in: workspace.place,
       Explorer.Setup(
         port: port, isReadOnly: readOnly, modelWords: words(of: ["--model", "--engine", "--precision"]),
-        dictionaryWords: words(of: ["--sae", "--workspace"]), hint: hint))
+        workspaceWords: words(of: ["--workspace"]), namesDictionaries: !sae.sae.isEmpty, hint: hint))
     if report.json {
       try Output.print(
         json: Result(
@@ -87,7 +87,7 @@ struct Explore: ParsableCommand {
     explorer.serve()
   }
 
-  /// The words of this command that a command of the same model and dictionaries needs too.
+  /// The words of this command that a command of the same model and workspace needs too.
   private func words(of options: Set<String>) -> [String] {
     var words: [String] = []
     var isTaken = false

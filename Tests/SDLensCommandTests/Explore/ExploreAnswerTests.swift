@@ -61,7 +61,7 @@ import Testing
       "intervene",
       #"{"prompt": "a", "edits": [{"block": "up.0.1", "operation": "modulate", "feature": 3, "beta": 1}]}"#)
     let command = try #require(answer["command"] as? String)
-    #expect(command.hasSuffix("--model \(Command.tinyModel) --workspace w --sae \(name)"), "\(command)")
+    #expect(command.hasSuffix("--model \(Command.tinyModel) --workspace w --sae w/saes/up.0.1/\(name)"), "\(command)")
     try run(command, output: "named")
     #expect(try png(answer) == file("named/after.png"))
   }
@@ -177,7 +177,7 @@ import Testing
   @Test func ctrlCEndsIt() throws {
     // The port is free again at once, and a page of before finds the new server there.
     let port = server.port
-    #expect(server.stop() == SIGINT)
+    #expect(server.stop(SIGINT) == SIGINT)
     let again = try ExploreServer(server.workspace, port: port)
     #expect(again.port == port && again.token != server.token)
     #expect(try HTTPClient.ask("GET", "/\(server.token)/", port: port).status == 403)

@@ -45,10 +45,10 @@ final class ExploreServer: @unchecked Sendable {
 
   var address: String { "http://127.0.0.1:\(port)/\(token)/" }
 
-  /// Ends it as Ctrl-C does; gives what a shell sees.
-  @discardableResult func stop() -> Int32 {
+  /// Ends it by a signal; gives what a shell sees.
+  @discardableResult func stop(_ signal: Int32 = SIGKILL) -> Int32 {
     guard process.isRunning else { return process.terminationStatus }
-    process.interrupt()
+    kill(process.processIdentifier, signal)
     process.waitUntilExit()
     return process.terminationStatus
   }
