@@ -13,9 +13,10 @@ let connection = "on";
 export function onConnection(listener) { listeners.add(listener); }
 function set(state) {
   if (state === connection) return;
+  // Asks until somebody answers.
+  if (connection === "on") setTimeout(probe, 1500);
   connection = state;
   for (const listener of listeners) listener(state);
-  if (state !== "on") setTimeout(probe, 1500);
 }
 async function probe() {
   try {

@@ -164,33 +164,50 @@ function smallPicture() {
   return small.canvas;
 }
 
+/** Rows in sight, by what they are of; those that stay the same stay in the page, so that a click or the keyboard is not lost. */
+const drawn = new Map();
 function drawRows() {
   if (!list) return;
   const first = Math.max(0, Math.floor(list.scrollTop / rowHeight) - 2);
   const last = Math.min(rows.length, Math.ceil((list.scrollTop + list.clientHeight) / rowHeight) + 2);
   const highest = Math.max(1e-9, ...rows.slice(0, 200).map((row) => row.mean));
-  const focused = document.activeElement?.closest?.(".feature")?.dataset.key;
-  const focusedLabel = document.activeElement?.getAttribute?.("aria-label");
-  spacer.replaceChildren(...rows.slice(first, last).map((row, index) => rowElement(row, first + index, highest)));
+  const picture = smallPicture();
+  const wanted = new Set();
+  for (let index = first; index < last; index++) {
+    const row = rows[index];
+    const key = `${row.block}/${row.feature}`;
+    const content = JSON.stringify([row.mean, row.maximum, row.detail, caption(row.block, row.feature), state().block, highest]);
+    wanted.add(key);
+    let known = drawn.get(key);
+    if (known?.content !== content || known.picture !== picture) {
+      const element = rowElement(row, highest, picture);
+      if (known) known.element.replaceWith(element); else spacer.append(element);
+      drawn.set(key, (known = { element, content, picture }));
+    }
+    const isShown = overlays.isShown(row.block, row.feature);
+    known.element.style.transform = `translateY(${index * rowHeight}px)`;
+    known.element.id = `row-${index}`;
+    known.element.setAttribute("aria-rowindex", String(index + 1));
+    known.element.setAttribute("aria-selected", String(isShown));
+    known.element.classList.toggle("shown", isShown);
+    known.element.classList.toggle("active", index === active);
+  }
+  for (const [key, { element }] of drawn) if (!wanted.has(key)) { element.remove(); drawn.delete(key); }
   list.setAttribute("aria-activedescendant", rows.length ? `row-${active}` : "");
-  // What had the keyboard before has it again.
-  if (focused) [...spacer.querySelectorAll(`[data-key="${CSS.escape(focused)}"] button`)].find((control) => control.getAttribute("aria-label") === focusedLabel)?.focus({ preventScroll: true });
 }
 
-function rowElement(row, index, highest) {
+function rowElement(row, highest, picture) {
   const { block, feature } = row;
-  const isShown = overlays.isShown(block, feature);
   const name = `feature ${feature} of ${block}`;
   const text = caption(block, feature);
   const thumb = el("canvas", { width: 88, height: 88, class: "thumb", "aria-hidden": "true" });
   const codes = seen.codes.get(block);
-  const picture = smallPicture();
   if (codes && picture) overlays.thumbnail(thumb, picture, codes.map(feature), codes.height, codes.width, row.maximum);
   const bar = el("span", { class: "value" });
   bar.style.width = `${Math.min(100, (100 * row.mean) / highest)}%`;
-  const element = el("div", {
-    class: `feature${isShown ? " shown" : ""}${index === active ? " active" : ""}`, role: "row", id: `row-${index}`, "aria-rowindex": index + 1, "aria-selected": String(isShown), "data-key": `${block}/${feature}`, "data-feature": feature, "data-of": block,
-    onclick: (event) => { if (!event.target.closest("button")) { active = index; overlays.toggle(block, feature, !event.ctrlKey && !event.shiftKey); } },
+  return el("div", {
+    class: "feature", role: "row", "data-feature": feature, "data-of": block,
+    onclick: (event) => { if (!event.target.closest("button")) { active = rows.findIndex((other) => other.block === block && other.feature === feature); overlays.toggle(block, feature, !event.ctrlKey && !event.shiftKey); } },
     ondblclick: (event) => { if (!event.target.closest("button")) editFeature(block, feature); },
   }, el("span", { role: "gridcell", class: "thumb-cell" }, thumb),
     el("span", { class: "what", role: "gridcell" },
@@ -198,8 +215,6 @@ function rowElement(row, index, highest) {
       el("span", { class: "track" }, bar), el("span", { class: "hint" }, row.detail)),
     el("span", { role: "gridcell" }, button("✎", `Edit ${name}`, () => editFeature(block, feature), { class: "edit" })),
     el("span", { role: "gridcell" }, button("⋯", `Page of ${name}`, () => openFeature(block, feature), { class: "page" })));
-  element.style.transform = `translateY(${index * rowHeight}px)`;
-  return element;
 }
 
 function keys(event) {

@@ -191,7 +191,7 @@ function difference(before, after) {
   return (compared = { before, after, canvas: picture, gain: factor, mean: sum / changes.length });
 }
 
-function show(patch) {
+function show() {
   const view = state();
   draw();
   wipe.value = view.wipe;
@@ -201,7 +201,8 @@ function show(patch) {
   info.textContent = masks.tool.name === "look"
     ? (seen.codes.size ? "Click a thing in the picture to list what is active there." : "")
     : masks.tool.target === "mark" ? "Draw over the area; its features are listed." : "Paint where the feature is added; Shift and an arrow key move the mask.";
-  if (!patch || patch.edits || patch.overlays || patch.scale || patch.colours) { showTools(); showLayers(); }
+  showTools();
+  showLayers();
   showPicture();
 }
 
@@ -222,10 +223,15 @@ function showPicture() {
     : `${Math.round(time)} ms, ${Math.round((100 * time) / before.whole)} % of the whole picture's ${Math.round(before.whole)} ms: only what follows the first edit is computed anew`;
 }
 
+/** What the two bars were made of; they are made anew only when that changes, so that no click is lost. */
+const made = { tools: "", layers: "" };
+
 function showTools() {
   const { tool } = masks;
   tools.hidden = tool.name === "look";
-  if (tools.hidden) return;
+  const key = JSON.stringify([tool, state().overlays.at(-1)]);
+  if (tools.hidden || made.tools === key) return;
+  made.tools = key;
   const choose = (name, text, label) => button(text, label, () => masks.setTool({ name }), { "aria-pressed": String(tool.name === name) });
   const top = state().overlays.at(-1);
   tools.replaceChildren(
@@ -242,6 +248,9 @@ function showTools() {
 function showLayers() {
   const view = state();
   layers.hidden = !view.overlays.length;
+  const key = JSON.stringify([view.overlays, view.overlays.map(({ block, feature }) => overlays.scaleOf(block, feature)), view.scale, view.colours]);
+  if (made.layers === key) return;
+  made.layers = key;
   layers.replaceChildren(
     ...view.overlays.map(({ block, feature }, index) => {
       const swatch = el("span", { class: "swatch" });

@@ -20,7 +20,8 @@ import Testing
   }
 
   private func png(_ answer: [String: Any]) throws -> Data {
-    try #require(Data(base64Encoded: try #require(answer["png"] as? String)))
+    let text = try #require(answer["png"] as? String)
+    return try #require(Data(base64Encoded: text))
   }
 
   private func file(_ name: String) throws -> Data {
@@ -80,13 +81,13 @@ import Testing
     let codes = try #require(answer["codes"] as? [[String: Any]])
     let first = try #require(codes.first)
     func numbers<Number>(_ key: String, _ type: Number.Type) throws -> [Number] {
-      try #require(Data(base64Encoded: try #require(first[key] as? String))).withUnsafeBytes {
-        Array($0.bindMemory(to: type))
-      }
+      let text = try #require(first[key] as? String)
+      return try #require(Data(base64Encoded: text)).withUnsafeBytes { Array($0.bindMemory(to: type)) }
     }
     let (features, values) = (try numbers("features", Int32.self), try numbers("values", Float.self))
     let counts = try numbers("counts", UInt16.self)
-    let places = try #require(first["height"] as? Int) * #require(first["width"] as? Int)
+    let (height, width) = (first["height"] as? Int ?? 0, first["width"] as? Int ?? 0)
+    let places = height * width
     #expect(counts.count == places && counts.reduce(0) { $0 + Int($1) } == features.count)
     let strongest = try #require(found[0]["feature"] as? Int)
     let sum = zip(features, values).filter { $0.0 == Int32(strongest) }.reduce(0.0) { $0 + Double($1.1) }
@@ -112,7 +113,8 @@ import Testing
       "caption", #"{"block": "up.0.1", "feature": 7, "caption": " <b>blue</b> “roofs” "}"#)
     #expect(written["caption"] as? String == "<b>blue</b> “roofs”")
     func found(_ query: String) throws -> [String] {
-      let list = try #require(try server.answer("search", #"{"query": "\#(query)"}"#)["found"] as? [[String: Any]])
+      let answer = try server.answer("search", #"{"query": "\#(query)"}"#)
+      let list = try #require(answer["found"] as? [[String: Any]])
       return list.map { "\($0["block"] ?? "") \($0["feature"] ?? "")" }
     }
     #expect(try found("7").prefix(2) == ["down.2.1 7", "up.0.1 7"])

@@ -101,10 +101,11 @@ import Testing
     // What the page offers to save, as it is.
     let saved = try browser.run(
       """
-      return fetch(document.getElementById('download').href).then((r) => r.arrayBuffer()).then((b) =>
+      return import(new URL('lab.js', location.href)).then(({ seen }) => seen.after.blob.arrayBuffer()).then((b) =>
         btoa(String.fromCharCode(...new Uint8Array(b))))
       """)
-    let png = try #require(Data(base64Encoded: try #require(saved as? String)))
+    let text = try #require(saved as? String)
+    let png = try #require(Data(base64Encoded: text))
     let folder = server.workspace.folder
     try folder.write(png, to: "saved.png")
     try folder.write("exec '\(Command.program)' \"$@\"\n".utf8, to: "bin/sdlens")
