@@ -103,7 +103,8 @@ public final class Explorer: Sendable {
   }
 
   /// Answers a call; a client that accepts `text/event-stream` is told of the progress.
-  private func call(_ path: ArraySlice<String>, _ request: Request, on connection: Connection) throws -> Bool {
+  private func call(_ path: ArraySlice<String>, _ request: Request, on connection: Connection) throws -> Bool
+  {
     let call = try Call(path, request)
     let asEvents = request.headers["accept"]?.contains("text/event-stream") == true
     if asEvents {
@@ -194,7 +195,9 @@ enum Call {
       }
     } else {
       throw Refusal(
-        404, "there is no such call; there are: info, dictionary/BLOCK, \(Self.withFields.keys.sorted().joined(separator: ", "))")
+        404,
+        "there is no such call; there are: info, dictionary/BLOCK, \(Self.withFields.keys.sorted().joined(separator: ", "))"
+      )
     }
   }
 }

@@ -167,7 +167,9 @@ extension Array {
   /// The numbers as little-endian bytes in base64.
   func base64<Number>(_ number: (Element) -> Number) -> String where Number: FixedWidthInteger {
     var data = Data(capacity: count * MemoryLayout<Number>.size)
-    for element in self { Swift.withUnsafeBytes(of: number(element).littleEndian) { data.append(contentsOf: $0) } }
+    for element in self {
+      Swift.withUnsafeBytes(of: number(element).littleEndian) { data.append(contentsOf: $0) }
+    }
     return data.base64EncodedString()
   }
 }

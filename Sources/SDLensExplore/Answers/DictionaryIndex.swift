@@ -57,7 +57,9 @@ final class DictionaryIndex: Sendable {
   /// The words that a feature's strongest pictures have in their prompts more often than all.
   func words(of feature: Int, _ count: Int) -> [Answer.Feature.Word] {
     guard let pictures = folder.pictures, topPictures.indices.contains(feature) else { return [] }
-    func words(_ text: String) -> Set<Substring> { Set(text.lowercased().split { !$0.isLetter && !$0.isNumber }) }
+    func words(_ text: String) -> Set<Substring> {
+      Set(text.lowercased().split { !$0.isLetter && !$0.isNumber })
+    }
     let own = topPictures[feature].compactMap { pictures.prompts[$0].map(words) }
     var counts: [Substring: Int] = [:]
     for words in own { for word in words { counts[word, default: 0] += 1 } }

@@ -127,7 +127,9 @@ extension Explorer {
     guard !setup.isReadOnly else { throw Refusal(403, "this page is read-only; captions are not written") }
     guard canCaption(index.folder) else {
       throw Refusal(
-        403, "the dictionary of \(block) is not in the workspace '\(workspace.folder)'; its captions are not written")
+        403,
+        "the dictionary of \(block) is not in the workspace '\(workspace.folder)'; its captions are not written"
+      )
     }
     guard text.utf8.count <= 1000, !text.contains(where: \.isNewline) else {
       throw Refusal(422, "a caption is one line of at most 1000 bytes")

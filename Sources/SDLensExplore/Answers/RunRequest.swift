@@ -61,7 +61,8 @@ struct RunRequest {
       seed: seed, steps: whole("steps", 1), guidance: guidance, height: whole("height", pictureSize),
       width: whole("width", pictureSize))
     guard settings.steps <= 100 else {
-      throw Refusal(422, "steps is \(settings.steps), but the page takes 1 to 100; the command line takes more")
+      throw Refusal(
+        422, "steps is \(settings.steps), but the page takes 1 to 100; the command line takes more")
     }
     self.negative = settings.isGuided ? negative.flatMap { $0.isEmpty ? nil : $0 } : nil
     tab = try text("tab", most: 64) ?? UUID().uuidString
@@ -133,7 +134,8 @@ extension Explorer {
   func index(of name: String) throws -> (BlockName, DictionaryIndex) {
     let block = try BlockName(name)
     guard let index = indexes[block] else {
-      throw Refusal(404, "there is no dictionary of \(block); train one with: sdlens train-sae --block \(block)")
+      throw Refusal(
+        404, "there is no dictionary of \(block); train one with: sdlens train-sae --block \(block)")
     }
     return (block, index)
   }

@@ -24,7 +24,8 @@ struct Access: Sendable {
   /// - Throws: `Refusal`.
   func path(of request: Request) throws -> [String] {
     guard let host = request.headers["host"], hosts.contains(host.lowercased()) else {
-      throw Refusal(403, "the request is for the host '\(request.headers["host"] ?? "")', which is not this server")
+      throw Refusal(
+        403, "the request is for the host '\(request.headers["host"] ?? "")', which is not this server")
     }
     if let origin = request.headers["origin"] {
       guard origin.hasPrefix("http://"), hosts.contains(origin.dropFirst(7).lowercased()) else {

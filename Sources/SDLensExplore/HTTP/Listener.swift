@@ -74,7 +74,9 @@ final class Listener: Sendable {
     }
     let number = withUnsafePointer(to: &storage) {
       // The port stands at the same place in both.
-      $0.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { Int(in_port_t(bigEndian: $0.pointee.sin_port)) }
+      $0.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+        Int(in_port_t(bigEndian: $0.pointee.sin_port))
+      }
     }
     return (socket, number)
   }
@@ -94,7 +96,8 @@ final class Listener: Sendable {
         }
         let connection = Connection(socket)
         guard room.wait(timeout: .now()) == .success else {
-          let full = Response(refusal: Refusal(503, "\(Self.mostConnections) connections are open; close some"))
+          let full = Response(
+            refusal: Refusal(503, "\(Self.mostConnections) connections are open; close some"))
           try? connection.send(full.bytes(keepsAlive: false))
           continue
         }

@@ -40,7 +40,8 @@ struct Request: Sendable {
         throw Refusal(400, "the request has the field '\(line.prefix(60))', which is none of HTTP")
       }
       let name = parts[0].lowercased()
-      let value = String(parts[1].drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+      let value = String(
+        parts[1].drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
       guard headers.updateValue(value, forKey: name) == nil || !Self.single.contains(name) else {
         throw Refusal(400, "the request has the field '\(name)' twice")
       }
@@ -61,7 +62,8 @@ struct Request: Sendable {
       }
       guard let text = headers["content-length"] else { return 0 }
       guard let count = Int(text), count >= 0, text.allSatisfy(\.isNumber) else {
-        throw Refusal(400, "the request has the Content-Length '\(text.prefix(60))', which is no number of bytes")
+        throw Refusal(
+          400, "the request has the Content-Length '\(text.prefix(60))', which is no number of bytes")
       }
       guard count <= Self.mostBodyBytes else {
         throw Refusal(413, "the body has \(count) bytes, but at most \(Self.mostBodyBytes) are taken")

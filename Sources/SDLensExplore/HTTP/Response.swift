@@ -17,7 +17,8 @@ struct Response: Sendable {
   ]
 
   private static let reasons = [
-    200: "OK", 301: "Moved Permanently", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    200: "OK", 301: "Moved Permanently", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed",
     408: "Request Timeout", 409: "Conflict", 411: "Length Required", 413: "Content Too Large",
     415: "Unsupported Media Type", 422: "Unprocessable Content", 431: "Request Header Fields Too Large",
     500: "Internal Server Error", 503: "Service Unavailable",

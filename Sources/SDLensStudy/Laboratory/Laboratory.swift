@@ -38,7 +38,8 @@ public final class Laboratory: Sendable {
     let steps: Set<Int>
 
     func serves(_ other: RunKey) -> Bool {
-      prompt == other.prompt && negative == other.negative && settings == other.settings && blocks.isSuperset(of: other.blocks)
+      prompt == other.prompt && negative == other.negative && settings == other.settings
+        && blocks.isSuperset(of: other.blocks)
         && steps.isSuperset(of: other.steps)
     }
   }
@@ -174,7 +175,9 @@ public final class Laboratory: Sendable {
     let pipeline = try pipeline
     let donors = try Dictionary(
       uniqueKeysWithValues: needed.map { prompt, blocks in
-        (prompt, try Donor(
+        (
+          prompt,
+          try Donor(
             pipeline, embeddings(of: prompt, negative: negative, settings), settings, watching: blocks)
         )
       })

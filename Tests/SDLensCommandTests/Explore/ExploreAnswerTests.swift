@@ -46,7 +46,8 @@ import Testing
     if settings == #""width": 64, "height": 64, "guidance": 2.5"# {
       // The map of a picture of 64 × 64 has 2 × 2 places.
       edits.append(
-        #"{"block": "down.2.1", "operation": "add", "feature": 7, "strength": 1.5, "mask": \#(mask), "steps": [0]}"#)
+        #"{"block": "down.2.1", "operation": "add", "feature": 7, "strength": 1.5, "mask": \#(mask), "steps": [0]}"#
+      )
     }
     let edited = try server.answer("intervene", "{\(request), \"edits\": [\(edits.joined(separator: ","))]}")
     try run(#require(edited["command"] as? String), output: "edited")
@@ -62,7 +63,9 @@ import Testing
       "intervene",
       #"{"prompt": "a", "edits": [{"block": "up.0.1", "operation": "modulate", "feature": 3, "beta": 1}]}"#)
     let command = try #require(answer["command"] as? String)
-    #expect(command.hasSuffix("--model \(Command.tinyModel) --workspace w --sae w/saes/up.0.1/\(name)"), "\(command)")
+    #expect(
+      command.hasSuffix("--model \(Command.tinyModel) --workspace w --sae w/saes/up.0.1/\(name)"),
+      "\(command)")
     try run(command, output: "named")
     #expect(try png(answer) == file("named/after.png"))
   }
@@ -141,7 +144,9 @@ import Testing
     let refused = try server.call(
       "intervene", #"{"prompt": "a", "edits": [{"block": "up.0.1", "operation": "fly"}]}"#,
       headers: ["Accept": "text/event-stream"])
-    #expect(refused.text.hasPrefix("event: error\ndata: {\"error\":\"'the request' has in edit 1 the operation 'fly'"))
+    #expect(
+      refused.text.hasPrefix(
+        "event: error\ndata: {\"error\":\"'the request' has in edit 1 the operation 'fly'"))
   }
 
   @Test func theNewestRequestOfATabWins() throws {

@@ -52,7 +52,8 @@ import Testing
     #expect(before != first)
     // Click on a thing, and take the first feature that is active there.
     try browser.drag("#picture", [(0.3, 0.4)])
-    try browser.wait(for: "document.getElementById('list-heading').textContent.startsWith('Active at the clicked place')")
+    try browser.wait(
+      for: "document.getElementById('list-heading').textContent.startsWith('Active at the clicked place')")
     try browser.wait(for: "document.querySelector('.feature .edit')")
     try browser.click(".feature .edit")
     try idle()
@@ -133,7 +134,8 @@ import Testing
     let before = try picture()
     try browser.click(".feature .edit")
     try browser.run(
-      "const s = document.querySelector('.edit-row select'); s.value = 'add'; s.dispatchEvent(new Event('change'))")
+      "const s = document.querySelector('.edit-row select'); s.value = 'add'; s.dispatchEvent(new Event('change'))"
+    )
     try browser.wait(for: "document.querySelector('.edit-row .mask')")
     try idle()
     let everywhere = try picture()
@@ -175,11 +177,13 @@ import Testing
     try browser.click(".feature .page")
     try browser.wait(for: "document.querySelector('#feature-page[open]')")
     try browser.wait(for: "document.querySelector('#feature-page .cards canvas')")
-    #expect(try browser.text("document.querySelector('#feature-page h2').textContent") == "Feature 5 of up.0.1")
+    #expect(
+      try browser.text("document.querySelector('#feature-page h2').textContent") == "Feature 5 of up.0.1")
     // What people wrote is text, in the page and in the prompt.
     try browser.press("\u{E00C}")
     try ask("<b onmouseover=alert(1)>bold</b><script>document.body.dataset.broken=1</script>")
-    #expect(try browser.text("document.querySelectorAll('img, main script, main b[onmouseover]').length") == "0")
+    #expect(
+      try browser.text("document.querySelectorAll('img, main script, main b[onmouseover]').length") == "0")
     #expect(try browser.text("document.body.dataset.broken") == "<null>")
   }
 
@@ -214,7 +218,8 @@ import Testing
     try browser.press("\u{E00C}")
     try browser.wait(for: "!document.querySelector('dialog')")
     try browser.press("d")
-    try browser.wait(for: "document.querySelector('[data-mode=difference]').getAttribute('aria-pressed') === 'true'")
+    try browser.wait(
+      for: "document.querySelector('[data-mode=difference]').getAttribute('aria-pressed') === 'true'")
     try browser.press("]")
     try idle()
     #expect(try browser.text("document.getElementById('seed').value") == "43")
@@ -227,7 +232,9 @@ import Testing
     try browser.resize(width, 1000)
     try browser.click(".feature .edit")
     try idle()
-    #expect(Int(try browser.text("document.documentElement.scrollWidth - document.documentElement.clientWidth")) ?? 9 <= 0)
+    #expect(
+      Int(try browser.text("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+        ?? 9 <= 0)
     let nameless = try browser.text(
       """
       [...document.querySelectorAll('button, input, select, a, canvas:not([aria-hidden]), [tabindex]')].filter((e) =>
@@ -235,7 +242,8 @@ import Testing
       """)
     #expect(nameless == "")
     let ids = try browser.text(
-      "(() => { const ids = [...document.querySelectorAll('[id]')].map((e) => e.id); return ids.length - new Set(ids).size; })()")
+      "(() => { const ids = [...document.querySelectorAll('[id]')].map((e) => e.id); return ids.length - new Set(ids).size; })()"
+    )
     #expect(ids == "0")
     if let folder = ProcessInfo.processInfo.environment["SDLENS_SCREENSHOTS"] {
       try browser.screenshot().write(to: URL(fileURLWithPath: "\(folder)/explore-\(width).png"))

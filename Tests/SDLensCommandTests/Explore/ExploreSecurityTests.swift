@@ -24,7 +24,9 @@ import Testing
           .map { String($0[1].prefix { $0 != ":" }) })
     }
     #expect(try addresses("/proc/net/tcp") == ["0100007F"])
-    if let six = try? addresses("/proc/net/tcp6"), FileManager.default.fileExists(atPath: "/proc/net/if_inet6") {
+    if let six = try? addresses("/proc/net/tcp6"),
+      FileManager.default.fileExists(atPath: "/proc/net/if_inet6")
+    {
       #expect(six == ["00000000000000000000000001000000"])
       let reply = try HTTPClient.ask(
         "GET", "/\(server.token)/", port: server.port, host: "[::1]:\(server.port)", six: true)
@@ -36,7 +38,9 @@ import Testing
     let path = "/\(server.token)/"
     #expect(try status(path) == 200)
     #expect(try status(path, host: "localhost:\(server.port)") == 200)
-    for host in ["evil.example:\(server.port)", "127.0.0.1", "127.0.0.1:1", "", "127.0.0.1:\(server.port).evil.example"] {
+    for host in [
+      "evil.example:\(server.port)", "127.0.0.1", "127.0.0.1:1", "", "127.0.0.1:\(server.port).evil.example",
+    ] {
       #expect(try status(path, host: host) == 403, "\(host)")
     }
     let client = try HTTPClient(port: server.port)
@@ -48,7 +52,8 @@ import Testing
     let path = "/\(server.token)/api/info"
     #expect(try status(path, ["Origin": "http://127.0.0.1:\(server.port)"]) == 200)
     for origin in [
-      "http://evil.example", "null", "https://127.0.0.1:\(server.port)", "http://127.0.0.1:1", "http://localhost",
+      "http://evil.example", "null", "https://127.0.0.1:\(server.port)", "http://127.0.0.1:1",
+      "http://localhost",
     ] { #expect(try status(path, ["Origin": origin]) == 403, "\(origin)") }
   }
 
@@ -69,8 +74,10 @@ import Testing
   @Test func noPathLeadsOutOfThePage() throws {
     let token = server.token
     for path in [
-      "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "..%2f..%2fetc/passwd", "/etc/passwd", "....//etc/passwd",
-      "style.css/../../secret", "..\\..\\etc", "style.css%00.js", "./style.css", "Page/style.css", "api/../style.css",
+      "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "..%2f..%2fetc/passwd", "/etc/passwd",
+      "....//etc/passwd",
+      "style.css/../../secret", "..\\..\\etc", "style.css%00.js", "./style.css", "Page/style.css",
+      "api/../style.css",
       "api/dictionary/../../../etc", "api/dictionary/%2e%2e",
     ] {
       let reply = try HTTPClient.ask("GET", "/\(token)/\(path)", port: server.port)
@@ -85,7 +92,8 @@ import Testing
 
   @Test func anEditReadsNoFile() throws {
     try server.workspace.folder.write("secret".utf8, to: "map.safetensors")
-    let edit = #"{"block": "mid.0", "operation": "add-map", "file": "map.safetensors", "fingerprint": "0", "strength": 1}"#
+    let edit =
+      #"{"block": "mid.0", "operation": "add-map", "file": "map.safetensors", "fingerprint": "0", "strength": 1}"#
     #expect(
       try server.refusal("intervene", #"{"prompt": "a", "edits": [\#(edit)]}"#)
         == "422 the page adds no maps of files; do it with: sdlens intervene --map")
@@ -127,7 +135,8 @@ import Testing
     func reply(_ fields: String, _ body: some Collection<UInt8> = [UInt8]()) throws -> Int {
       let client = try HTTPClient(port: server.port)
       client.send(
-        "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(server.port)\r\nContent-Type: application/json\r\n\(fields)\r\n".utf8)
+        "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(server.port)\r\nContent-Type: application/json\r\n\(fields)\r\n"
+          .utf8)
       client.send(body)
       return try client.reply().status
     }
@@ -164,12 +173,20 @@ import Testing
       ("features", #"{"prompt": "a", "width": 8000000, "height": 8000000}"#, "422 "),
       ("features", #"{"prompt": "a", "guidance": "big"}"#, "400 the request has as 'guidance' \"big\""),
       ("features", #"{"prompt": "a", "step": 1}"#, "422 step is 1, but the run has the steps 0 to 0"),
-      ("features", "{\"prompt\": \"\(String(repeating: "a", count: 20_000))\"}", "400 the request has as 'prompt'"),
+      (
+        "features", "{\"prompt\": \"\(String(repeating: "a", count: 20_000))\"}",
+        "400 the request has as 'prompt'"
+      ),
       ("features", String(repeating: "[", count: 100_000), "400 the body is not valid JSON"),
       ("intervene", #"{"prompt": "a"}"#, "400 the request has in the body no 'edits'; it must be a list"),
-      ("intervene", #"{"prompt": "a", "edits": [{"block": "nowhere", "operation": "ablate"}]}"#, "422 'the request'"),
+      (
+        "intervene", #"{"prompt": "a", "edits": [{"block": "nowhere", "operation": "ablate"}]}"#,
+        "422 'the request'"
+      ),
       ("feature", #"{"block": "up.0.1", "feature": 32}"#, "422 there is no feature 32"),
-      ("feature", #"{"block": "mid.0", "feature": 0}"#, "404 there is no dictionary of mid.0; train one with"),
+      (
+        "feature", #"{"block": "mid.0", "feature": 0}"#, "404 there is no dictionary of mid.0; train one with"
+      ),
     ]
     for (name, json, wanted) in answers {
       let found = try server.refusal(name, json)
@@ -219,7 +236,8 @@ import Testing
     let open = try (0..<80).map { _ in try HTTPClient(port: server.port) }
     var refused = 0
     for client in open.reversed() {
-      client.send("GET /\(server.token)/ HTTP/1.1\r\nHost: 127.0.0.1:\(server.port)\r\nConnection: close\r\n\r\n".utf8)
+      client.send(
+        "GET /\(server.token)/ HTTP/1.1\r\nHost: 127.0.0.1:\(server.port)\r\nConnection: close\r\n\r\n".utf8)
       if (try? client.reply().status) == 503 { refused += 1 }
     }
     #expect(refused >= 10)

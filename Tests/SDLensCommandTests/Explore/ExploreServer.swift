@@ -30,7 +30,8 @@ final class ExploreServer: @unchecked Sendable {
     while !line.contains(UInt8(ascii: "\n")) {
       let more = out.fileHandleForReading.availableData
       guard !more.isEmpty else {
-        throw NoAddress(said: String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self))
+        throw NoAddress(
+          said: String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self))
       }
       line += more
     }

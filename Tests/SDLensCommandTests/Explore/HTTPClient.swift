@@ -90,7 +90,9 @@ final class HTTPClient {
     return Reply(status: Self.status(lines[0]), headers: headers, body: Data(waiting))
   }
 
-  private static func status(_ line: String) -> Int { Int(line.split(separator: " ").dropFirst().first ?? "") ?? 0 }
+  private static func status(_ line: String) -> Int {
+    Int(line.split(separator: " ").dropFirst().first ?? "") ?? 0
+  }
 
   /// Sends a request of its own connection, and takes the reply.
   static func ask(

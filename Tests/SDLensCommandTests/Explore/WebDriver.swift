@@ -15,7 +15,9 @@ final class WebDriver: @unchecked Sendable {
       let browser = first(["/usr/bin/chromium", "/usr/bin/google-chrome"])
     else {
       FileHandle.standardError.write(
-        Data("No Chromium here: the tests of the page in a browser are left out (chromium, chromium-driver)\n".utf8))
+        Data(
+          "No Chromium here: the tests of the page in a browser are left out (chromium, chromium-driver)\n"
+            .utf8))
       return nil
     }
     return (driver, browser)
@@ -64,7 +66,8 @@ final class WebDriver: @unchecked Sendable {
     driver.waitUntilExit()
   }
 
-  private static func ask(_ port: Int, _ method: String, _ path: String, _ body: [String: Any]?) throws -> Any {
+  private static func ask(_ port: Int, _ method: String, _ path: String, _ body: [String: Any]?) throws -> Any
+  {
     let data = try body.map { try JSONSerialization.data(withJSONObject: $0) }
     let reply = try HTTPClient.ask(
       method, path, port: port, host: "localhost:\(port)", headers: ["Content-Type": "application/json"],
@@ -76,7 +79,9 @@ final class WebDriver: @unchecked Sendable {
     return value
   }
 
-  @discardableResult private func ask(_ method: String, _ path: String, _ body: [String: Any]? = nil) throws -> Any {
+  @discardableResult private func ask(_ method: String, _ path: String, _ body: [String: Any]? = nil) throws
+    -> Any
+  {
     try Self.ask(port, method, session + path, body)
   }
 
@@ -124,7 +129,8 @@ final class WebDriver: @unchecked Sendable {
   }
   /// Presses keys with whatever has the keyboard.
   func press(_ keys: String...) throws {
-    let actions = keys.map { ["type": "keyDown", "value": $0] } + keys.reversed().map { ["type": "keyUp", "value": $0] }
+    let actions =
+      keys.map { ["type": "keyDown", "value": $0] } + keys.reversed().map { ["type": "keyUp", "value": $0] }
     try ask("POST", "/actions", ["actions": [["type": "key", "id": "keyboard", "actions": actions]]])
   }
 
