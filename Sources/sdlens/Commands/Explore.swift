@@ -3,6 +3,7 @@ import Foundation
 import SDLensCore
 import SDLensDiffusion
 import SDLensExplore
+import SDLensSparse
 import SDLensStudy
 
 /// `sdlens explore`: a page to look, paint and compare.
