@@ -12,6 +12,7 @@ let package = Package(
     .library(name: "SDLensEncoders", targets: ["SDLensEncoders"]),
     .library(name: "SDLensShapes", targets: ["SDLensShapes"]),
     .library(name: "SDLensStudy", targets: ["SDLensStudy"]),
+    .library(name: "SDLensExplore", targets: ["SDLensExplore"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -41,11 +42,14 @@ let package = Package(
         "SDLensDiffusion", "SDLensSparse", "SDLensDrawing", "SDLensEncoders", "SDLensShapes", "CCurl",
       ]),
 
+    .target(
+      name: "SDLensExplore", dependencies: ["SDLensStudy"], resources: [.copy("Page")]),
+
     .executableTarget(
       name: "sdlens",
       dependencies: [
-        "CProcess", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensDrawing", "SDLensShapes",
-        "SDLensStudy",
+        "CProcess", "SDLensCore", "SDLensDiffusion", "SDLensExplore", "SDLensSparse", "SDLensDrawing",
+        "SDLensEncoders", "SDLensShapes", "SDLensStudy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

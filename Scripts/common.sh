@@ -24,6 +24,16 @@ install_packages() {
   } >&2 || fail "apt-get failed; install ${missing[*]} and try again"
 }
 
+# Installs the browser that the page of `sdlens explore` is tested in, where it can be had without asking; else those
+# tests are left out and said.
+install_browser() {
+  [[ -x /usr/bin/chromedriver && -x /usr/bin/chromium ]] && return 0
+  ((EUID == 0)) && command -v apt-get >/dev/null || return 0
+  say "installing chromium and chromium-driver, in which the page is tested, with apt-get"
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium chromium-driver; } \
+    >/dev/null 2>&1 || say "they cannot be had: the page is not tested in a browser"
+}
+
 # Runs `swift build -c release` with the arguments given; its output is shown only if it fails.
 # With SDLENS_STRICT a warning in our own files is a failure. (The compiler gives it in the build that compiles
 # the file; so a fresh clone hears of all.)

@@ -21,7 +21,7 @@ struct SDLens: ParsableCommand {
           Convert.self,
           Encode.self,
         ]),
-      CommandGroup(name: "Look", subcommands: [Features.self, Visualize.self]),
+      CommandGroup(name: "Look", subcommands: [Features.self, Visualize.self, Explore.self]),
       CommandGroup(name: "Intervene", subcommands: [Intervene.self]),
       CommandGroup(
         name: "Measure",

@@ -13,7 +13,7 @@ import Testing
     "convert": ["convert", "--help"], "encode": ["encode", "--help"],
     "train-sae": ["train-sae", "--help"], "statistics": ["statistics", "--help"],
     "features": ["features", "--help"], "intervene": ["intervene", "--help"],
-    "prompts": ["prompts", "--help"], "eval": ["eval", "--help"], "eval-truth": ["eval", "truth", "--help"],
+    "explore": ["explore", "--help"], "prompts": ["prompts", "--help"], "eval": ["eval", "--help"], "eval-truth": ["eval", "truth", "--help"],
     "eval-all": ["eval", "all", "--help"], "eval-specificity": ["eval", "specificity", "--help"],
     "eval-match": ["eval", "match", "--help"], "eval-ablation": ["eval", "ablation", "--help"],
     "eval-steering": ["eval", "steering", "--help"], "probe": ["probe", "--help"],

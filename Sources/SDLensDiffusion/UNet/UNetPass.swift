@@ -22,12 +22,14 @@ extension UNet {
     public var stream: Tensor { state.stream }
 
     /// Goes on until just before `block`, which must not lie behind.
-    public mutating func run(before block: BlockName, hooks: HookSet = HookSet()) {
+    ///
+    /// - Parameter update: as for `finish`; `block` must then lie ahead.
+    public mutating func run(before block: BlockName, hooks: HookSet = HookSet(), update: Tensor? = nil) {
       let stop = unet.steps.indices.first {
         if case .transformer(let other) = unet.steps[$0] { other.name == block } else { false }
       }
       guard let stop, stop >= next else { preconditionFailure("\(block) is not ahead of the pass") }
-      unet.run(next..<stop, on: &state, conditioning, hooks: hooks, step: step)
+      unet.run(next..<stop, on: &state, conditioning, hooks: hooks, step: step, update: update)
       next = stop
     }
 

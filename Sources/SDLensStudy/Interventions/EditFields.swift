@@ -1,11 +1,11 @@
 import SDLensCore
 
 /// The members of a JSON object, each asked for once; what nobody asked for is refused by name.
-struct EditFields {
+package struct EditFields {
   /// What is wrong, as the end of a sentence that begins with the file.
-  struct Mistake: Error {
-    let reason: String
-    init(_ reason: String) { self.reason = reason }
+  package struct Mistake: Error {
+    package let reason: String
+    package init(_ reason: String) { self.reason = reason }
   }
 
   private let place: String
@@ -13,34 +13,34 @@ struct EditFields {
   private var known: [String] = []
 
   /// Takes an object; `place` says in messages which.
-  init(_ json: JSONValue, _ place: String) throws {
+  package init(_ json: JSONValue, _ place: String) throws {
     guard case .object(let members) = json else {
       throw Mistake("has \(json) as \(place), but an object is needed")
     }
     (self.members, self.place) = (members, place)
   }
 
-  mutating func optional(_ key: String) -> JSONValue? {
+  package mutating func optional(_ key: String) -> JSONValue? {
     known.append(key)
     return members.removeValue(forKey: key)
   }
 
-  mutating func string(_ key: String) throws -> String {
+  package mutating func string(_ key: String) throws -> String {
     try value(key, "a text") { if case .string(let text) = $0 { text } else { nil } }
   }
 
-  mutating func int(_ key: String) throws -> Int {
+  package mutating func int(_ key: String) throws -> Int {
     try value(key, "a whole number") { if case .int(let int) = $0 { int } else { nil } }
   }
 
-  mutating func double(_ key: String) throws -> Double { try value(key, "a number") { $0.number } }
+  package mutating func double(_ key: String) throws -> Double { try value(key, "a number") { $0.number } }
 
-  mutating func array(_ key: String) throws -> [JSONValue] {
+  package mutating func array(_ key: String) throws -> [JSONValue] {
     try value(key, "a list") { if case .array(let elements) = $0 { elements } else { nil } }
   }
 
   /// A list of whole numbers, nil when absent.
-  mutating func optionalInts(_ key: String) throws -> [Int]? {
+  package mutating func optionalInts(_ key: String) throws -> [Int]? {
     guard members[key] != nil else {
       known.append(key)
       return nil
@@ -55,7 +55,7 @@ struct EditFields {
   }
 
   /// Refuses what is left.
-  func finish() throws {
+  package func finish() throws {
     guard let key = members.keys.min() else { return }
     throw Mistake("has in \(place) the key '\(key)', which has no meaning there; the keys are: \(names)")
   }
@@ -77,7 +77,7 @@ struct EditFields {
 
 extension JSONValue {
   /// A number with or without a fraction.
-  var number: Double? {
+  package var number: Double? {
     switch self {
     case .int(let int): Double(int)
     case .double(let double): double

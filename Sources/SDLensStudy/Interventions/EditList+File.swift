@@ -24,13 +24,23 @@ import SDLensDiffusion
 extension EditList {
   private static let format = "sdlens-edits"
   private static let version = 1
+  /// What messages call a list that lies in no file.
+  private static let given = "the list of edits"
   /// No list that makes sense comes near this many bytes.
   private static let mostBytes = 1 << 24
 
-  /// Reads a file of edits.
+  /// Reads a file of edits; a path that begins with `{` is the content itself.
   ///
   /// - Throws: `FileError` when it cannot be read, `MalformedFile` naming the edit and the key that are wrong.
   public init(contentsOf path: String) throws {
+    if path.hasPrefix("{") {
+      do {
+        try self.init(JSONValue(parsing: path), path: Self.given)
+      } catch let mistake as JSONParser.Mistake {
+        throw MalformedFile(path: Self.given, reason: "is not valid JSON: \(mistake)")
+      }
+      return
+    }
     try self.init(path.lowercased().hasSuffix(".png") ? Self.carried(by: path) : Self.json(path), path: path)
   }
 
@@ -102,7 +112,7 @@ extension EditList {
   }
 
   /// The content of a file of edits in one line.
-  var line: String {
+  public var line: String {
     get throws { String(decoding: try JSON.line(self), as: UTF8.self) }
   }
 

@@ -32,10 +32,11 @@ public struct BaseRun: Sendable {
   ///   - prompt: with guidance, the negative prompt first.
   ///   - blocks: those at which edits may begin; others may be edited all the same.
   ///   - kept: the steps in which edits may begin; a kept step takes the memory of the U-net's feature maps.
-  /// - Throws: as `Pipeline.sample`.
+  ///   - pause: called before every block; what it throws ends the run.
+  /// - Throws: as `Pipeline.sample`, and what `pause` throws.
   public init(
     _ pipeline: Pipeline, _ prompt: PromptEmbeddings, _ settings: RunSettings, watching blocks: [BlockName],
-    atSteps kept: Set<Int> = [0]
+    atSteps kept: Set<Int> = [0], pause: () throws -> Void = {}
   ) throws {
     (self.pipeline, self.settings) = (pipeline, settings)
     let blocks = Set(blocks).sorted()
@@ -47,13 +48,14 @@ public struct BaseRun: Sendable {
       var hooks = HookSet()
       var stops: [UNet.Pass] = []
       let recorder = Recorder()
-      if kept.contains(run.step) {
-        for block in blocks { recorder.record([.update], of: block, in: &hooks) }
-        for block in blocks {
-          pass.run(before: block, hooks: hooks)
-          stops.append(pass)
-        }
+      let isKept = kept.contains(run.step)
+      if isKept { for block in blocks { recorder.record([.update], of: block, in: &hooks) } }
+      for block in BlockName.all {
+        try pause()
+        pass.run(before: block, hooks: hooks)
+        if isKept && blocks.contains(block) { stops.append(pass) }
       }
+      try pause()
       let output = pass.finish(hooks: hooks)
       found[run.step] = zip(blocks, stops).map { block, pass in
         guard let update = recorder[block, .update, step: pass.step] else {
@@ -92,16 +94,35 @@ public struct BaseRun: Sendable {
   /// - Parameter observers: who else wants to see blocks and does not change them. They see what is computed
   ///   anew: from the update of the first edited block on, or of the last watched block before it.
   public func run(_ intervention: Intervention, observers: HookSet = HookSet()) -> Pipeline.Trace {
+    run(intervention, observers: observers, pause: {})
+  }
+
+  /// The same, with a pause before every block; what it throws ends the run.
+  public func run(
+    _ intervention: Intervention, observers: HookSet = HookSet(), pause: () throws -> Void
+  ) rethrows -> Pipeline.Trace {
     guard let (step, block) = intervention.start else { return trace }
     var run = starts[step]
     var hooks = observers
     intervention.add(to: &hooks)
     if let kept = kept[step]?.last(where: { $0.block <= block }) {
       var pass = kept.pass
-      run.advance(by: pass.finish(hooks: hooks, update: kept.update))
+      var update: Tensor? = kept.update
+      for ahead in BlockName.all where kept.block < ahead {
+        try pause()
+        pass.run(before: ahead, hooks: hooks, update: update)
+        update = nil
+      }
+      try pause()
+      run.advance(by: pass.finish(hooks: hooks, update: update))
     }
     while !run.isDone {
       var pass = run.pass()
+      for block in BlockName.all {
+        try pause()
+        pass.run(before: block, hooks: hooks)
+      }
+      try pause()
       run.advance(by: pass.finish(hooks: hooks))
     }
     return run.trace

@@ -32,12 +32,14 @@ public final class Laboratory: Sendable {
   }
   private struct RunKey {
     let prompt: String
+    let negative: String?
     let settings: RunSettings
     let blocks: Set<BlockName>
     let steps: Set<Int>
 
     func serves(_ other: RunKey) -> Bool {
-      prompt == other.prompt && settings == other.settings && blocks.isSuperset(of: other.blocks)
+      prompt == other.prompt && negative == other.negative && settings == other.settings
+        && blocks.isSuperset(of: other.blocks)
         && steps.isSuperset(of: other.steps)
     }
   }
@@ -120,14 +122,18 @@ public final class Laboratory: Sendable {
 
   /// A run without edits, at which edits may begin; as `BaseRun`.
   ///
-  /// - Throws: as `Pipeline.sample`, and what is wrong with the model.
+  /// - Throws: as `Pipeline.sample`, what `pause` throws, and what is wrong with the model.
   public func run(
-    _ prompt: String, _ settings: RunSettings, watching blocks: [BlockName], atSteps steps: Set<Int> = [0]
+    _ prompt: String, negative: String? = nil, _ settings: RunSettings, watching blocks: [BlockName],
+    atSteps steps: Set<Int> = [0], pause: () throws -> Void = {}
   ) throws -> BaseRun {
-    let key = RunKey(prompt: prompt, settings: settings, blocks: Set(blocks), steps: steps)
+    let key = RunKey(
+      prompt: prompt, negative: settings.isGuided ? negative : nil, settings: settings, blocks: Set(blocks),
+      steps: steps)
     if let found = kept(key) { return found }
     let made = try BaseRun(
-      pipeline, embeddings(of: prompt, settings), settings, watching: blocks, atSteps: steps)
+      pipeline, embeddings(of: prompt, negative: negative, settings), settings, watching: blocks,
+      atSteps: steps, pause: pause)
     state.withLock { state in
       state.madeRuns += 1
       state.runs.append((key, made))
@@ -150,23 +156,30 @@ public final class Laboratory: Sendable {
   /// The run without edits that all these interventions can begin in.
   ///
   /// - Throws: as `Pipeline.sample`, and what is wrong with the model.
-  public func run(_ prompt: String, _ settings: RunSettings, for interventions: [Intervention]) throws
-    -> BaseRun
-  {
+  public func run(
+    _ prompt: String, negative: String? = nil, _ settings: RunSettings, for interventions: [Intervention]
+  ) throws -> BaseRun {
     let starts = interventions.compactMap(\.start)
-    return try run(prompt, settings, watching: starts.map(\.block), atSteps: Set(starts.map(\.step)))
+    return try run(
+      prompt, negative: negative, settings, watching: starts.map(\.block), atSteps: Set(starts.map(\.step)))
   }
 
   /// Lists of edits made ready, with the runs of other prompts that they need.
   ///
   /// - Throws: `EditError`, as `Pipeline.sample`, and what is wrong with the model.
-  public func interventions(_ lists: [EditList], _ settings: RunSettings) throws -> [Intervention] {
+  public func interventions(_ lists: [EditList], negative: String? = nil, _ settings: RunSettings) throws
+    -> [Intervention]
+  {
     var needed: [String: [BlockName]] = [:]
     for list in lists { needed.merge(list.donors) { $0 + $1 } }
     let pipeline = try pipeline
     let donors = try Dictionary(
       uniqueKeysWithValues: needed.map { prompt, blocks in
-        (prompt, try Donor(pipeline, embeddings(of: prompt, settings), settings, watching: blocks))
+        (
+          prompt,
+          try Donor(
+            pipeline, embeddings(of: prompt, negative: negative, settings), settings, watching: blocks)
+        )
       })
     return try lists.map { try Intervention($0, blockDictionaries, for: pipeline, settings, donors: donors) }
   }

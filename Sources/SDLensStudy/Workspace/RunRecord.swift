@@ -92,19 +92,23 @@ public struct RunRecord: Sendable {
     /// Fingerprints of the files that words name.
     fileprivate let contents: [String]
 
+    /// Options that change no result and have a word behind them; an engine that makes others is in the record.
+    private static let valued: Set = [
+      "--output", "--tensors", "--workspace", "--threads", "--engine", "--precision",
+    ]
+    /// Options that change no result and stand alone.
+    private static let flags: Set = ["--quiet", "--json", "--force"]
+
     /// Leaves out the options that change no result.
     ///
-    /// - Parameters:
-    ///   - arguments: of the program, without its own name.
-    ///   - valued: options to leave out together with the word behind them.
-    ///   - flags: options to leave out.
-    public init(_ arguments: [String], withoutValued valued: Set<String>, orFlags flags: Set<String>) {
+    /// - Parameter arguments: of the program, without its own name.
+    public init(_ arguments: [String]) {
       var words: [String] = []
       var rest = arguments[...]
       while let word = rest.popFirst() {
-        if valued.contains(word) {
+        if Self.valued.contains(word) {
           _ = rest.popFirst()
-        } else if !flags.contains(word), !valued.contains(where: { word.hasPrefix($0 + "=") }) {
+        } else if !Self.flags.contains(word), !Self.valued.contains(where: { word.hasPrefix($0 + "=") }) {
           words.append(word)
         }
       }
@@ -122,7 +126,7 @@ public struct RunRecord: Sendable {
 
 extension String {
   /// The text as a shell takes it for one word.
-  var shellWord: String {
+  package var shellWord: String {
     let plain = { (c: Unicode.Scalar) in
       c.isASCII
         && (c.properties.isAlphabetic || c.properties.numericType != nil

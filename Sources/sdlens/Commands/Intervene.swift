@@ -30,6 +30,11 @@ struct Intervene: ParsableCommand {
   var prompt: String?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("What the picture avoids, with --guidance above 1.", valueName: "text"))
+  var negativePrompt: String?
+
+  @Option(
     help: ArgumentHelp(
       "Where the files go. (default: a folder in the workspace's pictures)", valueName: "folder"),
     completion: .directory)
@@ -58,8 +63,8 @@ struct Intervene: ParsableCommand {
     var settings = try options.settings(of: folder, progress)
     let prompt = try prompt ?? defaultPrompt(dictionaries[block], &settings, progress)
     let record = try RunRecord(
-      of: folder, prompt: prompt, settings: settings, dictionaries: dictionaries, request: OutputPlace.request
-    )
+      of: folder, prompt: prompt, negativePrompt: negativePrompt, settings: settings,
+      dictionaries: dictionaries, request: OutputPlace.request)
     let place = try OutputPlace(folder: output, default: defaultFolder, of: record, force: force.force)
     progress.noteUnknownWords(of: [prompt], folder)
     progress.stage("reading the model")
@@ -68,7 +73,7 @@ struct Intervene: ParsableCommand {
     let area = try edits.area(at: block, of: prompt, settings, laboratory, progress)
     let lists = try edits.lists(saved?.edits ?? [], adding: added, at: block, on: area)
     let job = InterventionJob(
-      laboratory: laboratory, prompt: prompt, settings: settings,
+      laboratory: laboratory, prompt: prompt, negativePrompt: negativePrompt, settings: settings,
       lists: lists.map { ($0.title, $0.list.naming(dictionaries)) }, record: record, output: place)
     let result = try job.run(progress)
     progress.clear()
@@ -113,7 +118,8 @@ struct Intervene: ParsableCommand {
     if edits.reconstruct { parts.append("reconstruct") }
     parts += edits.ablate.map { "ablate-\($0)" }
     if let edit = edits.edit {
-      parts.append(((edit as NSString).lastPathComponent as NSString).deletingPathExtension)
+      parts.append(
+        edit.hasPrefix("{") ? "edit" : ((edit as NSString).lastPathComponent as NSString).deletingPathExtension)
     }
     if let region = edits.region { parts.append(region) }
     return "\(workspace.place.pictures)/" + parts.joined(separator: "-")

@@ -9,6 +9,7 @@ import SDLensStudy
 struct InterventionJob {
   let laboratory: Laboratory
   let prompt: String
+  let negativePrompt: String?
   let settings: RunSettings
   let lists: [(title: String, list: EditList)]
   let record: RunRecord
@@ -49,12 +50,14 @@ struct InterventionJob {
   func run(_ progress: Progress) throws -> Result {
     try Canvas.checkFonts()
     progress.stage("the runs of other prompts")
-    let interventions = try laboratory.interventions(lists.map(\.list), settings)
+    let interventions = try laboratory.interventions(
+      lists.map(\.list), negative: negativePrompt, settings)
     try AtomicFolder.makeAll(above: output.path)
     if !output.replaces { try AtomicFolder.check(output.path) }
     progress.count(to: 2 * lists.count + 2, unit: "passes")
     progress.stage("the run without edits")
-    let base = try laboratory.run(prompt, settings, for: interventions)
+    let base = try laboratory.run(
+      prompt, negative: negativePrompt, settings, for: interventions)
     progress.advance("running")
     let traces = interventions.map { intervention in
       defer { progress.advance("running") }

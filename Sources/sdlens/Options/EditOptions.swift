@@ -107,7 +107,8 @@ struct EditOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "A saved list of edits, or a picture that carries one; done before all others.", valueName: "edit.json"),
+      "A saved list of edits, its JSON itself, or a picture that carries one; done before all others.",
+      valueName: "edit.json"),
     completion: .file(extensions: ["json", "png"]))
   var edit: String?
 

@@ -68,13 +68,8 @@ struct OutputPlace {
     }
   }
 
-  /// The words that make the results of this command its own; an engine that makes others is in the record.
-  static var request: RunRecord.Request {
-    RunRecord.Request(
-      Array(CommandLine.arguments.dropFirst()),
-      withoutValued: ["--output", "--tensors", "--workspace", "--threads", "--engine", "--precision"],
-      orFlags: ["--quiet", "--json", "--force"])
-  }
+  /// The words that make the results of this command its own.
+  static var request: RunRecord.Request { RunRecord.Request(Array(CommandLine.arguments.dropFirst())) }
 
   /// What made a folder of ours; nil for any other folder.
   private static func run(in folder: String) -> String? {

@@ -1,19 +1,15 @@
-import SDLensDiffusion
-import SDLensShapes
-import SDLensStudy
-
 /// The words of prompts that the embedded model never met.
-struct UnknownWords {
+package struct UnknownWords {
   private let words: [String]
   private let start: String
 
   /// Finds them in one text, called `name`; nil when all are known.
-  init?(_ text: String, name: String = "prompt") {
+  package init?(_ text: String, name: String = "prompt") {
     self.init(words: ShapesGrammar.read(text).unknown, start: "The \(name) has")
   }
 
   /// Finds them in a list of prompts; nil when all are known.
-  init?(in prompts: [String]) {
+  package init?(in prompts: [String]) {
     let found = prompts.map { ShapesGrammar.read($0).unknown }
     var seen: Set<String> = []
     let count = found.count { !$0.isEmpty }
@@ -29,7 +25,7 @@ struct UnknownWords {
   }
 
   /// As in `The prompt has words that the model does not know: "grey" (perhaps "gray"), "dragon"; …`.
-  var note: String {
+  package var note: String {
     let shown = words.prefix(Self.most).map { word in
       "\"\(word)\"" + (ShapesGrammar.suggestion(for: word).map { " (perhaps \"\($0)\")" } ?? "")
     }
@@ -40,12 +36,4 @@ struct UnknownWords {
 
   /// More would bury the rest of what is said.
   private static let most = 10
-}
-
-extension Progress {
-  /// Says which words of prompts the model never met, where that is known: of `shapes`.
-  func noteUnknownWords(of prompts: [String], _ model: ModelFolder) {
-    guard model.paintsShapes, let unknown = UnknownWords(in: prompts) else { return }
-    note(unknown.note)
-  }
 }

@@ -1,0 +1,150 @@
+import Foundation
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+import SDLensStudy
+
+/// Answers from what is known of the dictionaries.
+extension Explorer {
+  func dictionary(of name: String) throws -> Answer.Dictionary {
+    let (block, index) = try index(of: name)
+    let folder = index.folder
+    let features = folder.autoencoder.features
+    func known(_ numbers: [Float]?) -> [Float?] {
+      numbers.map { $0.map { $0.isFinite ? $0 : nil } } ?? Array(repeating: nil, count: features)
+    }
+    let captions = captions.withLock { $0[block] ?? [:] }
+    return Answer.Dictionary(
+      block: "\(block)", dictionary: folder.identity, features: features, mean: known(folder.means?.elements),
+      maximum: known(folder.statistics?.maximum), density: known(folder.statistics?.density),
+      captions: Dictionary(uniqueKeysWithValues: captions.map { ("\($0)", $1) }),
+      canCaption: canCaption(folder))
+  }
+
+  /// Everything that is known of a feature.
+  func feature(_ fields: inout EditFields) throws -> Answer.Feature {
+    let (block, feature, index) = try place(&fields)
+    try fields.finish()
+    let (folder, statistics) = (index.folder, index.folder.statistics)
+    let examples = folder.examples?[feature] ?? []
+    let pictures = Set(examples.map(\.picture))
+    func others(_ list: [(feature: Int, likeness: Double)], at block: BlockName) -> [Answer.Feature.Other] {
+      list.map {
+        .init(
+          block: "\(block)", feature: $0.feature, likeness: $0.likeness,
+          caption: caption(of: $0.feature, at: block))
+      }
+    }
+    let levels = FeatureStatistics.levels.count
+    let manifest = folder.pictures?.manifest
+    let counterparts = try indexes.filter { other, found in
+      try other != block && manifest != nil
+        && found.folder.pictures?.manifest.fingerprint == manifest?.fingerprint
+    }.sorted { $0.key < $1.key }.flatMap { other, found in
+      others(found.together(with: pictures, 2), at: other)
+    }
+    let shape = folder.examples?.mapShape
+    return Answer.Feature(
+      block: "\(block)", feature: feature, caption: caption(of: feature, at: block),
+      mean: folder.means.map { Double($0[feature]) }.flatMap { $0.isFinite ? $0 : nil },
+      deviation: statistics.map { Double($0.deviation[feature]) },
+      maximum: statistics.map { Double($0.maximum[feature]) },
+      density: statistics.map { Double($0.density[feature]) },
+      quantiles: statistics.map { $0.quantiles[feature * levels..<(feature + 1) * levels].map(Double.init) }
+        ?? [],
+      pictures: examples.count, recorded: index.prompts.count, mapHeight: shape?[1], mapWidth: shape?[2],
+      steps: manifest?.steps, guidance: manifest?.guidance, height: manifest?.height, width: manifest?.width,
+      examples: self.examples(of: feature, folder), words: index.words(of: feature, 8),
+      neighbours: others(index.neighbours(of: feature, 8), at: block),
+      together: others(
+        index.together(with: pictures, 9).filter { $0.feature != feature }, at: block),
+      counterparts: counterparts)
+  }
+
+  /// The strongest pictures, and some from the middle and the end of the list.
+  private func examples(of feature: Int, _ folder: DictionaryFolder) -> [Answer.Feature.Example] {
+    guard let all = folder.examples?[feature], let pictures = folder.pictures, !all.isEmpty else { return [] }
+    let places = Array(0..<min(8, all.count)) + [0.25, 0.5, 0.75].map { Int($0 * Double(all.count)) }
+    return Set(places).sorted().compactMap { place in
+      let example = all[place]
+      guard let prompt = pictures.prompts[example.picture] else { return nil }
+      let size = folder.examples.map { $0.mapShape[1] * $0.mapShape[2] } ?? 0
+      return Answer.Feature.Example(
+        picture: example.picture, prompt: prompt, seed: try? pictures.seed(of: example.picture),
+        strength: Double(example.strength), rank: Double(place) / Double(all.count),
+        map: folder.examples?.map(of: feature, rank: place).map {
+          Array($0.prefix(size)).base64 { $0.bitPattern }
+        })
+    }
+  }
+
+  /// Features by number, by caption, or by words of the prompts of their strongest pictures.
+  func search(_ fields: inout EditFields) throws -> Answer.Search {
+    let query = try fields.string("query")
+    try fields.finish()
+    guard query.utf8.count <= 1000 else { throw Refusal(422, "the query has more than 1000 bytes") }
+    let words = query.lowercased().split(separator: " ").map(String.init)
+    var found: [Answer.Search.Found] = []
+    for (block, index) in indexes.sorted(by: { $0.key < $1.key }) {
+      let captions = captions.withLock { $0[block] ?? [:] }
+      var seen: Set<Int> = []
+      func add(_ feature: Int, _ reason: String, _ score: Double) {
+        guard seen.insert(feature).inserted else { return }
+        found.append(
+          .init(
+            block: "\(block)", feature: feature, caption: captions[feature], reason: reason, score: score))
+      }
+      if let number = Int(query.trimmingCharacters(in: .whitespaces)),
+        0..<index.folder.autoencoder.features ~= number
+      {
+        add(number, "number", 3)
+      }
+      guard !words.isEmpty else { continue }
+      for (feature, caption) in captions.sorted(by: { $0.key < $1.key })
+      where words.allSatisfy(caption.lowercased().contains) { add(feature, "caption", 2) }
+      for (feature, share, everywhere) in index.features(withWords: words) {
+        let percent = { (share: Double) in "\(Int((share * 100).rounded())) %" }
+        add(
+          feature,
+          "\(percent(share)) of its strongest pictures, of all \(percent(everywhere))", share - everywhere)
+      }
+    }
+    let order = found.enumerated().sorted { ($1.element.score, $0.offset) < ($0.element.score, $1.offset) }
+    return Answer.Search(query: query, found: order.prefix(60).map(\.element))
+  }
+
+  /// Whether captions of a dictionary may be written: not of those that come with the program or from a cache.
+  private func canCaption(_ folder: DictionaryFolder) -> Bool {
+    func path(_ text: String) -> String { URL(fileURLWithPath: text).resolvingSymlinksInPath().path + "/" }
+    return !setup.isReadOnly && path(folder.path).hasPrefix(path(workspace.folder))
+  }
+
+  /// Writes what a feature means beside its dictionary; an empty caption takes it away.
+  func setCaption(_ fields: inout EditFields) throws -> Answer.Caption {
+    let (block, feature, index) = try place(&fields)
+    let text = try fields.string("caption").trimmingCharacters(in: .whitespacesAndNewlines)
+    try fields.finish()
+    guard !setup.isReadOnly else { throw Refusal(403, "this page is read-only; captions are not written") }
+    guard canCaption(index.folder) else {
+      throw Refusal(
+        403,
+        "the dictionary of \(block) is not in the workspace '\(workspace.folder)'; its captions are not written"
+      )
+    }
+    guard text.utf8.count <= 1000, !text.contains(where: \.isNewline) else {
+      throw Refusal(422, "a caption is one line of at most 1000 bytes")
+    }
+    let path = "\(index.folder.path)/\(FeatureCaptions.fileName)"
+    try captions.withLock { captions in
+      var all = captions[block] ?? [:]
+      // Somebody else may have written meanwhile.
+      if FileManager.default.fileExists(atPath: path) {
+        all = try FeatureCaptions.read(path, features: index.folder.autoencoder.features)
+      }
+      all[feature] = text.isEmpty ? nil : text
+      try FeatureCaptions.write(all, to: path)
+      captions[block] = all
+    }
+    return Answer.Caption(block: "\(block)", feature: feature, caption: text.isEmpty ? nil : text)
+  }
+}
