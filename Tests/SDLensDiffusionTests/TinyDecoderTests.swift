@@ -24,14 +24,14 @@ import Testing
     try TinyModel.set(key, to: json, in: "decoder/config.json", of: folder)
   }
 
-  // Reached: 9e-7.
+  // Reached: 2e-7, and 8e-7 in 0…1.
   // AutoencoderTiny.from_pretrained(…).decode(latents).sample
   @Test(arguments: ["single", "pair", "least"], EngineChoice.engines)
   func picturesEqualDiffusers(_ name: String, _ engine: EngineChoice) throws {
     let goldens = try TinyModel.goldens("tiny-decoder")
     let decoder = try TinyDecoder(DecoderFolder(Self.path, engine: engine.engine))
     let image = try decoder(goldens.channelsLast("\(name).latents"))
-    try goldens.expect(image, equals: "\(name).image", within: 4e-6)
+    try goldens.expect(image, equals: "\(name).image", within: 8e-7)
   }
 
   // StableDiffusionXLPipeline divides by the factor of whatever decoder it has.
@@ -50,7 +50,7 @@ import Testing
     let draft = try pipeline.picture(latents)
     let wanted = try TinyModel.goldens("tiny-decoder").channelsLast("single.image")
     let clamped = Tensor(wanted.elements.map { min(max($0 / 2 + 0.5, 0), 1) }, wanted.shape)
-    expectClose(draft, clamped, within: 4e-6, "draft")
+    expectClose(draft, clamped, within: 3e-6, "draft")
     let exact = try TinyModel.pipeline.picture(latents)
     #expect(exact.shape == draft.shape && exact.differs(from: draft))
     // It is a fact of its own: the model is the same.

@@ -66,8 +66,8 @@ public struct TinyDecoder: Sendable {
   ///
   /// - Throws: the errors of `ConfigFile` and `WeightError`.
   public init(_ folder: DecoderFolder) throws {
-    let weights = try folder.weights()
-    try self.init(weights.root, config: folder.config())
+    let (config, weights) = (try folder.config(), try folder.weights())
+    try self.init(weights.root, config: config)
     try weights.finish(ignoring: Self.unusedWeights)
   }
 
