@@ -27,6 +27,7 @@ SPARSE = ROOT / "Tests" / "SDLensSparseTests" / "Goldens"
 DEFAULTS = {
     "architecture": "topk",
     "levels": None,
+    "revival": None,
     "l0Penalty": None,
     "bandwidth": None,
     "freeze": None,
@@ -70,6 +71,8 @@ CASES = {
         "architecture": "matryoshka", "levels": [1, 2, 40, 41], "features": 80, "width": 70, "k": 6, "auxiliaryK": 16,
         "dead": 40, "batch": 100, "steps": 5,
     },
+    "nested_topk": {"architecture": "nested-topk", "levels": [6, 16], "dead": 6},
+    "revived": {"architecture": "nested-topk", "levels": [20], "dead": 9, "auxiliaryK": 0, "revival": 0.05},
     "jumprelu": {"architecture": "jumprelu", "dead": 6, "bandwidth": 1.5},
     "jumprelu_penalty": {"architecture": "jumprelu", "l0Penalty": 0.02, "bandwidth": 0.4, "clipping": 0.5},
     "jumprelu_wide": {
@@ -125,7 +128,7 @@ class Autoencoder(torch.nn.Module):
         """The codes of a batch, what nested levels leave out, and the part of the loss that tells of L0."""
         settings = self.settings
         self.penalty, self.smallest = 0.0, 0.0
-        if settings["architecture"] == "topk":
+        if settings["architecture"] in ("topk", "nested-topk"):
             return self.top(z, settings["k"])
         if settings["architecture"] == "jumprelu":
             codes, steps = Jump.apply(z, self.threshold, settings["bandwidth"] / settings["mseScale"] ** 0.5)
@@ -247,6 +250,8 @@ def train(arrays: Goldens, name: str, settings: dict) -> None:
         sae.normalize()
         if settings["architecture"] == "jumprelu":
             sae.threshold.data.clamp_(min=0.0)
+        if settings["revival"]:
+            sae.latent_bias.data[sae.idle >= settings["deadAfter"]] += settings["revival"] / settings["mseScale"] ** 0.5
         rest = batch - reconstruction
         entries = {
             "losses": loss,

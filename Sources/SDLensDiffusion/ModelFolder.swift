@@ -43,6 +43,9 @@ public struct ModelFolder: Sendable {
   /// Whether this is the model that ships inside, whatever it was called.
   public var isEmbedded: Bool { path == (try? Self.embeddedPath()) }
 
+  /// Where the dictionaries lie that come with the model, if it has any: `BLOCK/NAME` for each.
+  public var dictionaries: String { "\(path)/dictionaries" }
+
   /// The configuration of one part.
   public func config(_ part: String, file: String = "config.json") throws -> ConfigFile {
     try ConfigFile("\(path)/\(part)/\(file)")

@@ -51,9 +51,6 @@ struct TrainingData {
   let seed: Seed
   let progress: Progress
 
-  /// Prompts that are recorded when nobody says how many.
-  private static let defaultLimit = 5000
-
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[Source]] {
     let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
@@ -87,20 +84,12 @@ struct TrainingData {
     }
   }
 
-  /// Records the blocks, together with the paper's four, which takes no longer.
+  /// Records the blocks.
   private func collect(_ blocks: [BlockName]) throws -> ActivationStore {
-    let list = try prompts.list(
-      of: model, limit: limit ?? (prompts.prompts == nil ? Self.defaultLimit : nil), progress)
-    let all = BlockName.all.filter { BlockName.studied.contains($0) || blocks.contains($0) }
-    let others = all.filter { !BlockName.studied.contains($0) }.map { "-\($0)" }.joined()
-    let store = "\(workspace.place.activations)/\(model.folderTitle)-update\(others)-\(list.prompts.count)"
-    if !FileManager.default.fileExists(atPath: store) {
-      progress.note("Nothing suitable is collected yet; recording \(list.prompts.count) prompts first")
-    }
-    let job = CollectionJob(
-      model: model, prompts: list, request: Collector.Request(blocks: all),
-      settings: try settings(), store: store)
-    return try ActivationStore(job.run(progress).store)
+    let limit = limit ?? (prompts.prompts == nil ? CollectionJob.usualLimit : nil)
+    return try CollectionJob.store(
+      of: blocks, model, try prompts.list(of: model, limit: limit, progress), settings(),
+      in: workspace.place, progress)
   }
 
   /// One step at the model's own size, for which there is memory.

@@ -88,7 +88,7 @@ struct EvalSteering: ResumableCommand {
     }
     let blocks = Set(tasks.map(\.block)).sorted()
     guard !blocks.isEmpty else { throw NothingCarried(blocks: dictionaries.keys.sorted()) }
-    let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }.find(store, of: blocks)
+    let store = try CollectionJob.store(named: store, of: blocks, folder, in: workspace.place, progress)
     try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil)
     let sources = try Provenance(
       folder, dictionaries: blocks.compactMap { block in dictionaries[block].map { .init($0, of: block) } },

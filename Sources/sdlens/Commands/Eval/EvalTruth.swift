@@ -72,7 +72,7 @@ struct EvalTruth: ResumableCommand {
     }
     let dictionaries = try measured.all(model: folder, in: workspace, progress)
     let blocks = Set(dictionaries.map(\.block)).sorted()
-    let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }.find(store, of: blocks)
+    let store = try CollectionJob.store(named: store, of: blocks, folder, in: workspace.place, progress)
     _ = try FactorStudy.scenes(of: store)
     try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil)
     let sources = try Provenance(

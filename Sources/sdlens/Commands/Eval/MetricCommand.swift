@@ -70,8 +70,9 @@ extension EvalOptions {
   /// What is measured, and with what.
   private func session(_ features: FeatureChoice, _ progress: Progress) throws -> MetricSession {
     let model = try model.folder()
-    let dictionaries = try measured.sae.dictionaries(
-      named: measured.block, model: model, in: workspace, progress)
+    let found = try measured.sae.dictionaries(named: measured.block, model: model, in: workspace, progress)
+    let dictionaries = try measured.sae.lookup(model, in: workspace, progress)
+      .together(found, isNamed: !measured.block.isEmpty)
     let blocks = dictionaries.keys.sorted()
     var settings = MetricSettings()
     (settings.features, settings.pictures, settings.seed) = (self.features ?? features, pictures, seed)
@@ -81,7 +82,8 @@ extension EvalOptions {
     try settings.features.check(dictionaries)
     let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
     let own = blocks.compactMap { dictionaries[$0]?.pictures }.first
-    let store = try self.store.map(lookup.named) ?? own.flatMap(lookup.store(of:)) ?? lookup.best(of: blocks)
+    let store =
+      try self.store.map(lookup.named) ?? (own.map(lookup.store(of:)) ?? lookup.best(of: blocks))
     if let store { try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil) }
     if let own, let path = dictionaries[blocks[0]]?.path {
       try progress.checkSize(
