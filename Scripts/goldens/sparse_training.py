@@ -71,8 +71,7 @@ CASES = {
         "architecture": "matryoshka", "levels": [1, 2, 40, 41], "features": 80, "width": 70, "k": 6, "auxiliaryK": 16,
         "dead": 40, "batch": 100, "steps": 5,
     },
-    "nested_topk": {"architecture": "nested-topk", "levels": [6, 16], "dead": 6},
-    "revived": {"architecture": "nested-topk", "levels": [20], "dead": 9, "auxiliaryK": 0, "revival": 0.05},
+    "revived": {"dead": 9, "auxiliaryK": 0, "revival": 0.05},
     "jumprelu": {"architecture": "jumprelu", "dead": 6, "bandwidth": 1.5},
     "jumprelu_penalty": {"architecture": "jumprelu", "l0Penalty": 0.02, "bandwidth": 0.4, "clipping": 0.5},
     "jumprelu_wide": {
@@ -128,7 +127,7 @@ class Autoencoder(torch.nn.Module):
         """The codes of a batch, what nested levels leave out, and the part of the loss that tells of L0."""
         settings = self.settings
         self.penalty, self.smallest = 0.0, 0.0
-        if settings["architecture"] in ("topk", "nested-topk"):
+        if settings["architecture"] == "topk":
             return self.top(z, settings["k"])
         if settings["architecture"] == "jumprelu":
             codes, steps = Jump.apply(z, self.threshold, settings["bandwidth"] / settings["mseScale"] ** 0.5)

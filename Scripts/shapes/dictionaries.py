@@ -4,7 +4,7 @@
     python dictionaries.py PROGRAM report   # how much its tail does, for the model card
     python dictionaries.py PROGRAM visible  # how many features change the picture
 
-PROGRAM is the built `sdlens`. Trained on the first 5,000 of the model's prompts, measured on the next 5,000, which no
+PROGRAM is the built `sdlens`. Trained on the first 4,000 of the model's prompts, measured on the next 4,000, which no
 dictionary has seen. Work goes to $SHAPES_WORK (`build`), folder `dictionaries`.
 """
 
@@ -26,15 +26,15 @@ MODEL = Path(__file__).resolve().parents[2] / "Sources/SDLensDiffusion/Models/sh
 TARGET = MODEL / "dictionaries"
 WORK = Path(os.environ.get("SHAPES_WORK", "build")).resolve() / "dictionaries"
 BLOCKS = ["down.2.1", "mid.0", "up.0.0", "up.0.1"]
-PROMPTS, HELD_OUT_SEED = 5000, 1_000_000
+PROMPTS, HELD_OUT_SEED = 4000, 1_000_000
 CORE = 256
 
 # By the names under which they come; the last is the one that commands take.
 RECIPES = {
     "embedded-k10-n256": ["--architecture", "topk", "--features", "256"],
     "embedded-k10-n5120": [
-        "--architecture", "nested-topk", "--levels", str(CORE), "--features", "5120", "--start", "vectors",
-        "--revive", "0.02", "--dead-after", "20000", "--aux-k", "0", "--batch", "2048", "--steps", "1500",
+        "--architecture", "topk", "--features", "5120", "--start", "vectors", "--revive", "0.003", "--dead-after", "50000",
+        "--aux-k", "0", "--batch", "2048", "--steps", "1000", "--learning-rate", "2e-3",
     ],
 }
 
@@ -60,9 +60,10 @@ def make():
         for block in BLOCKS:
             if (TARGET / block / name / "sae.json").exists():
                 continue
-            trained = sdlens(
-                "train-sae", "--model", MODEL, "--store", "training", "--block", block, "--name", name, "--k", 10, *recipe,
-                "--json")[0]["dictionary"]
+            size = name.removeprefix("embedded-")
+            trained = WORK / "sdlens-workspace/saes" / block / f"{name}-{size}"
+            if not (trained / "sae.json").exists():
+                sdlens("train-sae", "--model", MODEL, "--store", "training", "--block", block, "--name", name, "--k", 10, *recipe)
             made = WORK / "made" / block / name
             shutil.rmtree(made, ignore_errors=True)
             made.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +133,7 @@ def write_captions(folder):
         top = [truth[p] for p in examples["pictures"][start:min(end, start + 10)]]
         caption = words(shared(top, usual)) if len(top) >= 5 else ""
         if caption:
-            captions.append({"feature": feature, "caption": caption, "source": "truth of top 10"})
+            captions.append({"feature": feature, "caption": caption, "source": "truth"})
     (folder / "captions.jsonl").write_text("".join(json.dumps(c) + "\n" for c in captions))
 
 

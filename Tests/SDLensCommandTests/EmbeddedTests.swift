@@ -14,7 +14,8 @@ import Testing
   private func run(_ arguments: [String]) throws -> Outcome { try Command.run(arguments, in: folder) }
 
   private func object(_ outcome: Outcome) throws -> [String: Any] {
-    try #require(try JSONSerialization.jsonObject(with: Data(outcome.out.utf8)) as? [String: Any], "\(outcome)")
+    try #require(
+      try JSONSerialization.jsonObject(with: Data(outcome.out.utf8)) as? [String: Any], "\(outcome)")
   }
 
   /// `shapes` in the folder, whose own files are those of another model or damaged, the rest borrowed.
@@ -50,7 +51,8 @@ import Testing
     let outcome = try run(["features", "--prompt", "a large red circle on the left", "--json"])
     #expect(outcome.status == 0, "\(outcome.err)")
     let result = try object(outcome)
-    #expect((result["dictionaries"] as? [String: Any])?.keys.sorted() == ["down.2.1", "mid.0", "up.0.0", "up.0.1"])
+    #expect(
+      (result["dictionaries"] as? [String: Any])?.keys.sorted() == ["down.2.1", "mid.0", "up.0.0", "up.0.1"])
     let features = try #require(result["features"] as? [[String: Any]])
     #expect(features.count == 4 * 9 && features.contains { $0["caption"] is String })
     #expect(features.allSatisfy { ($0["mean"] as? Double ?? 0) > 0 && ($0["density"] as? Double ?? 0) > 0 })
@@ -76,7 +78,8 @@ import Testing
   /// What looks at vectors makes them again, since nothing is stored.
   @Test func updatesAreMadeAgain() throws {
     let outcome = try run([
-      "eval", "colour-spread", "--features", "random:1", "--pictures", "2", "--block", "up.0.1", "--json", "--quiet",
+      "eval", "colour-spread", "--features", "random:1", "--pictures", "2", "--block", "up.0.1", "--json",
+      "--quiet",
     ])
     #expect(outcome.status == 0 && !outcome.out.contains("a store with all places"), "\(outcome)")
   }
@@ -91,7 +94,8 @@ import Testing
       #expect(lines[1].contains("embedded-k10-n5120 * "), "\(outcome.out)")
     }
     let info = try run(["info", "embedded-k10-n5120"])
-    #expect(info.status == 0 && info.out.contains("5120, k = 10 active") || info.out.contains("5120, 10 active"))
+    #expect(
+      info.status == 0 && info.out.contains("5120, k = 10 active") || info.out.contains("5120, 10 active"))
     // Nothing was made by looking.
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
   }
@@ -99,7 +103,9 @@ import Testing
   // MARK: Which is taken
 
   @Test func aDictionaryIsNamed() throws {
-    let arguments = ["intervene", "--block", "up.0.1", "--sae", "embedded-k10-n256", "--feature", "3", "--add", "2"]
+    let arguments = [
+      "intervene", "--block", "up.0.1", "--sae", "embedded-k10-n256", "--feature", "3", "--add", "2",
+    ]
     let outcome = try run(arguments + ["--prompt", "a red circle", "--json", "--quiet"])
     #expect(outcome.status == 0 && outcome.err == "", "\(outcome.err)")
     #expect(outcome.out.contains("\"embedded-k10-n256\""))
@@ -110,7 +116,8 @@ import Testing
   @Test func theWorkspaceComesFirst() throws {
     try folder.write("a red circle\na blue star\na small ring on the left\n".utf8, to: "prompts.txt")
     let training = try run([
-      "train-sae", "--prompts", "prompts.txt", "--block", "up.0.1", "--features", "16", "--k", "2", "--steps", "5",
+      "train-sae", "--prompts", "prompts.txt", "--block", "up.0.1", "--features", "16", "--k", "2", "--steps",
+      "5",
       "--batch", "64", "--quiet",
     ])
     #expect(training.status == 0, "\(training.err)")
@@ -128,7 +135,8 @@ import Testing
     let apart = try run(["eval", "specificity", "--block", "up.0.1", "mid.0", "--quiet"])
     #expect(apart.status == 1)
     #expect(
-      apart.err.contains("of mid.0 was measured on other pictures than 'sdlens-workspace/saes/up.0.1/k2-n16' of up.0.1"),
+      apart.err.contains(
+        "of mid.0 was measured on other pictures than 'sdlens-workspace/saes/up.0.1/k2-n16' of up.0.1"),
       "\(apart.err)")
   }
 
@@ -152,13 +160,18 @@ import Testing
   // MARK: Damage
 
   /// A file of an embedded dictionary that is cut, changed or no JSON: its name is in the message.
-  @Test(arguments: ["sae.safetensors", "sae.json", "statistics.safetensors", "examples.safetensors", "captions.jsonl"])
+  @Test(arguments: [
+    "sae.safetensors", "sae.json", "statistics.safetensors", "examples.safetensors", "captions.jsonl",
+  ])
   func damageIsNamed(file: String) throws {
     try model(without: "dictionaries")
-    try FileManager.default.copyItem(atPath: "\(Self.shapes)/dictionaries", toPath: folder("shapes/dictionaries"))
+    try FileManager.default.copyItem(
+      atPath: "\(Self.shapes)/dictionaries", toPath: folder("shapes/dictionaries"))
     let path = "shapes/dictionaries/up.0.1/embedded-k10-n5120/\(file)"
     let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: folder(path))))
-    let arguments = ["features", "--prompt", "a red circle", "--block", "up.0.1", "--model", "./shapes", "--quiet"]
+    let arguments = [
+      "features", "--prompt", "a red circle", "--block", "up.0.1", "--model", "./shapes", "--quiet",
+    ]
     try folder.write(bytes.prefix(bytes.count / 2), to: path)
     let cut = try run(arguments)
     #expect(cut.status == 1 && cut.err.contains(path) && cut.out == "", "\(cut.err)")
@@ -173,9 +186,12 @@ import Testing
   }
 
   @Test func theyStayAsTheyAre() throws {
-    let outcome = try run(["statistics", "--sae", "embedded-k10-n256", "--block", "mid.0", "--store", "any", "--quiet"])
+    let outcome = try run([
+      "statistics", "--sae", "embedded-k10-n256", "--block", "mid.0", "--store", "any", "--quiet",
+    ])
     #expect(outcome.status == 1)
-    #expect(outcome.err.contains("comes with the program and stays as it is; measure a copy"), "\(outcome.err)")
+    #expect(
+      outcome.err.contains("comes with the program and stays as it is; measure a copy"), "\(outcome.err)")
   }
 
   // MARK: Making them
@@ -190,14 +206,17 @@ import Testing
       try Data(contentsOf: URL(fileURLWithPath: workspace.folder(path))).count
     }
     #expect(try size("half/sae.safetensors") < size("\(source)/sae.safetensors") * 7 / 10)
-    let measured = try run("statistics", "--sae", "half", "--store", "w/activations/tiny-update-24", "--compact")
+    let measured = try run(
+      "statistics", "--sae", "half", "--store", "w/activations/tiny-update-24", "--compact")
     #expect(measured.status == 0, "\(measured.err)")
     #expect(try size("half/examples.safetensors") < size("\(source)/examples.safetensors") / 4)
-    let figure = try workspace.run("visualize", ["annotation", "--block", "up.0.1", "--sae", "half", "0", "--quiet"])
+    let figure = try workspace.run(
+      "visualize", ["annotation", "--block", "up.0.1", "--sae", "half", "0", "--quiet"])
     #expect(figure.status == 0 || figure.err.contains("was active in no recorded picture"), "\(figure.err)")
     let slow = try workspace.run(
       "eval", ["monosemanticity", "--block", "up.0.1", "--sae", "half", "--store", "tiny-update-24"])
-    #expect((slow.out + slow.err).contains("only the strongest pictures are known") || slow.err.contains("CLIP"))
+    #expect(
+      (slow.out + slow.err).contains("only the strongest pictures are known") || slow.err.contains("CLIP"))
     let other = try run("convert", source, "x", "--to", "saelens", "--half")
     #expect(other.status == 64 && other.err.contains("only the format sdlens keeps --half precision"))
   }

@@ -30,7 +30,7 @@ private struct PlainStep {
   /// [rows][features]
   func codes(_ z: [[Double]]) -> [[Double]] {
     switch settings.architecture.description {
-    case "topk", "nested-topk":
+    case "topk":
       return z.map { z in
         let least = z.sorted(by: >)[settings.k - 1]
         return z.map { $0 >= least ? max($0, 0) : 0 }
@@ -123,7 +123,8 @@ private struct PlainStep {
   }
 
   private static let cases = [
-    settings("topk"), settings("nested-topk") { $0.levels = [1, 30] }, settings("batch-topk"), settings("matryoshka") { $0.levels = [1, 3, 69] },
+    settings("topk"), settings("batch-topk"),
+    settings("matryoshka") { $0.levels = [1, 3, 69] },
     settings("matryoshka") { $0.levels = [20] }, settings("jumprelu") { $0.bandwidth = 2 },
     settings("jumprelu") { ($0.bandwidth, $0.l0Penalty) = (0.7, 0.03) },
   ].map { Case(settings: $0) }
@@ -226,7 +227,9 @@ private struct PlainStep {
   /// The bias of features that are idle for long rises by the same in each step; that of others does not.
   @Test func deadFeaturesAreRaised() throws {
     func biases(_ revival: Double?) throws -> (state: DictionaryState, bias: [Float]) {
-      let settings = Self.settings("topk") { ($0.revival, $0.deadAfter, $0.learningRate) = (revival, 1000, 1e-9) }
+      let settings = Self.settings("topk") {
+        ($0.revival, $0.deadAfter, $0.learningRate) = (revival, 1000, 1e-9)
+      }
       var state = state(settings, width: 9)
       for feature in 0..<70 { state.autoencoder.latentBias[feature] = feature < 20 ? -1e3 : 0 }
       state.idle = (0..<70).map { $0 < 10 ? 1000 : 0 }
@@ -265,7 +268,7 @@ private struct PlainStep {
 
   /// The same bytes with and without an interruption, on any number of threads.
   @Test(
-    arguments: ["topk", "nested-topk", "batch-topk", "matryoshka", "jumprelu"],
+    arguments: ["topk", "batch-topk", "matryoshka", "jumprelu"],
     [nil, TrainingSettings.Frozen.decoder, .encoder])
   func goesOn(name: String, freeze: TrainingSettings.Frozen?) throws {
     let settings = Self.settings(name) { settings in

@@ -48,7 +48,7 @@ public struct Architecture: Sendable, Equatable, CustomStringConvertible {
   let recipe: any Recipe.Type
 
   /// All there are, the paper's first.
-  public static let all = ([TopK.self, NestedTopK.self, BatchTopK.self, Matryoshka.self, JumpReLU.self] as [any Recipe.Type])
+  public static let all = ([TopK.self, BatchTopK.self, Matryoshka.self, JumpReLU.self] as [any Recipe.Type])
     .map { Architecture(recipe: $0) }
 
   /// The paper's.

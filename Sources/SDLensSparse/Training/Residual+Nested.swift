@@ -80,18 +80,6 @@ extension Residual {
 }
 
 extension Codes {
-  /// The same, each row in the order of its features.
-  var inOrderOfFeatures: Codes {
-    var (indices, values) = (indices, values)
-    for row in 0..<rows {
-      let entries = starts[row]..<starts[row + 1]
-      for (place, entry) in zip(entries, entries.sorted { self.indices[$0] < self.indices[$1] }) {
-        (indices[place], values[place]) = (self.indices[entry], self.values[entry])
-      }
-    }
-    return Codes(starts: starts, indices: indices, values: values)
-  }
-
   /// The entries of the features below the first level, from there to the second, and so on, features counted from where
   /// their slice begins; each row must be in the order of its features.
   func slices(_ levels: [Int]) -> [Codes] {

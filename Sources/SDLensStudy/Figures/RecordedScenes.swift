@@ -94,7 +94,9 @@ public struct RecordedScenes: Sendable {
     var random = PCG64(seed: UInt64(feature))
     var found: [Scene] = []
     for place in random.permutation(others.count).prefix(Self.tries * count) where found.count < count {
-      guard let scene = try scene(others[place]), try examples.isWhole(feature) || isSilent(scene) else { continue }
+      guard let scene = try scene(others[place]), try examples.isWhole(feature) || isSilent(scene) else {
+        continue
+      }
       found.append(scene)
     }
     return found

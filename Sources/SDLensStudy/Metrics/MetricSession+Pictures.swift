@@ -5,7 +5,9 @@ import SDLensSparse
 extension MetricSession {
   /// A picture of the recorded data.
   public func picture(_ number: Int) throws -> Picture {
-    guard let recorded, let picture = try archive.picture(number, of: recorded, in: isStoreOfRecorded ? store : nil) else {
+    guard let recorded,
+      let picture = try archive.picture(number, of: recorded, in: isStoreOfRecorded ? store : nil)
+    else {
       throw NothingRecorded(path: dictionaries.values.first?.path ?? "")
     }
     return picture
@@ -125,7 +127,8 @@ extension MetricSession {
       return nil
     }
     let step = try model.stepCount(settings.steps) - 1
-    return try laboratory.run(prompt, settings, watching: blocks, atSteps: [step]).update(of: block, step: step)
+    return try laboratory.run(prompt, settings, watching: blocks, atSteps: [step]).update(
+      of: block, step: step)
   }
 
   // MARK: Captions

@@ -162,7 +162,9 @@ public final class MetricSession {
 
   /// Whether runs of recorded pictures can be made again where the store lacks them: not those of other programs, whose
   /// seeds nobody knows, nor of residual streams and heads.
-  var isMadeAgain: Bool { recorded.map { $0.manifest.origin == nil && $0.manifest.site == "update" } ?? false }
+  var isMadeAgain: Bool {
+    recorded.map { $0.manifest.origin == nil && $0.manifest.site == "update" } ?? false
+  }
 
   // MARK: What is lacking
 

@@ -95,7 +95,8 @@ public struct DictionaryLookup {
     let apart = zip(telling, fingerprints).filter { $1 != fingerprints[0] }.map(\.0)
     guard let other = apart.first else { return found }
     guard !isNamed else {
-      throw MeasuredApart(first: (telling[0].key, telling[0].value.path), other: (other.key, other.value.path))
+      throw MeasuredApart(
+        first: (telling[0].key, telling[0].value.path), other: (other.key, other.value.path))
     }
     let names = apart.map { "\($0.key) '\($0.value.identity.name)'" }.sorted().joined(separator: ", ")
     note("Left out, as measured on other pictures than \(telling[0].key): \(names) (--block measures them)")

@@ -96,7 +96,9 @@ public struct WorkspaceContents: Encodable {
     stores = Workspace.names(in: workspace.activations).compactMap { name in
       attempt { Store(name, try ActivationStore("\(workspace.activations)/\(name)")) }
     }
-    func read(_ found: [DictionaryLookup.Found], of block: BlockName, default last: (DictionaryLookup.Found) -> Bool)
+    func read(
+      _ found: [DictionaryLookup.Found], of block: BlockName, default last: (DictionaryLookup.Found) -> Bool
+    )
       -> [Dictionary]
     {
       found.compactMap { item in

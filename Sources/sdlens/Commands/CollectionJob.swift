@@ -53,7 +53,8 @@ extension CollectionJob {
       progress.note("Nothing suitable is collected yet; recording \(prompts.prompts.count) prompts first")
     }
     let job = CollectionJob(
-      model: model, prompts: prompts, request: Collector.Request(blocks: all), settings: settings, store: store)
+      model: model, prompts: prompts, request: Collector.Request(blocks: all), settings: settings,
+      store: store)
     return try ActivationStore(job.run(progress).store)
   }
 
@@ -61,14 +62,16 @@ extension CollectionJob {
   ///
   /// - Throws: as `StoreLookup.find`, and what is wrong with the model.
   static func store(
-    named name: String?, of blocks: [BlockName], _ model: ModelFolder, in workspace: Workspace, _ progress: Progress
+    named name: String?, of blocks: [BlockName], _ model: ModelFolder, in workspace: Workspace,
+    _ progress: Progress
   ) throws -> ActivationStore {
     let lookup = StoreLookup(model, in: workspace) { progress.note($0) }
     if let store = try name.map(lookup.named) ?? lookup.best(of: blocks) { return store }
     let size = try model.pictureSize
     let settings = try RunSettings(seed: 42, height: size, width: size)
     try progress.checkMemory(of: model, settings, decodes: false)
-    return try store(of: blocks, model, PromptList(of: model, limit: usualLimit), settings, in: workspace, progress)
+    return try store(
+      of: blocks, model, PromptList(of: model, limit: usualLimit), settings, in: workspace, progress)
   }
 }
 

@@ -35,7 +35,8 @@ struct Convert: ParsableCommand {
 
   func validate() throws {
     if half && to != .sdlens {
-      throw ValidationError("only the format sdlens keeps --half precision; leave it out, or write --to sdlens")
+      throw ValidationError(
+        "only the format sdlens keeps --half precision; leave it out, or write --to sdlens")
     }
   }
 

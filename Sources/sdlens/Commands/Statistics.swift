@@ -29,7 +29,9 @@ struct Statistics: ParsableCommand {
   var block: BlockName?
 
   @Flag(
-    help: "Keep of each feature the pictures of its top 5 % only, at least ten, and no maps: a hundredth of the size.")
+    help:
+      "Keep of each feature the pictures of its top 5 % only, at least ten, and no maps: a hundredth of the size."
+  )
   var compact = false
 
   @OptionGroup var workspace: WorkspaceOptions

@@ -32,7 +32,8 @@ struct EvalTruth: ResumableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Store of activations: a name in the workspace, or a folder. (default: the largest that fits)",
+      "Store of activations: a name in the workspace, or a folder. (default: the largest that fits, "
+        + "else 5000 of the model's own prompts are recorded)",
       valueName: "name"), completion: .directory)
   var store: String?
 
