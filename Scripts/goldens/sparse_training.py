@@ -27,6 +27,7 @@ SPARSE = ROOT / "Tests" / "SDLensSparseTests" / "Goldens"
 DEFAULTS = {
     "architecture": "topk",
     "levels": None,
+    "revival": None,
     "l0Penalty": None,
     "bandwidth": None,
     "freeze": None,
@@ -70,6 +71,7 @@ CASES = {
         "architecture": "matryoshka", "levels": [1, 2, 40, 41], "features": 80, "width": 70, "k": 6, "auxiliaryK": 16,
         "dead": 40, "batch": 100, "steps": 5,
     },
+    "revived": {"dead": 9, "auxiliaryK": 0, "revival": 0.05},
     "jumprelu": {"architecture": "jumprelu", "dead": 6, "bandwidth": 1.5},
     "jumprelu_penalty": {"architecture": "jumprelu", "l0Penalty": 0.02, "bandwidth": 0.4, "clipping": 0.5},
     "jumprelu_wide": {
@@ -247,6 +249,8 @@ def train(arrays: Goldens, name: str, settings: dict) -> None:
         sae.normalize()
         if settings["architecture"] == "jumprelu":
             sae.threshold.data.clamp_(min=0.0)
+        if settings["revival"]:
+            sae.latent_bias.data[sae.idle >= settings["deadAfter"]] += settings["revival"] / settings["mseScale"] ** 0.5
         rest = batch - reconstruction
         entries = {
             "losses": loss,

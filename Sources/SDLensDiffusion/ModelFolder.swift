@@ -111,6 +111,9 @@ public struct ModelFolder: Sendable {
       : "'\(title)' is \(file.kind.rawValue); settings and tokenizers are those that come with the program"
   }
 
+  /// Where the dictionaries lie that come with the model, if it has any: `BLOCK/NAME` for each.
+  public var dictionaries: String { "\(path)/dictionaries" }
+
   /// The configuration of one part.
   public func config(_ part: String, file: String = "config.json") throws -> ConfigFile {
     try ConfigFile("\(folder(of: part))/\(file)")

@@ -123,7 +123,8 @@ private struct PlainStep {
   }
 
   private static let cases = [
-    settings("topk"), settings("batch-topk"), settings("matryoshka") { $0.levels = [1, 3, 69] },
+    settings("topk"), settings("batch-topk"),
+    settings("matryoshka") { $0.levels = [1, 3, 69] },
     settings("matryoshka") { $0.levels = [20] }, settings("jumprelu") { $0.bandwidth = 2 },
     settings("jumprelu") { ($0.bandwidth, $0.l0Penalty) = (0.7, 0.03) },
   ].map { Case(settings: $0) }
@@ -191,6 +192,62 @@ private struct PlainStep {
       #expect(value == z[row * 100 + feature])
     }
     #expect(found == order.sorted())
+  }
+
+  /// Directions that are vectors of the data explain each of these vectors from the start.
+  @Test func beginsWithVectors() throws {
+    let h = Tensor.random([50, 12], seed: 1, scale: 3)
+    let settings = Self.settings("topk") { settings in
+      (settings.start, settings.features, settings.k, settings.steps) = (.vectors, 30, 1, 1)
+    }
+    let sae = try Trainer(source: MemorySource(h, isShuffled: false), settings: [settings]).autoencoder(0)
+    let x = sae.centered(h)
+    // Each direction is the unit vector of a row, no row twice, and finds that row with its whole length.
+    let rows = (0..<30).map { feature in
+      (0..<50).filter { row in
+        let (f, x) = (sae.decoder.rows(feature..<feature + 1).elements, x.rows(row..<row + 1).elements)
+        let length = x.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        return zip(f, x).allSatisfy { abs($0 - $1 / length) < 1e-5 }
+      }
+    }
+    #expect(rows.allSatisfy { $0.count == 1 } && Set(rows.flatMap { $0 }).count == 30)
+    let own = rows.flatMap { $0 }
+    let codes = sae.encode(h)
+    #expect((0..<30).allSatisfy { codes.indices[own[$0]] == Int32($0) })
+    let two = try Trainer(
+      source: MemorySource(h, isShuffled: false),
+      settings: [
+        Self.settings("topk") { ($0.start, $0.features, $0.k, $0.steps) = (.vectors, 30, 2, 1) }
+      ]
+    ).autoencoder(0)
+    expectClose(
+      two.encoder, Tensor(sae.decoder.elements.map { $0 / 2 }, sae.decoder.shape), within: 1e-6, "k-th part")
+  }
+
+  /// The bias of features that are idle for long rises by the same in each step; that of others does not.
+  @Test func deadFeaturesAreRaised() throws {
+    func biases(_ revival: Double?) throws -> (state: DictionaryState, bias: [Float]) {
+      let settings = Self.settings("topk") {
+        ($0.revival, $0.deadAfter, $0.learningRate) = (revival, 1000, 1e-9)
+      }
+      var state = state(settings, width: 9)
+      for feature in 0..<70 { state.autoencoder.latentBias[feature] = feature < 20 ? -1e3 : 0 }
+      state.idle = (0..<70).map { $0 < 10 ? 1000 : 0 }
+      let before = state.autoencoder.latentBias.elements
+      for step in 1...2 {
+        _ = try state.learn(from: .random([40, 9], seed: step), step: step, of: 10, vectors: 40 * step)
+      }
+      return (state, zip(before, state.autoencoder.latentBias.elements).map { $1 - $0 })
+    }
+    let (state, rise) = try biases(0.5)
+    // In units of the deviation of the vectors, 1 / √0.6.
+    let unit = 0.5 / Float(0.6).squareRoot()
+    for feature in 0..<70 {
+      let wanted = feature < 10 ? 2 * unit : 0
+      #expect(abs(rise[feature] - wanted) < 1e-3, "\(feature): \(rise[feature])")
+    }
+    #expect(state.idle[0] == 1080 && state.idle[15] == 80)
+    #expect(try biases(nil).bias.allSatisfy { abs($0) < 1e-3 })
   }
 
   /// Of fewer that are above 0 than are wanted all stay.

@@ -11,6 +11,7 @@ import Testing
     let levels: [Int]?
     let l0Penalty: Double?
     let bandwidth: Double?
+    let revival: Double?
     let freeze: TrainingSettings.Frozen?
     let features: Int
     let width: Int
@@ -38,7 +39,7 @@ import Testing
       settings.clipping = clipping
       settings.architecture = try! Architecture(architecture)
       (settings.levels, settings.l0Penalty, settings.bandwidth) = (levels, l0Penalty, bandwidth)
-      settings.freeze = freeze
+      (settings.freeze, settings.revival) = (freeze, revival)
       return settings
     }
   }
@@ -66,7 +67,8 @@ import Testing
   }
 
   /// Of a batch alone BatchTopK chooses otherwise.
-  @Test(arguments: cases.filter { ["topk", "jumprelu"].contains($0.architecture) }) func encodesAndDecodes(
+  @Test(arguments: cases.filter { ["topk", "jumprelu"].contains($0.architecture) })
+  func encodesAndDecodes(
     _ c: Case
   ) throws {
     let sae = try start(c).autoencoder

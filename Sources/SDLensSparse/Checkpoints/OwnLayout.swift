@@ -2,7 +2,7 @@ import SDLensCore
 
 /// The format of this program: `sae.json` says what it is, `sae.safetensors` has the numbers.
 ///
-/// Tensors, float32: `encoder` [n, d], `decoder` [n, d] (row ρ is the direction `f_ρ`), `pre_bias` [d],
+/// Tensors, float32 (the parameters of a dictionary that `isHalf` in float16): `encoder` [n, d], `decoder` [n, d] (row ρ is the direction `f_ρ`), `pre_bias` [d],
 /// `latent_bias` [n], where there is no `k` `threshold` [n], and where known `mean` [n], `deviation` [n] and
 /// `last_active` (I64 [n]). `parity.vectors` [some, d] have the codes `parity.starts` (I64), `parity.indices` (I32) and
 /// `parity.values`.
@@ -49,9 +49,11 @@ enum OwnLayout: WritableLayout {
 
   static func write(_ saved: SavedAutoencoder, to folder: String) throws {
     let sae = saved.autoencoder
+    let parameters = try sae.parameters.list.map { item in
+      try saved.isHalf ? Safetensors.Item(half: item.tensor, item.name) : .init(item.name, item.tensor)
+    }
     try Safetensors.write(
-      sae.parameters.list.map { .init($0.name, $0.tensor) } + saved.statistics, metadata: saved.metadata,
-      to: folder + "/sae.safetensors")
+      parameters + saved.statistics, metadata: saved.metadata, to: folder + "/sae.safetensors")
     try writeJSON(
       Config(
         k: sae.k, width: sae.width, features: sae.features, l0: saved.l0, block: saved.block,

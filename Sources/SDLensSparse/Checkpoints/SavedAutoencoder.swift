@@ -23,6 +23,8 @@ public struct SavedAutoencoder: Sendable {
   public var l0: Double?
   /// Its number among the dictionaries of its block in a workspace: the one trained last has the largest.
   public var order: Int?
+  /// Whether its parameters are numbers of half precision, and our own format keeps them as such.
+  public private(set) var isHalf = false
   /// What it must compute; nil until it is saved.
   var parity: ParityCase?
   /// Anything else.
@@ -32,6 +34,22 @@ public struct SavedAutoencoder: Sendable {
 
   /// An autoencoder of which nothing else is known yet.
   public init(_ autoencoder: SparseAutoencoder) { self.autoencoder = autoencoder }
+
+  /// The same with every parameter rounded to half precision; our own format keeps it in half the room.
+  ///
+  /// - Throws: `BeyondHalf`.
+  public func half() throws -> SavedAutoencoder {
+    var result = self
+    for (index, item) in autoencoder.parameters.list.enumerated() {
+      // Refuses what half precision cannot hold.
+      _ = try Safetensors.Item(half: item.tensor, item.name)
+      result.autoencoder.parameters.update(index) { tensor in
+        tensor.withMutableElements { for place in $0.indices { $0[place] = Float(Float16($0[place])) } }
+      }
+    }
+    (result.isHalf, result.parity) = (true, nil)
+    return result
+  }
 
   /// A format that can be written.
   public enum Format: String, CaseIterable, Sendable {

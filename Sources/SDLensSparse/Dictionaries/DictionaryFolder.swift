@@ -5,7 +5,8 @@ import SDLensCore
 ///
 /// `sae.json` and `sae.safetensors`, or the files of any other format that is read, are the dictionary itself.
 /// Beside them may lie `statistics.safetensors`, `examples.safetensors`, and what the two were made of:
-/// `activations.json`, the manifest of the store, and `pictures.jsonl`, its prompts.
+/// `activations.json`, the manifest of the store, and `pictures.jsonl`, its prompts. Dictionaries of several blocks,
+/// `BLOCK/NAME`, may share these two, which then lie beside the folders of the blocks.
 public struct DictionaryFolder: Sendable {
   /// Where it lies.
   public let path: String
@@ -47,7 +48,9 @@ public struct DictionaryFolder: Sendable {
       try present(FeatureCaptions.fileName).map { try FeatureCaptions(contentsOf: $0, features: features) }
       ?? FeatureCaptions()
     captions = allCaptions.preferred
-    pictures = try present(RecordedPictures.manifestName).map { _ in try RecordedPictures(in: path) }
+    pictures = try (examples == nil ? [path] : [path, "\(path)/../.."]).first {
+      FileManager.default.fileExists(atPath: "\($0)/\(RecordedPictures.manifestName)")
+    }.map { try RecordedPictures(in: $0) }
   }
 
   /// `μ_ρ` for every feature: measured, or as it came with the dictionary.
@@ -60,9 +63,14 @@ public struct DictionaryFolder: Sendable {
   public var l0: Double? { autoencoder.k.map(Double.init) ?? statistics?.l0 ?? saved.l0 }
 
   /// Writes what a survey found beside a dictionary.
-  public static func write(_ survey: DictionarySurvey, of store: ActivationStore, to folder: String) throws {
+  ///
+  /// - Parameter isCompact: whether the examples are those of `FeatureExamples.compact`.
+  public static func write(
+    _ survey: DictionarySurvey, of store: ActivationStore, to folder: String, isCompact: Bool = false
+  ) throws {
     try survey.statistics.write(to: "\(folder)/\(FeatureStatistics.fileName)")
-    try survey.examples.write(to: "\(folder)/\(FeatureExamples.fileName)")
+    let examples = isCompact ? survey.examples.compact : survey.examples
+    try examples.write(to: "\(folder)/\(FeatureExamples.fileName)")
     try RecordedPictures(store).write(to: folder)
   }
 }

@@ -4,7 +4,7 @@ import SDLensCore
 /// In which pictures each feature is active, and how strongly: `examples.safetensors`.
 ///
 /// The strength of a feature in a picture is `a_ρ`, the mean of its map (paper, eq. 9); over all steps where
-/// there are several.
+/// there are several. Where little room is, only the strongest pictures are kept, and no maps: see `compact`.
 public struct FeatureExamples: Sendable {
   /// A picture in which a feature is active.
   public struct Example: Sendable, Equatable {
@@ -27,6 +27,8 @@ public struct FeatureExamples: Sendable {
   private let offsets: [Int]
   private let pictures: [Int32]
   private let strengths: [Float]
+  /// In how many pictures each feature is active, where only the strongest are kept; nil where all are.
+  private let counts: [Int]?
   /// [features, mapsKept, places]; nil when the store kept some places only.
   private let maps: StoredMaps?
 
@@ -38,7 +40,8 @@ public struct FeatureExamples: Sendable {
   /// The number of features.
   public var features: Int { offsets.count - 1 }
 
-  /// The pictures in which a feature is active, strongest first; of equal ones the earlier first.
+  /// The pictures in which a feature is active, strongest first; of equal ones the earlier first. Where `isWhole` is
+  /// false, the weakest are not among them.
   public subscript(feature: Int) -> [Example] {
     (offsets[feature]..<offsets[feature + 1]).map {
       Example(picture: Int(pictures[$0]), strength: strengths[$0])
@@ -46,13 +49,42 @@ public struct FeatureExamples: Sendable {
   }
 
   /// In how many pictures a feature is active.
-  public func count(of feature: Int) -> Int { offsets[feature + 1] - offsets[feature] }
+  public func count(of feature: Int) -> Int { counts?[feature] ?? kept(of: feature) }
+
+  /// Whether all pictures are kept in which a feature is active.
+  public func isWhole(_ feature: Int) -> Bool { count(of: feature) == kept(of: feature) }
+
+  private func kept(of feature: Int) -> Int { offsets[feature + 1] - offsets[feature] }
 
   /// The pictures in the upper share of those in which a feature is active, at least one if there is any:
   /// the paper's "top 5 %".
   public func top(_ share: Double = 0.05, of feature: Int) -> [Example] {
-    let all = self[feature]
-    return Array(all.prefix(Int((Double(all.count) * share).rounded(.up))))
+    Array(self[feature].prefix(Self.topCount(share, of: count(of: feature))))
+  }
+
+  static func topCount(_ share: Double, of count: Int) -> Int { Int((Double(count) * share).rounded(.up)) }
+
+  /// The same without maps, and of each feature only the pictures of its top 5 %, at least ten: a hundredth of the size.
+  public var compact: FeatureExamples {
+    var (offsets, pictures, strengths): ([Int], [Int32], [Float]) = ([0], [], [])
+    for feature in 0..<features {
+      for example in self[feature].prefix(max(Self.fewestKept, Self.topCount(0.05, of: count(of: feature)))) {
+        pictures.append(Int32(example.picture))
+        strengths.append(example.strength)
+      }
+      offsets.append(pictures.count)
+    }
+    return FeatureExamples(
+      mapShape: mapShape, offsets: offsets, pictures: pictures, strengths: strengths,
+      counts: (0..<features).map(count), maps: nil)
+  }
+  private static let fewestKept = 10
+
+  private init(
+    mapShape: Shape, offsets: [Int], pictures: [Int32], strengths: [Float], counts: [Int]?, maps: StoredMaps?
+  ) {
+    (self.mapShape, self.offsets, self.pictures) = (mapShape, offsets, pictures)
+    (self.strengths, self.counts, self.maps) = (strengths, counts, maps)
   }
 
   /// The map of a feature in its strongest pictures, [steps · height · width]; nil beyond those kept.
@@ -100,6 +132,13 @@ public struct FeatureExamples: Sendable {
     } else {
       maps = nil
     }
+    counts = try file.entry("counts").map { _ in try file.integers("counts").map(Int.init) }
+    if let counts {
+      try check(
+        counts.count == features
+          && counts.indices.allSatisfy { offsets[$0 + 1] - offsets[$0]...Int(Int32.max) ~= counts[$0] },
+        "counts fewer pictures than it lists")
+    }
     (self.offsets, self.strengths) = (offsets, strengths)
     self.pictures = pictures.map(Int32.init)
   }
@@ -113,9 +152,9 @@ public struct FeatureExamples: Sendable {
       }
       offsets.append(pictures.count)
     }
-    (self.offsets, self.pictures, self.strengths) = (offsets, pictures, strengths)
-    mapShape = collected.mapShape
-    maps = collected.orderedMaps.map { .memory($0) }
+    self.init(
+      mapShape: collected.mapShape, offsets: offsets, pictures: pictures, strengths: strengths, counts: nil,
+      maps: collected.orderedMaps.map { .memory($0) })
   }
 
   /// Writes the file, whole or not at all; maps in half precision, unless an activation is beyond it.
@@ -128,6 +167,7 @@ public struct FeatureExamples: Sendable {
         items.append(.init("maps", maps))
       }
     }
+    if let counts { items.append(.init("counts", counts.map(Int32.init), [counts.count])) }
     items += [
       .init("offsets", offsets.map(Int64.init), [offsets.count]),
       .init("pictures", pictures, [pictures.count]),

@@ -152,6 +152,7 @@ extension DictionaryState {
         rate: { rate * recipe.rate(of: $0, deviation: deviation) }, step: step, settings: settings)
       recipe.settle(&autoencoder)
     }
+    revive(by: deviation)
     memory = derivative.memory
     return StepReport(
       step: step, vectors: vectors, learningRate: rate, loss: derivative.loss, mse: derivative.mse,
@@ -159,5 +160,14 @@ extension DictionaryState {
       explainedVariance: derivative.explainedVariance, l0: Double(derivative.codes.count) / Double(h.rows),
       dead: dead.count(idleFor: settings.deadAfter), idle1e4: dead.count(idleFor: 10_000),
       idle1e6: dead.count(idleFor: 1_000_000), idle1e7: dead.count(idleFor: 10_000_000), gradientNorm: norm)
+  }
+
+  /// Raises `b_act` of dead features, so that each is among the active ones of some vector again and learns from it; as
+  /// DeSieno, "Adding a conscience to competitive learning", 1988, for vector quantization.
+  private mutating func revive(by deviation: Float) {
+    guard let revival = settings.revival else { return }
+    for feature in dead.features(idleFor: settings.deadAfter) {
+      autoencoder.latentBias[Int(feature)] += Float(revival) * deviation
+    }
   }
 }

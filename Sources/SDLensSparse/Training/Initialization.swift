@@ -25,6 +25,22 @@ extension SparseAutoencoder {
   }
 }
 
+extension SparseAutoencoder {
+  /// Takes some of the vectors `x = h − b_pre` as directions, each once as long as there are others, and a k-th of each as
+  /// the encoder's row: the k nearest directions together then reach as far as the vector.
+  mutating func start(from vectors: Tensor, k: Int, seed: Seed) {
+    var random = PCG64(seed: seed.bits)
+    let order = random.permutation(vectors.rows)
+    for feature in 0..<features {
+      let row = vectors.rows(order[feature % order.count]..<order[feature % order.count] + 1).elements
+      decoder.withMutableElements { _ = $0[(feature * row.count)...].update(fromContentsOf: row) }
+    }
+    decoder.normalizeRows()
+    encoder = decoder
+    encoder.withMutableElements { for place in $0.indices { $0[place] /= Float(k) } }
+  }
+}
+
 extension Tensor {
   /// Scales every row to length 1; a row of zeros stays.
   mutating func normalizeRows() {

@@ -149,7 +149,13 @@ public final class Trainer {
         let sample = try vectors(0..<min(source.count, forScale))
         scales[forScale] = try Self.scale(of: sample, around: medians[forMedian]!)
       }
-      return DictionaryState(settings, preBias: medians[forMedian]!, mseScale: scales[forScale]!)
+      var state = DictionaryState(settings, preBias: medians[forMedian]!, mseScale: scales[forScale]!)
+      if settings.start == .vectors {
+        let some = state.autoencoder.centered(
+          try vectors(0..<min(source.count, max(forScale, settings.features))))
+        state.autoencoder.start(from: some, k: settings.k, seed: settings.seed)
+      }
+      return state
     }
   }
 

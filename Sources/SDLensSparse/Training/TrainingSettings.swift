@@ -14,6 +14,9 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   public var auxiliaryScale = 1.0 / 32
   /// A feature is dead when it was not active for so many vectors.
   public var deadAfter = 10_000_000
+  /// What is added to `b_act` of a dead feature in every step until it is active, over the deviation of the vectors; nil for
+  /// nothing.
+  public var revival: Double?
   /// The activation above which a feature counts as active, where dead features are told from others.
   public var activationThreshold = 1e-3
   /// Vectors a step.
@@ -49,8 +52,16 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   public var l0Penalty: Double?
   /// Of `jumprelu`: how far from a threshold an activation moves it, over the deviation of the vectors; absent, 0.05.
   public var bandwidth: Double?
+  /// What directions begin as, where that is not random.
+  public var start: Start?
   /// What stays as it begins, for a baseline.
   public var freeze: Frozen?
+
+  /// Where directions come from before the first step.
+  public enum Start: String, Codable, Sendable, CaseIterable {
+    /// Vectors of the data, so that each is active from the beginning on.
+    case vectors
+  }
 
   /// A parameter that does not learn; its rows are random, of length 1.
   public enum Frozen: String, Codable, Sendable, CaseIterable { case decoder, encoder }
@@ -103,7 +114,12 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     try require("beta2", beta2, "from 0 to below 1") { 0..<1 ~= $0 }
     try require("epsilon", epsilon, "above 1e-30 and at most 1") { $0 > 1e-30 && $0 <= 1 }
     try require("decay", decay, "from 0 to 1") { 0...1 ~= $0 }
+    try require("revival", revival ?? 1, "above 0 and at most 1") { $0 > 0 && $0 <= 1 }
     try require("clipping", clipping ?? 1, "above 0 and finite") { $0 > 0 && $0.isFinite }
+    if let start, let freeze {
+      throw BadTrainingSetting(
+        name: "start", found: "\(start)", needed: "left out: the frozen \(freeze) of a baseline is random")
+    }
     let own: [(name: String, value: Any?)] = [
       ("levels", levels), ("l0Penalty", l0Penalty), ("bandwidth", bandwidth),
     ]

@@ -36,7 +36,10 @@ public struct AnnotationFigure: Sendable {
       func row(_ name: String, _ cells: [Figure.Cell]) {
         figure.rows.append(Figure.Row("\(title)\n\(name)", cells))
       }
-      let unrelated = try recorded.without(feature, examples)
+      let unrelated = try recorded.without(feature, examples) { scene in
+        let run = try darkroom.laboratory.run(scene.prompt, scene.settings, watching: [block])
+        return try darkroom.laboratory.codes(of: block, in: run).map(of: feature).allSatisfy { $0 == 0 }
+      }
       let shares = (1...examples).map { Double($0) / Double(examples + 1) }
       let steps = try recorded.progression(shares, of: feature)
       let strongest = try recorded.strongest(examples, of: feature)

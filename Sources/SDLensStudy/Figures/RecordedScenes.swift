@@ -86,24 +86,33 @@ public struct RecordedScenes: Sendable {
   /// - Throws: `NoSuchFeature`, `NeverActive`.
   public func top(_ count: Int, of feature: Int) throws -> [Scene] {
     let all = try all(feature)
-    let pool = max(count, Int((Double(all.count) * Self.topShare).rounded(.up)))
+    let pool = max(count, Int((Double(examples.count(of: feature)) * Self.topShare).rounded(.up)))
     var random = PCG64(seed: UInt64(feature))
     let chosen = random.permutation(min(pool, all.count)).prefix(count).sorted()
     return try chosen.compactMap { try scene(all[$0].picture) }
   }
 
   /// Random pictures in which a feature is not active at all.
-  public func without(_ feature: Int, _ count: Int) throws -> [Scene] {
-    try picturesWithout(feature).prefix(count).compactMap(scene)
+  ///
+  /// - Parameter isSilent: looks whether it is so, where only the strongest pictures of the feature are known; of a feature
+  ///   that is active nearly everywhere, fewer pictures are found.
+  public func without(_ feature: Int, _ count: Int, isSilent: (Scene) throws -> Bool) throws -> [Scene] {
+    var found: [Scene] = []
+    for number in try picturesWithout(feature).prefix(Self.tries * count) where found.count < count {
+      guard let scene = try scene(number), try examples.isWhole(feature) || isSilent(scene) else { continue }
+      found.append(scene)
+    }
+    return found
   }
 
-  /// The numbers of all pictures in which a feature is not active at all, in random order.
+  /// The numbers of all pictures in which a feature is not known to be active, in random order.
   func picturesWithout(_ feature: Int) throws -> [Int] {
     let active = Set(try all(feature).map(\.picture))
     let others = pictures.prompts.keys.filter { !active.contains($0) }.sorted()
     var random = PCG64(seed: UInt64(feature))
     return random.permutation(others.count).map { others[$0] }
   }
+  private static let tries = 10
 
   /// For each share of the strongest picture's activation the picture nearest to it, none twice, weakest first, and
   /// its own share.

@@ -79,6 +79,8 @@ public enum MetricNeed: CaseIterable, Sendable {
   case clip
   /// Where features are active.
   case examples
+  /// Also where they are weak.
+  case weakExamples
   /// Pictures that were recorded.
   case recorded
   /// A store with the vectors of all places.

@@ -7,7 +7,9 @@ import SDLensSparse
 extension MetricSession {
   /// A picture of the recorded data.
   public func picture(_ number: Int) throws -> Picture {
-    guard let recorded, let picture = try archive.picture(number, of: recorded, in: store) else {
+    guard let recorded,
+      let picture = try archive.picture(number, of: recorded, in: isStoreOfRecorded ? store : nil)
+    else {
       throw NothingRecorded(path: dictionaries.values.first?.path ?? "")
     }
     return picture
@@ -85,7 +87,7 @@ extension MetricSession {
   }
 
   /// The map of a feature over one of the pictures in which it is active, in the last step, row by row; nil when
-  /// it was not kept and there is no store to look it up in.
+  /// it was not kept and cannot be made again.
   public func map(of feature: Int, at block: BlockName, rank: Int, picture: Int) throws -> [Float]? {
     guard let dictionary = dictionaries[block], let examples = dictionary.examples else { return nil }
     let places = examples.mapShape[1] * examples.mapShape[2]
@@ -93,7 +95,7 @@ extension MetricSession {
     return try codes(of: picture, at: block)?.map(of: feature)
   }
 
-  /// The codes of a recorded picture in the last step; nil without a store that has it.
+  /// The codes of a recorded picture in the last step; nil where `rows` are.
   public func codes(of picture: Int, at block: BlockName) throws -> Codes? {
     if let found = encoded[block]?[picture] { return found }
     guard let dictionary = dictionaries[block], let rows = try rows(of: picture, at: block) else {
@@ -104,9 +106,14 @@ extension MetricSession {
     return codes
   }
 
-  /// The updates of a recorded picture in the last step, [places, width].
+  /// The updates of a recorded picture in the last step, [places, width]: of the store, else of its run, made again; nil
+  /// when neither is possible.
   public func rows(of picture: Int, at block: BlockName) throws -> Tensor? {
-    guard let store, store.manifest.places == nil else { return nil }
+    try storedRows(of: picture, at: block) ?? madeRows(of: picture, at: block)
+  }
+
+  private func storedRows(of picture: Int, at block: BlockName) throws -> Tensor? {
+    guard let store, isStoreOfRecorded, store.manifest.places == nil else { return nil }
     if opened[block] == nil {
       let places = Dictionary(uniqueKeysWithValues: store.pictureNumbers.enumerated().map { ($1, $0) })
       opened[block] = (try store.activations(of: "\(block)"), places)
@@ -115,6 +122,15 @@ extension MetricSession {
     let count = activations.block.mapHeight * activations.block.mapWidth
     return try activations.rows(ofPicture: place).rows(
       activations.rowsPerPicture - count..<activations.rowsPerPicture)
+  }
+
+  private func madeRows(of picture: Int, at block: BlockName) throws -> Tensor? {
+    guard isMadeAgain, recorded?.prompts[picture] != nil, let (prompt, settings) = try run(of: picture) else {
+      return nil
+    }
+    let step = try model.stepCount(settings.steps) - 1
+    return try laboratory.run(prompt, settings, watching: blocks, atSteps: [step]).update(
+      of: block, step: step)
   }
 
   // MARK: Captions

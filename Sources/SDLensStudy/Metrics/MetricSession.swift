@@ -43,6 +43,8 @@ public final class MetricSession {
   public let textures: [String]
   /// The store that dictionaries are looked at with; nil when there is none.
   public let store: ActivationStore?
+  /// Whether it holds the recorded pictures: the numbers of those of another one mean nothing here.
+  let isStoreOfRecorded: Bool
   /// The pictures that stand for the data: those of the first dictionary that tells.
   public let recorded: RecordedPictures?
   /// What the results are of.
@@ -74,6 +76,7 @@ public final class MetricSession {
   ) throws {
     (self.model, self.dictionaries, self.settings, self.progress) = (model, dictionaries, settings, progress)
     (self.store, self.recorded) = (store, recorded)
+    isStoreOfRecorded = try store?.manifest.fingerprint == recorded?.manifest.fingerprint
     try settings.features.check(dictionaries)
     let blocks = dictionaries.keys.sorted()
     sources = try Provenance(
@@ -158,6 +161,12 @@ public final class MetricSession {
     random.permutation(numbers.count).prefix(count).map { numbers[$0] }
   }
 
+  /// Whether runs of recorded pictures can be made again where the store lacks them: not those of other programs, whose
+  /// seeds nobody knows, nor of residual streams and heads.
+  var isMadeAgain: Bool {
+    recorded.map { $0.manifest.origin == nil && $0.manifest.site == "update" } ?? false
+  }
+
   // MARK: What is lacking
 
   /// Why something that a metric needs is not there for a block, and how to have it; nil where nothing lacks.
@@ -174,10 +183,13 @@ public final class MetricSession {
     return switch need {
     case .clip: clip == nil ? "CLIP is missing; name its folder with --clip" : nil
     case .examples: dictionary.examples == nil ? "nobody knows where features are active; \(measure)" : nil
+    case .weakExamples:
+      dictionary.examples.map { examples in (0..<examples.features).allSatisfy(examples.isWhole) } ?? true
+        ? nil : "of each feature only the strongest pictures are known; \(measure)"
     case .recorded:
       recorded == nil ? "no pictures are recorded; make a store with: sdlens collect --block \(block)" : nil
     case .store:
-      store?.manifest.places == nil && store != nil
+      isMadeAgain || store != nil && isStoreOfRecorded && store?.manifest.places == nil
         ? nil : "a store with all places is missing; make one with: sdlens collect --block \(block)"
     case .captions:
       try captions(of: block).isEmpty

@@ -43,7 +43,7 @@ enum MonosemanticityMetric: FeatureMetric {
     The mean CLIP similarity of all pairs of up to 100 pictures in which a feature is active, weighted \
     by both activations (Pach et al., 2025).
     """
-  static let needs: Set<MetricNeed> = [.clip, .examples, .recorded]
+  static let needs: Set<MetricNeed> = [.clip, .examples, .weakExamples, .recorded]
   /// It looks at most of the recorded pictures.
   static let isSlow = true
   /// Pictures whose pairs are compared.

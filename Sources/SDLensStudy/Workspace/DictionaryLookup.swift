@@ -22,9 +22,10 @@ public struct DictionaryLookup {
   }
 
   /// The dictionary of each block: of those named the one that is of the block, else the one of the workspace that
-  /// was trained last.
+  /// was trained last, else the one that comes with the model.
   ///
-  /// - Parameter names: names in the workspace, folders or files, or Hugging Face ids in the local cache.
+  /// - Parameter names: names in the workspace or of what comes with the model, folders or files, or Hugging Face ids in
+  ///   the local cache.
   /// - Throws: `NoDictionary` when there is none for a block, `DictionaryOfAnother` when one is for another block or
   ///   model, and what is wrong with its files.
   public func dictionaries(of blocks: [BlockName], named names: [String]) throws -> [BlockName:
@@ -34,6 +35,8 @@ public struct DictionaryLookup {
     try model.check(blocks)
     let given = try names.flatMap { try open($0, blocks) }
     for note in given.flatMap(\.dictionary.saved.notes) { self.note(note) }
+    var embedded: [(block: BlockName, name: String)] = []
+    defer { say(embedded) }
     return try Dictionary(
       uniqueKeysWithValues: blocks.map { block in
         // One that does not tell its block is for the only block asked for.
@@ -56,6 +59,10 @@ public struct DictionaryLookup {
         }
         let present = trained(of: block, fingerprint)
         guard let last = present.last else {
+          if let found = try Self.embedded(in: model, of: block).last {
+            embedded.append((block, found.name))
+            return (block, try DictionaryFolder(found.path))
+          }
           throw NoDictionary(block: block, model: model.title, workspace: workspace.folder)
         }
         if present.count > 1 {
@@ -75,9 +82,42 @@ public struct DictionaryLookup {
   {
     guard blocks.isEmpty else { return try dictionaries(of: Set(blocks).sorted(), named: names) }
     let fingerprint = try model.fingerprint().description
-    let present = BlockName.studied.filter { !trained(of: $0, fingerprint).isEmpty }
+    let present = try BlockName.studied.filter {
+      try !trained(of: $0, fingerprint).isEmpty || !Self.embedded(in: model, of: $0).isEmpty
+    }
     return try dictionaries(
       of: present.isEmpty || !names.isEmpty ? BlockName.studied : present, named: names)
+  }
+
+  /// Those that one measurement can take: all were measured on the same pictures, those of the workspace first.
+  ///
+  /// - Parameter isNamed: whether somebody asked for these blocks; otherwise others are left out, which is said.
+  /// - Throws: `MeasuredApart`.
+  public func together(_ found: [BlockName: DictionaryFolder], isNamed: Bool) throws -> [BlockName:
+    DictionaryFolder]
+  {
+    func isEmbedded(_ folder: DictionaryFolder) -> Int { folder.path.hasPrefix(model.dictionaries) ? 1 : 0 }
+    let telling = found.filter { $0.value.pictures != nil }
+      .sorted { (isEmbedded($0.value), $0.key) < (isEmbedded($1.value), $1.key) }
+    let fingerprints = try telling.map { try $0.value.pictures?.manifest.fingerprint }
+    let apart = zip(telling, fingerprints).filter { $1 != fingerprints[0] }.map(\.0)
+    guard let other = apart.first else { return found }
+    guard !isNamed else {
+      throw MeasuredApart(
+        first: (telling[0].key, telling[0].value.path), other: (other.key, other.value.path))
+    }
+    let names = apart.map { "\($0.key) '\($0.value.identity.name)'" }.sorted().joined(separator: ", ")
+    note("Left out, as measured on other pictures than \(telling[0].key): \(names) (--block measures them)")
+    return found.filter { block, _ in !apart.contains { $0.key == block } }
+  }
+
+  /// Says in one line which dictionaries of the model are taken.
+  private func say(_ embedded: [(block: BlockName, name: String)]) {
+    guard !embedded.isEmpty else { return }
+    let names = Set(embedded.map(\.name)).sorted().map { "'\($0)'" }.joined(separator: " and ")
+    note(
+      "'\(workspace.folder)' has no dictionary of \(embedded.map(\.block.description).joined(separator: ", ")); taking "
+        + "\(names), which comes with the model \(model.title) (train-sae makes one of your own)")
   }
 
   /// The number of a dictionary among those of its block; nil when there is none of that name.
@@ -90,25 +130,40 @@ public struct DictionaryLookup {
     1 + (all(of: block, in: workspace).map(\.order).max() ?? 0)
   }
 
-  /// A whole dictionary in the workspace.
+  /// A whole dictionary in the workspace, or of those that come with a model.
   struct Found {
     let name, path: String
     let order: Int
     let modelFingerprint, site: String?
+
+    init(_ name: String, in folder: String) throws {
+      (self.name, path) = (name, "\(folder)/\(name)")
+      let config = try ConfigFile("\(path)/sae.json")
+      order = (try? config.int("order", in: 0...1 << 40, default: 0)) ?? 0
+      (modelFingerprint, site) = (try? config.string("model_fingerprint"), try? config.string("site"))
+    }
   }
 
   /// The whole dictionaries of a block, oldest first: by the number that training gave them, never by the dates of
   /// files, which a copy changes.
   static func all(of block: BlockName, in workspace: Workspace) -> [Found] {
     let folder = workspace.dictionaries(of: block)
-    return Workspace.names(in: folder).compactMap { name -> Found? in
-      let path = "\(folder)/\(name)"
-      guard let config = try? ConfigFile("\(path)/sae.json") else { return nil }
-      return Found(
-        name: name, path: path, order: (try? config.int("order", in: 0...1 << 40, default: 0)) ?? 0,
-        modelFingerprint: try? config.string("model_fingerprint"), site: try? config.string("site"))
-    }.sorted { ($0.order, $0.name) < ($1.order, $1.name) }
+    return Workspace.names(in: folder).compactMap { try? Found($0, in: folder) }.sorted(by: Self.areInOrder)
   }
+
+  /// Those that come with a model, and are of it as it is now; the last is the one to take.
+  ///
+  /// - Throws: what is wrong with a file: these are whole, or the installation is damaged.
+  static func embedded(in model: ModelFolder, of block: BlockName) throws -> [Found] {
+    let folder = "\(model.dictionaries)/\(block)"
+    let names = Workspace.names(in: folder)
+    guard !names.isEmpty else { return [] }
+    let fingerprint = try model.fingerprint().description
+    return try names.map { try Found($0, in: folder) }.filter { $0.modelFingerprint == fingerprint }
+      .sorted(by: areInOrder)
+  }
+
+  private static func areInOrder(_ a: Found, _ b: Found) -> Bool { (a.order, a.name) < (b.order, b.name) }
 
   private func trained(of block: BlockName, _ fingerprint: String) -> [Found] {
     Self.all(of: block, in: workspace).filter {
@@ -134,6 +189,10 @@ public struct DictionaryLookup {
       let paths = blocks.map { "\(workspace.dictionaries(of: $0))/\(name)" }
       let present = paths.filter(FileManager.default.fileExists)
       guard present.isEmpty else { return try present.map { try Given($0) } }
+      let embedded = try blocks.compactMap { block in
+        try Self.embedded(in: model, of: block).first { $0.name == name }
+      }
+      guard embedded.isEmpty else { return try embedded.map { try Given($0.path) } }
     }
     let parts = name.split(separator: "/", omittingEmptySubsequences: false)
     let (repository, rest) = (
@@ -203,6 +262,17 @@ public struct DictionaryOfAnother: UserError {
   /// The dictionary, what it is of, and what is needed.
   public var description: String {
     "the dictionary '\(path)' is of the \(what) \(found), but \(needed) is needed; choose another with --sae"
+  }
+}
+
+/// Two dictionaries that know different pictures.
+public struct MeasuredApart: UserError {
+  let first, other: (block: BlockName, path: String)
+  /// Both, and what to do.
+  public var description: String {
+    "the dictionary '\(other.path)' of \(other.block) was measured on other pictures than '\(first.path)' of "
+      + "\(first.block), so that one measurement cannot take both; measure one block after the other, or both "
+      + "dictionaries on one store with: sdlens statistics"
   }
 }
 

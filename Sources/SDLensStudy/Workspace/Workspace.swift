@@ -31,12 +31,24 @@ public struct Workspace: Sendable {
     return !store.contains("/") && FileManager.default.fileExists(atPath: path) ? path : store
   }
 
-  /// A dictionary: a path, or the name of one in the workspace, which without a block only one block may have.
+  /// A dictionary: a path, or the name of one in the workspace or else of those that come with the program, which without
+  /// a block only one block may have.
   public func path(ofDictionary name: String, _ block: BlockName?) -> String {
-    guard !name.contains("/"), !FileManager.default.fileExists(atPath: name) else { return name }
-    let found = (block.map { [$0] } ?? BlockName.all).map { "\(dictionaries(of: $0))/\(name)" }
-      .filter(FileManager.default.fileExists)
+    guard !FileManager.default.fileExists(atPath: name) else { return name }
+    let found = paths(ofDictionaries: name, block.map { [$0] } ?? BlockName.all)
     return found.count == 1 ? found[0] : name
+  }
+
+  /// The dictionaries of some blocks that a name stands for: those of the workspace, or else those that come with the
+  /// program.
+  public func paths(ofDictionaries name: String, _ blocks: [BlockName] = BlockName.all) -> [String] {
+    guard !name.contains("/") else { return [] }
+    func present(_ folder: (BlockName) -> String) -> [String] {
+      blocks.map { "\(folder($0))/\(name)" }.filter(FileManager.default.fileExists)
+    }
+    let own = present(dictionaries)
+    guard own.isEmpty, let model = try? ModelFolder(ModelFolder.embedded) else { return own }
+    return present { "\(model.dictionaries)/\($0)" }
   }
 
   /// The names of what lies in one of its folders, sorted; hidden ones are left out.

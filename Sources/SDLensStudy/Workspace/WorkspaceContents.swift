@@ -65,6 +65,8 @@ public struct WorkspaceContents: Encodable {
   public let stores: [Store]
   /// In the order of the forward pass; of one block the oldest first.
   public let dictionaries: [Dictionary]
+  /// Those that come with the program, for blocks of its model that have none here; in the same order.
+  public let embedded: [Dictionary]
   /// In the order of the forward pass.
   public let trainings: [Training]
   /// Names of the folders of measurements.
@@ -74,9 +76,14 @@ public struct WorkspaceContents: Encodable {
   /// What cannot be read, each a sentence.
   public let problems: [String]
 
+  /// Whether nothing of ours lies there, or no such folder is there.
+  public var isEmpty: Bool {
+    stores.isEmpty && dictionaries.isEmpty && trainings.isEmpty && results.isEmpty && pictures.isEmpty
+  }
+
   /// Looks through a workspace; what is damaged becomes a problem, and stops nothing.
   ///
-  /// - Throws: `NoWorkspace` when there is no such folder, or nothing of ours in it.
+  /// - Throws: `ModelNotFound` when the embedded model is gone.
   public init(_ workspace: Workspace) throws {
     folder = workspace.folder
     var problems: [String] = []
@@ -89,16 +96,26 @@ public struct WorkspaceContents: Encodable {
     stores = Workspace.names(in: workspace.activations).compactMap { name in
       attempt { Store(name, try ActivationStore("\(workspace.activations)/\(name)")) }
     }
-    dictionaries = BlockName.all.flatMap { block -> [Dictionary] in
-      let found = DictionaryLookup.all(of: block, in: workspace)
+    func read(
+      _ found: [DictionaryLookup.Found], of block: BlockName, default last: (DictionaryLookup.Found) -> Bool
+    )
+      -> [Dictionary]
+    {
+      found.compactMap { item in
+        attempt { Dictionary(try DictionaryFolder(item.path), block: "\(block)", isDefault: last(item)) }
+      }
+    }
+    let own = BlockName.all.map { ($0, DictionaryLookup.all(of: $0, in: workspace)) }
+    dictionaries = own.flatMap { block, found in
       // Of each model the last is taken.
       let last = Swift.Dictionary(found.map { ($0.modelFingerprint, $0.name) }) { $1 }
-      return found.compactMap { item in
-        attempt {
-          Dictionary(
-            try DictionaryFolder(item.path), block: "\(block)",
-            isDefault: last[item.modelFingerprint] == item.name)
-        }
+      return read(found, of: block) { last[$0.modelFingerprint] == $0.name }
+    }
+    let model = try ModelFolder(ModelFolder.embedded)
+    embedded = own.flatMap { block, own in
+      let found = attempt { try DictionaryLookup.embedded(in: model, of: block) } ?? []
+      return read(found, of: block) { item in
+        item.name == found.last?.name && !own.contains { $0.modelFingerprint == item.modelFingerprint }
       }
     }
     let present = Set(dictionaries.map { "\($0.block)/\($0.name)" })
@@ -114,10 +131,6 @@ public struct WorkspaceContents: Encodable {
     // The cache is nobody's result.
     pictures = Workspace.names(in: workspace.pictures).filter { $0 != "cache" }
     self.problems = problems
-    guard
-      !(stores.isEmpty && dictionaries.isEmpty && trainings.isEmpty && results.isEmpty && pictures.isEmpty)
-        || !problems.isEmpty
-    else { throw NoWorkspace(folder: folder) }
   }
 }
 
@@ -149,15 +162,5 @@ extension WorkspaceContents.Dictionary {
     neverActiveShare = folder.statistics.map { Double($0.dead.count) / Double($0.features) }
     vectors = folder.statistics?.vectors
     captions = folder.captions.count
-  }
-}
-
-/// No workspace, or an empty one.
-public struct NoWorkspace: UserError {
-  let folder: String
-  /// The folder, and how one comes to be.
-  public var description: String {
-    "'\(folder)' holds no stores, dictionaries or results yet; make some with 'sdlens collect' or 'sdlens train-sae', or "
-      + "name another with --workspace"
   }
 }

@@ -27,8 +27,18 @@ struct Convert: ParsableCommand {
   @Option(help: ArgumentHelp("The format to write.", valueName: "format"))
   var to: SavedAutoencoder.Format
 
+  @Flag(help: "With --to sdlens: round to half precision, which takes half the room.")
+  var half = false
+
   @OptionGroup var report: ReportOptions
   @OptionGroup var quiet: QuietOptions
+
+  func validate() throws {
+    if half && to != .sdlens {
+      throw ValidationError(
+        "only the format sdlens keeps --half precision; leave it out, or write --to sdlens")
+    }
+  }
 
   /// What was converted.
   struct Result: Encodable {
@@ -41,8 +51,9 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     try AtomicFolder.check(destination)
-    let saved = try SavedAutoencoder.read(source)
-    Progress(quiet: quiet.quiet).notes(saved.notes)
+    let read = try SavedAutoencoder.read(source)
+    Progress(quiet: quiet.quiet).notes(read.notes)
+    let saved = try half ? read.half() : read
     try saved.write(to: destination, as: to)
     guard report.json else { return try Output.print(destination) }
     let sae = saved.autoencoder

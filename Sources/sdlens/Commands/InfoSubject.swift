@@ -20,10 +20,10 @@ extension Info {
     init(_ what: String, in workspace: Workspace) throws {
       func isThere(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
       let store = workspace.path(ofStore: what)
-      let named = BlockName.all.map { "\(workspace.dictionaries(of: $0))/\(what)" }.filter(isThere)
+      let named = workspace.paths(ofDictionaries: what)
       if isThere("\(store)/manifest.json") {
         self = .store(store)
-      } else if !named.isEmpty, !what.contains("/") {
+      } else if !named.isEmpty {
         self = .dictionaries(named)
       } else if SavedAutoencoder.isCheckpoint(what) {
         self = .dictionaries([what])

@@ -6,7 +6,10 @@ import SDLensStudy
 struct List: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "List the stores, dictionaries and results of a workspace.",
-    discussion: "A star marks the dictionary of a block that commands take when none is named.")
+    discussion: """
+      A star marks the dictionary of a block that commands take when none is named. Those that come with the embedded \
+      model are taken where the workspace has none of its own.
+      """)
 
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var report: ReportOptions
@@ -19,7 +22,12 @@ struct List: ParsableCommand {
 
   /// The contents, within 80 columns where the names are short.
   static func text(_ contents: WorkspaceContents) -> String {
-    var parts = [contents.folder]
+    var parts = [
+      contents.isEmpty
+        ? "'\(contents.folder)' holds no stores, dictionaries or results yet; make some with 'sdlens collect' or "
+          + "'sdlens train-sae', or name another with --workspace"
+        : contents.folder
+    ]
     if !contents.stores.isEmpty {
       var table = Table(left: [0, 4], [["Store", "Pictures", "Vectors", "Bytes", "Blocks"]])
       for store in contents.stores {
@@ -30,19 +38,8 @@ struct List: ParsableCommand {
       }
       parts.append(table.text)
     }
-    if !contents.dictionaries.isEmpty {
-      var table = Table(
-        left: [0, 1, 6],
-        [["Block", "Dictionary", "k", "Features", "Never active", "Captions", "Fingerprint"]])
-      for dictionary in contents.dictionaries {
-        table.add(
-          dictionary.block, dictionary.name + (dictionary.isDefault ? " *" : ""), dictionary.activity,
-          "\(dictionary.features)",
-          dictionary.neverActiveShare.map { "\(Units.rounded($0 * 100)) %" } ?? "–", "\(dictionary.captions)",
-          dictionary.fingerprint)
-      }
-      parts.append(table.text)
-    }
+    if !contents.dictionaries.isEmpty { parts.append(table(of: contents.dictionaries, "Dictionary")) }
+    if !contents.embedded.isEmpty { parts.append(table(of: contents.embedded, "Embedded dictionary")) }
     if !contents.trainings.isEmpty {
       let lines = contents.trainings.map { "  \($0.block) \($0.dictionaries.joined(separator: ", "))" }
       parts.append("Trainings that the same train-sae goes on with\n" + lines.joined(separator: "\n"))
@@ -55,5 +52,18 @@ struct List: ParsableCommand {
       parts.append("Damaged\n" + contents.problems.map { "  \($0)" }.joined(separator: "\n"))
     }
     return parts.joined(separator: "\n\n")
+  }
+
+  private static func table(of dictionaries: [WorkspaceContents.Dictionary], _ title: String) -> String {
+    var table = Table(
+      left: [0, 1, 6], [["Block", title, "k", "Features", "Never active", "Captions", "Fingerprint"]])
+    for dictionary in dictionaries {
+      table.add(
+        dictionary.block, dictionary.name + (dictionary.isDefault ? " *" : ""), dictionary.activity,
+        "\(dictionary.features)",
+        dictionary.neverActiveShare.map { "\(Units.rounded($0 * 100)) %" } ?? "–", "\(dictionary.captions)",
+        dictionary.fingerprint)
+    }
+    return table.text
   }
 }

@@ -28,6 +28,12 @@ struct Statistics: ParsableCommand {
   @Option(help: "The block, if the dictionary does not tell.")
   var block: BlockName?
 
+  @Flag(
+    help:
+      "Keep of each feature the pictures of its top 5 % only, at least ten, and no maps: a hundredth of the size."
+  )
+  var compact = false
+
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
@@ -54,6 +60,9 @@ struct Statistics: ParsableCommand {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let sae = workspace.place.path(ofDictionary: sae, block)
+    if let model = try? ModelFolder(ModelFolder.embedded), sae.hasPrefix(model.dictionaries) {
+      throw EmbeddedStays(path: sae)
+    }
     let saved = try SavedAutoencoder.read(sae)
     progress.notes(saved.notes)
     guard let block = block?.description ?? saved.block else { throw BlockUnknown(path: sae) }
@@ -65,7 +74,7 @@ struct Statistics: ParsableCommand {
     let survey = try DictionarySurvey(of: saved.autoencoder, block: block, in: store) {
       progress.advance("measuring", by: $0)
     }
-    try DictionaryFolder.write(survey, of: store, to: sae)
+    try DictionaryFolder.write(survey, of: store, to: sae, isCompact: compact)
     let (k, l0) = (saved.autoencoder.k, survey.statistics.l0)
     let count = k ?? max(1, Int(l0.rounded()))
     let result = Result(
@@ -112,5 +121,14 @@ struct StoreOfAnotherSite: UserError {
   var description: String {
     "'\(store)' has the \(found) of its blocks, but the dictionary '\(dictionary)' is of the \(needed); name a store "
       + "of that with --store"
+  }
+}
+
+/// Something to be written beside a dictionary that comes with the program.
+struct EmbeddedStays: UserError {
+  let path: String
+  var description: String {
+    "'\(path)' comes with the program and stays as it is; measure a copy, which is made with: sdlens convert '\(path)' "
+      + "FOLDER --to sdlens"
   }
 }

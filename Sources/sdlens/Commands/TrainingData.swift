@@ -13,9 +13,6 @@ struct TrainingData {
   let seed: Seed
   let progress: Progress
 
-  /// Prompts that are recorded when nobody says how many.
-  private static let defaultLimit = 5000
-
   /// Vectors on disk, for one block after the other.
   func stored(_ blocks: [BlockName], store name: String?) throws -> [[TrainingSource]] {
     try model.check(blocks)
@@ -105,24 +102,16 @@ struct TrainingData {
     try Collector(model, prompts: list, Collector.Request(blocks: blocks), settings())
   }
 
-  /// Records the blocks, together with the paper's four, which takes no longer.
+  /// The recording of blocks, of the usual number of prompts unless somebody says how many.
   private func recording(_ blocks: [BlockName]) throws -> CollectionJob {
-    let list = try prompts.list(
-      of: model, limit: limit ?? (prompts.prompts == nil ? Self.defaultLimit : nil), progress)
-    let all = try model.blocks.filter { BlockName.studied.contains($0) || blocks.contains($0) }
-    let others = all.filter { !BlockName.studied.contains($0) }.map { "-\($0)" }.joined()
-    let store = "\(workspace.place.activations)/\(model.folderTitle)-update\(others)-\(list.prompts.count)"
-    return CollectionJob(
-      model: model, prompts: list, request: Collector.Request(blocks: all),
-      settings: try settings(), store: store)
+    let limit = limit ?? (prompts.prompts == nil ? CollectionJob.usualLimit : nil)
+    return try CollectionJob(
+      of: blocks, model, try prompts.list(of: model, limit: limit, progress), settings(),
+      in: workspace.place)
   }
 
   private func collect(_ blocks: [BlockName]) throws -> ActivationStore {
-    let job = try recording(blocks)
-    if !FileManager.default.fileExists(atPath: job.store) {
-      progress.note("Nothing suitable is collected yet; recording \(job.prompts.prompts.count) prompts first")
-    }
-    return try ActivationStore(job.run(progress).store)
+    try recording(blocks).newStore(progress)
   }
 
   /// One step at the model's own size, for which there is memory.

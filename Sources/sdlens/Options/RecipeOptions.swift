@@ -31,6 +31,7 @@ extension Architecture: ExpressibleByArgument {
 
 extension TrainingSettings.Frozen: ExpressibleByArgument {}
 extension TrainingSettings.Preset: ExpressibleByArgument {}
+extension TrainingSettings.Start: ExpressibleByArgument {}
 
 /// How a dictionary is trained.
 struct RecipeOptions: ParsableArguments {
@@ -71,6 +72,19 @@ struct RecipeOptions: ParsableArguments {
       "Of jumprelu: how wide the window around a threshold is in which activations move it, over the deviation of the "
         + "vectors. (default: 0.05)", valueName: "x"))
   var bandwidth: Double?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Raise the bias of dead features by so much in every step, over the deviation of the vectors, until they are active. "
+        + "(default: leave it)", valueName: "x"))
+  var revive: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "vectors: begin with vectors of the data as directions, so that no feature begins dead. (default: random "
+        + "directions)", valueName: "what"))
+  var start: TrainingSettings.Start?
 
   @Option(
     help: ArgumentHelp(
@@ -156,8 +170,9 @@ struct RecipeOptions: ParsableArguments {
     common.deadAfter = deadAfter ?? common.deadAfter
     common.auxiliaryK = auxK ?? common.auxiliaryK
     common.auxiliaryScale = auxScale ?? common.auxiliaryScale
+    common.revival = revive
     common.seed = seed
-    (common.architecture, common.freeze) = (architecture, freeze)
+    (common.architecture, common.freeze, common.start) = (architecture, freeze, start)
     (common.levels, common.l0Penalty, common.bandwidth) = (levels?.values, l0Penalty, bandwidth)
     return (features?.values ?? [common.features]).flatMap { features in
       k.values.map { k in

@@ -11,7 +11,8 @@ struct SAEOptions: ParsableArguments {
     parsing: .upToNextOption,
     help: ArgumentHelp(
       "Dictionaries, in any format that convert reads: names in the workspace, folders, or Hugging Face ids in the "
-        + "local cache, as surokpro2/sdxl-saes, the paper's own. (default: of the block the one trained last)",
+        + "local cache, as surokpro2/sdxl-saes, the paper's own. (default: of the block the one trained last, else the one "
+        + "that comes with the model)",
       valueName: "name|folder|id"), completion: .directory)
   var sae: [String] = []
 

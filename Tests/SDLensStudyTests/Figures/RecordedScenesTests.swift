@@ -51,8 +51,8 @@ import Testing
   }
 
   @Test func othersDoNotShowTheFeature() throws {
-    #expect(try scenes.without(0, 5).isEmpty)
-    let others = try scenes.without(1, 39).map(\.prompt)
+    #expect(try scenes.without(0, 5) { _ in false }.isEmpty)
+    let others = try scenes.without(1, 39) { _ in false }.map(\.prompt)
     #expect(Set(others).count == 39 && !others.contains("p0"))
   }
 
@@ -87,7 +87,7 @@ import Testing
   @Test func whatIsNotThereIsSaid() throws {
     #expect(throws: NeverActive.self) { try scenes.strongest(1, of: 2) }
     #expect(throws: NoSuchFeature.self) { try scenes.top(1, of: 3) }
-    #expect(throws: NoSuchFeature.self) { try scenes.without(-1, 1) }
+    #expect(throws: NoSuchFeature.self) { try scenes.without(-1, 1) { _ in true } }
     let bare = try TemporaryFolder()
     try DictionaryFolder(folder.path).saved.write(into: bare.path)
     #expect(throws: NoExamples.self) { try RecordedScenes(DictionaryFolder(bare.path)) }

@@ -52,7 +52,8 @@ struct EvalSteering: ResumableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Store of labelled activations: a name in the workspace, or a folder. (default: the largest that fits)",
+      "Store of labelled activations: a name in the workspace, or a folder. (default: the largest that fits, "
+        + "else 5000 of the model's own prompts are recorded)",
       valueName: "name"), completion: .directory)
   var store: String?
 
@@ -89,7 +90,7 @@ struct EvalSteering: ResumableCommand {
     }
     let blocks = Set(tasks.map(\.block)).sorted()
     guard !blocks.isEmpty else { throw NothingCarried(blocks: dictionaries.keys.sorted()) }
-    let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }.find(store, of: blocks)
+    let store = try CollectionJob.store(named: store, of: blocks, folder, in: workspace.place, progress)
     try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil)
     let sources = try Provenance(
       folder, dictionaries: blocks.compactMap { block in dictionaries[block].map { .init($0, of: block) } },

@@ -32,7 +32,8 @@ struct EvalTruth: ResumableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Store of activations: a name in the workspace, or a folder. (default: the largest that fits)",
+      "Store of activations: a name in the workspace, or a folder. (default: the largest that fits, "
+        + "else 5000 of the model's own prompts are recorded)",
       valueName: "name"), completion: .directory)
   var store: String?
 
@@ -75,7 +76,9 @@ struct EvalTruth: ResumableCommand {
     let dictionaries = try measured.all(
       model: folder, in: workspace, site: named?.manifest.site ?? "update", progress)
     let blocks = Set(dictionaries.map(\.block)).sorted()
-    let store = try named ?? lookup.find(nil, of: blocks)
+    let store =
+      try named
+      ?? CollectionJob.store(named: nil, of: blocks, folder, in: workspace.place, progress)
     _ = try FactorStudy.scenes(of: store)
     try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil)
     let sources = try Provenance(

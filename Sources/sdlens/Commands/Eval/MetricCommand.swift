@@ -91,12 +91,13 @@ extension MeasuredOptions {
     _ model: ModelFolder, _ settings: MetricSettings, store name: String?, in workspace: WorkspaceOptions,
     quiet: QuietOptions, takesFew: Bool = false, _ progress: Progress
   ) throws -> MetricSession {
-    let dictionaries = try sae.dictionaries(named: block, model: model, in: workspace, progress)
+    let found = try sae.dictionaries(named: block, model: model, in: workspace, progress)
+    let dictionaries = try sae.lookup(model, in: workspace, progress).together(found, isNamed: !block.isEmpty)
     let blocks = dictionaries.keys.sorted()
     try settings.features.check(dictionaries)
     let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
     let own = blocks.compactMap { dictionaries[$0]?.pictures }.first
-    let store = try name.map(lookup.named) ?? own.flatMap(lookup.store(of:)) ?? lookup.best(of: blocks)
+    let store = try name.map(lookup.named) ?? (own.map(lookup.store(of:)) ?? lookup.best(of: blocks))
     if !takesFew {
       if let store { try progress.checkSize(of: store, blocks: blocks, isNamed: name != nil) }
       if let own, let path = dictionaries[blocks[0]]?.path {
