@@ -16,7 +16,7 @@ public struct ModelMemory: Sendable {
     // What decodes comes last: the VAE, or the decoder of drafts behind it.
     (text, unet, vae) = (bytes[0] + bytes[1], bytes[2], bytes[bytes.count - 1])
     model = folder.name
-    widths = try folder.draft.map { [try $0.config().width] } ?? DecoderConfig(folder.config("vae")).widths
+    widths = try folder.draft.map { [$0.config.width] } ?? DecoderConfig(folder.config("vae")).widths
   }
 
   /// A map of the decoder's widest stage that has the size of the picture.

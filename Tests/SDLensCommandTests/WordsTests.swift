@@ -134,7 +134,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ["--along", "rows"], ["--layer", "x"], ["--head", "3-1"], ["--tensors", "t.npy"], ["--output", "f.gif"],
+    ["--along", "rows"], ["--layer", "x"], ["--head", "3-1"], ["--tensors", "t.npy"],
   ])
   func usage(arguments: [String]) throws {
     let outcome = try run(["--prompt", "x"] + arguments, in: TemporaryFolder())

@@ -7,31 +7,32 @@ public struct DecoderFolder: Sendable {
   public let name: String
   /// Where the folder lies.
   public let path: String
+  /// Its sizes.
+  public let config: TinyDecoderConfig
   private let engine: any Engine
 
   /// Finds a decoder: a folder, or a Hugging Face id in the local cache.
   ///
-  /// - Throws: `DecoderNotFound` with what to do.
+  /// - Throws: `DecoderNotFound` with what to do, and the errors of `ConfigFile`.
   public init(
     _ name: String, engine: any Engine = KernelEngine(),
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws {
     (self.name, self.engine) = (name, engine)
+    path = try Self.find(name, environment)
+    config = try TinyDecoderConfig(ConfigFile("\(path)/config.json"))
+  }
+
+  private static func find(_ name: String, _ environment: [String: String]) throws -> String {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: name, isDirectory: &isFolder) {
       guard isFolder.boolValue else { throw DecoderNotFound.file(name) }
-      path = name
-      return
+      return name
     }
     guard let hub = HubName(name) else { throw DecoderNotFound.nowhere(name) }
     let cache = HubCache(environment)
     guard let snapshot = cache.snapshot(of: name) else { throw DecoderNotFound.notCached(hub, cache) }
-    path = snapshot
-  }
-
-  /// Its sizes.
-  public func config() throws -> TinyDecoderConfig {
-    try TinyDecoderConfig(ConfigFile("\(path)/config.json"))
+    return snapshot
   }
 
   /// Its weights.

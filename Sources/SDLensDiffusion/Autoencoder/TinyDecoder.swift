@@ -64,10 +64,10 @@ public struct TinyDecoder: Sendable {
 
   /// Reads the decoder of a folder.
   ///
-  /// - Throws: the errors of `ConfigFile` and `WeightError`.
+  /// - Throws: `WeightError`.
   public init(_ folder: DecoderFolder) throws {
-    let (config, weights) = (try folder.config(), try folder.weights())
-    try self.init(weights.root, config: config)
+    let weights = try folder.weights()
+    try self.init(weights.root, config: folder.config)
     try weights.finish(ignoring: Self.unusedWeights)
   }
 
