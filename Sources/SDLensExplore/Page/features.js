@@ -76,7 +76,7 @@ function rowsNow() {
       return codes.at(...here).map(({ feature, value }) => {
         const own = codes.summary.get(feature);
         // What is active here more than elsewhere tells of the thing here.
-        return { block, ...own, detail: `${short(value)} here`, rank: (value - own.mean) / own.maximum };
+        return { block, ...own, detail: `${short(value)} here`, rank: value - own.mean };
       }).filter(isWanted).sort((a, b) => b.rank - a.rank).slice(0, 6);
     });
     const shown = state().block;
@@ -172,18 +172,22 @@ function drawRows() {
   const last = Math.min(rows.length, Math.ceil((list.scrollTop + list.clientHeight) / rowHeight) + 2);
   const highest = Math.max(1e-9, ...rows.slice(0, 200).map((row) => row.mean));
   const picture = smallPicture();
-  const wanted = new Set();
+  const wanted = new Set(rows.slice(first, last).map((row) => `${row.block}/${row.feature}`));
+  for (const [key, { element }] of drawn) if (!wanted.has(key)) { element.remove(); drawn.delete(key); }
+  let place = spacer.firstElementChild;
   for (let index = first; index < last; index++) {
     const row = rows[index];
     const key = `${row.block}/${row.feature}`;
     const content = JSON.stringify([row.mean, row.maximum, row.detail, caption(row.block, row.feature), state().block, highest]);
-    wanted.add(key);
     let known = drawn.get(key);
     if (known?.content !== content || known.picture !== picture) {
       const element = rowElement(row, highest, picture);
-      if (known) known.element.replaceWith(element); else spacer.append(element);
+      if (known?.element === place) place = element;
+      if (known) known.element.replaceWith(element);
       drawn.set(key, (known = { element, content, picture }));
     }
+    // In the page as in sight, for whoever goes through it with a screen reader.
+    if (known.element === place) place = place.nextElementSibling; else spacer.insertBefore(known.element, place);
     const isShown = overlays.isShown(row.block, row.feature);
     known.element.style.transform = `translateY(${index * rowHeight}px)`;
     known.element.id = `row-${index}`;
@@ -192,7 +196,6 @@ function drawRows() {
     known.element.classList.toggle("shown", isShown);
     known.element.classList.toggle("active", index === active);
   }
-  for (const [key, { element }] of drawn) if (!wanted.has(key)) { element.remove(); drawn.delete(key); }
   list.setAttribute("aria-activedescendant", rows.length ? `row-${active}` : "");
 }
 
