@@ -1,4 +1,5 @@
 import Foundation
+import SDLensEncoders
 import SDLensTestSupport
 import Testing
 

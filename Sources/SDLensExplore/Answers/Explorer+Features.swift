@@ -135,16 +135,19 @@ extension Explorer {
       throw Refusal(422, "a caption is one line of at most 1000 bytes")
     }
     let path = "\(index.folder.path)/\(FeatureCaptions.fileName)"
-    try captions.withLock { captions in
-      var all = captions[block] ?? [:]
+    let counts = try captions.withLock { captions in
       // Somebody else may have written meanwhile.
-      if FileManager.default.fileExists(atPath: path) {
-        all = try FeatureCaptions.read(path, features: index.folder.autoencoder.features)
-      }
-      all[feature] = text.isEmpty ? nil : text
-      try FeatureCaptions.write(all, to: path)
-      captions[block] = all
+      let there =
+        FileManager.default.fileExists(atPath: path)
+        ? try FeatureCaptions(contentsOf: path, features: index.folder.autoencoder.features)
+        : FeatureCaptions()
+      let others = there.all.filter { $0.feature != feature || $0.source != nil }
+      let all = FeatureCaptions(
+        others + (text.isEmpty ? [] : [FeatureCaption(feature: feature, caption: text)]))
+      try all.write(to: path)
+      captions[block] = all.preferred
+      return all.preferred[feature]
     }
-    return Answer.Caption(block: "\(block)", feature: feature, caption: text.isEmpty ? nil : text)
+    return Answer.Caption(block: "\(block)", feature: feature, caption: counts)
   }
 }

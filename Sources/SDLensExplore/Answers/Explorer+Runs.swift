@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
 import SDLensStudy
 
@@ -143,7 +144,8 @@ extension Explorer {
       let png = try PNG.encode(picture, text: texts)
       return Answer.Picture(
         prompt: request.prompt, seed: settings.seed, width: picture.width, height: picture.height,
-        edits: list.edits.isEmpty ? nil : list, command: (["sdlens"] + words).map(\.shellWord).joined(separator: " "),
+        edits: list.edits.isEmpty ? nil : list,
+        command: (["sdlens"] + words).map(\.shellWord).joined(separator: " "),
         png: Data(png).base64EncodedString(),
         seconds: .init(
           base: isNew ? ran - start : 0, edited: changed - ran, decode: decoded - changed,

@@ -199,7 +199,8 @@ public final class TrainingJob {
 
   /// What one pass over the vectors tells, where they can be gone through again; of a store also the examples.
   private func survey(
-    _ autoencoder: SparseAutoencoder, _ name: String, _ components: PrincipalComponents?, _ progress: any MetricProgress
+    _ autoencoder: SparseAutoencoder, _ name: String, _ components: PrincipalComponents?,
+    _ progress: any MetricProgress
   ) throws -> (VectorSurvey?, DictionarySurvey?) {
     defer { progress.clear() }
     let advance = { progress.advance("\(name): measuring its features", by: $0) }

@@ -1,5 +1,6 @@
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensStudy
 
 /// The work of `generate`: one prompt, consecutive seeds.

@@ -1,4 +1,5 @@
 import SDLensDiffusion
+import SDLensShapes
 import SDLensStudy
 
 extension Progress {

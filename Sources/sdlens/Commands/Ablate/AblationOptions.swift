@@ -48,7 +48,7 @@ struct AblationOptions: ParsableArguments {
   var steps: Int?
 
   @Option(help: "The recipe, as in train-sae. (default: small below 10,000,000 vectors)")
-  var recipe: RecipeOptions.Preset?
+  var recipe: TrainingSettings.Preset?
 
   @Option(
     help: ArgumentHelp(
@@ -82,7 +82,7 @@ struct AblationOptions: ParsableArguments {
     let list = try prompts.list(of: folder, limit: nil, progress)
     let vectors = pictures * (try folder.vectorsPerPicture(of: blocks))
     // Of no width: the variants say how many features there are.
-    var training = (recipe ?? (vectors < 10_000_000 ? .small : .paper)).settings(width: 1)
+    var training = (recipe ?? .usual(vectors: vectors)).settings(width: 1)
     if let steps { training.steps = steps }
     try seed.check(seeds)
     var unique: [Ablation.Variant] = []
