@@ -1,9 +1,8 @@
 import Foundation
 import SDLensCore
+import SDLensSparse
 import SDLensTestSupport
 import Testing
-
-@testable import SDLensSparse
 
 /// `captions.jsonl`.
 @Suite struct FeatureCaptionTests {

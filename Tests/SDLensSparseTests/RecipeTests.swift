@@ -230,7 +230,7 @@ private struct PlainStep {
       let settings = Self.settings("topk") {
         ($0.revival, $0.deadAfter, $0.learningRate) = (revival, 1000, 1e-9)
       }
-      var state = state(settings, width: 9)
+      var state = self.state(settings, width: 9)
       for feature in 0..<70 { state.autoencoder.latentBias[feature] = feature < 20 ? -1e3 : 0 }
       state.idle = (0..<70).map { $0 < 10 ? 1000 : 0 }
       let before = state.autoencoder.latentBias.elements

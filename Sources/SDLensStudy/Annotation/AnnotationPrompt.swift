@@ -23,7 +23,7 @@ public struct AnnotationPrompt: Sendable {
     """
 
   /// What is to be done.
-  static let task = """
+  package static let task = """
     All pictures below were made by one model. A sparse autoencoder was trained on its hidden activations, and the \
     pictures were chosen by one of its features. What it stands for may be a kind of object, a part of one, a pattern, \
     a colour, a style, an idea, or a place in the picture. You see, in this order:
@@ -76,7 +76,7 @@ public struct AnnotationPrompt: Sendable {
   }
 
   /// Pictures side by side, each as wide as `cell`.
-  static func row(_ pictures: [Picture], cell: Int) -> Picture {
+  package static func row(_ pictures: [Picture], cell: Int) -> Picture {
     let cells = pictures.map { picture in
       let height = max(1, picture.height * cell / picture.width)
       return picture.width == cell ? picture : Resampling.lanczos(picture, width: cell, height: height)

@@ -41,7 +41,7 @@ public struct CLIPAnnotator: Annotator {
 
   /// The number of the text that tells pictures [n, width] best from others [m, width]; without others the one nearest
   /// to the pictures. Nil without pictures, and where no text tells them.
-  static func best(with: Tensor, without: Tensor, among texts: UnitVectors) -> Int? {
+  package static func best(with: Tensor, without: Tensor, among texts: UnitVectors) -> Int? {
     guard with.rows > 0 else { return nil }
     let own = UnitVectors(with).cosines(with: texts)
     let others = without.rows > 0 ? UnitVectors(without).cosines(with: texts) : nil

@@ -10,7 +10,7 @@ import SDLensSparse
 ///
 /// Both are balanced accuracies: the mean of the share of pictures rightly found and the share rightly left; 0.5 is
 /// chance. Source of the two questions: Paulo et al., "Automatically Interpreting Millions of Features", 2024.
-struct CaptionTest {
+package struct CaptionTest {
   /// Pictures of each kind.
   static let pictures = 5
   /// Fewer of either kind tell nothing.
@@ -54,7 +54,7 @@ struct CaptionTest {
 
   /// A map [height, width] moved by half its height and width, around the edges; nil where too much of it is where
   /// something was before.
-  static func moved(_ map: Tensor) -> Tensor? {
+  package static func moved(_ map: Tensor) -> Tensor? {
     let (height, width) = (map.shape[0], map.shape[1])
     let old = map.elements.map { max(0, $0) }
     let moved = old.indices.map { index in

@@ -116,7 +116,7 @@ public final class ChatEndpoint: Sendable {
   ///
   /// - Parameter again: the how manieth answer, where the first was of no use.
   /// - Throws: `EndpointProblem`, `CostCap`, `FileError` when the answer cannot be kept.
-  func answer(to request: ChatRequest, again: Int = 0) throws -> ChatAnswer {
+  package func answer(to request: ChatRequest, again: Int = 0) throws -> ChatAnswer {
     let identity = try identity(of: request) + (again == 0 ? "" : "-\(again)")
     if let answer = kept.withLock({ $0[identity] }) { return answer }
     let most = prices?.most(of: request) ?? 0
@@ -199,7 +199,7 @@ public final class ChatEndpoint: Sendable {
   }
 
   /// The seconds of `Retry-After`, which may be a number or a date (RFC 9110, 10.2.3); nil for anything else.
-  static func pause(_ text: String?, now: Date = Date()) -> Double? {
+  package static func pause(_ text: String?, now: Date = Date()) -> Double? {
     guard let text else { return nil }
     if let seconds = Double(text) { return seconds.isFinite && seconds >= 0 ? seconds : nil }
     let format = DateFormatter()

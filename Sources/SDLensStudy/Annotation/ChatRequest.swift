@@ -44,6 +44,11 @@ public struct ChatRequest: Sendable, Encodable {
   /// The most tokens of an answer.
   public var answerTokens: Int
 
+  /// A question.
+  public init(model: String, system: String, parts: [Part], answerTokens: Int) {
+    (self.model, self.system, self.parts, self.answerTokens) = (model, system, parts, answerTokens)
+  }
+
   private enum Key: String, CodingKey {
     case model, messages, role, content, maxTokens = "max_tokens"
   }

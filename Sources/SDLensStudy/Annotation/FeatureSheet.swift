@@ -39,6 +39,10 @@ public struct FeatureSheet: Sendable {
     /// How strong the feature is, as a share of the strongest picture.
     public let share: Double
 
+    package init(picture: Picture, map: Tensor?, share: Double) {
+      (self.picture, self.map, self.share) = (picture, map, share)
+    }
+
     /// The picture with all faded to white where the feature is weak or not active; itself without a map.
     public var cold: Picture { map.map { ColdMap()($0, over: picture) } ?? picture }
   }
@@ -55,4 +59,12 @@ public struct FeatureSheet: Sendable {
   public let strongest: [Shown]
   /// The numbers of all these pictures.
   public let numbers: Set<Int>
+
+  package init(
+    block: BlockName, feature: Int, unrelated: [Picture], progression: [Shown], strongest: [Shown],
+    numbers: Set<Int>
+  ) {
+    (self.block, self.feature, self.unrelated) = (block, feature, unrelated)
+    (self.progression, self.strongest, self.numbers) = (progression, strongest, numbers)
+  }
 }

@@ -1,12 +1,11 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
+import SDLensStudy
 import SDLensTestSupport
 import Testing
-
-@testable import SDLensShapes
-@testable import SDLensStudy
 
 /// What annotators are shown, say, and are measured by.
 @Suite struct AnnotationTests {

@@ -1,9 +1,8 @@
 import Foundation
 import SDLensCore
+import SDLensStudy
 import SDLensTestSupport
 import Testing
-
-@testable import SDLensStudy
 
 /// `ChatEndpoint` against a server that behaves and misbehaves, over HTTP.
 @Suite struct ChatEndpointTests {

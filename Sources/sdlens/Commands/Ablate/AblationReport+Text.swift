@@ -1,4 +1,5 @@
 import Foundation
+import SDLensCore
 import SDLensStudy
 
 extension AblationReport {
