@@ -19,7 +19,7 @@ import Testing
   ]
 
   /// Enough of the parts to be stopped in.
-  private static let parts = ["--only", "tables", "impact", "figure-3", "figure-10"]
+  private static let parts = ["--only", "tables", "impact", "figure-3", "figure-4"]
 
   private func run(_ arguments: String...) throws -> Outcome { try run(arguments, workspace: "w") }
 
