@@ -62,7 +62,8 @@ final class WebDriver: @unchecked Sendable {
 
   deinit {
     _ = try? Self.ask(port, "DELETE", session, nil)
-    driver.terminate()
+    // It does not heed a gentler signal.
+    kill(driver.processIdentifier, SIGKILL)
     driver.waitUntilExit()
   }
 
