@@ -133,7 +133,9 @@ import Testing
   }
 
   @Test func aSurveyOfEqualVectors() throws {
-    let store = try StoreFixture(first: Tensor(repeating: 0.7, [120, 6])).store()
+    let fixture = try StoreFixture(first: Tensor(repeating: 0.7, [120, 6]))
+    defer { withExtendedLifetime(fixture) {} }
+    let store = try fixture.store()
     let survey = try DictionarySurvey(of: pair(), block: "down.2.1", in: store)
     #expect(survey.variance.global == nil && survey.variance.perDimension == nil && survey.components == nil)
     #expect(survey.statistics.vectors == 120)
@@ -141,7 +143,9 @@ import Testing
 
   /// Activations beyond 65504: maps as float32, in the file and back.
   @Test func mapsBeyondHalfPrecision() throws {
-    let store = try StoreFixture(first: .random([120, 6], seed: 3, scale: 1e6)).store()
+    let fixture = try StoreFixture(first: .random([120, 6], seed: 3, scale: 1e6))
+    defer { withExtendedLifetime(fixture) {} }
+    let store = try fixture.store()
     let survey = try DictionarySurvey(of: pair(), block: "down.2.1", in: store)
     let folder = try TemporaryFolder()
     try DictionaryFolder.write(survey, of: store, to: folder.path)
@@ -155,7 +159,9 @@ import Testing
   }
 
   @Test func activationsBeyondFloatAreNamed() throws {
-    let store = try StoreFixture(first: .random([120, 6], seed: 3, scale: 1e30)).store()
+    let fixture = try StoreFixture(first: .random([120, 6], seed: 3, scale: 1e30))
+    defer { withExtendedLifetime(fixture) {} }
+    let store = try fixture.store()
     let message = errorMessage { try DictionarySurvey(of: pair(1e10), block: "down.2.1", in: store) }
     #expect(
       message.hasPrefix("the activation of feature ") && message.contains(" in picture 0 is inf, too large"),
@@ -187,7 +193,9 @@ import Testing
     struct Shares: Decodable { let explained, meanExplained: [Double] }
     let goldens = Goldens()
     let wanted: Shares = try goldens.json("components.json")
-    let store = try StoreFixture(first: goldens.tensors("components.safetensors").tensor("vectors")).store()
+    let fixture = try StoreFixture(first: goldens.tensors("components.safetensors").tensor("vectors"))
+    defer { withExtendedLifetime(fixture) {} }
+    let store = try fixture.store()
     let sae = SparseAutoencoder(
       k: 2, encoder: .random([9, 6], seed: 1), decoder: .random([9, 6], seed: 2), preBias: Tensor([6]),
       latentBias: Tensor([9]))
