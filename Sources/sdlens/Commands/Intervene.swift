@@ -120,7 +120,8 @@ struct Intervene: ParsableCommand {
     parts += edits.ablate.map { "ablate-\($0)" }
     if let edit = edits.edit {
       parts.append(
-        edit.hasPrefix("{") ? "edit" : ((edit as NSString).lastPathComponent as NSString).deletingPathExtension)
+        edit.hasPrefix("{")
+          ? "edit" : ((edit as NSString).lastPathComponent as NSString).deletingPathExtension)
     }
     if let region = edits.region { parts.append(region) }
     return "\(workspace.place.pictures)/" + parts.joined(separator: "-")
