@@ -91,7 +91,8 @@ import Testing
     #expect(outcome.out.hasPrefix("'sdlens-workspace' holds no stores, dictionaries or results yet; "))
     for block in ["down.2.1", "mid.0", "up.0.0", "up.0.1"] {
       let lines = outcome.out.split(separator: "\n").filter { $0.hasPrefix("\(block) ") }
-      #expect(lines.count == 2 && lines[0].contains("embedded-k10-n256 "), "\(outcome.out)")
+      try #require(lines.count == 2)
+      #expect(lines[0].contains("embedded-k10-n256 "), "\(outcome.out)")
       #expect(lines[1].contains("embedded-k10-n5120 * "), "\(outcome.out)")
     }
     let info = try run(["info", "embedded-k10-n5120"])
