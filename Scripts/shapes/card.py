@@ -44,6 +44,26 @@ The cross-attentions of the other seven blocks and the pooled path are closed wi
 """
 
 LIMITS = """
+## Dictionaries that come with it
+In `dictionaries/`: for down.2.1, mid.0, up.0.0 and up.0.1 one of 5120 features with k 10, as in the paper, and one of 256, both
+TopK, trained on the updates of 4,000 captions of `prompts.txt` and measured on the next 4,000 (256,000 positions), which they have
+not seen. Made by `Scripts/shapes/dictionaries.py`: directions begin as vectors of the data; what is idle for long is raised by its
+bias. Captions are what the ten strongest pictures of a feature have in common, by the truth about them.
+
+| block | features | live on 4,000 held-out captions | explained variance | by the 256 most used alone | their share of all activations |
+| --- | --- | --- | --- | --- | --- |
+| down.2.1 | 5120 | 0.849 | 0.9893 | 0.904 | 0.712 |
+| mid.0 | 5120 | 0.851 | 0.9907 | 0.989 | 0.914 |
+| up.0.0 | 5120 | 0.910 | 0.9840 | 0.736 | 0.649 |
+| up.0.1 | 5120 | 0.971 | 0.9812 | 0.969 | 0.893 |
+| down.2.1 | 256 | 0.984 | 0.9710 | | |
+| mid.0 | 256 | 0.992 | 0.9810 | | |
+| up.0.0 | 256 | 0.988 | 0.9696 | | |
+| up.0.1 | 256 | 0.973 | 0.9703 | | |
+
+Explained variance and shares are of the first 1,000 of these captions. Most features of the 5120 act seldom and weakly: 4539, modulated by -6,
+changes the picture in which it is strongest by no more than 0.05 grey levels at any block (0.11 where it acts).
+
 ## Limits
 It knows only the words of its grammar; other words are read as letters it never saw, and the picture is then arbitrary. More than two
 objects, or two objects at one place, were never seen. It is no model of natural pictures. Files: `prompts.txt` holds 20,000 captions to
