@@ -171,7 +171,7 @@ import Testing
     try FileManager.default.createSymbolicLink(
       atPath: folder("shapes/judge"), withDestinationPath: "\(Self.embedded)/judge")
     #expect(
-      try refusal(["eval", "steering", "--block", "up.0.1"]).contains("there is no dictionary of up.0.1"))
+      try refusal(["eval", "steering", "--block", "up.1.0"]).contains("there is no dictionary of up.1.0"))
     let prompts = try Command.run(["prompts", "--count", "110"], in: folder)
     try folder.write(prompts.out.utf8, to: "prompts.txt")
     let training = try run([

@@ -195,7 +195,7 @@ import Testing
       damaged.out.contains("tiny-update-24")
         && damaged.out.contains("Damaged\n  'w/activations/bad/manifest.json'"))
     let none = try Command.run(["list", "--workspace", "nowhere"], in: folder)
-    #expect(none.err.hasPrefix("Error: 'nowhere' holds no stores, dictionaries or results yet; "))
+    #expect(none.out.hasPrefix("'nowhere' holds no stores, dictionaries or results yet; "), "\(none)")
   }
 
   @Test func infoTellsOfEverythingThatIsMade() throws {

@@ -186,11 +186,13 @@ import Testing
         return "accepted"
       } catch { return "\(error)" }
     }
-    #expect(refuse(try Self.store(in: TemporaryFolder(), model: "sdxl")).contains("is of the model sdxl"))
+    let folders = try (0..<3).map { _ in try TemporaryFolder() }
+    defer { withExtendedLifetime(folders) {} }
+    #expect(refuse(try Self.store(in: folders[0], model: "sdxl")).contains("is of the model sdxl"))
     #expect(
-      refuse(try Self.store(in: TemporaryFolder(), prompt: "a red house")).contains(
+      refuse(try Self.store(in: folders[1], prompt: "a red house")).contains(
         "has the prompt \"a red house\", which is no caption of its grammar"))
-    #expect(refuse(try Self.store(in: TemporaryFolder(), places: 4)).contains("keeps only 4 places of a map"))
+    #expect(refuse(try Self.store(in: folders[2], places: 4)).contains("keeps only 4 places of a map"))
   }
 
   @Test func aDictionaryOfAnotherWidthIsRefused() throws {
