@@ -26,7 +26,7 @@ let commandTargets = [
     if let places = Places(argument: text) {
       precondition(max(abs(places.right), abs(places.down)) < 1 << 20)
     }
-    if let steps = StepSet(argument: text) { precondition(steps.steps.allSatisfy { 0..<1000 ~= $0 }) }
+    if let steps = NumberSet(argument: text) { precondition(steps.numbers.allSatisfy { 0..<1000 ~= $0 }) }
     if let list = NumberList(argument: text) {
       for value in list.values {
         _ = EditOptions.number(value)

@@ -46,7 +46,7 @@ let sparseTargets = [
   dictionary("dictionary-learning-config", "config.json", formats + "/dictionary_learning"),
   dictionary("matryoshka-config", "config.json", kinds + "/dictionary_learning-matryoshka"),
   FuzzTarget("captions", [#"{"feature": 3, "caption": "a red circle"}"#], file: "captions.jsonl") { path, _ in
-    _ = try FeatureCaptions.read(path, features: 24)
+    _ = try FeatureCaptions(contentsOf: path, features: 24)
   },
   FuzzTarget("manifest", [Seed { try JSON.text(manifest) }], file: "manifest.json") { _, folder in
     let manifest = try ActivationManifest(storeAt: folder.path)

@@ -1,7 +1,7 @@
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
-import SDLensShapes
+@testable import SDLensEncoders
+@testable import SDLensShapes
 import SDLensSparse
 @testable import SDLensStudy
 

@@ -1,5 +1,4 @@
 import Foundation
-import SDLensEncoders
 import SDLensTestSupport
 import Testing
 

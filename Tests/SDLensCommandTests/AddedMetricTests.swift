@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
 import SDLensSparse
 import SDLensStudy
 import SDLensTestSupport

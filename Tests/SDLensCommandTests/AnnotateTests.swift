@@ -1,6 +1,5 @@
 import Foundation
 import SDLensCore
-import SDLensEncoders
 import SDLensSparse
 import SDLensTestSupport
 import Testing

@@ -65,12 +65,29 @@ import Testing
         ["--target", "row", "--codes", "--save", "d.safetensors"], 64,
         "--save writes a direction of the block's channels, but --codes probes features; leave one out"
       ),
+      (
+        ["--target", "row", "--site", "input", "--store", "x"], 64,
+        "--site says which store is looked for, and --store names one; give one of them"
+      ),
       (["--target", "row", "--pictures", "3"], 64, "pictures is 3, but it must be at least 4"),
       (
         ["--target", "row", "--save", "d.safetensors"], 1,
         "nothing can be probed: a direction is that of one class, and there is none named; the classes are: 0, 1, 2"
       ),
     ]
+    try workspace.folder.write("a\nb\nc\nd\n".utf8, to: "four.txt")
+    let heads = try workspace.run(
+      "collect",
+      ["--prompts", "four.txt", "--site", "heads", "--block", "down.2.1", "--name", "heads", "--quiet"])
+    #expect(heads.status == 0, "\(heads.err)")
+    let saved = try workspace.run(
+      "probe", ["--store", "heads", "--target", "row", "--class", "1", "--save", "d.safetensors", "--quiet"])
+    #expect(
+      saved.status == 1
+        && saved.err.hasSuffix(
+          "has the outputs of heads, which are no channels of the block, so that --save has no direction for an edit; "
+            + "leave --save out, or probe --site update\n"),
+      "\(saved.err)")
     for (arguments, status, message) in cases {
       let outcome = try workspace.run("probe", arguments + ["--quiet"])
       #expect(outcome.status == status, "\(arguments)")

@@ -1,6 +1,5 @@
 import Foundation
 import SDLensDiffusion
-import SDLensEncoders
 import SDLensTestSupport
 import Testing
 

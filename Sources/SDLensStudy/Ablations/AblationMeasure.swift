@@ -1,4 +1,3 @@
-import SDLensEncoders
 
 /// What an ablation measures of each dictionary.
 public enum AblationMeasure: String, CaseIterable, Sendable, Codable {

@@ -1,6 +1,5 @@
 import Foundation
 import SDLensCore
-import SDLensDrawing
 import SDLensSparse
 
 /// Who says which pictures a caption fits.

@@ -32,10 +32,13 @@ package struct CaptionTest {
     var random = session.random("captions \(maker.block) \(feature)")
     let all = try recorded.strongestPictures(.max, of: feature)
     let unseen = all.filter { !seen.contains($0.picture) }
-    let pool = max(4 * Self.pictures, Int((Double(all.count) * RecordedScenes.topShare).rounded(.up)))
+    let pool = max(
+      4 * Self.pictures, Int((Double(recorded.count(of: feature)) * RecordedScenes.topShare).rounded(.up)))
     let strong = Array(unseen.prefix(pool))
     let with = random.permutation(strong.count).prefix(Self.pictures).map { strong[$0].picture }
-    let without = try recorded.picturesWithout(feature).filter { !seen.contains($0) }.prefix(Self.pictures)
+    let without = try recorded.picturesWithout(feature, Self.pictures, where: { !seen.contains($0) }) {
+      try maker.isSilent(feature, $0)
+    }
     guard with.count >= Self.fewest else { return }
     func shuffled(_ pictures: Pictures) -> Pictures {
       random.permutation(pictures.count).map { pictures[$0] }

@@ -31,7 +31,7 @@ struct SheetMaker {
     let most = strongest.first.map { Double($0.strength) } ?? 1
     let shares = (0..<plan.progression).map { Double($0 + 1) / Double(plan.progression + 1) }
     let steps = try recorded.progressionPictures(shares, of: feature)
-    let unrelated = try without(feature, recorded).prefix(plan.unrelated)
+    let unrelated = try without(feature, recorded)
     return FeatureSheet(
       block: block, feature: feature, unrelated: try unrelated.map { try session.picture($0) },
       progression: try steps.map { try shown($0.picture, feature, share: $0.share) },
@@ -41,11 +41,19 @@ struct SheetMaker {
 
   /// Pictures without a feature; of a pool while it has enough.
   private func without(_ feature: Int, _ recorded: RecordedScenes) throws -> [Int] {
-    let all = try recorded.picturesWithout(feature)
-    guard plan.unrelatedPool != nil else { return all }
-    let pool = Set(session.pool)
-    let few = all.filter(pool.contains)
-    return few.count >= plan.unrelated ? few : all
+    func some(where isWanted: (Int) -> Bool) throws -> [Int] {
+      try recorded.picturesWithout(feature, plan.unrelated, where: isWanted) { try isSilent(feature, $0) }
+    }
+    if plan.unrelatedPool != nil {
+      let few = try some(where: Set(session.pool).contains)
+      if few.count == plan.unrelated { return few }
+    }
+    return try some { _ in true }
+  }
+
+  /// Whether a feature is active nowhere in a picture.
+  func isSilent(_ feature: Int, _ picture: Int) throws -> Bool {
+    try session.mapTensor(of: feature, at: block, picture: picture).elements.allSatisfy { $0 == 0 }
   }
 
   /// A picture with the feature's map over it.
@@ -57,24 +65,14 @@ struct SheetMaker {
 }
 
 extension MetricSession {
-  /// The map of a feature over a recorded picture in the last step, [height, width]: as it was kept, by a store, or of a
-  /// new run.
+  /// The map of a feature over a recorded picture in the last step, [height, width]: of a store, or of its run,
+  /// made again.
   ///
   /// - Throws: `NoSeeds` for pictures that cannot be made again, and what is wrong with model or store.
   func mapTensor(of feature: Int, at block: BlockName, picture: Int) throws -> Tensor {
-    guard let recorded, let place = recorded.manifest.blocks.first(where: { $0.name == "\(block)" }) else {
-      throw NothingRecorded(path: dictionaries[block]?.path ?? "")
-    }
-    if let codes = try codes(of: picture, at: block) {
-      return Tensor(codes.map(of: feature), [place.mapHeight, place.mapWidth])
-    }
-    guard recorded.manifest.site == "update", let (prompt, settings) = try run(of: picture) else {
-      throw NothingRecorded(path: dictionaries[block]?.path ?? "")
-    }
-    let last = try laboratory.pipeline.stepCount(settings) - 1
-    let run = try laboratory.run(prompt, settings, watching: [block], atSteps: [last])
-    return Tensor(
-      try laboratory.codes(of: block, in: run, step: last).map(of: feature),
-      [place.mapHeight, place.mapWidth])
+    guard let place = recorded?.manifest.blocks.first(where: { $0.name == "\(block)" }),
+      let codes = try codes(of: picture, at: block)
+    else { throw NothingRecorded(path: dictionaries[block]?.path ?? "") }
+    return Tensor(codes.map(of: feature), [place.mapHeight, place.mapWidth])
   }
 }

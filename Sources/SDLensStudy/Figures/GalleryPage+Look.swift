@@ -1,4 +1,3 @@
-import SDLensDrawing
 
 extension GalleryPage {
   /// The style of the page.

@@ -1,6 +1,5 @@
 import Foundation
 import SDLensCore
-import SDLensDrawing
 import SDLensSparse
 
 /// The page of a gallery: HTML with its style, script and texts inside, pictures beside it, nothing from a network.

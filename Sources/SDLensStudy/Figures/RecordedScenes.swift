@@ -25,6 +25,9 @@ public struct RecordedScenes: Sendable {
   /// Whether a feature was active in some recorded picture whose prompt is known.
   func isActive(_ feature: Int) -> Bool { (try? all(feature)) != nil }
 
+  /// In how many recorded pictures a feature was active.
+  func count(of feature: Int) -> Int { examples.count(of: feature) }
+
   /// The features that weigh most where they are strongest: by the mean activation `a_ρ` in their two strongest
   /// pictures times the length of their direction; of equal ones the first.
   ///
@@ -97,20 +100,26 @@ public struct RecordedScenes: Sendable {
   /// - Parameter isSilent: looks whether it is so, where only the strongest pictures of the feature are known; of a feature
   ///   that is active nearly everywhere, fewer pictures are found.
   public func without(_ feature: Int, _ count: Int, isSilent: (Scene) throws -> Bool) throws -> [Scene] {
-    var found: [Scene] = []
-    for number in try picturesWithout(feature).prefix(Self.tries * count) where found.count < count {
-      guard let scene = try scene(number), try examples.isWhole(feature) || isSilent(scene) else { continue }
-      found.append(scene)
-    }
-    return found
+    try picturesWithout(feature, count) { try scene($0).map(isSilent) ?? false }.compactMap(scene)
   }
 
-  /// The numbers of all pictures in which a feature is not known to be active, in random order.
-  func picturesWithout(_ feature: Int) throws -> [Int] {
+  /// The same as numbers of pictures.
+  ///
+  /// - Parameter isWanted: which of them may be taken.
+  func picturesWithout(
+    _ feature: Int, _ count: Int, where isWanted: (Int) -> Bool = { _ in true },
+    isSilent: (Int) throws -> Bool
+  ) throws -> [Int] {
     let active = Set(try all(feature).map(\.picture))
     let others = pictures.prompts.keys.filter { !active.contains($0) }.sorted()
     var random = PCG64(seed: UInt64(feature))
-    return random.permutation(others.count).map { others[$0] }
+    let mixed = random.permutation(others.count).map { others[$0] }.filter(isWanted)
+    if examples.isWhole(feature) { return Array(mixed.prefix(count)) }
+    var found: [Int] = []
+    for number in mixed.prefix(Self.tries * count) where found.count < count {
+      if try isSilent(number) { found.append(number) }
+    }
+    return found
   }
   private static let tries = 10
 

@@ -1,6 +1,5 @@
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
 import SDLensSparse
 
 /// How alike all pictures are in which a feature is active, each pair weighted by both activations.

@@ -1,6 +1,5 @@
 import Foundation
 import SDLensDiffusion
-import SDLensEncoders
 
 /// Something that the paper's tables or text say of which figure is larger, to be looked for in measurements of any
 /// model.

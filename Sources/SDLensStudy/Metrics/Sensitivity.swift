@@ -1,6 +1,5 @@
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
 
 /// Whether a feature is active where its caption says it should be (paper, Sec. 5.2, "Sensitivity").
 public enum Sensitivity {

@@ -1,6 +1,5 @@
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
 import SDLensSparse
 
 /// How much the pictures have in common in which a feature is most active (paper, Sec. 5.2, "Interpretability").

@@ -1,6 +1,5 @@
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
 
 /// Whether features alone make textures (paper, Sec. 5.2).
 enum TextureScore: FeatureMetric {

@@ -113,6 +113,7 @@ struct Probe: ParsableCommand {
     let site = try site.recorded(layer: folder.lastLayer(of: [block]))
     let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }
       .find(store, of: [block], site: "\(site)")
+    if save != nil, store.manifest.site.hasPrefix("heads.") { throw NoDirectionOfHeads(store: store.folder) }
     let dictionary =
       codes
       ? try sae.dictionaries(
@@ -162,3 +163,12 @@ struct Probe: ParsableCommand {
 }
 
 extension ProbeStudy.Method: ExpressibleByArgument {}
+
+/// A direction that no edit could take.
+struct NoDirectionOfHeads: UserError {
+  let store: String
+  var description: String {
+    "'\(store)' has the outputs of heads, which are no channels of the block, so that --save has no direction for an edit; "
+      + "leave --save out, or probe --site update"
+  }
+}

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
 import SDLensStudy
 
 /// `sdlens reproduce`: the whole paper, claim by claim.
@@ -72,23 +71,7 @@ struct Reproduce: ResumableCommand {
       valueName: "n"))
   var pictures: Int?
 
-  @Option(
-    help: ArgumentHelp("CLIP, as eval takes it. (default: the model's own)", valueName: "folder|id"),
-    completion: .directory)
-  var clip: String?
-
-  @Option(
-    help: ArgumentHelp("Weights of LPIPS. (default: none)", valueName: "folder"), completion: .directory)
-  var lpips: String?
-
-  @Option(
-    help: ArgumentHelp("Sentence encoder. (default: the texts of CLIP)", valueName: "folder|id"),
-    completion: .directory)
-  var sentences: String?
-
-  @Option(
-    help: ArgumentHelp("Pictures of textures. (default: none)", valueName: "folder"), completion: .directory)
-  var textures: String?
+  @OptionGroup var encoders: EncoderOptions
 
   @Option(
     parsing: .unconditional,
@@ -124,7 +107,7 @@ struct Reproduce: ResumableCommand {
     (settings.k, settings.features, settings.steps) = (k.values, features?.values, steps)
     (settings.measured, settings.pictures, settings.seed) = (measured, pictures, seed)
     (settings.clip, settings.lpips, settings.sentences, settings.textures) = (
-      clip, lpips, sentences, textures
+      encoders.clip, encoders.lpips, encoders.sentences, encoders.textures
     )
     let place = output ?? "\(workspace.folder)/report"
     let isQuiet = quiet.quiet

@@ -56,6 +56,22 @@ import Testing
     #expect(Set(others).count == 39 && !others.contains("p0"))
   }
 
+  /// Of compact examples the ten strongest pictures of 40 are known; whether the others show the feature is looked at.
+  @Test func unknownPicturesAreLookedAt() throws {
+    let whole = try #require(try DictionaryFolder(folder.path).examples)
+    try whole.compact.write(to: folder("examples.safetensors"))
+    let silent: Set = ["p3", "p17", "p29"]
+    var asked: Set<String> = []
+    let found = try scenes.without(0, 3) { scene in
+      asked.insert(scene.prompt)
+      return silent.contains(scene.prompt)
+    }
+    #expect(Set(found.map(\.prompt)) == silent && asked.isDisjoint(with: ["p30", "p39"]))
+    #expect(try scenes.without(0, 3) { _ in false }.isEmpty)
+    // Of the other feature all is known.
+    #expect(try scenes.without(1, 3) { _ in false }.count == 3)
+  }
+
   @Test func aProgressionGoesUp() throws {
     let steps = try scenes.progression([0.9, 0.1, 0.1, 0.5], of: 0)
     // 0.1 of 40 is the activation 4, of picture 3; the second time 5 is the first of the two that are next.

@@ -1,4 +1,3 @@
-import SDLensEncoders
 import SDLensStudy
 import Testing
 

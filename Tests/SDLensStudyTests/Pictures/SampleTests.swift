@@ -1,7 +1,6 @@
 import Foundation
 import SDLensCore
 import SDLensDrawing
-import SDLensEncoders
 import SDLensTestSupport
 import Testing
 

@@ -1,6 +1,5 @@
 import Foundation
 import SDLensCore
-import SDLensEncoders
 import SDLensStudy
 import SDLensTestSupport
 import Testing

@@ -1,6 +1,5 @@
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
 import SDLensSparse
 
 /// `tables`: every metric of the paper, with its baselines; what is measured is kept where `eval all` keeps it.

@@ -1,7 +1,6 @@
 import ArgumentParser
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
 import SDLensSparse
 import SDLensStudy
 

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
 import SDLensStudy
 
 extension FeatureChoice: ExpressibleByArgument {
@@ -44,6 +43,29 @@ struct EvalOptions: ParsableArguments {
       valueName: "name"), completion: .directory)
   var store: String?
 
+  @OptionGroup var encoders: EncoderOptions
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Decides which features, pictures and pairs. (default: 42)", valueName: "n"),
+    transform: Seed.init(argument:))
+  var seed: Seed = 42
+
+  @OptionGroup var workspace: WorkspaceOptions
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var threads: ThreadOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var quiet: QuietOptions
+
+  func validate() throws {
+    if let pictures, !(2...1 << 20 ~= pictures) {
+      throw ValidationError("pictures is \(pictures), but it must be at least 2")
+    }
+  }
+}
+
+/// What measures pictures and texts.
+struct EncoderOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "CLIP: a folder, or a Hugging Face id in the local cache. (default: the model's own, if it has one)",
@@ -66,22 +88,4 @@ struct EvalOptions: ParsableArguments {
       "Pictures of textures as PNG, such as those of DTD: a baseline of texture. (default: none)",
       valueName: "folder"), completion: .directory)
   var textures: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Decides which features, pictures and pairs. (default: 42)", valueName: "n"),
-    transform: Seed.init(argument:))
-  var seed: Seed = 42
-
-  @OptionGroup var workspace: WorkspaceOptions
-  @OptionGroup var model: ModelOptions
-  @OptionGroup var threads: ThreadOptions
-  @OptionGroup var report: ReportOptions
-  @OptionGroup var quiet: QuietOptions
-
-  func validate() throws {
-    if let pictures, !(2...1 << 20 ~= pictures) {
-      throw ValidationError("pictures is \(pictures), but it must be at least 2")
-    }
-  }
 }

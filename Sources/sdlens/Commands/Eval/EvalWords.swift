@@ -3,7 +3,6 @@ import Foundation
 import SDLensCore
 import SDLensDiffusion
 import SDLensDrawing
-import SDLensShapes
 import SDLensStudy
 
 /// `sdlens eval words`: whether words act where their objects are, on `shapes`.

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import SDLensCore
 import SDLensDiffusion
-import SDLensEncoders
 import SDLensSparse
 import SDLensStudy
 
@@ -73,7 +72,7 @@ extension EvalOptions {
     var settings = MetricSettings()
     (settings.features, settings.pictures, settings.seed) = (self.features ?? features, pictures, seed)
     (settings.clip, settings.lpips, settings.sentences, settings.textures) = (
-      clip, lpips, sentences, textures
+      encoders.clip, encoders.lpips, encoders.sentences, encoders.textures
     )
     return try measured.session(
       try model.folder(), settings, store: store, in: workspace, quiet: quiet, progress)
