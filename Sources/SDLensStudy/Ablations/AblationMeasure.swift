@@ -1,4 +1,3 @@
-
 /// What an ablation measures of each dictionary.
 public enum AblationMeasure: String, CaseIterable, Sendable, Codable {
   /// How well vectors are reconstructed.

@@ -1,4 +1,3 @@
-
 extension GalleryPage {
   /// The style of the page.
   static let style = """
