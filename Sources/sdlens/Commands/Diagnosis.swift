@@ -14,6 +14,12 @@ struct Diagnosis: Encodable {
     var openblas = ProductRate.measure(EngineChoice.openblas.engine) / 1e9
   }
 
+  /// Another value of `OPENBLAS_CORETYPE`, nil for none.
+  struct Kernels: Encodable {
+    let coreType: String?
+    let rate: Rate
+  }
+
   /// A model on this machine.
   struct Model: Encodable {
     let name: String
@@ -35,8 +41,8 @@ struct Diagnosis: Encodable {
   let rate: Rate
   /// What `--engine auto` takes.
   let engine: String
-  /// The rate without `OPENBLAS_CORETYPE`, when that is set.
-  let ownRate: Rate?
+  /// With which OpenBLAS is faster than as it is set.
+  let faster: Kernels?
   let totalMemory: Int
   let availableMemory: Int
   let models: [Model]
@@ -60,7 +66,7 @@ struct Diagnosis: Encodable {
     coreType = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"].flatMap { $0.isEmpty ? nil : $0 }
     rate = Rate()
     engine = EngineChoice.best.rawValue
-    ownRate = coreType == nil ? nil : Self.rateWithoutCoreType(threads: threads)
+    faster = Self.faster(than: rate, coreType: coreType, extensions: vectorExtensions, threads: threads)
     totalMemory = Memory.total
     availableMemory = Memory.available
     models = ModelFolder.found().map { Model(name: $0.name, memory: $0.summary?.memory, problem: $0.problem) }
@@ -75,10 +81,14 @@ struct Diagnosis: Encodable {
   }
 
   private var coreTypeAdvice: String? {
-    guard let coreType, let ownRate, ownRate.openblas > 1.2 * rate.openblas else { return nil }
+    guard let faster else { return nil }
+    let setting =
+      coreType.map { "OPENBLAS_CORETYPE is \($0)" } ?? "OpenBLAS takes kernels for \(rate.core) by itself"
+    let other = faster.coreType.map { "with \($0)" } ?? "without it"
     return
-      "OPENBLAS_CORETYPE is \(coreType), with which OpenBLAS reaches \(Units.rounded(rate.openblas)) GFLOP/s, "
-      + "but without it \(Units.rounded(ownRate.openblas)); unset OPENBLAS_CORETYPE"
+      "\(setting), with which it reaches \(Units.rounded(rate.openblas)) GFLOP/s, but \(other) "
+      + "\(Units.rounded(faster.rate.openblas)); "
+      + (faster.coreType.map { "set OPENBLAS_CORETYPE=\($0)" } ?? "unset OPENBLAS_CORETYPE")
   }
 
   private var threadAdvice: String? {
@@ -99,12 +109,29 @@ struct Diagnosis: Encodable {
       + "\(Units.bytes(availableMemory)) are available; close other programs"
   }
 
+  /// The setting with which OpenBLAS is at least 1.2 times as fast as now: its own choice, or the kernels for what this
+  /// processor can do, which an OpenBLAS that is older than the processor does not choose.
+  private static func faster(
+    than rate: Rate, coreType: String?, extensions: [String], threads: Int
+  ) -> Kernels? {
+    var settings: [String?] = coreType == nil ? [] : [nil]
+    if rate.openblas < 0.6 * rate.sdlens {
+      if extensions.contains("avx512f") { settings.append("SkylakeX") }
+      if extensions.contains("avx2") { settings.append("Haswell") }
+    }
+    return settings.compactMap { setting in
+      measured(coreType: setting, threads: threads).map { Kernels(coreType: setting, rate: $0) }
+    }
+    .filter { $0.rate.openblas > 1.2 * rate.openblas }.max { $0.rate.openblas < $1.rate.openblas }
+  }
+
   /// Asks a second copy of this program, because OpenBLAS reads the variable when it is loaded.
-  private static func rateWithoutCoreType(threads: Int) -> Rate? {
+  private static func measured(coreType: String?, threads: Int) -> Rate? {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     process.arguments = ["doctor", "--rate-only", "--threads", "\(threads)"]
     process.environment = ProcessInfo.processInfo.environment.filter { $0.key != "OPENBLAS_CORETYPE" }
+    process.environment?["OPENBLAS_CORETYPE"] = coreType
     let answer = Pipe()
     process.standardOutput = answer
     guard (try? process.run()) != nil else { return nil }
