@@ -30,9 +30,10 @@ struct SDLens: ParsableCommand {
 
   static func main() {
     process_catch_faults()
-    Interruption.prepare()
     var arguments: Arguments?
     do {
+      try TooLittleMemory.checkForThreads()
+      Interruption.prepare()
       arguments = try Arguments(of: Self.self)
       try arguments?.checkEmpty()
       var command = try parseAsRoot(arguments?.words)

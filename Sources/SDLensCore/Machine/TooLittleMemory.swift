@@ -39,4 +39,12 @@ public struct TooLittleMemory: UserError {
         advice: advice)
     }
   }
+
+  /// Refuses to begin without addresses for the stacks of threads: the system's libraries would ask for them for ever.
+  ///
+  /// - Throws: `TooLittleMemory`.
+  package static func checkForThreads() throws {
+    try check(
+      "sdlens", written: (32 << 20, "its threads"), advice: "raise the limit")
+  }
 }
