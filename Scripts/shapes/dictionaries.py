@@ -31,10 +31,10 @@ CORE = 256
 
 # By the names under which they come; the last is the one that commands take.
 RECIPES = {
-    "embedded-k10-n256": ["--features", "256"],
+    "embedded-k10-n256": ["--architecture", "topk", "--features", "256"],
     "embedded-k10-n5120": [
-        "--features", "5120", "--start", "vectors", "--revive", "0.003", "--dead-after", "30000", "--aux-k", "0",
-        "--batch", "2048", "--steps", "150", "--learning-rate", "1e-4",
+        "--architecture", "topk", "--features", "5120", "--start", "vectors", "--revive", "0.003", "--dead-after", "50000",
+        "--aux-k", "0", "--batch", "2048", "--steps", "1000", "--learning-rate", "2e-3",
     ],
 }
 

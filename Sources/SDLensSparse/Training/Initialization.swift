@@ -26,23 +26,14 @@ extension SparseAutoencoder {
 }
 
 extension SparseAutoencoder {
-  /// Takes some of the vectors `x = h − b_pre` as directions, and a k-th of each as the encoder's row: the k nearest
-  /// directions together then reach as far as the vector.
-  ///
-  /// None is drawn twice as long as there are others. They are drawn in proportion to `‖x‖²`, as by Arthur and
-  /// Vassilvitskii, "k-means++", 2007: most vectors of a map are of places where little happens, and explain little.
+  /// Takes some of the vectors `x = h − b_pre` as directions, each once as long as there are others, and a k-th of each as
+  /// the encoder's row: the k nearest directions together then reach as far as the vector.
   mutating func start(from vectors: Tensor, k: Int, seed: Seed) {
     var random = PCG64(seed: seed.bits)
-    // The n largest of log(u) ∕ weight are such a draw (Efraimidis and Spirakis, 2006).
-    let keys = (0..<vectors.rows).map { row in
-      let square = vectors.rows(row..<row + 1).elements.reduce(0) { $0 + Double($1) * Double($1) }
-      return Foundation.log(random.uniform()) / max(square, .leastNormalMagnitude)
-    }
-    let drawn = keys.indices.sorted { (keys[$1], $0) < (keys[$0], $1) }.prefix(features).sorted()
+    let order = random.permutation(vectors.rows)
     for feature in 0..<features {
-      let row = drawn[feature % drawn.count]
-      let vector = vectors.rows(row..<row + 1).elements
-      decoder.withMutableElements { _ = $0[(feature * vector.count)...].update(fromContentsOf: vector) }
+      let row = vectors.rows(order[feature % order.count]..<order[feature % order.count] + 1).elements
+      decoder.withMutableElements { _ = $0[(feature * row.count)...].update(fromContentsOf: row) }
     }
     decoder.normalizeRows()
     encoder = decoder

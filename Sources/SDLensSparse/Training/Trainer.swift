@@ -152,7 +152,7 @@ public final class Trainer {
       var state = DictionaryState(settings, preBias: medians[forMedian]!, mseScale: scales[forScale]!)
       if settings.start == .vectors {
         let some = state.autoencoder.centered(
-          try vectors(0..<min(source.count, max(forScale, 8 * settings.features))))
+          try vectors(0..<min(source.count, max(forScale, settings.features))))
         state.autoencoder.start(from: some, k: settings.k, seed: settings.seed)
       }
       return state
