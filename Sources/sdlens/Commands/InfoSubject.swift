@@ -38,7 +38,7 @@ extension Info {
       } else if what.lowercased().hasSuffix(".png") {
         self = .facts(try PNG.text(of: what).map { ($0.keyword, $0.text) })
       } else if what.hasSuffix(".safetensors"), isThere(what),
-        (try? SavedAutoencoder.formatName(at: what)) == nil
+        (try? SavedAutoencoder.formatName(at: what)) == nil, !Self.isDictionary(what)
       {
         let summary = try FileSummary(what, hasBase: model.base != nil, with: model.besides)
         self = summary.map { .facts($0.facts) } ?? .model
@@ -49,6 +49,12 @@ extension Info {
       } else {
         throw NothingToShow(what: what, workspace: workspace.folder)
       }
+    }
+
+    /// Whether a file holds the matrices of a dictionary, though the settings that belong to it may not lie beside it.
+    private static func isDictionary(_ path: String) -> Bool {
+      let names = (try? Safetensors(contentsOf: path))?.names ?? []
+      return !Set(names).isDisjoint(with: ["W_dec", "b_dec", "decoder.weight"])
     }
 
     /// The members of a `run.json` that say how it was made; what was measured stands in the files beside it.
