@@ -44,6 +44,7 @@ SECTIONS = [
     "lora",
     "eight_bit_floats",
     "samplers",
+    "image_to_image",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 

@@ -6,13 +6,15 @@ public enum HubDownload: Sendable, CaseIterable {
   case encoder
   /// A tiny autoencoder.
   case decoder
+  /// A whole autoencoder.
+  case autoencoder
 
   /// What the paths of the files in the repository look like; `*` stands for slashes too.
   public var patterns: [String] {
     switch self {
     case .pipeline: ["*.json", "*.txt", "*.fp16.safetensors"]
     case .encoder: ["*.json", "*.txt", "model*.safetensors"]
-    case .decoder: ["config.json", "diffusion_pytorch_model*.safetensors"]
+    case .decoder, .autoencoder: ["config.json", "diffusion_pytorch_model*.safetensors"]
     }
   }
 

@@ -13,11 +13,15 @@ extension ModelFolder {
   /// The decoder of drafts, where pictures are such: its name and a number that changes with its content.
   public var otherDecoder: String? { get throws { try draft?.identity() } }
 
+  /// The autoencoder in place of the model's own, where there is one: its name and a number that changes with its content.
+  public var otherAutoencoder: String? { get throws { try vae?.identity() } }
+
   /// A number that changes with the content of the model: its settings, vocabularies and weights.
   public func fingerprint() throws -> Fingerprint {
     var fingerprint = Fingerprint()
     for (name, path) in try files() { try fingerprint.add(path, as: name) }
     if file != nil { try fingerprint.add(path, as: "model.safetensors") }
+    try vae?.add(to: &fingerprint)
     for lora in loras { try fingerprint.add(lora.path, as: "lora \(lora.strength)") }
     if let sampler = sampler?.title { fingerprint.add("sampler \(sampler)\n".utf8) }
     return fingerprint
@@ -30,6 +34,7 @@ extension ModelFolder {
   private func files() throws -> [(name: String, path: String)] {
     try [("model_index.json", index.path)]
       + Self.parts.flatMap { part in
+        if part == "vae", vae?.config != nil { return [(name: String, path: String)]() }
         let folder = try folder(of: part)
         let names: [String]
         if part == "scheduler" {
@@ -37,7 +42,8 @@ extension ModelFolder {
         } else if part.hasPrefix("tokenizer") {
           names = TokenizerFiles.names
         } else {
-          let weights = file?.parts[part] == nil ? try weights(part).files : []
+          let isElsewhere = file?.parts[part] != nil || (part == "vae" && vae != nil)
+          let weights = isElsewhere ? [] : try weights(part).files
           names = ["config.json"] + weights.map { ($0 as NSString).lastPathComponent }
         }
         return names.map { ("\(part)/\($0)", "\(folder)/\($0)") }.filter {

@@ -9,7 +9,7 @@ public struct ModelFolder: Sendable {
     "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae",
   ]
   /// Those of them that have weights.
-  private static let weighted = ["text_encoder", "text_encoder_2", "unet", "vae"]
+  static let weighted = ["text_encoder", "text_encoder_2", "unet", "vae"]
   /// The name of the model that ships inside.
   public static let embedded = "shapes"
 
@@ -23,6 +23,8 @@ public struct ModelFolder: Sendable {
   public let engine: any Engine
   /// What decodes pictures in place of the model's own decoder, for drafts; nil unless it was asked for.
   public let draft: DecoderFolder?
+  /// What takes the place of the model's own autoencoder; nil unless it was asked for.
+  public private(set) var vae: AutoencoderSource?
   /// What changes the model.
   public let loras: [LoRA]
   /// How the model is sampled, where that is not its own way.
@@ -39,17 +41,21 @@ public struct ModelFolder: Sendable {
   /// - Parameters:
   ///   - base: for a file only, the folder or name of the model that gives what the file lacks. Without it, settings
   ///     and tokenizers are those that come with the program.
+  ///   - vae: the name of an autoencoder in place of its own.
   ///   - loras: what changes it.
   ///   - sampler: how it is sampled, where that is not its own way.
   ///   - decoder: the name of a tiny decoder, for drafts.
-  /// - Throws: `ModelNotFound` and `DecoderNotFound` with what to do, or what is wrong with the folder, the file or a LoRA.
+  /// - Throws: `ModelNotFound`, `AutoencoderNotFound` and `DecoderNotFound` with what to do, or what is wrong with the folder,
+  ///   the file, the autoencoder or a LoRA.
   public init(
-    _ name: String, base: String? = nil, loras: [LoRA] = [], sampler: SamplerChoice? = nil,
+    _ name: String, base: String? = nil, vae: String? = nil, loras: [LoRA] = [],
+    sampler: SamplerChoice? = nil,
     engine: any Engine = KernelEngine(), decoder: String? = nil,
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws {
     (self.name, self.engine, self.loras, self.sampler) = (name, engine, loras, sampler)
     draft = try decoder.map { try DecoderFolder($0, engine: engine, environment: environment) }
+    self.vae = try vae.map { try AutoencoderSource($0, environment: environment) }
     path = try Self.find(name, environment)
     file = Self.isFile(path) ? try SingleFile(path) : nil
     if file == nil, base != nil { throw NeedlessBase(name: name) }
@@ -57,13 +63,16 @@ public struct ModelFolder: Sendable {
       try base.map { try Self.find($0, environment) } ?? (file == nil ? path : Self.resource("sdxl"))
     if Self.isFile(folder) { throw ModelNotFound.notAFolder(folder) }
     self.base = folder
-    let own = file?.parts ?? [:]
-    if file != nil, base == nil, case let missing = Self.weighted.filter({ own[$0] == nil }), !missing.isEmpty
+    var own = Set(file?.parts.keys.map(\.self) ?? [])
+    // A file takes its settings from the model's own autoencoder.
+    if self.vae != nil, file != nil || self.vae?.config != nil { own.insert("vae") }
+    if file != nil, base == nil, case let missing = Self.weighted.filter({ !own.contains($0) }),
+      !missing.isEmpty
     {
       throw PartialFile(path: path, missing: missing)
     }
     let missing = (["model_index.json"] + Self.parts).filter {
-      own[$0] == nil && !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
+      !own.contains($0) && !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
     }
     guard missing.isEmpty else {
       let command = folder == base ?? name ? nil : HubName(base ?? name).map(HubDownload.pipeline.command)
@@ -73,6 +82,30 @@ public struct ModelFolder: Sendable {
     try index.require("_class_name", "StableDiffusionXLPipeline", default: .null)
     updates = [:]
     updates = try Self.updates(loras, of: self)
+    try checkScale()
+  }
+
+  /// Refuses an autoencoder whose latents are of another scale than the model's: it is one of another kind of model.
+  private func checkScale() throws {
+    guard let vae, let found = vae.config else { return }
+    let path = "\(try folder(of: "vae"))/config.json"
+    guard FileManager.default.fileExists(atPath: path) else { return }
+    let (theirs, ours) = (try DecoderConfig(found), try DecoderConfig(ConfigFile(path)))
+    guard theirs.scalingFactor != ours.scalingFactor else { return }
+    throw PartMismatch(
+      description:
+        "'\(found.path)': 'scaling_factor' is \(theirs.scalingFactor), but that of the model's own autoencoder is "
+        + "\(ours.scalingFactor), so that it decodes latents of another kind of model; take a VAE for this one"
+    )
+  }
+
+  /// Another model with an autoencoder in place of its own.
+  ///
+  /// - Throws: as the model itself, and what is wrong with the autoencoder.
+  init(_ other: ModelFolder, vae: String) throws {
+    self = other
+    self.vae = try AutoencoderSource(vae)
+    try checkScale()
   }
 
   /// What LoRAs add to the weights of each part of a model.
@@ -80,10 +113,7 @@ public struct ModelFolder: Sendable {
     _ loras: [LoRA], of model: ModelFolder
   ) throws -> [String: [String: [LowRankUpdate]]] {
     guard !loras.isEmpty else { return [:] }
-    let shapes = Dictionary(
-      uniqueKeysWithValues: try ["unet", "text_encoder", "text_encoder_2"].map {
-        ($0, try model.weights($0).shapes)
-      })
+    let shapes = try model.shapes(of: ["unet", "text_encoder", "text_encoder_2"])
     var all: [String: [String: [LowRankUpdate]]] = [:]
     for lora in loras {
       for (part, updates) in try LoRAFile(lora).updates(shapes) {
@@ -91,6 +121,11 @@ public struct ModelFolder: Sendable {
       }
     }
     return all
+  }
+
+  /// The names and shapes of the weights of some parts.
+  func shapes(of parts: [String]) throws -> [String: [String: Shape]] {
+    Dictionary(uniqueKeysWithValues: try parts.map { ($0, try weights($0).shapes) })
   }
 
   /// The folder that holds what the file lacks of a part; without a file, the part.
@@ -116,7 +151,8 @@ public struct ModelFolder: Sendable {
 
   /// The configuration of one part.
   public func config(_ part: String, file: String = "config.json") throws -> ConfigFile {
-    try ConfigFile("\(folder(of: part))/\(file)")
+    if part == "vae", let config = vae?.config { return config }
+    return try ConfigFile("\(folder(of: part))/\(file)")
   }
 
   /// `scheduler_config.json`, with what a single file tells of its own sampling, and what was chosen instead.
@@ -128,7 +164,9 @@ public struct ModelFolder: Sendable {
   /// The weights of one part.
   public func weights(_ part: String) throws -> WeightFile {
     let weights =
-      if let file, let places = file.parts[part] {
+      if part == "vae", let vae {
+        try vae.weights(settings: config(part).path, engine: engine)
+      } else if let file, let places = file.parts[part] {
         WeightFile(
           file.weights, places: places, settings: "the file '\(try folder(of: part))/config.json' used with",
           engine: engine)
@@ -150,6 +188,13 @@ public struct ModelFolder: Sendable {
   /// - Throws: `BadStepCount`, and the errors of `ConfigFile`.
   public func stepCount(_ steps: Int) throws -> Int {
     try Scheduler(schedulerConfig(), steps: steps).timesteps.count
+  }
+
+  /// How many steps a run takes: nearly always those of its settings, fewer where it begins with a picture.
+  ///
+  /// - Throws: `BadStepCount`, `NoStepLeft`, and the errors of `ConfigFile`.
+  public func stepCount(_ settings: RunSettings) throws -> Int {
+    try stepCount(settings.steps) - settings.firstStep
   }
 
   static func find(_ name: String, _ environment: [String: String]) throws -> String {

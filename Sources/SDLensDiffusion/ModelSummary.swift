@@ -40,6 +40,8 @@ public struct ModelSummary: Sendable, Encodable {
   public let scheduler: String
   /// Of a single file, which settings are used with it.
   public let settings: String?
+  /// The autoencoder in place of its own, where that was asked for: name and fingerprint.
+  public let vae: String?
   /// The LoRAs that change it, with their strengths.
   public let loras: String?
   /// How it is sampled, where that was chosen.
@@ -70,6 +72,7 @@ public struct ModelSummary: Sendable, Encodable {
     path = folder.path
     fingerprint = try folder.fingerprint().description
     (settings, loras, sampler) = (folder.note, folder.loraTitle, folder.sampler?.title)
+    vae = try folder.otherAutoencoder
     scheduler = try folder.schedulerConfig().string("_class_name")
     latentSize = unet.sampleSize
     latentChannels = unet.inChannels

@@ -12,9 +12,30 @@ public struct RunSettings: Sendable, Hashable {
   public var height: Int
   /// Of the picture, in pixels.
   public var width: Int
+  /// What the model is told of sizes.
+  public var sizes = SizeConditioning()
+  /// The picture that the run begins with, of this height and width; nil for noise alone.
+  public var image: InitialImage?
 
   /// Whether the negative prompt is computed beside the prompt.
   public var isGuided: Bool { guidance > 1 }
+
+  /// The step of the model's schedule that a run begins with.
+  ///
+  /// - Throws: `NoStepLeft`.
+  public var firstStep: Int {
+    get throws { try image.map { try InitialImage.firstStep(strength: $0.strength, of: steps) } ?? 0 }
+  }
+
+  /// What decides a picture besides steps, guidance and size, by the names under which files carry it.
+  public var facts: [(key: String, value: String)] {
+    let facts = [
+      ("original_size", sizes.original?.description), ("crop", sizes.crop?.description),
+      ("target_size", sizes.target?.description), ("init_image", image?.title),
+      ("strength", image.map { "\($0.strength)" }),
+    ]
+    return facts.compactMap { key, value in value.map { (key, $0) } }
+  }
 
   /// Checks the numbers that a user may choose.
   ///
@@ -60,6 +81,8 @@ public struct Pipeline: Sendable {
   public struct Trace: Sendable {
     /// The first noise, of unit variance, [1, h, w, 4].
     public internal(set) var noise: Tensor
+    /// The latents of the picture that the run began with, before noise was added.
+    public internal(set) var initial: Tensor?
     /// What each step took away: the (guided) prediction of the model.
     public internal(set) var predictions: [Tensor] = []
     /// The sample after the last step.
@@ -118,7 +141,7 @@ public struct Pipeline: Sendable {
   ///   - prompt: with guidance, the negative prompt first: [2, 77, context].
   ///   - hooks: see the U-net's blocks at every step.
   ///   - progress: called after every step with its number, from 1.
-  /// - Throws: `BadStepCount` when the model's noise levels do not allow that many steps, `PartMismatch` when
+  /// - Throws: `BadStepCount` when the model's noise levels do not allow that many steps, `NoStepLeft`, `PartMismatch` when
   ///   the embeddings are not of the U-net's widths.
   public func sample(
     _ prompt: PromptEmbeddings, _ settings: RunSettings, hooks: HookSet = HookSet(),
@@ -153,14 +176,16 @@ public struct Pipeline: Sendable {
     let seeds = seeds ?? [settings.seed]
     let prompts = seeds.count * (settings.isGuided ? 2 : 1)
     precondition(prompt.embeddings.shape[0] == prompts, "\(prompt.embeddings.shape) for \(prompts)")
-    return Denoising(unet, scheduler, prompt, settings, seeds: seeds, factor: decoder.config.factor)
+    return Denoising(
+      unet, scheduler, prompt, settings, seeds: seeds, firstStep: try settings.firstStep,
+      factor: decoder.config.factor)
   }
 
-  /// How many steps a run takes: nearly always those of its settings.
+  /// How many steps a run takes: nearly always those of its settings, fewer where it begins with a picture.
   ///
   /// - Throws: as `sample`.
   public func stepCount(_ settings: RunSettings) throws -> Int {
-    try Scheduler(schedulerConfig, steps: settings.steps).timesteps.count
+    try Scheduler(schedulerConfig, steps: settings.steps).timesteps.count - settings.firstStep
   }
 
   /// Height and width of the map of a block.

@@ -19,6 +19,7 @@ public struct RunTensors {
       ("noise", trace.noise.channelsFirst()), ("latents", trace.latents.channelsFirst()),
       ("image", image.channelsFirst()),
     ]
+    if let initial = trace.initial { all.append(("init_latents", initial.channelsFirst())) }
     for (step, prediction) in trace.predictions.enumerated() {
       all.append(("noise_pred.\(step)", prediction.channelsFirst()))
     }

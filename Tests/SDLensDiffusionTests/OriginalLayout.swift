@@ -47,6 +47,11 @@ struct OriginalLayout {
     try folder.write(JSONSerialization.data(withJSONObject: smaller?["config"] ?? [:]), to: name)
   }
 
+  /// The names of the weights of a part in a single file, and in the folder.
+  static func names(of part: String) throws -> [(theirs: String, ours: String)] {
+    try file.get().tiny.filter { $0.part == part }.map { ($0.theirs, $0.ours) }
+  }
+
   /// The tensors of the tiny model as a single file holds them; half precision where `half`.
   static func tiny(half: Bool = false, _ parts: Set<String>? = nil) throws -> [Safetensors.Item] {
     let names = ["unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"]

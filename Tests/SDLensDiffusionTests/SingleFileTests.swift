@@ -246,12 +246,11 @@ import Testing
     (["W_dec", "W_enc", "b_dec"], "is a dictionary of features, not a model; give it with --sae"),
     (
       ["decoder.conv_in.weight", "encoder.conv_in.weight"],
-      "is an autoencoder, which has no U-net; give the file of the "
-        + "model"
+      "is an autoencoder, which has no U-net; give it with --vae, and the model with --model"
     ),
     (
       ["first_stage_model.decoder.norm_out.bias"],
-      "is an autoencoder, which has no U-net; give the file of the model"
+      "is an autoencoder, which has no U-net; give it with --vae, and the model with --model"
     ),
     (["conv_in.weight"], "has the U-net of Stable Diffusion 1 or 2, which reads no sizes; \(sdxl)"),
     (

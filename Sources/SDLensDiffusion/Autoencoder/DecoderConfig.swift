@@ -1,6 +1,6 @@
 import SDLensCore
 
-/// The sizes of the autoencoder's decoder, from its `config.json`.
+/// The sizes of the autoencoder, from its `config.json`.
 public struct DecoderConfig: Sendable {
   /// Channels of the stages, outermost (the picture's) first.
   public let widths: [Int]
@@ -16,6 +16,8 @@ public struct DecoderConfig: Sendable {
   public let scalingFactor: Float
   /// Whether a 1 × 1 convolution stands before the decoder.
   public let usesPostConvolution: Bool
+  /// Whether a 1 × 1 convolution stands behind the encoder.
+  public let usesQuantConvolution: Bool
   /// Whether the middle has an attention.
   public let usesAttention: Bool
 
@@ -40,6 +42,7 @@ public struct DecoderConfig: Sendable {
     outChannels = try file.int("out_channels", in: 3...3, default: 3)
     scalingFactor = Float(try file.double("scaling_factor", in: 1e-6...1e6, default: 0.18215))
     usesPostConvolution = try file.bool("use_post_quant_conv", default: true)
+    usesQuantConvolution = try file.bool("use_quant_conv", default: true)
     usesAttention = try file.bool("mid_block_add_attention", default: true)
     for width in widths where width % groups != 0 {
       throw UnevenWidth(path: file.path, width: width, groups: groups)

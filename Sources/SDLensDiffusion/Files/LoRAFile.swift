@@ -153,6 +153,28 @@ struct LoRAFile {
     }
   }
 
+  /// Whose names it has.
+  var naming: String {
+    if layers.keys.contains(where: { $0.hasPrefix("lora_") }) { return "kohya's scripts" }
+    return file.names.contains { $0.contains(".lora_A.") } ? "PEFT" : "diffusers"
+  }
+
+  /// How many layers it changes of which part.
+  var layersByPart: [(part: String, count: Int)] {
+    let parts = Dictionary(grouping: layers.keys) { name in
+      ["lora_te1_", "text_encoder."].contains { name.hasPrefix($0) }
+        ? "text encoder"
+        : ["lora_te2_", "text_encoder_2."].contains { name.hasPrefix($0) } ? "second text encoder" : "U-net"
+    }
+    return parts.map { ($0, $1.count) }.sorted { $0.0 < $1.0 }
+  }
+
+  /// The ranks of its layers.
+  var ranks: ClosedRange<Int> {
+    let ranks = layers.values.compactMap { $0.down.flatMap { file.entry($0)?.shape.extents.first } }
+    return (ranks.min() ?? 0)...(ranks.max() ?? 0)
+  }
+
   /// What is added to the weights of each part.
   ///
   /// - Parameter weights: the names and shapes of the weights of each part.

@@ -29,6 +29,12 @@ struct OriginalNames: Sendable {
     }
   }
 
+  /// What of a tensor is the weight, by both of its names.
+  static func form(of ours: String, _ theirs: String) -> WeightPlace.Form {
+    if theirs == "text_projection" { return .transposed }
+    return theirs.contains(".mid.attn_1.") && ours.hasSuffix(".weight") ? .matrix : .whole
+  }
+
   /// Of the U-net of SDXL, and of those that have fewer layers.
   static let unet: OriginalNames = {
     var pairs = [

@@ -68,7 +68,7 @@ struct SingleFile: Sendable {
       for (index, ours) in split.enumerated() { try add(ours, part, WeightPlace(name, .third(index))) }
       if split.isEmpty {
         let ours = names?.ours(theirs) ?? theirs
-        try add(ours, part, WeightPlace(name, form(of: ours, theirs)))
+        try add(ours, part, WeightPlace(name, OriginalNames.form(of: ours, theirs)))
       }
     }
     return parts
@@ -84,11 +84,6 @@ struct SingleFile: Sendable {
     "time_embed", "label_emb", "input_blocks", "middle_block", "output_blocks", "out", "time_embedding",
     "add_embedding", "conv_in", "down_blocks", "mid_block", "up_blocks", "conv_norm_out", "conv_out",
   ]
-
-  private static func form(of ours: String, _ theirs: String) -> WeightPlace.Form {
-    if theirs == "text_projection" { return .transposed }
-    return theirs.contains(".mid.attn_1.") && ours.hasSuffix(".weight") ? .matrix : .whole
-  }
 
   /// What a file is that is not of SDXL's kind, as the end of a sentence with what to do; nil for what is.
   private static func other(_ file: Safetensors, _ parts: [String: [String: WeightPlace]]) -> String? {
@@ -132,7 +127,7 @@ struct SingleFile: Sendable {
       }
       let autoencoder = has("decoder.") || parts["vae"] != nil
       return autoencoder
-        ? "is an autoencoder, which has no U-net; give the file of the model"
+        ? "is an autoencoder, which has no U-net; give it with --vae, and the model with --model"
         : "has no U-net under the names of SDXL or of diffusers; the first name in it is "
           + "'\(names.first ?? "")': give the file of a model of SDXL"
     }

@@ -143,6 +143,21 @@ public struct Scheduler: Sendable {
     return input
   }
 
+  /// A clean sample with the noise of unit variance that it has before a step: `x + σ · noise` with Euler's methods, else
+  /// `√ᾱ x + √(1 − ᾱ) noise`.
+  func noised(_ x: Tensor, _ noise: Tensor, step: Int) -> Tensor {
+    let sigma = sigmas[step]
+    var (kept, added) = (Float(1), sigma)
+    if method.keepsVariance {
+      let signal = variance.signals[Int(timesteps[step])]
+      (kept, added) = (signal.squareRoot(), (1 - signal).squareRoot())
+    } else if method == .multistep {
+      kept = 1 / (sigma * sigma + 1).squareRoot()
+      added = sigma * kept
+    }
+    return x.combined(with: noise) { x, noise in kept * x + added * noise }
+  }
+
   /// The sample after a step from the model's prediction for the sample `x` before it.
   ///
   /// `history` is what earlier steps of the same run have left for later ones; nil before the first.

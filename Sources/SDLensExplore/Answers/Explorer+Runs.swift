@@ -99,7 +99,7 @@ extension Explorer {
     // Text encoders of real models take gigabytes; a prompt is encoded once.
     defer { if !laboratory.model.paintsShapes { laboratory.releaseEncoder() } }
     return try laboratory.run(
-      request.prompt, negative: request.negative, settings, watching: BlockName.all,
+      request.prompt, negative: request.negative, settings, watching: laboratory.model.blocks,
       atSteps: request.keptSteps(step), pause: pause("the run without edits", settings, turn, work))
   }
 

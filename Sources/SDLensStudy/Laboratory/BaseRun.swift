@@ -40,6 +40,7 @@ public struct BaseRun: Sendable {
   ) throws {
     (self.pipeline, self.settings) = (pipeline, settings)
     let blocks = Set(blocks).sorted()
+    let present = pipeline.unet.config.blocks.map(\.name)
     var (starts, found): ([Denoising], [Int: [Kept]]) = ([], [:])
     var run = try pipeline.start(prompt, settings)
     while !run.isDone {
@@ -50,7 +51,7 @@ public struct BaseRun: Sendable {
       let recorder = Recorder()
       let isKept = kept.contains(run.step)
       if isKept { for block in blocks { recorder.record([.update], of: block, in: &hooks) } }
-      for block in BlockName.all {
+      for block in present {
         try pause()
         pass.run(before: block, hooks: hooks)
         if isKept && blocks.contains(block) { stops.append(pass) }
@@ -102,13 +103,14 @@ public struct BaseRun: Sendable {
     _ intervention: Intervention, observers: HookSet = HookSet(), pause: () throws -> Void
   ) rethrows -> Pipeline.Trace {
     guard let (step, block) = intervention.start else { return trace }
+    let present = pipeline.unet.config.blocks.map(\.name)
     var run = starts[step]
     var hooks = observers
     intervention.add(to: &hooks)
     if let kept = kept[step]?.last(where: { $0.block <= block }) {
       var pass = kept.pass
       var update: Tensor? = kept.update
-      for ahead in BlockName.all where kept.block < ahead {
+      for ahead in present where kept.block < ahead {
         try pause()
         pass.run(before: ahead, hooks: hooks, update: update)
         update = nil
@@ -118,7 +120,7 @@ public struct BaseRun: Sendable {
     }
     while !run.isDone {
       var pass = run.pass()
-      for block in BlockName.all {
+      for block in present {
         try pause()
         pass.run(before: block, hooks: hooks)
       }

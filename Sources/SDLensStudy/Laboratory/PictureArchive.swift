@@ -101,6 +101,7 @@ public final class PictureArchive {
       modelFingerprint, request.prompt, "\(settings.seed)", "\(settings.steps)", "\(settings.guidance)",
       "\(settings.height)", "\(settings.width)",
     ]
+    parts += settings.facts.map { "\($0.key) \($0.value)" }
     if let engine = laboratory.model.otherEngine { parts.append(engine) }
     if let decoder = try laboratory.model.otherDecoder { parts.append("decoder \(decoder)") }
     if let edits = request.edits, !edits.edits.isEmpty {
@@ -130,6 +131,7 @@ public final class PictureArchive {
       PNGText("guidance", "\(settings.guidance)"),
       PNGText("model", "\(laboratory.model.title) \(modelFingerprint)"),
     ]
+    texts += settings.facts.map { PNGText($0.key, $0.value) }
     if let engine = laboratory.model.otherEngine { texts.append(PNGText("engine", engine)) }
     if let decoder = try laboratory.model.otherDecoder { texts.append(PNGText("decoder", decoder)) }
     if let edits, !edits.edits.isEmpty {

@@ -29,9 +29,10 @@ public struct RunRecord: Sendable {
     var facts: [(String, String?)] = [
       ("prompt", prompt), ("negative_prompt", negativePrompt), ("steps", settings.map { "\($0.steps)" }),
       ("guidance", settings.map { "\($0.guidance)" }), ("model", "\(model.title) \(try model.fingerprint())"),
-      ("lora", model.loraTitle), ("sampler", model.sampler?.title),
+      ("vae", try model.otherAutoencoder), ("lora", model.loraTitle), ("sampler", model.sampler?.title),
       ("engine", model.otherEngine), ("decoder", try model.otherDecoder),
     ]
+    facts += settings?.facts.map { ($0.key, $0.value) } ?? []
     if !dictionaries.isEmpty {
       let names = dictionaries.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.identity)" }
       facts.append(("dictionaries", names.joined(separator: ", ")))

@@ -73,7 +73,7 @@ struct Explore: ParsableCommand {
     let explorer = try Explorer(
       laboratory, in: workspace.place,
       Explorer.Setup(
-        port: port, isReadOnly: readOnly, modelWords: words(of: ["--model", "--engine", "--precision"]),
+        port: port, isReadOnly: readOnly, modelWords: words(of: Self.modelOptions),
         workspaceWords: words(of: ["--workspace"]), namesDictionaries: !sae.sae.isEmpty, hint: hint))
     if report.json {
       try Output.print(
@@ -87,6 +87,11 @@ struct Explore: ParsableCommand {
     if open { show(explorer.address, progress) }
     explorer.serve()
   }
+
+  /// The options that say which model it is, and what computes it.
+  private static let modelOptions: Set = [
+    "--model", "--base", "--vae", "--lora", "--sampler", "--timesteps", "--eta", "--engine", "--precision",
+  ]
 
   /// The words of this command that a command of the same model and workspace needs too.
   private func words(of options: Set<String>) -> [String] {

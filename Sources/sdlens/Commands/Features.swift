@@ -9,18 +9,37 @@ import SDLensStudy
 /// `sdlens features`: what a prompt activates.
 struct Features: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show the features that a prompt activates most.",
+    abstract: "Show the features that a prompt, or a picture, activates most.",
     discussion: """
       Strength is the mean of a feature's map over all places (paper, eq. 9), area the share of places where it is \
       active, μ its mean activation where it is, density the share of all recorded places where it is active.
 
       The picture has a row for each block: the strongest features, as heat maps over the picture, red where they \
       are strongest, uncovered where they are not active.
+
+      A picture of --image is encoded and noised to the first step of the run; the features are those of the U-net's \
+      pass on it, with the prompt beside it. With one step and strength 1 little is left of the picture: more is with \
+      --steps 4 and --strength 0.5, if the model can take that many.
       """)
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("What the picture shows; may be empty.", valueName: "text"))
-  var prompt: String
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "What the picture shows; may be empty. (default: with --image, empty)", valueName: "text"))
+  var prompt: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "See the features of this picture; without --size the run has its size.", valueName: "file.png"),
+    completion: .file(extensions: ["png"]))
+  var image: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How far --image is noised, 0 to 1: to the first of the last ⌊steps · strength⌋ steps. (default: 1, to the "
+        + "first step)", valueName: "share"))
+  var strength: Double?
 
   @Option(
     parsing: .upToNextOption,
@@ -50,12 +69,21 @@ struct Features: ParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var decoder: DecoderOptions
   @OptionGroup var options: RunOptions
+  @OptionGroup var sizes: SizeOptions
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var quiet: QuietOptions
 
   func validate() throws {
     guard 1...1000 ~= top else { throw ValidationError("top is \(top), but it must be from 1 to 1000") }
+    if prompt == nil && image == nil {
+      throw ValidationError(
+        "Missing expected argument '--prompt <text>', or a picture with '--image <file.png>'")
+    }
+    if strength != nil && image == nil {
+      throw ValidationError("--strength says how far --image is noised; give a picture with --image")
+    }
+    if let strength { try InitialImage.validate(strength) }
     guard 0..<options.steps ~= atStep else {
       throw ValidationError("at-step is \(atStep), but the run has the steps 0 to \(options.steps - 1)")
     }
@@ -65,6 +93,7 @@ struct Features: ParsableCommand {
   /// What is reported.
   struct Result: Encodable {
     let prompt: String
+    let image: String?
     let seed: Seed
     let picture: String
     let dictionaries: [String: DictionaryIdentity]
@@ -75,7 +104,17 @@ struct Features: ParsableCommand {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let folder = try model.folder(decoder)
-    let settings = try options.settings(of: folder, progress)
+    let prompt = prompt ?? ""
+    let input = try image.map {
+      try options.settings(of: folder, beginningWith: $0, strength: strength ?? 1, progress)
+    }
+    var settings = try input?.settings ?? options.settings(of: folder, progress)
+    settings.sizes = sizes.conditioning
+    guard case let steps = try folder.stepCount(settings), atStep < steps else {
+      throw BadSetting(
+        name: "at-step", found: "\(atStep)",
+        needed: "from 0 to \(try folder.stepCount(settings) - 1), the steps that are taken")
+    }
     try Canvas.checkFonts()
     let found = try sae.dictionaries(named: block, model: folder, in: workspace, progress)
     let record = try RunRecord(
@@ -96,10 +135,11 @@ struct Features: ParsableCommand {
       FeatureSighting.strongest(top, in: codes, of: block, found[block]!)
     }
     try draw(
-      try laboratory.picture(run.trace), blocks, codes, features, settings, laboratory, texts, to: output)
+      try input?.picture ?? laboratory.picture(run.trace), blocks, codes, features, settings, laboratory,
+      texts, to: output)
     progress.clear()
     let result = Result(
-      prompt: prompt, seed: settings.seed, picture: output,
+      prompt: prompt, image: settings.image?.title, seed: settings.seed, picture: output,
       dictionaries: Dictionary(uniqueKeysWithValues: found.map { ("\($0)", $1.identity) }),
       features: features.flatMap(\.self))
     try report.json ? Output.print(json: result) : Output.print(text(result))
@@ -120,7 +160,7 @@ struct Features: ParsableCommand {
       return Grid.Row("\(block)", cells: [Grid.Cell(title: "picture")] + cells + empty)
     }
     let grid = Grid(
-      title: prompt.isEmpty ? "the empty prompt" : prompt,
+      title: settings.image?.title ?? prompt.flatMap { $0.isEmpty ? nil : $0 } ?? "the empty prompt",
       note:
         "strongest features of each block; heat maps: activation at each place, each from 0 to its highest\n"
         + (try laboratory.origin(settings)),

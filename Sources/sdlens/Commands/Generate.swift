@@ -25,6 +25,20 @@ struct Generate: ParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var decoder: DecoderOptions
   @OptionGroup var options: RunOptions
+  @OptionGroup var sizes: SizeOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Begin with this picture instead of noise alone; without --size the result has its size.",
+      valueName: "file.png"), completion: .file(extensions: ["png"]))
+  var initImage: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How much of the way is gone again with --init-image, 0 to 1: of the steps the last ⌊steps · strength⌋. "
+        + "(default: 0.5)", valueName: "share"))
+  var strength: Double?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Number of pictures.", valueName: "n"))
   var count = 1
@@ -62,6 +76,11 @@ struct Generate: ParsableCommand {
       throw ValidationError("count is \(count), but it must be from 1 to 1000000")
     }
     do { try options.seed.check(count) } catch { throw ValidationError("\(error)") }
+    if strength != nil && initImage == nil {
+      throw ValidationError(
+        "--strength says how much --init-image is changed; give a picture with --init-image")
+    }
+    if let strength { try InitialImage.validate(strength) }
     if !cache.isEmpty && tensors == nil {
       throw ValidationError("--cache says what --tensors keeps; give a file with --tensors")
     }
@@ -72,7 +91,11 @@ struct Generate: ParsableCommand {
     let folder = try model.folder(decoder)
     try folder.check(ablate + cache)
     let progress = Progress(quiet: quiet.quiet)
-    let settings = try options.settings(of: folder, progress)
+    var settings =
+      try initImage.map {
+        try options.settings(of: folder, beginningWith: $0, strength: strength ?? 0.5, progress).settings
+      } ?? options.settings(of: folder, progress)
+    settings.sizes = sizes.conditioning
     let edits = try EditList(ablate.unique.map { Edit(.ablate, at: $0) })
     let record = try RunRecord(of: folder, prompt: prompt, negativePrompt: negativePrompt, settings: settings)
     let place = try OutputPlace(given: output, default: Self.output, force: force.force) { name in

@@ -7,15 +7,18 @@ import SDLensStudy
 /// `sdlens info`: what a model or a store is made of.
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what a model, store, dictionary, workspace or result is made of.",
+    abstract: "Show what a model, file, store, dictionary, workspace or result is made of.",
     discussion: """
-      Of a model: its parts, its transformer blocks and where one can hook in. A store is read as a whole \
+      Of a model: its parts, its transformer blocks and where one can hook in. Of a single file, as people share \
+      them: whether it is a model, a LoRA, an autoencoder or a dictionary, how it is given, whether it fits --model, and what \
+      is missing. A store is read as a whole \
       and compared with its checksums; damage is an error, and the commands that make it whole are shown. Of a picture or a folder of results: how it was made.
       """)
 
   @Argument(
     help: ArgumentHelp(
-      "A store or a dictionary, by name or folder; a workspace; a result; a picture. (default: the model is shown)",
+      "A store or a dictionary, by name or folder; a .safetensors file; a model's folder; a workspace; a result; a "
+        + "picture. (default: the model is shown)",
       valueName: "what"), completion: .file())
   var what: String?
 
@@ -26,11 +29,9 @@ struct Info: ParsableCommand {
   @OptionGroup var quiet: QuietOptions
 
   func run() throws {
-    guard let what else {
-      let summary = try ModelSummary(model.folder(decoder))
-      return try report.json ? Output.print(json: summary) : Output.print(Self.text(summary))
-    }
-    switch try Subject(what, in: workspace.place) {
+    guard let what else { return try show(model.folder(decoder)) }
+    switch try Subject(what, in: workspace.place, model) {
+    case .model: try show(model.folder(decoder, named: what))
     case .store(let folder):
       let summary = try StoreSummary(folder, try? model.folder(), Progress(quiet: quiet.quiet))
       try report.json ? Output.print(json: summary) : Output.print(summary.text)
@@ -50,6 +51,11 @@ struct Info: ParsableCommand {
     }
   }
 
+  private func show(_ model: ModelFolder) throws {
+    let summary = try ModelSummary(model)
+    try report.json ? Output.print(json: summary) : Output.print(Self.text(summary))
+  }
+
   /// The summary, within 80 columns.
   static func text(_ model: ModelSummary) -> String {
     var parts = Table(left: [0, 3], [["Part", "Parameters", "Stored", "as"]])
@@ -67,10 +73,12 @@ struct Info: ParsableCommand {
         block.name, block.path, "\(block.width)", "\(block.mapSize) × \(block.mapSize)", "\(block.layers)",
         "\(block.heads)")
     }
-    let chosen = [("Settings", model.settings), ("LoRAs", model.loras), ("Sampler", model.sampler)]
-      .compactMap { name, text in
-        text.map { "\n\(name.padding(toLength: 11, withPad: " ", startingAt: 0))\($0)" }
-      }
+    let chosen = [
+      ("Settings", model.settings), ("VAE", model.vae), ("LoRAs", model.loras), ("Sampler", model.sampler),
+    ]
+    .compactMap { name, text in
+      text.map { "\n\(name.padding(toLength: 11, withPad: " ", startingAt: 0))\($0)" }
+    }
     return """
       \(model.name)
       \(model.path)

@@ -11,13 +11,15 @@ extension Info {
     /// A name may stand for one in each block.
     case dictionaries([String])
     case workspace(Workspace)
+    /// A folder or a file that `--model` takes.
+    case model
     /// How a picture or a folder of results was made.
     case facts([(name: String, value: String)])
 
     /// Sees what a path, or a name in a workspace, stands for.
     ///
     /// - Throws: `NothingToShow`, and what is wrong with a file.
-    init(_ what: String, in workspace: Workspace) throws {
+    init(_ what: String, in workspace: Workspace, _ model: ModelOptions) throws {
       func isThere(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
       let store = workspace.path(ofStore: what)
       let named = workspace.paths(ofDictionaries: what)
@@ -27,12 +29,19 @@ extension Info {
         self = .dictionaries(named)
       } else if SavedAutoencoder.isCheckpoint(what) {
         self = .dictionaries([what])
+      } else if isThere("\(what)/model_index.json") {
+        self = .model
       } else if isThere("\(what)/run.json") {
         self = .facts(try Self.facts(ofRun: "\(what)/run.json"))
       } else if isThere("\(what)/activations") || isThere("\(what)/saes") || isThere("\(what)/pictures") {
         self = .workspace(Workspace(what))
       } else if what.lowercased().hasSuffix(".png") {
         self = .facts(try PNG.text(of: what).map { ($0.keyword, $0.text) })
+      } else if what.hasSuffix(".safetensors"), isThere(what),
+        (try? SavedAutoencoder.formatName(at: what)) == nil, !Self.isDictionary(what)
+      {
+        let summary = try FileSummary(what, hasBase: model.base != nil, with: model.besides)
+        self = summary.map { .facts($0.facts) } ?? .model
       } else if isThere(what) {
         // A file of a dictionary, or something else, of which the error tells what was looked for.
         _ = try SavedAutoencoder.formatName(at: what)
@@ -40,6 +49,12 @@ extension Info {
       } else {
         throw NothingToShow(what: what, workspace: workspace.folder)
       }
+    }
+
+    /// Whether a file holds the matrices of a dictionary, though the settings that belong to it may not lie beside it.
+    private static func isDictionary(_ path: String) -> Bool {
+      let names = (try? Safetensors(contentsOf: path))?.names ?? []
+      return !Set(names).isDisjoint(with: ["W_dec", "b_dec", "decoder.weight"])
     }
 
     /// The members of a `run.json` that say how it was made; what was measured stands in the files beside it.

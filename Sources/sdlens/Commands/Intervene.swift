@@ -47,6 +47,7 @@ struct Intervene: ParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var decoder: DecoderOptions
   @OptionGroup var options: RunOptions
+  @OptionGroup var sizes: SizeOptions
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var quiet: QuietOptions
@@ -61,6 +62,7 @@ struct Intervene: ParsableCommand {
     let dictionaries = try sae.dictionaries(of: blocks, model: folder, in: workspace, progress)
     try saved?.check(dictionaries, path: edits.edit ?? "")
     var settings = try options.settings(of: folder, progress)
+    settings.sizes = sizes.conditioning
     let prompt = try prompt ?? defaultPrompt(dictionaries[block], &settings, progress)
     let record = try RunRecord(
       of: folder, prompt: prompt, negativePrompt: negativePrompt, settings: settings,

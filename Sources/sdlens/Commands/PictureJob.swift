@@ -47,7 +47,7 @@ struct PictureJob {
   /// Makes the pictures, and hands out each when its files are written.
   func run(_ progress: Progress, made: (Made) throws -> Void) throws -> Result {
     defer { progress.clear() }
-    let steps = try folder.stepCount(settings.steps)
+    let steps = try folder.stepCount(settings)
     for seed in seeds {
       try AtomicFile.check(pictures[seed])
       if let path = tensors?[seed] { try AtomicFile.check(path) }

@@ -20,6 +20,13 @@ struct ModelOptions: ParsableArguments {
   var base: String?
 
   @Option(
+    help: ArgumentHelp(
+      "An autoencoder in place of the model's own, as one for float16 or a fine-tuned one: a folder of diffusers, a "
+        + "single .safetensors file, or a Hugging Face id.", valueName: "folder|file|id"),
+    completion: .file())
+  var vae: String?
+
+  @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
       "LoRAs that change the model, each with its strength (default: 1).",
@@ -59,15 +66,29 @@ struct ModelOptions: ParsableArguments {
 
   /// Finds the model.
   ///
-  /// - Parameter decoder: what decodes in place of its own decoder.
-  func folder(_ decoder: DecoderOptions? = nil) throws -> ModelFolder {
+  /// - Parameters:
+  ///   - decoder: what decodes in place of its own decoder.
+  ///   - name: the model, where it is not that of `--model`.
+  func folder(_ decoder: DecoderOptions? = nil, named name: String? = nil) throws -> ModelFolder {
     let environment = ProcessInfo.processInfo.environment
     let chosen = environment["SDLENS_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
     return try ModelFolder(
-      model ?? chosen ?? ModelFolder.embedded, base: base, loras: lora.map { try LoRA($0) },
+      name ?? model ?? chosen ?? ModelFolder.embedded, base: base, vae: vae, loras: lora.map { try LoRA($0) },
       sampler: sampler == nil && timesteps.isEmpty && eta == nil
         ? nil : SamplerChoice(sampler, timesteps: timesteps.isEmpty ? nil : timesteps, eta: eta),
       engine: engine.engine(precision), decoder: decoder?.decoder, environment: environment)
+  }
+}
+
+extension ModelOptions {
+  /// The model that another file would be used with.
+  var besides: ModelFolder {
+    get throws {
+      var options = self
+      // It belongs to the file that is looked at.
+      options.base = nil
+      return try options.folder()
+    }
   }
 }
 

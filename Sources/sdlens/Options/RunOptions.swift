@@ -40,7 +40,7 @@ struct RunOptions: ParsableArguments {
       throw ValidationError("--width and --height need each other; for a square, give --size")
     }
     do {
-      _ = try settings(pictureSize: 8)
+      _ = try settings(own: (8, 8))
     } catch let problem as BadSetting {
       throw ValidationError(problem.description)
     }
@@ -48,10 +48,15 @@ struct RunOptions: ParsableArguments {
 
   /// The settings of a run of a model, for which there is memory.
   ///
-  /// - Parameter decodes: whether it makes pictures.
+  /// - Parameters:
+  ///   - decodes: whether it makes pictures.
+  ///   - own: the size where none is chosen; nil for that of the model.
   /// - Throws: `BadSetting`, `TooLittleMemory`, and what is wrong with the model.
-  func settings(of model: ModelFolder, decodes: Bool = true, _ progress: Progress) throws -> RunSettings {
-    var settings = try settings(pictureSize: model.pictureSize)
+  func settings(
+    of model: ModelFolder, decodes: Bool = true, own: (height: Int, width: Int)? = nil, _ progress: Progress
+  ) throws -> RunSettings {
+    let side = try model.pictureSize
+    var settings = try settings(own: own ?? (side, side))
     if let given = model.sampler?.timesteps?.count {
       guard [1, given].contains(steps) else {
         throw BadSetting(
@@ -67,10 +72,10 @@ struct RunOptions: ParsableArguments {
     return settings
   }
 
-  /// The settings of a run of a model whose own pictures have `pictureSize`.
-  private func settings(pictureSize: Int) throws -> RunSettings {
+  /// The settings of a run whose pictures have the size `own` where none is chosen.
+  private func settings(own: (height: Int, width: Int)) throws -> RunSettings {
     try RunSettings(
-      seed: seed, steps: steps, guidance: guidance, height: height ?? size ?? pictureSize,
-      width: width ?? size ?? pictureSize)
+      seed: seed, steps: steps, guidance: guidance, height: height ?? size ?? own.height,
+      width: width ?? size ?? own.width)
   }
 }

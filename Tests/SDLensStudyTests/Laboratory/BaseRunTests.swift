@@ -1,3 +1,4 @@
+import Foundation
 import SDLensCore
 import SDLensDiffusion
 import SDLensStudy
@@ -135,5 +136,41 @@ import Testing
     SDLensTestSupport.expectSame(found, wanted.picture(settings.isGuided ? 1 : 0), "update")
     #expect(base.update(of: block, step: 0) == nil && base.steps == 2)
     #expect(base.update(of: BlockName.all[0], step: 1) == nil)
+  }
+}
+
+/// Runs of a model without a block in the middle, as SSD-1B and Vega are.
+@Suite struct SmallerBaseRunTests {
+  @Test func editsBeginAtTheBlocksThatAreThere() throws {
+    let folder = try TemporaryFolder()
+    let files = FileManager.default
+    try files.copyItem(atPath: EditedModel.tinyPath, toPath: folder("model"))
+    let weights = folder("model/unet/diffusion_pytorch_model.safetensors")
+    let file = try Safetensors(contentsOf: weights)
+    let kept = try file.names.filter {
+      !$0.hasPrefix("mid_block.attentions.") && !$0.hasPrefix("mid_block.resnets.1.")
+    }.map {
+      (name: $0, tensor: try file.tensor($0))
+    }
+    try files.removeItem(atPath: weights)
+    try Safetensors.write(kept, to: weights)
+    let config = try String(contentsOfFile: folder("model/unet/config.json"), encoding: .utf8)
+    try folder.write(
+      config.replacing("UNetMidBlock2DCrossAttn", with: "UNetMidBlock2D").utf8, to: "model/unet/config.json")
+
+    let model = try ModelFolder(folder("model"))
+    let laboratory = Laboratory(model)
+    let settings = try RunSettings(seed: 3, steps: 2, height: 32, width: 32)
+    let blocks = try model.blocks
+    #expect(blocks.count == 10)
+    let base = try laboratory.run("a dog", settings, watching: blocks)
+    for block in blocks {
+      let edits = try EditList([Edit(.ablate, at: block)])
+      var hooks = HookSet()
+      hooks.ablate(block)
+      let wanted = try laboratory.pipeline.sample(
+        laboratory.embeddings(of: "a dog", settings), settings, hooks: hooks)
+      expectSame(try base.run(edits).latents, wanted.latents, "\(block)")
+    }
   }
 }

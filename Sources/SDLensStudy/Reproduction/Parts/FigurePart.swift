@@ -89,7 +89,11 @@ struct FigurePart: ReproductionPart {
       FigurePart(
         "figure-3", .blocks, "Fig. 3", "Prompts, each painted without each of the eleven blocks.", needs: [],
         pictures: 60
-      ) { study, _ in BlocksFigure(try scenes(study, FigurePrompts.ablation)).figure() },
+      ) { study, _ in
+        var figure = BlocksFigure(try scenes(study, FigurePrompts.ablation))
+        figure.blocks = try study.model.blocks
+        return figure.figure()
+      },
       FigurePart(
         "figure-4", .training, "Fig. 4",
         "Pictures, the same with the update of each block replaced by its reconstruction, and the difference.",

@@ -21,13 +21,13 @@ struct ImpactPart: ReproductionPart {
   func work(in study: Reproduction) throws -> Work {
     var work = Work()
     work.pictures =
-      min(study.settings.promptCount, try study.prompts().prompts.count) * (BlockName.all.count + 2)
+      try min(study.settings.promptCount, study.prompts().prompts.count) * (study.model.blocks.count + 2)
     work.bytes = try work.pictures * study.pictureBytes
     return work
   }
 
   func run(in study: Reproduction) throws -> PartFindings {
-    let (progress, blocks) = (study.progress, BlockName.all)
+    let (progress, blocks) = (study.progress, try study.model.blocks)
     let archive = try PictureArchive(
       Laboratory(study.model), folder: "\(study.workspace.pictures)/cache")
     let prompts = try study.prompts().prompts
