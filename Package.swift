@@ -14,6 +14,11 @@ let package = Package(
     .library(name: "SDLensStudy", targets: ["SDLensStudy"]),
     .library(name: "SDLensExplore", targets: ["SDLensExplore"]),
   ],
+  traits: [
+    .trait(
+      name: "MPI",
+      description: "train-sae shares a training out among the processes of mpirun; needs libopenmpi-dev")
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
   ],
@@ -26,6 +31,7 @@ let package = Package(
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CCairo", pkgConfig: "pangocairo", providers: [.apt(["libpango1.0-dev"])]),
+    .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
 
     .target(name: "CKernels"),
     .target(name: "CProcess"),
@@ -50,6 +56,7 @@ let package = Package(
       dependencies: [
         "CProcess", "SDLensCore", "SDLensDiffusion", "SDLensExplore", "SDLensSparse", "SDLensDrawing",
         "SDLensEncoders", "SDLensShapes", "SDLensStudy",
+        .target(name: "CMPI", condition: .when(traits: ["MPI"])),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -29,9 +29,9 @@ enum Matryoshka: Recipe {
 
   static func derive(_ batch: inout Batch, _ choice: Batch.Choice) -> Batch.Loss {
     let (levels, size, x) = (levels(batch.settings), Double(batch.x.count), batch.x)
-    let decoder = batch.autoencoder.decoder
+    let (decoder, shares) = (batch.autoencoder.decoder, batch.shares)
     let (residuals, squares) = batch.times.measure(\.reconstruction) {
-      Residual.nested(of: x, choice.codes, levels: levels, decoder: decoder)
+      Residual.nested(of: x, choice.codes, levels: levels, decoder: decoder, shares)
     }
     let factor = 2 * Double(batch.mseScale) / size
     let parts = zip(zip([0] + levels, levels), residuals).map { slice, residual in

@@ -27,11 +27,12 @@ struct Adam {
   ///   - scale: what the gradient is multiplied by first.
   ///   - rate: the learning rate of a parameter.
   ///   - step: counted from 1.
+  ///   - features: the rows of the matrices that each rank moves; it gets the others moved, but not their means.
   mutating func move(
     _ sae: inout SparseAutoencoder, against gradient: Gradient, scale: Double,
     rate: (_ parameter: String) -> Double,
     step: Int,
-    settings: TrainingSettings
+    settings: TrainingSettings, _ features: Shares
   ) {
     func constants(_ parameter: String) -> kernel_adam_step {
       kernel_adam_step(
@@ -44,23 +45,36 @@ struct Adam {
     for index in sae.parameters.list.indices {
       let name = sae.parameters.list[index].name
       guard name != settings.freeze?.rawValue else { continue }
+      let isMatrix = Self.matrices.contains(index)
       sae.parameters.update(index) { p in
         mean.update(index) { mean in
           square.update(index) { square in
             Self.move(
-              &p, &mean, &square, gradient.list[index].tensor, constants(name), normalizing: name == "decoder"
-            )
+              &p, &mean, &square, gradient.list[index].tensor, constants(name),
+              isMatrix ? features.own : 0..<p.rows, normalizing: name == "decoder")
           }
         }
+        if isMatrix { features.gather(&p) }
       }
+    }
+  }
+
+  /// Encoder and decoder, the first of the parameters.
+  private static let matrices = 0..<2
+
+  /// Gets the rows of the means that other ranks have.
+  mutating func gather(_ features: Shares) {
+    for index in Self.matrices {
+      mean.update(index) { features.gather(&$0) }
+      square.update(index) { features.gather(&$0) }
     }
   }
 
   private static func move(
     _ p: inout Tensor, _ mean: inout Tensor, _ square: inout Tensor, _ gradient: Tensor,
-    _ constants: kernel_adam_step, normalizing: Bool = false
+    _ constants: kernel_adam_step, _ rows: Range<Int>, normalizing: Bool
   ) {
-    let (rows, width) = (p.rows, p.width)
+    let width = p.width
     p.withMutableElements { p in
       mean.withMutableElements { mean in
         square.withMutableElements { square in
@@ -69,9 +83,9 @@ struct Adam {
           )
           gradient.withElements { gradient in
             // Disjoint: each range has its own rows. A row is normalised while it is in the cache.
-            Parallel.forRanges(rows, grain: 8) { range in
+            Parallel.forRanges(rows.count, grain: 8) { range in
               withUnsafePointer(to: constants) { constants in
-                for start in range.map({ $0 * width }) {
+                for start in range.map({ (rows.lowerBound + $0) * width }) {
                   kernel_adam(
                     p + start, mean + start, square + start, gradient.baseAddress! + start, width, constants)
                   if normalizing { Tensor.normalize(p + start, width) }

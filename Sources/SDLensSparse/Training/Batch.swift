@@ -14,6 +14,8 @@ struct Batch {
   let memory: [String: Double]
   /// Finds large pre-activations.
   let screen: Screen
+  /// Which of its rows each rank computes.
+  let shares: Shares
   /// Where the time goes.
   var times: TrainingTimes
 
@@ -47,9 +49,9 @@ struct Batch {
   /// The plain reconstruction: `mse_scale · mean((h − h')²)`.
   mutating func reconstruction(_ choice: Choice) -> Loss {
     let (size, sae) = (Double(x.count), autoencoder)
-    let x = x
+    let (x, shares) = (x, shares)
     let residual = times.measure(\.reconstruction) {
-      Residual(of: x, choice.codes, near: choice.nearThreshold, decoder: sae.decoder)
+      Residual(of: x, choice.codes, near: choice.nearThreshold, decoder: sae.decoder, shares)
     }
     let mse = residual.moments.squares.reduce(0, +) / size
     let part = Gradient.Part(

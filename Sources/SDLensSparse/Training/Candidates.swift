@@ -5,12 +5,14 @@ import SDLensCore
 struct Candidates {
   /// The features, in order.
   let features: [Int32]
-  /// [rows, features.count]
+  /// [rows of this rank, features.count]
   private let values: Tensor
+  private let first: Int
 
-  /// Computes them at the vectors `x = h − b_pre` [rows, width].
-  init(_ features: [Int32], at x: Tensor, _ sae: SparseAutoencoder) {
-    self.features = features
+  /// Computes them at the vectors `x = h − b_pre` [rows, width] that this rank has.
+  init(_ features: [Int32], at x: Tensor, _ sae: SparseAutoencoder, _ shares: Shares) {
+    (self.features, first) = (features, shares.own.lowerBound)
+    let x = x.rows(shares.own)
     guard !features.isEmpty else {
       values = Tensor([x.rows, 0])
       return
@@ -41,7 +43,7 @@ struct Candidates {
           let target = UnsafeMutableBufferPointer(rebasing: result[line * count..<(line + 1) * count])
           var positive = 0
           for (j, place) in places.enumerated() {
-            let value = z[row * width + place]
+            let value = z[(row - first) * width + place]
             target[j] = value > 0 ? value : 0
             positive += value > 0 ? 1 : 0
           }

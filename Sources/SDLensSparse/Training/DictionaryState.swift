@@ -80,18 +80,22 @@ extension DictionaryState {
   /// `α · mean((r − W_dec a)²) ∕ mean((r − mean r)²)`, where `a` is the ReLU of the `k_aux` largest pre-activations of dead features, and `r` is a constant in the second term,
   /// whose reconstruction `W_dec a + b_pre` passes its gradient to `b_pre`. A second term that is not a finite
   /// number counts as 0. Whether a feature is dead is decided after this batch's activations are counted.
-  package mutating func derive(_ h: Tensor) -> Derivative {
+  ///
+  /// Each of the `ranks` has the whole batch and computes a part of what comes of it; of the matrices of the gradient each has
+  /// the rows of its own features.
+  package mutating func derive(_ h: Tensor, _ ranks: any Communicator = Alone()) -> Derivative {
     let (rows, width) = (h.rows, h.width)
+    let shares = Shares(rows, among: ranks)
     let size = Double(rows * width)
     let sae = autoencoder
     let x = times.measure(\.reconstruction) { sae.centered(h) }
 
     let mayDie = settings.auxiliaryK > 0 ? dead.features(idleFor: settings.deadAfter - rows) : []
-    let candidates = times.measure(\.auxiliary) { Candidates(mayDie, at: x, sae) }
-    let screen = times.measure(\.product) { Screen(x, sae) }
+    let candidates = times.measure(\.auxiliary) { Candidates(mayDie, at: x, sae, shares) }
+    let screen = times.measure(\.product) { Screen(x, sae, shares) }
     var batch = Batch(
       autoencoder: sae, settings: settings, x: x, mseScale: mseScale, memory: memory, screen: screen,
-      times: times)
+      shares: shares, times: times)
     let choice = recipe.choose(&batch)
     dead.update(choice.codes, threshold: Float(settings.activationThreshold))
     let (strips, total) = batch.times.measure(\.reconstruction) {
@@ -109,7 +113,7 @@ extension DictionaryState {
       times.measure(\.auxiliary) {
         let gone = mayDie.indices.filter { dead.idle[Int(mayDie[$0])] >= settings.deadAfter }
         let rest = Residual(
-          of: residual.rows, candidates, k: settings.auxiliaryK, among: gone, decoder: sae.decoder)
+          of: residual.rows, candidates, k: settings.auxiliaryK, among: gone, decoder: sae.decoder, shares)
         let variance = left.reduce(0, +)
         auxiliary = rest.moments.squares.reduce(0, +) / variance
         let part = Gradient.Part(
@@ -118,7 +122,9 @@ extension DictionaryState {
         if auxiliary.isFinite { parts.append(part) } else { auxiliary = 0 }
       }
     }
-    var gradient = times.measure(\.gradient) { Gradient(of: parts, at: strips, sae) }
+    var gradient = times.measure(\.gradient) {
+      Gradient(of: parts, at: strips, sae, Shares(sae.features, among: ranks))
+    }
     if let threshold = loss.threshold { gradient.threshold = threshold }
     if let frozen = settings.freeze { gradient.clear(frozen.rawValue) }
     let degrees = Double(max(1, rows - 1))
@@ -134,11 +140,18 @@ extension DictionaryState {
 
   /// One step of training on a batch [rows, width].
   ///
-  /// - Parameter step: counted from 1.
+  /// - Parameters:
+  ///   - step: counted from 1.
+  ///   - ranks: the processes that share in it; each gets the whole dictionary, and Adam's means of its own features.
   /// - Throws: `TrainingError.diverged` when the loss is not finite; the parameters are then as before.
-  package mutating func learn(from h: Tensor, step: Int, of total: Int, vectors: Int) throws -> StepReport {
-    var derivative = derive(h)
-    let norm = times.measure(\.gradient) { derivative.gradient.project(awayFrom: autoencoder.decoder) }
+  package mutating func learn(
+    from h: Tensor, step: Int, of total: Int, vectors: Int, _ ranks: any Communicator = Alone()
+  ) throws -> StepReport {
+    let features = Shares(autoencoder.features, among: ranks)
+    var derivative = derive(h, ranks)
+    let norm = times.measure(\.gradient) {
+      derivative.gradient.project(awayFrom: autoencoder.decoder, features)
+    }
     guard derivative.loss.isFinite, norm.isFinite else {
       throw TrainingError.diverged(dictionary: 0, step: step)
     }
@@ -149,7 +162,7 @@ extension DictionaryState {
     times.measure(\.update) {
       adam.move(
         &autoencoder, against: derivative.gradient, scale: scale,
-        rate: { rate * recipe.rate(of: $0, deviation: deviation) }, step: step, settings: settings)
+        rate: { rate * recipe.rate(of: $0, deviation: deviation) }, step: step, settings: settings, features)
       recipe.settle(&autoencoder)
     }
     revive(by: deviation)
@@ -161,6 +174,9 @@ extension DictionaryState {
       dead: dead.count(idleFor: settings.deadAfter), idle1e4: dead.count(idleFor: 10_000),
       idle1e6: dead.count(idleFor: 1_000_000), idle1e7: dead.count(idleFor: 10_000_000), gradientNorm: norm)
   }
+
+  /// Gets what only other ranks have.
+  mutating func gather(_ ranks: any Communicator) { adam.gather(Shares(autoencoder.features, among: ranks)) }
 
   /// Raises `b_act` of dead features, so that each is among the active ones of some vector again and learns from it; as
   /// DeSieno, "Adding a conscience to competitive learning", 1988, for vector quantization.

@@ -28,6 +28,26 @@ struct Entries {
       block.rows.count, Int32(block.rows.lowerBound), block.indices, block.values, given)
   }
 
+  private init(starts: [Int32], rows: [Int32], values: [Float], slopes: [Float]) {
+    (self.starts, self.rows, self.values, self.slopes) = (starts, rows, values, slopes)
+  }
+
+  /// The blocks of all ranks, one behind the other; each rank has one at least.
+  static func joined(_ own: [Entries], by ranks: any Communicator) -> [Entries] {
+    guard ranks.count > 1 else { return own }
+    let (size, starts) = (own[0].starts.count, ranks.joined(own.flatMap(\.starts)))
+    let (rows, values) = (ranks.joined(own.flatMap(\.rows)), ranks.joined(own.flatMap(\.values)))
+    let slopes = ranks.joined(own.flatMap(\.slopes))
+    var end = 0
+    return stride(from: 0, to: starts.count, by: size).map { first in
+      let block = Array(starts[first..<first + size])
+      let range = end..<end + Int(block.last!)
+      end = range.upperBound
+      return Entries(
+        starts: block, rows: Array(rows[range]), values: Array(values[range]), slopes: Array(slopes[range]))
+    }
+  }
+
   private init(features: Int, count: Int) {
     starts = Array(repeating: 0, count: features + 1)
     rows = Array(repeating: 0, count: count)

@@ -36,12 +36,14 @@ extension Gradient {
   /// With `c` a part's factor, `r` its residual, `s` its codes and `t_ij = r_i · f_j` where `s_ij > 0`:
   /// `∂f_j = −c Σ_i s_ij r_i`, `∂w_j = −c Σ_i t_ij x_i`, `∂b_act,j = −c Σ_i t_ij`, and
   /// `∂b_pre = −c Σ_i r_i − Σ_j ∂b_act,j w_j`. Those of the parts that are the first of their features must name all.
-  init(of parts: [Part], at x: Strips, _ sae: SparseAutoencoder) {
+  ///
+  /// Of the matrices only the rows of the `features` that this rank has are set.
+  init(of parts: [Part], at x: Strips, _ sae: SparseAutoencoder, _ features: Shares) {
     self.init(
       encoder: Tensor(uninitialized: sae.encoder.shape), decoder: Tensor(uninitialized: sae.decoder.shape),
       latentBias: Tensor(sae.latentBias.shape), preBias: Tensor(sae.preBias.shape),
       threshold: sae.parameters.threshold.map { Tensor($0.shape) })
-    for part in parts { add(part, at: x) }
+    for part in parts { add(part, at: x, features.own) }
     addEncoded(sae.encoder)
   }
 
@@ -49,7 +51,7 @@ extension Gradient {
   private static let featuresAtOnce = 256
 
   /// Adds a part; the first of some features sets all their elements.
-  private mutating func add(_ part: Part, at x: Strips) {
+  private mutating func add(_ part: Part, at x: Strips, _ own: Range<Int>) {
     let (width, factor) = (encoder.shape[1], Float(part.factor))
     let (features, blocks, rows) = (part.features, part.residual.entries, part.residual.rows.rows)
     if part.addsToBias {
@@ -68,7 +70,10 @@ extension Gradient {
       }
     }
 
-    let groups = (features.count + Self.featuresAtOnce - 1) / Self.featuresAtOnce
+    // The features come in order.
+    func place(of feature: Int) -> Int { features.firstIndex { $0 >= feature } ?? features.count }
+    let places = place(of: own.lowerBound)..<place(of: own.upperBound)
+    let groups = (places.count + Self.featuresAtOnce - 1) / Self.featuresAtOnce
     updateMatrices { encoder, decoder in
       encoder.withMutableElements { encoder in
         decoder.withMutableElements { decoder in
@@ -79,8 +84,8 @@ extension Gradient {
               // summed by one thread in the order of the rows.
               Parallel.forEach(Strips.count(width), 2, groups) { strip, matrix, group in
                 let ofDecoder = matrix == 0
-                let first = group * Self.featuresAtOnce
-                let count = min(Self.featuresAtOnce, features.count - first)
+                let first = places.lowerBound + group * Self.featuresAtOnce
+                let count = min(Self.featuresAtOnce, places.upperBound - first)
                 let column = strip * Strips.columns
                 let from = (ofDecoder ? residual : x) + column * rows
                 // Of their own, side by side: in the matrices they may fall on the same lines of the caches.
@@ -133,13 +138,16 @@ extension Gradient {
 
   /// Removes what would only change the lengths of the directions, `∂f_j ← ∂f_j − (∂f_j · f_j) f_j`, and
   /// returns the norm of all that is left, of all parameters together.
-  package mutating func project(awayFrom directions: Tensor) -> Double {
+  ///
+  /// - Parameter shares: the features whose rows each rank has; nil where one has all.
+  package mutating func project(awayFrom directions: Tensor, _ shares: Shares? = nil) -> Double {
     let (features, width) = (decoder.shape[0], decoder.shape[1])
+    let shares = shares ?? Shares(features, among: Alone())
     var squares = [Float](repeating: 0, count: 2 * features)
     squares.withUnsafeMutableBufferPointer { squares in
       Tensor.withElements(encoder, directions) { encoder, directions in
         // The squares of a feature are written with its row.
-        decoder.updateRows(grain: 16) { decoder, range in
+        decoder.updateRows(shares.own, grain: 16) { decoder, range in
           for (index, feature) in range.enumerated() {
             let (g, f) = (decoder + index * width, directions + feature * width)
             kernel_add_scaled(g, -kernel_dot(g, f, width), f, width)
@@ -149,6 +157,7 @@ extension Gradient {
           }
         }
       }
+      shares.gather(squares.baseAddress!, width: 2)
     }
     let others = [latentBias, preBias, threshold].compactMap(\.self).map { tensor in
       tensor.withElements { $0.reduce(0) { $0 + Double($1) * Double($1) } }

@@ -13,7 +13,7 @@ extension Residual {
   /// - Returns: `R_g` for every slice with its entries, features counted from `m_{g−1}`; the moments are those of the first
   ///   and the last alone, and so are the rows of slices without an entry. And `Σ r_l²` for every level.
   static func nested(
-    of target: Tensor, _ codes: Codes, levels: [Int], decoder: Tensor
+    of target: Tensor, _ codes: Codes, levels: [Int], decoder: Tensor, _ shares: Shares
   ) -> (slices: [Residual], squares: [Double]) {
     let (count, width, last) = (codes.rows, target.width, levels.count - 1)
     let firsts = [0] + levels.dropLast()
@@ -32,10 +32,10 @@ extension Residual {
           )
           Tensor.withElements(target, decoder) { target, decoder in
             // Disjoint: each range has its own rows.
-            Parallel.forRanges(count, grain: 16) { range in
+            Parallel.forRanges(shares.own.count, grain: 16) { range in
               let buffer = UnsafeMutablePointer<Float>.allocate(capacity: levels.count * width)
               defer { buffer.deallocate() }
-              for row in range {
+              for row in range.map({ shares.own.lowerBound + $0 }) {
                 for (level, slice) in slices.enumerated() {
                   let residual = buffer + level * width
                   slice.withRow(row) { indices, values in
@@ -60,11 +60,18 @@ extension Residual {
               }
             }
           }
+          shares.gather(squares, width: levels.count)
+          for level in levels.indices { shares.gather(slopes + offsets[level], of: slices[level]) }
         }
       }
     }
+    // As strips, all levels are one matrix.
+    var all = Strips(
+      rows: count, width: levels.count * Strips.count(width) * Strips.columns, elements, from: 0)
+    elements = Tensor([0])
+    shares.gather(&all)
     let residuals = levels.indices.map { level in
-      let strips = Strips(rows: count, width: width, elements, from: level * size)
+      let strips = all.columns(from: level * Strips.count(width), width: width)
       let entries = Entries(
         slices[level], slopes: Array(slopes[offsets[level]..<offsets[level + 1]]),
         features: levels[level] - firsts[level])

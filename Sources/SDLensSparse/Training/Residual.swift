@@ -20,8 +20,10 @@ struct Residual {
   /// What codes of few features a row leave of `target` [rows, width], with the directions of `decoder`
   /// [features, width]: a row at a time, whose directions are still in the cache when the slopes ask for them.
   ///
-  /// - Parameter near: entries that are no part of the codes, of which the slopes are wanted as well.
-  init(of target: Tensor, _ codes: Codes, near: Codes? = nil, decoder: Tensor) {
+  /// - Parameters:
+  ///   - near: entries that are no part of the codes, of which the slopes are wanted as well.
+  ///   - shares: the rows that each rank computes; all get all of them.
+  init(of target: Tensor, _ codes: Codes, near: Codes? = nil, decoder: Tensor, _ shares: Shares) {
     let (count, width) = (codes.rows, target.width)
     var rows = Strips(rows: count, width: width)
     var slopes = [Float](repeating: 0, count: codes.count)
@@ -30,9 +32,9 @@ struct Residual {
       Self.withElements(&slopes, &nearSlopes) { slopes, nearSlopes in
         Tensor.withElements(target, decoder) { target, decoder in
           // Disjoint: each range has its own rows.
-          Parallel.forRanges(count, grain: 16) { range in
+          Parallel.forRanges(shares.own.count, grain: 16) { range in
             var residual = [Float](repeating: 0, count: width)
-            for row in range {
+            for row in range.map({ shares.own.lowerBound + $0 }) {
               codes.withRow(row) { indices, values in
                 kernel_weighted_sum(
                   &residual, target + row * width, -1, indices.baseAddress, values.baseAddress, values.count,
@@ -51,8 +53,11 @@ struct Residual {
             }
           }
         }
+        shares.gather(slopes, of: codes)
+        if let near { shares.gather(nearSlopes, of: near) }
       }
     }
+    shares.gather(&rows)
     self.init(rows, [Entries(codes, slopes: slopes, features: decoder.rows)], nearSlopes: nearSlopes)
   }
 
@@ -71,11 +76,14 @@ struct Residual {
 
   /// What the `k` largest activations of a row among a few `features` leave of `target`; these are the places of
   /// the features in `candidates`.
-  init(of target: Strips, _ candidates: Candidates, k: Int, among features: [Int], decoder: Tensor) {
+  init(
+    of target: Strips, _ candidates: Candidates, k: Int, among features: [Int], decoder: Tensor,
+    _ shares: Shares
+  ) {
     let (count, size, width) = (target.rows, Strips.columns, target.width)
     let directions = Strips(decoder, rows: features.map { candidates.features[$0] })
     var rows = Strips(rows: count, width: width)
-    let blocks = (count + Strips.rowsAtOnce - 1) / Strips.rowsAtOnce
+    let blocks = Shares.blocks(shares.own.count)
     var entries = [Entries?](repeating: nil, count: blocks)
     rows.withMutableElements { result in
       entries.withUnsafeMutableBufferPointer { entries in
@@ -83,7 +91,7 @@ struct Residual {
           directions.withElements { directions in
             // Disjoint: each block has its own rows.
             Parallel.forEach(blocks) { index in
-              let first = index * Strips.rowsAtOnce
+              let first = shares.own.lowerBound + index * Strips.rowsAtOnce
               let rows = first..<min(count, first + Strips.rowsAtOnce)
               let block = EntryBlock(candidates.activations(rows, k: k, among: features), rows: rows)
               var slopes = [Float](repeating: 0, count: block.count)
@@ -108,6 +116,7 @@ struct Residual {
         }
       }
     }
-    self.init(rows, entries.map { $0! })
+    shares.gather(&rows)
+    self.init(rows, Entries.joined(entries.map { $0! }, by: shares.ranks))
   }
 }

@@ -13,7 +13,9 @@ extension Screen {
       let bounds = times.measure(\.product) { self.bounds(piece, bias: bias) }
       times.measure(\.selection) { keepLargest(k, of: piece, bounds, bias, &indices, &values) }
     }
-    return times.measure(\.selection) { Codes(rows: x.rows, slots: k, indices: indices, values: values) }
+    return times.measure(\.selection) {
+      Codes(rows: x.rows, slots: k, indices: indices, values: values).joined(by: ranks)
+    }
   }
 
   private func keepLargest(

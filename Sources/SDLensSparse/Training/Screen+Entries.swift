@@ -42,7 +42,9 @@ extension Screen {
         }
       }
     }
-    return result
+    guard ranks.count > 1 else { return result }
+    let joined = times.measure(\.selection) { Codes(rows: result).joined(by: ranks) }
+    return (0..<joined.rows).map { row in joined.withRow(row) { zip($0, $1).map { ($0, $1) } } }
   }
 
   /// Of the pre-activations of all rows the `count` largest that are above 0, each row in the order of its features; of
@@ -107,10 +109,10 @@ extension Screen {
 
   /// About what the smallest of the `count` largest is, by some of the rows.
   private func sampled(_ count: Int) -> Float {
-    let rows = min(x.rows, 64)
-    let sample = Tensor.stacked((0..<rows).map { x.rows($0 * x.rows / rows..<$0 * x.rows / rows + 1) })
+    let rows = min(all.rows, 64)
+    let sample = Tensor.stacked((0..<rows).map { all.rows($0 * all.rows / rows..<$0 * all.rows / rows + 1) })
     let z = Linear(weight: WeightMatrix(sae.encoder), bias: sae.latentBias)(sample).elements
-    let place = min(z.count - 1, count * rows / x.rows)
+    let place = min(z.count - 1, count * rows / all.rows)
     return max(0, z.sorted(by: >)[place])
   }
 }

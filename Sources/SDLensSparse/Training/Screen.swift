@@ -14,13 +14,17 @@ struct Screen {
 
   let sae: SparseAutoencoder
   let x: Tensor
+  /// The batch: `x` is what this rank has of it.
+  let all: Tensor
+  let ranks: any Communicator
   let slack: Float
   private let rows: RoundedRows
   private let weights: RoundedRows
 
-  /// For the vectors `x = h − b_pre` [rows, width].
-  init(_ x: Tensor, _ sae: SparseAutoencoder) {
-    (self.x, self.sae) = (x, sae)
+  /// For the vectors `x = h − b_pre` [rows, width], of which this rank has some; what is found is that of all.
+  init(_ all: Tensor, _ sae: SparseAutoencoder, _ shares: Shares) {
+    x = all.rows(shares.own)
+    (self.all, self.sae, ranks) = (all, sae, shares.ranks)
     rows = RoundedRows(x, sideBySide: Int(KERNEL_SCREEN_ROWS))
     weights = RoundedRows(sae.encoder, sideBySide: Int(KERNEL_SCREEN))
     slack = kernel_screen_slack(x.width)

@@ -50,6 +50,11 @@ struct Strips {
     }
   }
 
+  /// The strips from one on, as a matrix of some width.
+  func columns(from strip: Int, width: Int) -> Strips {
+    Strips(rows: rows, width: width, elements, from: start + strip * rows * Self.columns)
+  }
+
   /// Writes one row of all strips.
   static func set(
     _ row: Int, of rows: Int, to x: UnsafePointer<Float>, _ width: Int,

@@ -5,7 +5,7 @@ import SDLensCore
 ///
 /// Epoch follows epoch as one long sequence of vectors, which is cut into batches: a batch may begin in one epoch
 /// and end in the next, so that all are full and no vector is left out. Result and reports are the same bytes on
-/// any number of threads and after any number of interruptions.
+/// any number of threads and ranks, and after any number of interruptions.
 public final class Trainer {
   /// The vectors.
   public let source: any RowSource
@@ -14,6 +14,7 @@ public final class Trainer {
   /// The number of batches consumed, which is the number of steps done.
   public private(set) var position: Int
   private var states: [DictionaryState]
+  private let ranks: any Communicator
 
   /// Begins a training, or goes on with one.
   ///
@@ -21,15 +22,20 @@ public final class Trainer {
   ///   - settings: of each dictionary; batch and length must be the same in all.
   ///   - checkpoint: where an earlier run stopped. The settings must be those of that run, but `steps` and `epochs`
   ///     may be higher as long as the learning rate has not begun to fall.
+  ///   - ranks: the processes that train together; all make the same trainer and take every step together.
   /// - Throws: `BadTrainingSetting`, `TrainingError` and the errors of the source.
   public init(
-    source: any RowSource, settings: [TrainingSettings], resuming checkpoint: TrainingCheckpoint? = nil
+    source: any RowSource, settings: [TrainingSettings], resuming checkpoint: TrainingCheckpoint? = nil,
+    ranks: any Communicator = Alone()
   ) throws {
     guard let first = settings.first else { throw TrainingError.noDictionaries }
     for each in settings { try each.check() }
     guard source.count > 0 else { throw TrainingError.noVectors }
     try Self.requireSame("batch", settings.map { "\($0.batch)" })
-    self.source = source
+    guard Shares.blocks(first.batch) >= ranks.count else {
+      throw TrainingError.tooManyRanks(batch: first.batch, ranks: ranks.count)
+    }
+    (self.source, self.ranks) = (source, ranks)
     steps = first.steps(over: source.count)
     try Self.requireSame("steps", settings.map { "\($0.steps(over: source.count))" })
     position = checkpoint?.position ?? 0
@@ -43,6 +49,27 @@ public final class Trainer {
       }
     } else {
       states = try begin(settings)
+    }
+    try compareRanks()
+  }
+
+  /// Checks that all ranks, who must all ask for it, have come to the same numbers.
+  ///
+  /// - Throws: `TrainingError.ranksDiffer`.
+  public func compareRanks() throws {
+    guard ranks.count > 1 else { return }
+    var state = Fingerprint()
+    state.add("\(position) \(source.count) \(steps)".utf8)
+    for each in states {
+      state.add(try JSON.line(each.settings))
+      // The matrices are the same: each rank has got their rows from the others.
+      for tensor in [each.autoencoder.preBias, each.autoencoder.latentBias] {
+        tensor.withElements { state.add(UnsafeRawBufferPointer($0)) }
+      }
+    }
+    let all = ranks.joined([state.value])
+    if let other = all.firstIndex(where: { $0 != all[0] }) {
+      throw TrainingError.ranksDiffer(rank: other, position: position)
     }
   }
 
@@ -67,7 +94,7 @@ public final class Trainer {
     for index in states.indices {
       do {
         var report = try states[index].learn(
-          from: h, step: position + 1, of: steps, vectors: first + batch)
+          from: h, step: position + 1, of: steps, vectors: first + batch, ranks)
         report.dictionary = index
         reports.append(report)
       } catch TrainingError.diverged(_, let step) {
@@ -93,13 +120,29 @@ public final class Trainer {
   /// Where the time went, by dictionary, in this process.
   public func times(_ index: Int) -> TrainingTimes { states[index].times }
 
-  /// Everything that is needed to go on from here.
+  /// Everything that is needed to go on from here, on any number of ranks; all of them must ask for it.
   public func checkpoint() -> TrainingCheckpoint {
-    TrainingCheckpoint(position: position, width: source.width, count: source.count, states: states)
+    var states = states
+    for index in states.indices { states[index].gather(ranks) }
+    return TrainingCheckpoint(position: position, width: source.width, count: source.count, states: states)
+  }
+
+  /// The vectors at some places of the sequence of all epochs, of which each rank reads a part.
+  private func vectors(_ range: Range<Int>) throws -> Tensor {
+    let shares = Shares(range.count, among: ranks)
+    let own = shares.own
+    let read = try read(range.lowerBound + own.lowerBound..<range.lowerBound + own.upperBound)
+    guard ranks.count > 1 else { return read }
+    var all = Tensor(uninitialized: [range.count, source.width])
+    all.withMutableElements { all in
+      read.withElements { _ = all[(own.lowerBound * source.width)...].update(fromContentsOf: $0) }
+    }
+    shares.gather(&all)
+    return all
   }
 
   /// The vectors at some places of the sequence of all epochs, checked.
-  private func vectors(_ range: Range<Int>) throws -> Tensor {
+  private func read(_ range: Range<Int>) throws -> Tensor {
     var result = Tensor(uninitialized: [range.count, source.width])
     var place = range.lowerBound
     while place < range.upperBound {

@@ -24,6 +24,8 @@ public enum TrainingError: UserError {
   case decayBegun(now: Int, checkpoint: Int)
   case changedCount(now: Int, checkpoint: Int)
   case otherData(name: String, now: Int, checkpoint: Int)
+  case tooManyRanks(batch: Int, ranks: Int)
+  case ranksDiffer(rank: Int, position: Int)
 
   /// The sentence for the user.
   public var description: String {
@@ -59,6 +61,12 @@ public enum TrainingError: UserError {
     case .otherData(let name, let now, let checkpoint):
       "the \(name) of the vectors is \(now), but the training began with \(checkpoint); "
         + "resume with the same activations or begin anew"
+    case .tooManyRanks(let batch, let ranks):
+      "\(ranks) ranks are to share a batch of \(batch) vectors, which can be cut into \(Shares.blocks(batch)) pieces of 64; "
+        + "run fewer, or train with a larger batch"
+    case .ranksDiffer(let rank, let position):
+      "at step \(position) rank \(rank) of this training has other numbers than rank 0, but all must compute the same; "
+        + "run the same program with the same files, on processors of one kind"
     }
   }
 }

@@ -51,22 +51,26 @@ public final class TrainingJob {
   public let folder: String
   private let workspace: Workspace
   private let isRestart: Bool
+  private let ranks: any Communicator
   private let saveEvery: Int
   private let logEvery: Int
-  private var log: TrainingLog
+  /// Of the first rank, who alone writes.
+  private var log: TrainingLog?
   private var last: [StepReport] = []
   private let watch = Stopwatch()
 
   /// Prepares a training, or takes up the one whose checkpoint is there.
   ///
-  /// - Parameter restart: whether a training and dictionaries of the same names that are there are replaced.
+  /// - Parameters:
+  ///   - restart: whether a training and dictionaries of the same names that are there are replaced.
+  ///   - ranks: the processes that train together; all make the same job, and the first writes what comes of it.
   /// - Throws: `OtherTraining`, `DictionaryExists`, `TooLittleMemory`, and the errors of `Trainer`.
   public init(
     _ source: TrainingSource, settings: [TrainingSettings], name: String?, workspace: Workspace,
-    saveEvery: Int, logEvery: Int, restart: Bool
+    saveEvery: Int, logEvery: Int, restart: Bool, ranks: any Communicator = Alone()
   ) throws {
     (self.source, self.settings, self.saveEvery, self.logEvery) = (source, settings, saveEvery, logEvery)
-    (self.workspace, isRestart) = (workspace, restart)
+    (self.workspace, isRestart, self.ranks) = (workspace, restart, ranks)
     let site = source.site.map { $0 == "update" ? "" : "-\($0)" } ?? ""
     names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title + site }
     folder = "\(workspace.trainings(at: source.place))/\(names.joined(separator: "+"))"
@@ -76,10 +80,14 @@ public final class TrainingJob {
       names.joined(separator: "+"),
       written: ((3 * numbers.reduce(0, +) + (numbers.max() ?? 0)) * 4, "weights, gradient and its means"),
       advice: "choose fewer --features or dictionaries, or run it where there is more")
-    if restart, FileManager.default.fileExists(atPath: folder) {
-      try FileManager.default.removeItem(atPath: folder)
+    let isFirst = ranks.rank == 0
+    if isFirst {
+      if restart, FileManager.default.fileExists(atPath: folder) {
+        try FileManager.default.removeItem(atPath: folder)
+      }
+      try AtomicFolder.makeAll(folder)
     }
-    try AtomicFolder.makeAll(folder)
+    ranks.wait()
     // The same command beside this one writes its checkpoint before its dictionaries: in the other order they would
     // seem to be another training's.
     let present = names.map { "\(workspace.dictionaries(at: source.place))/\($0)" }
@@ -95,8 +103,8 @@ public final class TrainingJob {
       checkpoint = found
     }
     if let present, checkpoint == nil, !restart { throw DictionaryExists(path: present) }
-    trainer = try Trainer(source: source.rows, settings: settings, resuming: checkpoint)
-    log = try TrainingLog(path: "\(folder)/log.jsonl", keepingUpTo: trainer.position)
+    trainer = try Trainer(source: source.rows, settings: settings, resuming: checkpoint, ranks: ranks)
+    log = !isFirst ? nil : try TrainingLog(path: "\(folder)/log.jsonl", keepingUpTo: trainer.position)
   }
 
   /// The names of the trainings of a block.
@@ -139,10 +147,12 @@ public final class TrainingJob {
   private func step() throws {
     last = try trainer.step()
     let isLast = trainer.isDone
-    if trainer.position % logEvery == 0 || isLast { try log.append(last) }
+    if trainer.position % logEvery == 0 || isLast { try log?.append(last) }
     if trainer.position % saveEvery == 0 || isLast {
+      try trainer.compareRanks()
       var checkpoint = trainer.checkpoint()
       checkpoint.notes = Self.notes(source)
+      guard let log else { return }
       try log.save()
       try checkpoint.write(to: "\(folder)/checkpoint.safetensors")
     }
@@ -153,8 +163,15 @@ public final class TrainingJob {
     last.first?.explainedVariance.map { ", \(Units.rounded($0 * 100)) % explained" } ?? ""
   }
 
-  /// Saves the dictionaries, with what one pass over the store tells of their features.
+  /// Saves the dictionaries, with what one pass over the store tells of their features; the first rank does, and the others
+  /// wait and return nothing.
   public func finish(_ progress: any MetricProgress) throws -> [Result] {
+    let results = ranks.rank == 0 ? try save(progress) : []
+    ranks.wait()
+    return results
+  }
+
+  private func save(_ progress: any MetricProgress) throws -> [Result] {
     defer { progress.clear() }
     var statistics: [FeatureStatistics?] = []
     var components: PrincipalComponents?
@@ -187,7 +204,7 @@ public final class TrainingJob {
       return report(index, folder, saved, survey, progress)
     }
     do {
-      try log.save()
+      try log?.save()
       try TrainingCurves.write(
         log: "\(folder)/log.jsonl", statistics: statistics, names: names, of: source.place,
         to: "\(folder)/curves.png")

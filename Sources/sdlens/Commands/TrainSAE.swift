@@ -17,6 +17,9 @@ struct TrainSAE: ResumableCommand {
 
       Each dictionary gets a folder in the workspace, saes/<block>/<name>, with statistics and top examples \
       of its features; checkpoint, log and curves are under training/.
+
+      A program built with MPI (swift build -c release --traits MPI) shares each step out among the processes of \
+      mpirun -n 4 sdlens train-sae …; the dictionaries are the same to the byte on any number of them.
       """)
 
   @Option(
@@ -115,17 +118,35 @@ struct TrainSAE: ResumableCommand {
   }
 
   func run() throws {
-    let progress = Progress(quiet: quiet.quiet)
+    let ranks = try Ranks.ofThisRun()
+    do {
+      try run(ranks)
+    } catch  where ranks.count > 1 {
+      Ranks.stop(ranks, for: error)
+    }
+    Ranks.end(ranks)
+  }
+
+  private func run(_ ranks: any Communicator) throws {
+    let isFirst = ranks.rank == 0
+    let progress = Progress(quiet: quiet.quiet || !isFirst)
     defer { progress.clear() }
+    if ranks.count > 1 { try checkRanks(ranks) }
     if estimation.estimate { return try report.print(estimate(progress)) }
     var results: [TrainingJob.Result] = []
-    for sources in try sources(progress) {
+    // The first may have to record something that the others then find.
+    if !isFirst { ranks.wait() }
+    let groups = try sources(progress)
+    if isFirst { ranks.wait() }
+    for sources in groups {
       let jobs = try sources.map { source in
         try TrainingJob(
           source, settings: recipe.settings(vectors: source.rows.count, width: source.rows.width, seed: seed),
-          name: name, workspace: workspace.place, saveEvery: saveEvery, logEvery: logEvery, restart: restart)
+          name: name, workspace: workspace.place, saveEvery: saveEvery, logEvery: logEvery, restart: restart,
+          ranks: ranks)
       }
       try TrainingJob.train(jobs, progress)
+      if let note = Ranks.note(ranks) { progress.note(note) }
       for job in jobs {
         let finished = try job.finish(progress)
         progress.clear()
@@ -135,7 +156,14 @@ struct TrainSAE: ResumableCommand {
         }
       }
     }
-    if report.json { try Output.print(json: results) }
+    if report.json && isFirst { try Output.print(json: results) }
+  }
+
+  /// Refuses what several processes would all do alike, one beside the other.
+  private func checkRanks(_ ranks: any Communicator) throws {
+    for (isGiven, option) in [(stream, "--stream"), (estimation.estimate, "--estimate")] where isGiven {
+      throw NotShared(option: option, ranks: ranks.count)
+    }
   }
 
   /// What it will take.
