@@ -30,7 +30,7 @@ struct Info: ParsableCommand {
       let summary = try ModelSummary(model.folder(decoder))
       return try report.json ? Output.print(json: summary) : Output.print(Self.text(summary))
     }
-    switch try Subject(what, in: workspace.place) {
+    switch try WorkspaceSubject(what, in: workspace.place) {
     case .store(let folder):
       let summary = try StoreSummary(folder, try? model.folder(), Progress(quiet: quiet.quiet))
       try report.json ? Output.print(json: summary) : Output.print(summary.text)
@@ -41,7 +41,7 @@ struct Info: ParsableCommand {
         ? Output.print(json: summaries) : Output.print(summaries.map(\.text).joined(separator: "\n\n"))
     case .workspace(let workspace):
       let contents = try WorkspaceContents(workspace)
-      try report.json ? Output.print(json: contents) : Output.print(List.text(contents))
+      try report.json ? Output.print(json: contents) : Output.print(contents.text)
     case .facts(let facts):
       guard !report.json else {
         return try Output.print(json: Dictionary(facts.map { ($0.name, $0.value) }) { $1 })
