@@ -29,7 +29,7 @@ let commandTargets = [
     if let steps = NumberSet(argument: text) { precondition(steps.numbers.allSatisfy { 0..<1000 ~= $0 }) }
     if let list = NumberList(argument: text) {
       for value in list.values {
-        _ = EditOptions.number(value)
+        _ = EditList.number(value)
         refused { try EditList([Edit(.modulate(feature: 0, beta: value), at: BlockName.studied[0])]) }
       }
     }

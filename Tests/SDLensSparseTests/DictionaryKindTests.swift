@@ -117,8 +117,8 @@ import Testing
   @Test func parityBesideOtherFormats() throws {
     let folder = try TemporaryFolder()
     try SavedAutoencoder.read(Self.goldens("formats/saelens")).write(to: folder("sae"), as: .saelens)
-    let companion = try Safetensors(contentsOf: folder("sae/sdlens.safetensors"))
-    #expect(Set(companion.names).isSuperset(of: ["parity.vectors", "parity.starts", "parity.indices"]))
+    let sidecar = try Safetensors(contentsOf: folder("sae/sdlens.safetensors"))
+    #expect(Set(sidecar.names).isSuperset(of: ["parity.vectors", "parity.starts", "parity.indices"]))
     let text = try String(contentsOfFile: folder("sae/cfg.json"), encoding: .utf8)
     try text.replacingOccurrences(of: "\"k\" : 3", with: "\"k\" : 2")
       .write(toFile: folder("sae/cfg.json"), atomically: true, encoding: .utf8)

@@ -101,7 +101,7 @@ import Testing
 
   private func bits(_ tensor: Tensor) -> [UInt32] { tensor.elements.map(\.bitPattern) }
 
-  @Test func aCompanionOfOtherWeightsIsRefused() throws {
+  @Test func aSidecarOfOtherWeightsIsRefused() throws {
     let folder = try TemporaryFolder()
     try Self.full().write(to: folder("a"), as: .saelens)
     var other = Self.full()

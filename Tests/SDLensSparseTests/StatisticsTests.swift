@@ -132,13 +132,15 @@ import Testing
       preBias: Tensor([6]), latentBias: Tensor([2]))
   }
 
-  @Test func aSurveyOfEqualVectors() throws {
+  @Test func anEvaluationOfEqualVectors() throws {
     let fixture = try StoreFixture(first: Tensor(repeating: 0.7, [120, 6]))
     defer { withExtendedLifetime(fixture) {} }
     let store = try fixture.store()
-    let survey = try DictionarySurvey(of: pair(), block: "down.2.1", in: store)
-    #expect(survey.variance.global == nil && survey.variance.perDimension == nil && survey.components == nil)
-    #expect(survey.statistics.vectors == 120)
+    let evaluation = try DictionaryEvaluation(of: pair(), block: "down.2.1", in: store)
+    #expect(
+      evaluation.variance.global == nil && evaluation.variance.perDimension == nil
+        && evaluation.components == nil)
+    #expect(evaluation.statistics.vectors == 120)
   }
 
   /// Activations beyond 65504: maps as float32, in the file and back.
@@ -146,15 +148,15 @@ import Testing
     let fixture = try StoreFixture(first: .random([120, 6], seed: 3, scale: 1e6))
     defer { withExtendedLifetime(fixture) {} }
     let store = try fixture.store()
-    let survey = try DictionarySurvey(of: pair(), block: "down.2.1", in: store)
+    let evaluation = try DictionaryEvaluation(of: pair(), block: "down.2.1", in: store)
     let folder = try TemporaryFolder()
-    try DictionaryFolder.write(survey, of: store, to: folder.path)
+    try DictionaryFolder.write(evaluation, of: store, to: folder.path)
     #expect(try Safetensors(contentsOf: folder("examples.safetensors")).entry("maps")?.type == .f32)
     let again = try FeatureExamples(contentsOf: folder("examples.safetensors"), features: 2)
-    #expect(survey.statistics.maximum.max()! > 65504)
+    #expect(evaluation.statistics.maximum.max()! > 65504)
     for feature in 0..<2 {
-      #expect(again[feature] == survey.examples[feature])
-      #expect(again.map(of: feature, rank: 0) == survey.examples.map(of: feature, rank: 0))
+      #expect(again[feature] == evaluation.examples[feature])
+      #expect(again.map(of: feature, rank: 0) == evaluation.examples.map(of: feature, rank: 0))
     }
   }
 
@@ -162,30 +164,30 @@ import Testing
     let fixture = try StoreFixture(first: .random([120, 6], seed: 3, scale: 1e30))
     defer { withExtendedLifetime(fixture) {} }
     let store = try fixture.store()
-    let message = errorMessage { try DictionarySurvey(of: pair(1e10), block: "down.2.1", in: store) }
+    let message = errorMessage { try DictionaryEvaluation(of: pair(1e10), block: "down.2.1", in: store) }
     #expect(
       message.hasPrefix("the activation of feature ") && message.contains(" in picture 0 is inf, too large"),
       "\(message)")
   }
 
-  @Test func aSurveyGoesThroughTheWholeStore() throws {
+  @Test func anEvaluationGoesThroughTheWholeStore() throws {
     let fixture = try StoreFixture(writing: [0, 2])
     let store = try fixture.store()
     let sae = SparseAutoencoder(
       k: 2, encoder: .random([9, 6], seed: 1), decoder: .random([9, 6], seed: 2), preBias: Tensor([6]),
       latentBias: Tensor([9]))
-    let survey = try DictionarySurvey(of: sae, block: "down.2.1", in: store)
+    let evaluation = try DictionaryEvaluation(of: sae, block: "down.2.1", in: store)
     let vectors = Tensor.stacked([0..<4, 8..<10].map { fixture.vectors["down.2.1"]!.pictures($0) })
     let codes = sae.encode(vectors)
     var counts = FeatureCounts(features: 9)
     counts.add(codes)
-    #expect(survey.statistics.mean == counts.statistics.mean)
-    #expect(survey.statistics.vectors == 72)
+    #expect(evaluation.statistics.mean == counts.statistics.mean)
+    #expect(evaluation.statistics.vectors == 72)
     // Picture 8 is the fifth of those that are there.
     let strength = codes.rows(48..<60).map(of: 3).reduce(0, +) / 12
-    #expect(survey.examples[3].first { $0.picture == 8 }?.strength ?? 0 == strength)
-    #expect(survey.examples.mapShape == [2, 2, 3])
-    let wrong = errorMessage { _ = try DictionarySurvey(of: sae, block: "mid.0", in: store) }
+    #expect(evaluation.examples[3].first { $0.picture == 8 }?.strength ?? 0 == strength)
+    #expect(evaluation.examples.mapShape == [2, 2, 3])
+    let wrong = errorMessage { _ = try DictionaryEvaluation(of: sae, block: "mid.0", in: store) }
     #expect(wrong.hasPrefix("the vectors of mid.0 have width 4, but the dictionary is for width 6"))
   }
   // u, s, v = numpy.linalg.svd(h - h.mean(0)); reconstructions by the first components
@@ -199,12 +201,12 @@ import Testing
     let sae = SparseAutoencoder(
       k: 2, encoder: .random([9, 6], seed: 1), decoder: .random([9, 6], seed: 2), preBias: Tensor([6]),
       latentBias: Tensor([9]))
-    let components = try #require(try DictionarySurvey(of: sae, block: "down.2.1", in: store).components)
+    let components = try #require(try DictionaryEvaluation(of: sae, block: "down.2.1", in: store).components)
     for (index, (total, mean)) in zip(wanted.explained, wanted.meanExplained).enumerated() {
       #expect(abs(components.explainedVariance(of: index + 1) - total) < 1e-10, "\(index)")
       #expect(abs(components.meanExplainedVariance(of: index + 1) - mean) < 1e-6, "\(index)")
     }
-    let again = try DictionarySurvey(of: sae, block: "down.2.1", in: store, components: components)
+    let again = try DictionaryEvaluation(of: sae, block: "down.2.1", in: store, components: components)
     #expect(again.components?.variances == components.variances)
   }
 

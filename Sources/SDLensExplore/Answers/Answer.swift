@@ -74,7 +74,7 @@ enum Answer {
     let notes: [String]
     let dictionaries: [String: DictionaryIdentity]
     let codes: [Codes]
-    let features: [FeatureSighting]
+    let features: [ActiveFeature]
     let seconds: Double
   }
 

@@ -66,7 +66,7 @@ extension Explorer {
         features: top <= 0
           ? []
           : zip(blocks, codes).flatMap { block, codes in
-            FeatureSighting.strongest(top, in: codes, of: block, laboratory.dictionaries[block]!)
+            ActiveFeature.strongest(top, in: codes, of: block, laboratory.dictionaries[block]!)
           }, seconds: Self.now - start)
     }
   }

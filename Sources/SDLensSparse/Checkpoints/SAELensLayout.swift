@@ -77,7 +77,7 @@ enum SAELensLayout: WritableLayout {
       if case .string(let model)? = metadata["model_name"] { saved.model = model }
       if case .string(let hook)? = metadata["hook_name"] { saved.metadata["hook_name"] = hook }
     }
-    try Companion.read(folder, weights: weights, into: &saved)
+    try Sidecar.read(folder, weights: weights, into: &saved)
     return saved
   }
 
@@ -134,7 +134,7 @@ enum SAELensLayout: WritableLayout {
         metadata: Metadata(
           modelName: saved.model, hookName: saved.metadata["hook_name"] ?? saved.block)),
       to: folder + "/cfg.json")
-    try Companion.write(saved, weights: weights, to: folder)
+    try Sidecar.write(saved, weights: weights, to: folder)
   }
 }
 

@@ -42,7 +42,7 @@ enum SparsifyLayout: WritableLayout {
     try tensors.finish()
     saved.notes = tensors.notes
     if try config.bool("multi_topk", default: false) { saved.metadata["multi_topk"] = "true" }
-    try Companion.read(folder, weights: weights, into: &saved)
+    try Sidecar.read(folder, weights: weights, into: &saved)
     return saved
   }
 
@@ -57,6 +57,6 @@ enum SparsifyLayout: WritableLayout {
       Config(
         expansionFactor: max(1, sae.features / sae.width), numLatents: sae.features, k: k,
         multiTopk: saved.metadata["multi_topk"] == "true", dIn: sae.width), to: folder + "/cfg.json")
-    try Companion.write(saved, weights: weights, to: folder)
+    try Sidecar.write(saved, weights: weights, to: folder)
   }
 }

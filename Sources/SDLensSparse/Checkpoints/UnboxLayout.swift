@@ -35,7 +35,7 @@ enum UnboxLayout: WritableLayout {
     }
     saved.mean = try vector("mean.pt", in: folder, count: n, &saved.notes)
     saved.deviation = try vector("std.pt", in: folder, count: n, &saved.notes)
-    try Companion.read(folder, weights: weights, into: &saved)
+    try Sidecar.read(folder, weights: weights, into: &saved)
     return saved
   }
 
@@ -65,7 +65,7 @@ enum UnboxLayout: WritableLayout {
         auxk: saved.metadata["auxk"].flatMap { Int($0) } ?? min(256, sae.features),
         deadStepsThreshold: saved.metadata["dead_steps_threshold"].flatMap { Int($0) } ?? 10_000_000),
       to: folder + "/config.json")
-    try Companion.write(saved, weights: weights, to: folder)
+    try Sidecar.write(saved, weights: weights, to: folder)
   }
 
   /// A file that holds one vector; nil when it is not there.

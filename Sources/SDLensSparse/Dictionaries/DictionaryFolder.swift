@@ -62,14 +62,14 @@ public struct DictionaryFolder: Sendable {
   /// with the dictionary; nil when nobody knows.
   public var l0: Double? { autoencoder.k.map(Double.init) ?? statistics?.l0 ?? saved.l0 }
 
-  /// Writes what a survey found beside a dictionary.
+  /// Writes what an evaluation found beside a dictionary.
   ///
   /// - Parameter isCompact: whether the examples are those of `FeatureExamples.compact`.
   public static func write(
-    _ survey: DictionarySurvey, of store: ActivationStore, to folder: String, isCompact: Bool = false
+    _ evaluation: DictionaryEvaluation, of store: ActivationStore, to folder: String, isCompact: Bool = false
   ) throws {
-    try survey.statistics.write(to: "\(folder)/\(FeatureStatistics.fileName)")
-    let examples = isCompact ? survey.examples.compact : survey.examples
+    try evaluation.statistics.write(to: "\(folder)/\(FeatureStatistics.fileName)")
+    let examples = isCompact ? evaluation.examples.compact : evaluation.examples
     try examples.write(to: "\(folder)/\(FeatureExamples.fileName)")
     try RecordedPictures(store).write(to: folder)
   }

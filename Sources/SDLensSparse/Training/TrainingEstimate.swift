@@ -22,14 +22,14 @@ extension WorkEstimate {
       settings, source: ShuffledRows(activations, seed: 0), vectors: vectors, of: block)
     var components: PrincipalComponents?
     for each in measures ? settings : [] {
-      let survey = try survey(pictures: pictures, of: block) { progress in
+      let evaluation = try evaluation(pictures: pictures, of: block) { progress in
         components =
-          try DictionarySurvey(
+          try DictionaryEvaluation(
             of: untrained(each, width: activations.width), block: block, in: store,
             limit: 5 * max(1, 1024 / activations.rowsPerPicture), components: components, progress: progress
           ).components
       }
-      works.append(survey)
+      works.append(evaluation)
     }
     return works
   }
@@ -45,14 +45,14 @@ extension WorkEstimate {
       settings, source: ShuffledRows(file, seed: 0), vectors: file.pictures * file.rowsPerPicture, of: place)
     var components: PrincipalComponents?
     for each in settings {
-      let survey = try survey("vectors", pictures: file.pictures, of: place) { progress in
+      let evaluation = try evaluation("vectors", pictures: file.pictures, of: place) { progress in
         components =
-          try VectorSurvey(
+          try VectorEvaluation(
             of: untrained(each, width: file.width), in: file, limit: 5 * 1024, components: components,
             progress: progress
           ).components
       }
-      works.append(survey)
+      works.append(evaluation)
     }
     return works
   }
@@ -97,7 +97,7 @@ extension WorkEstimate {
   }
 
   /// Times `body` from one call of its progress to the next.
-  private static func survey(
+  private static func evaluation(
     _ unit: String = "pictures", pictures: Int, of place: String,
     _ body: (_ progress: (Int) -> Void) throws -> Void
   ) rethrows -> Work {

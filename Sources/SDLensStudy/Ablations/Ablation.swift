@@ -54,7 +54,8 @@ public struct Ablation: Sendable {
   public init(
     _ name: String, of variants: [Variant], at blocks: [BlockName], seeds: [Seed], training: TrainingSettings
   ) {
-    (self.name, self.variants, self.blocks) = (name, variants, blocks)
+    (self.name, self.blocks) = (name, blocks)
+    self.variants = variants.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     (self.seeds, self.training) = (seeds, training)
   }
 

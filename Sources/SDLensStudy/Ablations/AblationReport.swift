@@ -93,8 +93,7 @@ public struct AblationReport: Encodable, Sendable {
 
   /// A line for each number of a variant.
   private var csv: [[String]] {
-    func number(_ value: Double?) -> String { value.map { String(format: "%.7g", $0) } ?? "" }
-    return [
+    [
       ["block", "variant", "site", "recipe", "features", "k", "column", "mean", "low", "high", "n"]
         + seeds.map { "seed_\($0)" }
     ]
@@ -103,9 +102,9 @@ public struct AblationReport: Encodable, Sendable {
           let interval = cell.estimate.interval
           return [
             row.block, row.variant, row.site, row.recipe, "\(row.features)", "\(row.k)", cell.column,
-            number(cell.estimate.value), number(interval?.first), number(interval?.last),
+            Cells.digits(cell.estimate.value), Cells.digits(interval?.first), Cells.digits(interval?.last),
             "\(cell.estimate.n)",
-          ] + cell.values.map { number($0) }
+          ] + cell.values.map { Cells.digits($0) }
         }
       }
   }

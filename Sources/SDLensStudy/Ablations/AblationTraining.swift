@@ -32,18 +32,18 @@ struct AblationTraining {
       progress.advance("training, step \(trainer.position) of \(trainer.steps)", by: 1)
     }
     let autoencoder = trainer.autoencoder(0)
-    let survey = try DictionarySurvey(of: autoencoder, block: block, in: test)
+    let evaluation = try DictionaryEvaluation(of: autoencoder, block: block, in: test)
     var saved = SavedAutoencoder(autoencoder)
     let manifest = training.manifest
     (saved.block, saved.site) = (block, manifest.site)
     (saved.model, saved.modelFingerprint) = (manifest.model, manifest.modelFingerprint)
-    saved.mean = Tensor(survey.statistics.mean, [autoencoder.features])
-    saved.deviation = Tensor(survey.statistics.deviation, [autoencoder.features])
-    if autoencoder.k == nil { saved.l0 = survey.statistics.l0 }
+    saved.mean = Tensor(evaluation.statistics.mean, [autoencoder.features])
+    saved.deviation = Tensor(evaluation.statistics.deviation, [autoencoder.features])
+    if autoencoder.k == nil { saved.l0 = evaluation.statistics.l0 }
     saved.metadata = [
       "data": try manifest.fingerprint, "settings": String(decoding: try JSON.line(settings), as: UTF8.self),
     ]
-    try DictionaryFolder.write(survey, of: test, to: folder)
+    try DictionaryFolder.write(evaluation, of: test, to: folder)
     try saved.write(into: folder)
     try? FileManager.default.removeItem(atPath: path)
     return try DictionaryFolder(folder)

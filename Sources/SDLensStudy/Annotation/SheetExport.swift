@@ -19,12 +19,12 @@ public struct SheetExport {
 
   /// The pixels of a picture on a sheet, across.
   public var cell = 128
-  private let darkroom: Darkroom
+  private let renderer: FigureRenderer
 
   /// Ready to draw.
   ///
   /// - Throws: what is wrong with the model.
-  public init(_ laboratory: Laboratory) throws { darkroom = try Darkroom(laboratory) }
+  public init(_ laboratory: Laboratory) throws { renderer = try FigureRenderer(laboratory) }
 
   /// Writes the sheets of features of some blocks into a folder; a sheet that is there already stays, and so does every
   /// caption that was written into the file.
@@ -80,7 +80,7 @@ public struct SheetExport {
   }
 
   private func draw(_ feature: Int, of block: BlockName, to path: String) throws {
-    guard let dictionary = darkroom.dictionaries[block] else {
+    guard let dictionary = renderer.dictionaries[block] else {
       preconditionFailure("no dictionary of \(block)")
     }
     let identity = dictionary.identity
@@ -88,6 +88,6 @@ public struct SheetExport {
     guard (try? PNG.text(of: path))?.contains(key) != true else { return }
     var figure = AnnotationFigure(block, features: [feature])
     (figure.cellWidth, figure.isCaptioned) = (cell, false)
-    try figure.figure(darkroom).write(to: path, darkroom, text: [key])
+    try figure.figure(renderer).write(to: path, renderer, text: [key])
   }
 }

@@ -22,8 +22,8 @@ public struct AnnotationFigure: Sendable {
   /// What is drawn.
   ///
   /// - Throws: `NoExamples`, `NoSuchFeature`, `NeverActive`.
-  public func figure(_ darkroom: Darkroom) throws -> Figure {
-    guard let dictionary = darkroom.dictionaries[block] else {
+  public func figure(_ renderer: FigureRenderer) throws -> Figure {
+    guard let dictionary = renderer.dictionaries[block] else {
       preconditionFailure("no dictionary of \(block)")
     }
     let recorded = try RecordedScenes(dictionary)
@@ -37,8 +37,8 @@ public struct AnnotationFigure: Sendable {
         figure.rows.append(Figure.Row("\(title)\n\(name)", cells))
       }
       let unrelated = try recorded.without(feature, examples) { scene in
-        let run = try darkroom.laboratory.run(scene.prompt, scene.settings, watching: [block])
-        return try darkroom.laboratory.codes(of: block, in: run).map(of: feature).allSatisfy { $0 == 0 }
+        let run = try renderer.laboratory.run(scene.prompt, scene.settings, watching: [block])
+        return try renderer.laboratory.codes(of: block, in: run).map(of: feature).allSatisfy { $0 == 0 }
       }
       let shares = (1...examples).map { Double($0) / Double(examples + 1) }
       let steps = try recorded.progression(shares, of: feature)

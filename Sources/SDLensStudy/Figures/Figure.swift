@@ -94,11 +94,11 @@ public struct Figure: Sendable {
   /// Makes the panels and writes the figure in the format of the path's ending.
   ///
   /// - Parameter text: texts that the file keeps.
-  /// - Throws: as `Darkroom.prepare`, `Darkroom.develop` and `Grid.write`.
-  public func write(to path: String, _ darkroom: Darkroom, text: [PNGText] = []) throws {
+  /// - Throws: as `FigureRenderer.prepare`, `FigureRenderer.render` and `Grid.write`.
+  public func write(to path: String, _ renderer: FigureRenderer, text: [PNGText] = []) throws {
     try Canvas.checkFonts()
-    try darkroom.prepare(panels)
-    try darkroom.expose(panels)
+    try renderer.prepare(panels)
+    try renderer.run(panels)
     let width = max(columns.count, rows.map(\.cells.count).max() ?? 0)
     let rows = rows.map { row in
       Row(row.title, row.cells + Array(repeating: Cell(), count: width - row.cells.count))
@@ -121,7 +121,7 @@ public struct Figure: Sendable {
       case .plain, .heat, .overlay, .area: false
       }
     }
-    try grid.draw(to: path, text: text) { try darkroom.develop(rows[$0].cells.map(\.panel)) }
+    try grid.draw(to: path, text: text) { try renderer.render(rows[$0].cells.map(\.panel)) }
   }
 
   /// The texts below the title: the note, what colours mean, and what the pictures were made of.

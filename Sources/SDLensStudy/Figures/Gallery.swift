@@ -25,7 +25,7 @@ public struct Gallery {
 
   let dictionary: DictionaryFolder
   private let recorded: RecordedScenes
-  let darkroom: Darkroom
+  let renderer: FigureRenderer
   private let origin: String
 
   /// Cards that are made together, so that pictures which several of them show are made once.
@@ -35,11 +35,11 @@ public struct Gallery {
 
   /// - Parameter model: the fingerprint of the model.
   /// - Throws: `NoExamples`.
-  public init(_ block: BlockName, _ darkroom: Darkroom, _ settings: RunSettings, model: String) throws {
-    guard let dictionary = darkroom.dictionaries[block] else {
+  public init(_ block: BlockName, _ renderer: FigureRenderer, _ settings: RunSettings, model: String) throws {
+    guard let dictionary = renderer.dictionaries[block] else {
       preconditionFailure("no dictionary of \(block)")
     }
-    (self.block, self.darkroom, self.settings) = (block, darkroom, settings)
+    (self.block, self.renderer, self.settings) = (block, renderer, settings)
     self.dictionary = dictionary
     recorded = try RecordedScenes(dictionary)
     origin = "\(model) \(dictionary.autoencoder.contentFingerprint)"
@@ -73,7 +73,7 @@ public struct Gallery {
   }
 
   /// The colours of its heat maps.
-  var colors: ColorMap { darkroom.heatMap.colors }
+  var colors: ColorMap { renderer.heatMap.colors }
 
   /// How many cards were made and how many were there already.
   public struct Outcome: Sendable {
@@ -86,7 +86,7 @@ public struct Gallery {
   /// Makes the cards of these features that are not there yet, and the page that shows all of them.
   ///
   /// - Parameter progress: called with the number of cards that were done.
-  /// - Throws: `NoSuchFeature`, `FileError`, `EditError`, and as `Darkroom.develop`.
+  /// - Throws: `NoSuchFeature`, `FileError`, `EditError`, and as `FigureRenderer.render`.
   public func write(_ features: [Int], to folder: String, progress: (Int) -> Void = { _ in }) throws
     -> Outcome
   {
@@ -106,10 +106,10 @@ public struct Gallery {
       var done = some.map { made($0.0, key: $0.2, $0.1.map(\.item), in: folder) }
       let missing = some.indices.filter { done[$0] == nil }
       if !missing.isEmpty && !gammas.isEmpty && !isHeld {
-        try darkroom.hold(Scene("", settings), watching: [block])
+        try renderer.run(Scene("", settings), watching: [block])
         isHeld = true
       }
-      try darkroom.prepare(missing.flatMap { some[$0].1.map(\.panel) })
+      try renderer.prepare(missing.flatMap { some[$0].1.map(\.panel) })
       for index in missing {
         let (feature, contents, key) = some[index]
         done[index] = try make(contents, key, in: "\(folder)/features/\(feature)")
@@ -173,7 +173,7 @@ public struct Gallery {
   private func key(_ feature: Int, _ contents: Contents) -> String {
     var key = Fingerprint()
     let mean = dictionary.means.map { "\($0[feature])" } ?? ""
-    key.add("card 2 \(origin) \(block) \(feature) \(mean) \(cellWidth) \(darkroom.heatMap)\n".utf8)
+    key.add("card 2 \(origin) \(block) \(feature) \(mean) \(cellWidth) \(renderer.heatMap)\n".utf8)
     for (item, panel) in contents { key.add("\(item.file) \(panel)\n".utf8) }
     return key.description
   }
@@ -195,7 +195,7 @@ public struct Gallery {
     for name in Set(names).subtracting(contents.map(\.item.file)) {
       try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
     }
-    let drawings = try darkroom.develop(contents.map(\.panel))
+    let drawings = try renderer.render(contents.map(\.panel))
     for ((item, _), drawing) in zip(contents, drawings) {
       guard let picture = drawing?.picture else { continue }
       let small = try item.kind == .overlay ? picture : picture.shrunk(to: cellWidth)

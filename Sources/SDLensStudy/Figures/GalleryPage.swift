@@ -26,7 +26,7 @@ struct GalleryPage {
     get throws {
       let title = HTML.escaped("Features of \(gallery.block)")
       let dictionary = gallery.dictionary
-      let decoder = try gallery.darkroom.laboratory.model.otherDecoder
+      let decoder = try gallery.renderer.laboratory.model.otherDecoder
       let facts =
         "\(cards.count) of \(dictionary.autoencoder.features) features, \(dictionary.autoencoder.selection), "
         + "model \(dictionary.saved.model ?? "unknown"), dictionary \(dictionary.label), "

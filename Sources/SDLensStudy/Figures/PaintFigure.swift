@@ -37,8 +37,8 @@ public struct PaintFigure: Sendable {
   }
 
   /// What is drawn.
-  public func figure(_ darkroom: Darkroom) -> Figure {
-    guard let dictionary = darkroom.dictionaries[block] else {
+  public func figure(_ renderer: FigureRenderer) -> Figure {
+    guard let dictionary = renderer.dictionaries[block] else {
       preconditionFailure("no dictionary of \(block)")
     }
     var figure = Figure(

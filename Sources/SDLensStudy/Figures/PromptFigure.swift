@@ -26,7 +26,7 @@ public struct PromptFigure: Sendable {
   /// What is drawn.
   ///
   /// - Throws: `NoExamples`, `NeverActive`.
-  public func figure(_ darkroom: Darkroom) throws -> Figure {
+  public func figure(_ renderer: FigureRenderer) throws -> Figure {
     var figure = Figure(
       title: scene.label,
       note:
@@ -42,7 +42,7 @@ public struct PromptFigure: Sendable {
       Figure.Row("without edits", without + (gammas.isEmpty ? [] : [Figure.Cell(Panel(empty))]))
     ]
     for (block, features) in features {
-      guard let dictionary = darkroom.dictionaries[block] else {
+      guard let dictionary = renderer.dictionaries[block] else {
         preconditionFailure("no dictionary of \(block)")
       }
       let recorded = examples > 0 ? try RecordedScenes(dictionary) : nil

@@ -27,8 +27,8 @@ public struct TransferFigure: Sendable {
   /// What is drawn.
   ///
   /// - Throws: `NoExamples`, `NoSuchFeature`, `NeverActive`.
-  public func figure(_ darkroom: Darkroom) throws -> Figure {
-    guard let dictionary = darkroom.dictionaries[block] else {
+  public func figure(_ renderer: FigureRenderer) throws -> Figure {
+    guard let dictionary = renderer.dictionaries[block] else {
       preconditionFailure("no dictionary of \(block)")
     }
     var figure = Figure(

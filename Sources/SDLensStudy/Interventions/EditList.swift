@@ -55,7 +55,7 @@ public struct EditError: UserError {
     case noMove
     case farMove(right: Int, down: Int, map: (height: Int, width: Int))
     case mapSize(UpdateMap, map: (height: Int, width: Int), channels: Int)
-    case noDonor(prompt: String, step: Int)
+    case noPatchSource(prompt: String, step: Int)
     case negativeStep(Int)
     case noSteps
     case lateStep(Int, count: Int)
@@ -97,7 +97,7 @@ public struct EditError: UserError {
       "'\(found.file)' has the shape \(found.values.shape), but the updates of \(edit.block) are "
         + "[\(map.height), \(map.width), \(channels)] in a picture of this size; make it anew for this block and size, "
         + "or give a direction [\(channels)]"
-    case .noDonor(let prompt, let step):
+    case .noPatchSource(let prompt, let step):
       "the run of \"\(prompt)\" in step \(step) is needed, but nobody made it; hand it over with the edits"
     case .negativeStep(let step): "there is no step \(step); steps are counted from 0"
     case .noSteps:

@@ -30,13 +30,13 @@ public struct Intervention: Sendable {
 
   /// Checks every edit.
   ///
-  /// - Parameter donors: the runs that `EditList.donors` asks for, by their prompts.
+  /// - Parameter patchSources: the runs that `EditList.patchSources` asks for, by their prompts.
   /// - Throws: `EditError` naming the edit: no dictionary for its block or one of another width or site, a feature that is
   ///   outside it or dead, no mean activations, a mask or map of another size than the block's, a step that the run
-  ///   has not, a donor that nobody made.
+  ///   has not, a patch source that nobody made.
   public init(
     _ list: EditList, _ dictionaries: [BlockName: BlockDictionary], for pipeline: Pipeline,
-    _ settings: RunSettings, donors: [String: Donor] = [:]
+    _ settings: RunSettings, patchSources: [String: PatchSource] = [:]
   ) throws {
     self.list = list
     isGuided = settings.isGuided
@@ -49,7 +49,8 @@ public struct Intervention: Sendable {
       let site = Site(
         index: index, edit: edit, dictionary: dictionaries[edit.block],
         width: pipeline.unet.config[edit.block].width,
-        map: pipeline.mapSize(of: edit.block, settings), steps: edit.steps ?? Set(0..<steps), donors: donors)
+        map: pipeline.mapSize(of: edit.block, settings), steps: edit.steps ?? Set(0..<steps),
+        patchSources: patchSources)
       return Act(edit: edit, kind: try site.kind())
     }
     let first = list.edits.map { $0.steps?.min() ?? 0 }.min()
@@ -115,7 +116,7 @@ public struct Intervention: Sendable {
     let map: (height: Int, width: Int)
     /// Those in which it acts.
     let steps: Set<Int>
-    let donors: [String: Donor]
+    let patchSources: [String: PatchSource]
 
     func kind() throws -> Kind {
       switch edit.operation {
@@ -171,9 +172,9 @@ public struct Intervention: Sendable {
     private func updates(of prompt: String) throws -> [Int: Tensor] {
       try Dictionary(
         uniqueKeysWithValues: steps.sorted().map { step in
-          let found = donors[prompt]?.update(of: edit.block, step: step)
+          let found = patchSources[prompt]?.update(of: edit.block, step: step)
           guard let update = found, update.shape == [1, map.height, map.width, width] else {
-            throw refuse(.noDonor(prompt: prompt, step: step))
+            throw refuse(.noPatchSource(prompt: prompt, step: step))
           }
           return (step, update)
         })

@@ -171,17 +171,19 @@ public final class Laboratory: Sendable {
     -> [Intervention]
   {
     var needed: [String: [BlockName]] = [:]
-    for list in lists { needed.merge(list.donors) { $0 + $1 } }
+    for list in lists { needed.merge(list.patchSources) { $0 + $1 } }
     let pipeline = try pipeline
-    let donors = try Dictionary(
+    let patchSources = try Dictionary(
       uniqueKeysWithValues: needed.map { prompt, blocks in
         (
           prompt,
-          try Donor(
+          try PatchSource(
             pipeline, embeddings(of: prompt, negative: negative, settings), settings, watching: blocks)
         )
       })
-    return try lists.map { try Intervention($0, blockDictionaries, for: pipeline, settings, donors: donors) }
+    return try lists.map {
+      try Intervention($0, blockDictionaries, for: pipeline, settings, patchSources: patchSources)
+    }
   }
 
   /// The codes of a watched block's update in a kept step of a run.

@@ -2,6 +2,7 @@ import Foundation
 import SDLensCore
 import SDLensDiffusion
 import SDLensDrawing
+import SDLensSparse
 
 /// What some metrics found, as files and plots.
 public struct MetricReport: Encodable {
@@ -26,6 +27,32 @@ public struct MetricReport: Encodable {
     isPaperModel = run.session.model.title.lowercased().contains("sdxl-turbo")
     orderings = PaperClaim.findings(in: run.columns)
     metrics = run.metrics.filter { metric in run.columns.contains { $0.metric == metric.name } }
+  }
+
+  /// Measures, or goes on with what was begun, and writes the files, captions that were made by a rule, and `run.json`.
+  ///
+  /// - Parameters:
+  ///   - name: of the folder of results.
+  ///   - command: how it is asked for, to be kept in `run.json`.
+  /// - Throws: as `MetricRun`; `FileError`, `PictureError`.
+  public init(
+    of metrics: [any Metric.Type], as name: String, in session: MetricSession, _ workspace: Workspace,
+    command: [String]
+  ) throws {
+    let results = try ResultFolder(name, settings: session.key, in: workspace.folder)
+    let run = try MetricRun(metrics, in: session, keeping: results("done.jsonl"))
+    try run.run()
+    session.progress.clear()
+    self.init(run)
+    try write(to: results)
+    for (block, captions) in session.madeCaptions.sorted(by: { $0.key < $1.key }) {
+      let path = results("captions-\(block).jsonl")
+      try FeatureCaptions(captions.map { FeatureCaption(feature: $0, caption: $1) }).write(to: path)
+      session.progress.note("'\(path)' has captions of \(captions.count) features, made by a rule")
+    }
+    try results.writeRun(command, session.model, session.key)
+    session.progress.note(
+      "\(session.archive.made) pictures made; '\(results.path)' has the values (CSV, JSON) and plots")
   }
 
   /// What a metric found for a subject in a column.
@@ -62,20 +89,20 @@ public struct MetricReport: Encodable {
       + measurements.flatMap { item in
         item.values.enumerated().map { index, value in
           let feature = index < item.features.count ? "\(item.features[index])" : ""
-          return [item.metric, item.subject, item.column, feature, String(format: "%.7g", value)]
+          return [item.metric, item.subject, item.column, feature, Cells.digits(value)]
         }
       }
   }
 
   /// A line for each column of a subject.
   private var summary: [[String]] {
-    func number(_ value: Double?) -> String { value.map { String(format: "%.7g", $0) } ?? "" }
-    return [["metric", "subject", "column", "mean", "deviation", "n", "low", "high", "skipped", "paper"]]
+    [["metric", "subject", "column", "mean", "deviation", "n", "low", "high", "skipped", "paper"]]
       + measurements.map { item in
         let metric = metrics.first { $0.name == item.metric }
         return [
-          item.metric, item.subject, item.column, number(item.mean), number(item.deviation), "\(item.n)",
-          number(item.interval?.first), number(item.interval?.last),
+          item.metric, item.subject, item.column, Cells.digits(item.mean), Cells.digits(item.deviation),
+          "\(item.n)",
+          Cells.digits(item.interval?.first), Cells.digits(item.interval?.last),
           "\(item.skipped.values.reduce(0, +))",
           metric.flatMap { paper($0, item.subject)[item.column] } ?? "",
         ]

@@ -114,10 +114,10 @@ public final class Reproduction {
   }
 
   /// What draws figures.
-  func darkroom() throws -> Darkroom {
-    let darkroom = try Darkroom(Laboratory(model, dictionaries: dictionaries()))
-    darkroom.advance = { [progress] in progress.advance("drawing", by: 1) }
-    return darkroom
+  func renderer() throws -> FigureRenderer {
+    let renderer = try FigureRenderer(Laboratory(model, dictionaries: dictionaries()))
+    renderer.advance = { [progress] in progress.advance("drawing", by: 1) }
+    return renderer
   }
 
   // MARK: Parts that are done

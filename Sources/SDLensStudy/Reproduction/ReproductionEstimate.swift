@@ -42,12 +42,74 @@ public struct ReproductionEstimate: Encodable, Sendable {
   /// Times what the work is made of.
   init(of work: [(part: String, work: Work)], for study: Reproduction) throws {
     let all = work.reduce(Work()) { $0 + $1.work }
-    let times = try work.isEmpty ? UnitTimes() : UnitTimes(for: all, study)
-    parts = work.map { part, work in
-      Part(name: part, seconds: times.seconds(work), bytes: work.bytes)
-    }
-    free = Disk.free(at: study.workspace.folder)
+    let times = try work.isEmpty ? [:] : Self.times(of: all, study)
+    parts = work.map { Part(name: $0, seconds: $1.seconds(by: times), bytes: $1.bytes) }
+    free = WorkEstimate(Array(times.values), disk: all.bytes, in: study.workspace.folder).diskFree
     threads = Parallel.threads
+  }
+
+  /// Some pieces of each kind of which there are some, timed.
+  private static func times(of work: Work, _ study: Reproduction) throws -> [Work.Kind: WorkEstimate.Work] {
+    var times: [Work.Kind: WorkEstimate.Work] = [:]
+    func time(
+      _ kind: Work.Kind, atOnce: Int = 1, calls: Int, _ body: (_ call: Int) throws -> Void
+    ) rethrows {
+      times[kind] = try .measured(
+        kind.rawValue, "pieces", pieces: work[kind], atOnce: atOnce, calls: calls, body)
+    }
+    let settings = try study.runSettings()
+    let all = try study.prompts()
+    let prompts = all.part(0..<min(8, all.prompts.count))
+    let collector = try Collector(
+      study.model, prompts: prompts, Collector.Request(blocks: BlockName.studied), settings)
+    let batch = min(collector.request.batch, prompts.prompts.count)
+    var vectors: [Tensor] = []
+    try time(.recorded, atOnce: batch, calls: 1 + prompts.prompts.count / batch) { call in
+      let start = max(0, call - 1) * batch
+      vectors = try collector.record(Array(start..<start + batch)).vectors
+    }
+    let laboratory = Laboratory(study.model)
+    var pictures: [Picture] = []
+    if work[.pictures] + work[.runs] > 0 {
+      let pipeline = try laboratory.pipeline
+      let few = min(4, prompts.prompts.count)
+      func trace(_ index: Int) throws -> Pipeline.Trace {
+        var own = settings
+        own.seed = own.seed + index
+        return try pipeline.sample(laboratory.embeddings(of: prompts.prompts[index], own), own)
+      }
+      try time(.runs, calls: 1 + few) { _ = try trace(max(0, $0 - 1)) }
+      try time(.pictures, calls: 1 + few) { call in
+        pictures.append(try laboratory.picture(trace(max(0, call - 1))))
+        _ = try PNG.encode(pictures[call])
+      }
+    }
+    if work[.steps] + work[.evaluated] > 0 {
+      let rows = vectors[0].reshaped([vectors[0].shape.count / vectors[0].width, vectors[0].width])
+      var grid = TrainingPart.grid(
+        study, vectors: all.prompts.count * rows.rows / batch, width: rows.width)
+      for index in grid.indices { grid[index].steps = 6 }
+      let source = RepeatedRows(rows)
+      var trainer: Trainer?
+      try time(.trainings, calls: 1) { _ in
+        trainer = try Trainer(source: source, settings: grid)
+        _ = try trainer?.step()
+      }
+      try time(.steps, calls: 4) { _ in _ = try trainer?.step() }
+      time(.evaluated, atOnce: batch, calls: 1) { _ in
+        for dictionary in grid.indices.compactMap({ trainer?.autoencoder($0) }) {
+          var variance = ExplainedVariance(width: rows.width)
+          variance.add(rows, dictionary.decode(dictionary.encode(rows)))
+        }
+      }
+    }
+    if work[.looks] > 0, let folder = try study.clipFolder() {
+      let clip = try CLIP(folder: folder)
+      try time(.looks, atOnce: pictures.count, calls: 2) { _ in
+        _ = try clip.embeddings(of: pictures, cache: nil)
+      }
+    }
+    return times
   }
 
   /// Refuses what surely has no room.
@@ -55,6 +117,12 @@ public struct ReproductionEstimate: Encodable, Sendable {
   /// - Throws: `NoRoom`.
   public func check(_ folder: String) throws {
     guard bytes <= free else { throw NoRoom(folder: folder, needed: bytes, free: free) }
+  }
+
+  /// A line for each part, and the sum.
+  public var table: String {
+    let rows = parts.map { [$0.name, Units.time(.seconds($0.seconds)), Units.bytes($0.bytes)] }
+    return (rows.isEmpty ? "" : Table(left: [0], [["Part", "about", "writes"]] + rows).text + "\n") + text
   }
 
   /// As in `12 parts, about 21 min 3 s on 2 threads and 1.2 GB of 54 GB that are free`.
@@ -75,98 +143,6 @@ public struct NoRoom: UserError {
   public var description: String {
     "the reproduction will write about \(Units.bytes(needed)), but \(Units.bytes(free)) are free where '\(folder)' lies; "
       + "choose fewer prompts with --limit, smaller dictionaries with --features, or another --workspace"
-  }
-}
-
-/// How long a piece of each kind takes, in seconds.
-private struct UnitTimes {
-  private var recorded = 0.0, picture = 0.0, run = 0.0, start = 0.0, step = 0.0, surveyed = 0.0, look = 0.0
-
-  /// Nothing is timed.
-  init() {}
-
-  /// Times those kinds of which there are some.
-  init(for work: Work, _ study: Reproduction) throws {
-    let settings = try study.runSettings()
-    let all = try study.prompts()
-    let prompts = all.part(0..<min(8, all.prompts.count))
-    let collector = try Collector(
-      study.model, prompts: prompts, Collector.Request(blocks: BlockName.studied), settings)
-    let numbers = Array(prompts.prompts.indices)
-    // The first of everything reads weights.
-    _ = try collector.record([0])
-    var vectors: [Tensor] = []
-    recorded = try Self.time(numbers.count) {
-      for start in stride(from: 0, to: numbers.count, by: collector.request.batch) {
-        vectors = try collector.record(Array(numbers[start...].prefix(collector.request.batch))).vectors
-      }
-    }
-    let laboratory = Laboratory(study.model)
-    var pictures: [Picture] = []
-    if work.pictures + work.runs > 0 {
-      let pipeline = try laboratory.pipeline
-      func trace(_ index: Int) throws -> Pipeline.Trace {
-        var own = settings
-        own.seed = own.seed + index
-        return try pipeline.sample(laboratory.embeddings(of: prompts.prompts[index], own), own)
-      }
-      _ = try laboratory.picture(trace(0))
-      let few = min(4, numbers.count)
-      run = try Self.time(few) { for index in 0..<few { _ = try trace(index) } }
-      picture = try Self.time(few) {
-        for index in 0..<few {
-          pictures.append(try laboratory.picture(trace(index)))
-          _ = try PNG.encode(pictures[index])
-        }
-      }
-    }
-    if work.steps + work.surveyed > 0 {
-      try timeTraining(vectors[0], study)
-    }
-    if work.looks > 0 {
-      if let folder = try study.clipFolder() {
-        let clip = try CLIP(folder: folder)
-        _ = try clip.embeddings(of: pictures, cache: nil)
-        look = try Self.time(pictures.count) { _ = try clip.embeddings(of: pictures, cache: nil) }
-      }
-    }
-  }
-
-  /// Some steps on the vectors of one block, and a look at them with all dictionaries.
-  private mutating func timeTraining(_ vectors: Tensor, _ study: Reproduction) throws {
-    let pictures = vectors.shape[0]
-    let rows = vectors.reshaped([vectors.shape.count / vectors.width, vectors.width])
-    var grid = TrainingPart.grid(
-      study, vectors: try study.prompts().prompts.count * rows.rows / pictures, width: rows.width)
-    for index in grid.indices {
-      grid[index].steps = 6
-    }
-    let watch = Stopwatch()
-    let trainer = try Trainer(source: RepeatedRows(rows), settings: grid)
-    _ = try trainer.step()
-    start = watch.total / .seconds(1)
-    step = try Self.time(3) { for _ in 0..<3 { _ = try trainer.step() } }
-    let dictionaries = grid.indices.map(trainer.autoencoder)
-    surveyed = Self.time(pictures) {
-      for dictionary in dictionaries {
-        let codes = dictionary.encode(rows)
-        var variance = ExplainedVariance(width: rows.width)
-        variance.add(rows, dictionary.decode(codes))
-      }
-    }
-  }
-
-  private static func time(_ count: Int, _ body: () throws -> Void) rethrows -> Double {
-    let watch = Stopwatch()
-    try body()
-    return watch.total / .seconds(1) / Double(max(1, count))
-  }
-
-  func seconds(_ work: Work) -> Double {
-    Double(work.recorded) * recorded + Double(work.pictures) * picture + Double(work.runs) * run
-      + Double(work.trainings) * start + Double(work.steps) * step + Double(work.surveyed) * surveyed
-      + Double(work.looks) * look
-      + work.seconds
   }
 }
 

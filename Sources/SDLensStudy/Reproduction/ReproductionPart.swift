@@ -85,22 +85,28 @@ public struct Exhibit: Codable, Sendable, Equatable {
   }
 }
 
-/// How much a part has to do, in pieces that are timed.
+/// How much a part has to do.
 public struct Work: Sendable, Equatable {
-  /// Prompts that are recorded.
-  public var recorded = 0
-  /// Pictures that are made: a run, and its latents decoded.
-  public var pictures = 0
-  /// Runs whose latents are not decoded.
-  public var runs = 0
-  /// Trainings that begin, each of all dictionaries of a block.
-  public var trainings = 0
-  /// Their steps.
-  public var steps = 0
-  /// Pictures whose vectors all dictionaries of a block are looked at with.
-  public var surveyed = 0
-  /// Pictures that CLIP looks at.
-  public var looks = 0
+  /// What is timed.
+  public enum Kind: String, Sendable, CaseIterable {
+    /// Prompts that are recorded.
+    case recorded
+    /// Pictures that are made: a run, and its latents decoded.
+    case pictures
+    /// Runs whose latents are not decoded.
+    case runs
+    /// Trainings that begin, each of all dictionaries of a block.
+    case trainings
+    /// Their steps.
+    case steps
+    /// Pictures whose vectors all dictionaries of a block are evaluated on.
+    case evaluated
+    /// Pictures that CLIP looks at.
+    case looks
+  }
+
+  /// Pieces that are timed.
+  private var pieces: [Kind: Int] = [:]
   /// Seconds that are known otherwise.
   public var seconds = 0.0
   /// Bytes on disk.
@@ -109,16 +115,21 @@ public struct Work: Sendable, Equatable {
   /// Nothing to do.
   public init() {}
 
+  /// The pieces of a kind.
+  public subscript(kind: Kind) -> Int {
+    get { pieces[kind] ?? 0 }
+    set { pieces[kind] = newValue }
+  }
+
+  /// How long it takes, where pieces were timed.
+  func seconds(by times: [Kind: WorkEstimate.Work]) -> Double {
+    Kind.allCases.reduce(seconds) { $0 + (times[$1]?.of(pieces: self[$1]).seconds ?? 0) }
+  }
+
   /// Both.
   static func + (a: Work, b: Work) -> Work {
     var sum = a
-    sum.recorded += b.recorded
-    sum.pictures += b.pictures
-    sum.runs += b.runs
-    sum.trainings += b.trainings
-    sum.steps += b.steps
-    sum.surveyed += b.surveyed
-    sum.looks += b.looks
+    for kind in Kind.allCases { sum[kind] += b[kind] }
     sum.seconds += b.seconds
     sum.bytes += b.bytes
     return sum

@@ -191,17 +191,17 @@ public final class TrainingJob {
         "data": source.fingerprint,
         "settings": String(decoding: try JSON.line(settings[index]), as: UTF8.self),
       ]
-      let (survey, examples) = try survey(autoencoder, names[index], components, progress)
-      if let found = survey {
+      let (evaluation, examples) = try evaluation(autoencoder, names[index], components, progress)
+      if let found = evaluation {
         let count = found.statistics.features
         saved.mean = Tensor(found.statistics.mean, [count])
         saved.deviation = Tensor(found.statistics.deviation, [count])
         if autoencoder.k == nil { saved.l0 = found.statistics.l0 }
         components = found.components
       }
-      try write(saved, survey, examples, to: folder)
-      statistics.append(survey?.statistics)
-      return report(index, folder, saved, survey, progress)
+      try write(saved, evaluation, examples, to: folder)
+      statistics.append(evaluation?.statistics)
+      return report(index, folder, saved, evaluation, progress)
     }
     do {
       try log?.save()
@@ -215,33 +215,34 @@ public final class TrainingJob {
   }
 
   /// What one pass over the vectors tells, where they can be gone through again; of a store also the examples.
-  private func survey(
+  private func evaluation(
     _ autoencoder: SparseAutoencoder, _ name: String, _ components: PrincipalComponents?,
     _ progress: any MetricProgress
-  ) throws -> (VectorSurvey?, DictionarySurvey?) {
+  ) throws -> (VectorEvaluation?, DictionaryEvaluation?) {
     defer { progress.clear() }
     let advance = { progress.advance("\(name): measuring its features", by: $0) }
     if let file = source.file {
       progress.count(to: file.pictures, unit: "vectors")
-      return (try VectorSurvey(of: autoencoder, in: file, components: components, progress: advance), nil)
+      return (try VectorEvaluation(of: autoencoder, in: file, components: components, progress: advance), nil)
     }
     guard let store = source.store else { return (nil, nil) }
     progress.count(to: store.pictures, unit: "pictures")
-    let found = try DictionarySurvey(
+    let found = try DictionaryEvaluation(
       of: autoencoder, block: source.place, in: store, components: components, progress: advance)
-    return (VectorSurvey(found), found)
+    return (VectorEvaluation(found), found)
   }
 
   /// Writes a dictionary and what is known of its features; what others have laid beside it stays, unless all is made
   /// anew.
   private func write(
-    _ saved: SavedAutoencoder, _ survey: VectorSurvey?, _ examples: DictionarySurvey?, to folder: String
+    _ saved: SavedAutoencoder, _ evaluation: VectorEvaluation?, _ examples: DictionaryEvaluation?,
+    to folder: String
   ) throws {
     func fill(_ folder: String) throws {
       if let examples, let store = source.store {
         try DictionaryFolder.write(examples, of: store, to: folder)
       } else {
-        try survey?.statistics.write(to: "\(folder)/\(FeatureStatistics.fileName)")
+        try evaluation?.statistics.write(to: "\(folder)/\(FeatureStatistics.fileName)")
       }
       try saved.write(into: folder)
     }
@@ -252,20 +253,20 @@ public final class TrainingJob {
   }
 
   private func report(
-    _ index: Int, _ folder: String, _ saved: SavedAutoencoder, _ survey: VectorSurvey?,
+    _ index: Int, _ folder: String, _ saved: SavedAutoencoder, _ evaluation: VectorEvaluation?,
     _ progress: any MetricProgress
   ) -> Result {
     let features = settings[index].features
-    let silent = survey.map { Double($0.statistics.dead.count) / Double(features) }
-    let (l0, components) = (survey?.statistics.l0, survey?.components)
+    let silent = evaluation.map { Double($0.statistics.dead.count) / Double(features) }
+    let (l0, components) = (evaluation?.statistics.l0, evaluation?.components)
     let k = saved.autoencoder.k ?? max(1, Int((l0 ?? 1).rounded()))
     let byComponents = components?.explainedVariance(of: k)
     let meanByComponents = components?.meanExplainedVariance(of: k)
-    if let survey, let silent {
+    if let evaluation, let silent {
       func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "–" }
       progress.note(
-        "\(source.place) \(names[index]): explained variance \(percent(survey.variance.global)) (mean over "
-          + "dimensions \(percent(survey.variance.perDimension))), where \(k) principal components "
+        "\(source.place) \(names[index]): explained variance \(percent(evaluation.variance.global)) (mean over "
+          + "dimensions \(percent(evaluation.variance.perDimension))), where \(k) principal components "
           + "reach \(percent(byComponents)) (\(percent(meanByComponents))); \(percent(silent)) of the features "
           + "never active")
     } else {
@@ -279,7 +280,8 @@ public final class TrainingJob {
       storePictures: source.store?.pictures,
       architecture: settings[index].architecture.description, k: saved.autoencoder.k, l0: l0,
       features: features, steps: trainer.steps, vectors: trainer.steps * settings[index].batch,
-      explainedVariance: survey?.variance.global, meanExplainedVariance: survey?.variance.perDimension,
+      explainedVariance: evaluation?.variance.global,
+      meanExplainedVariance: evaluation?.variance.perDimension,
       componentsExplainedVariance: byComponents, componentsMeanExplainedVariance: meanByComponents,
       neverActiveShare: silent, seconds: watch.total / .seconds(1))
   }

@@ -31,7 +31,7 @@ public enum BlockAblation {
   /// Runs and judges a prompt.
   ///
   /// - Throws: as `Pipeline.sample`.
-  public static func measure(_ index: Int, of prompts: JudgedPrompts, without blocks: [BlockName]) throws
+  public static func measure(_ index: Int, of prompts: JudgedPrompts, at blocks: [BlockName]) throws
     -> PromptResult
   {
     let run = try prompts.run(index, watching: blocks)

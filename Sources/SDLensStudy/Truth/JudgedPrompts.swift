@@ -51,6 +51,14 @@ public struct JudgedPrompts: Sendable {
     _ = try model.stepCount(steps)
   }
 
+  /// What decides results of them, as settings of a result folder.
+  func key(of model: ModelFolder) throws -> [String: String] {
+    [
+      "model": try model.fingerprint().description, "judge": judge.fingerprint.description,
+      "prompts": fingerprint, "seed": "\(settings.seed)",
+    ]
+  }
+
   /// The model's denoising part.
   public var pipeline: Pipeline { get throws { try laboratory.pipeline } }
 

@@ -89,6 +89,31 @@ public struct DictionaryLookup {
       of: present.isEmpty || !names.isEmpty ? BlockName.studied : present, named: names)
   }
 
+  /// Every dictionary that is meant: all that are named, or the newest of each block.
+  ///
+  /// - Throws: as `dictionaries`.
+  func all(of blocks: [BlockName], named names: [String]) throws
+    -> [(block: BlockName, name: String, folder: DictionaryFolder)]
+  {
+    func sorted(_ found: [BlockName: DictionaryFolder]) -> [(BlockName, String, DictionaryFolder)] {
+      found.sorted { $0.key < $1.key }.map { block, folder in
+        (block, URL(fileURLWithPath: folder.path).lastPathComponent, folder)
+      }
+    }
+    guard !names.isEmpty else { return sorted(try dictionaries(ofSome: blocks, named: [])) }
+    return try names.flatMap { name in
+      var (found, problem): ([BlockName: DictionaryFolder], (any Error)?) = ([:], nil)
+      for block in blocks.isEmpty ? BlockName.all : Set(blocks).sorted() {
+        do {
+          found.merge(try dictionaries(of: [block], named: [name])) { $1 }
+        } catch { problem = problem ?? error }
+      }
+      // A name may mean one dictionary in each block; one that fits nowhere is an error.
+      if found.isEmpty, let problem { throw problem }
+      return sorted(found)
+    }
+  }
+
   /// Those that one measurement can take: all were measured on the same pictures, those of the workspace first.
   ///
   /// - Parameter isNamed: whether somebody asked for these blocks; otherwise others are left out, which is said.

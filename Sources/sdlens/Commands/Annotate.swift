@@ -83,18 +83,6 @@ struct Annotate: ResumableCommand {
     }
   }
 
-  /// What is reported.
-  struct Result: Encodable {
-    let source: String
-    @Nullable var model: String?
-    @Nullable var judge: String?
-    let blocks: [Annotation.BlockReport]
-    let table: String
-    @Nullable var requests: Int?
-    @Nullable var cost: Double?
-    let sources: Provenance
-  }
-
   /// What is reported of a dry run.
   struct DryRun: Encodable {
     let folder: String
@@ -128,26 +116,10 @@ struct Annotate: ResumableCommand {
       case .clip?, nil: encoder
       case Judge.none?: nil
       }
-    let annotation = Annotation(annotator, judge: judge, in: session)
-    annotation.measuresPaper = paperScores
-    do {
-      try annotation.run(in: results)
-    } catch {
-      if let account = asking?.endpoint.account { progress.note(Self.spent(account)) }
-      throw error
-    }
-    try results.write(annotation.csv, to: "scores.csv")
-    try results.writeRun(CommandLine.arguments, session.model, key)
-    progress.clear()
-    let account = asking?.endpoint.account
-    if let account { progress.note(Self.spent(account)) }
-    progress.note("'\(results("scores.csv"))' has every caption with its scores")
-    let result = Result(
-      source: annotator.source, model: annotator.model, judge: judge?.name, blocks: annotation.reports,
-      table: results("scores.csv"), requests: account?.asked, cost: account?.spent, sources: session.sources)
-    guard !report.json else { return try Output.print(json: result) }
-    try Output.print(
-      "\(annotation.reports.map(Self.text).joined(separator: "\n\n"))\n\n\(session.sources.text)")
+    let found = try AnnotationReport(
+      of: annotator, judge: judge, measuresPaper: paperScores, in: session, results, key,
+      command: CommandLine.arguments)
+    try report.json ? Output.print(json: found) : Output.print(found.text)
   }
 
   private var takesEffort: Bool { endpoint.endpoint != nil || source.export != nil }
@@ -184,33 +156,7 @@ struct Annotate: ResumableCommand {
     let (folder, estimate) = try Annotation.dryRun(annotator, in: session, results)
     progress.clear()
     guard !report.json else { return try Output.print(json: DryRun(folder: folder, estimate: estimate)) }
-    let cost =
-      estimate.cost.map { String(format: "%.4g", $0) } ?? "unknown without --price-in and --price-out"
-    try Output.print(
-      "\(folder)\n\(estimate.requests) requests of \(Units.bytes(estimate.bytes)) in all, about "
-        + "\(estimate.promptTokens) tokens sent and \(estimate.answerTokens) answered; cost: \(cost)")
-  }
-
-  private static func spent(_ account: (asked: Int, spent: Double?)) -> String {
-    "\(account.asked) requests were sent"
-      + (account.spent.map { String(format: ", which cost %.4g", $0) } ?? "")
-  }
-
-  /// The table of a block.
-  private static func text(_ report: Annotation.BlockReport) -> String {
-    func cell(_ estimate: Estimate?) -> String {
-      guard let estimate else { return "–" }
-      let ends = estimate.interval.map { String(format: " [%.2f, %.2f]", $0[0], $0[1]) } ?? ""
-      return String(format: "%.2f", estimate.value) + ends
-    }
-    var table = Table(left: [0], [["", "captions", "at random", "n"]])
-    for score in report.scores {
-      table.add(score.name, cell(score.own), cell(score.random), score.own.map { "\($0.n)" } ?? "")
-    }
-    let silent = report.silent.isEmpty ? "" : ", \(report.silent.count) without"
-    return "\(report.block): \(report.captioned) of \(report.features) features with a caption\(silent)"
-      + (report.captioned == 0 ? "" : ", in '\(report.file)'")
-      + (report.scores.isEmpty ? "" : "\n\(table.text)")
+    try Output.print("\(folder)\n\(estimate.text)")
   }
 }
 
@@ -336,18 +282,5 @@ struct EndpointOptions: ParsableArguments {
       concurrency: concurrency)
     (annotator.answerTokens, annotator.prompt.cell) = (answerTokens, cell)
     return annotator
-  }
-}
-
-/// Nobody says what features mean.
-struct NobodyAnnotates: UserError {
-  let model: String
-  let hasCLIP: Bool
-  var description: String {
-    hasCLIP
-      ? "CLIP has no phrases to name features of '\(model)' by; give a file of them with --vocabulary, or ask a language "
-        + "model with --endpoint"
-      : "'\(model)' brings no CLIP that could name features; name one with --clip and phrases with --vocabulary, ask a "
-        + "language model with --endpoint, or people with --export"
   }
 }

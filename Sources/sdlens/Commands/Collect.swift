@@ -127,12 +127,3 @@ struct Collect: ResumableCommand {
 }
 
 extension ActivationManifest.Format: ExpressibleByArgument {}
-
-extension ModelFolder {
-  /// The last layer that all blocks have.
-  func lastLayer(of blocks: [BlockName]) throws -> Int {
-    try check(blocks)
-    let config = try UNetConfig(config("unet"))
-    return (blocks.map { config[$0].layers }.min() ?? 1) - 1
-  }
-}

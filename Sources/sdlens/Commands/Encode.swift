@@ -1,8 +1,6 @@
 import ArgumentParser
-import Foundation
 import SDLensCore
 import SDLensDiffusion
-import SDLensSparse
 import SDLensStudy
 
 /// `sdlens encode`: vectors to the features that are active in them, or back.
@@ -68,58 +66,9 @@ struct Encode: ParsableCommand {
 
   func run() throws {
     try AtomicFile.check(output)
-    let saved = try SavedAutoencoder.read(workspace.place.path(ofDictionary: sae, block))
-    Progress(quiet: quiet.quiet).notes(saved.notes)
-    var autoencoder = saved.autoencoder
-    if let k {
-      guard k <= autoencoder.features else {
-        throw BadCodes(
-          "k is \(k), but '\(sae)' has only \(autoencoder.features) features; choose a smaller one")
-      }
-      autoencoder.selection = .topK(k)
-    }
-    let codes: Codes
-    if decode {
-      codes = try CodeFile(path: input).codes(for: autoencoder)
-      try Safetensors.write([.init("rows", autoencoder.decode(codes))], to: output)
-    } else {
-      let block = block?.description ?? saved.block
-      codes = try encoded(by: autoencoder, of: block)
-      try CodeFile.write(codes, slots: autoencoder.k, to: output)
-    }
-    guard report.json else { return try Output.print(output) }
-    try Output.print(
-      json: Result(
-        output: output, rows: codes.rows, width: autoencoder.width, features: autoencoder.features,
-        slots: codes.longest, active: codes.count))
+    let progress = Progress(quiet: quiet.quiet)
+    let job = try EncodeJob(by: sae, block, k: k, in: workspace.place) { progress.note($0) }
+    let result = try decode ? job.decode(input, to: output) : job.encode(input, tensor: tensor, to: output)
+    try report.json ? Output.print(json: result) : Output.print(output)
   }
-
-  /// The codes of the input: of a store picture by picture, else of a tensor as a whole.
-  private func encoded(by autoencoder: SparseAutoencoder, of block: String?) throws -> Codes {
-    let folder = workspace.place.path(ofStore: input)
-    guard FileManager.default.fileExists(atPath: "\(folder)/manifest.json") else {
-      return autoencoder.encode(
-        try CodeFile(path: input).rows(tensor, width: autoencoder.width, block: block))
-    }
-    guard let block else { throw BlockUnknown(path: sae) }
-    let activations = try ActivationStore(folder).activations(of: block)
-    guard activations.width == autoencoder.width else {
-      throw WidthMismatch(block: block, stored: activations.width, dictionary: autoencoder.width)
-    }
-    return Codes(
-      joining: try (0..<activations.pictures).map {
-        autoencoder.encode(try activations.rows(ofPicture: $0))
-      })
-  }
-
-  /// What was encoded or decoded; `active` counts the values that are not 0.
-  struct Result: Encodable {
-    let output: String
-    let rows, width, features, slots, active: Int
-  }
-}
-
-extension Codes {
-  /// The most entries that a row has.
-  fileprivate var longest: Int { (0..<rows).reduce(0) { max($0, starts[$1 + 1] - starts[$1]) } }
 }

@@ -97,7 +97,7 @@ struct Features: ParsableCommand {
     let seed: Seed
     let picture: String
     let dictionaries: [String: DictionaryIdentity]
-    let features: [FeatureSighting]
+    let features: [ActiveFeature]
   }
 
   func run() throws {
@@ -132,7 +132,7 @@ struct Features: ParsableCommand {
     let run = try laboratory.run(prompt, settings, watching: blocks, atSteps: [atStep])
     let codes = try blocks.map { try laboratory.codes(of: $0, in: run, step: atStep) }
     let features = zip(blocks, codes).map { block, codes in
-      FeatureSighting.strongest(top, in: codes, of: block, found[block]!)
+      ActiveFeature.strongest(top, in: codes, of: block, found[block]!)
     }
     try draw(
       try input?.picture ?? laboratory.picture(run.trace), blocks, codes, features, settings, laboratory,
@@ -146,7 +146,7 @@ struct Features: ParsableCommand {
   }
 
   private func draw(
-    _ picture: Picture, _ blocks: [BlockName], _ codes: [Codes], _ features: [[FeatureSighting]],
+    _ picture: Picture, _ blocks: [BlockName], _ codes: [Codes], _ features: [[ActiveFeature]],
     _ settings: RunSettings, _ laboratory: Laboratory, _ texts: [PNGText], to output: String
   ) throws {
     var heat = HeatMap.ofFigures

@@ -105,10 +105,10 @@ struct Generate: ParsableCommand {
         return try OutputPlace.isFree(files[seed], or: try record.texts(seed: seed, edits: edits))
       }
     }
-    let job = PictureJob(
-      prompt: prompt, negativePrompt: negativePrompt, folder: folder, settings: settings, count: count,
-      ablated: ablate.unique, edits: edits, cached: cache.unique, pictures: try pictureFiles(place.path),
-      record: record, tensors: try tensorFiles)
+    var job = PictureJob(
+      of: folder, prompt, negative: negativePrompt, settings, count: count, edits: edits, record: record,
+      to: try pictureFiles(place.path))
+    (job.ablated, job.cached, job.tensors) = (ablate.unique, cache.unique, try tensorFiles)
     let result = try job.run(progress) { picture in if !report.json { try Output.print(picture.path) } }
     if report.json { try Output.print(json: result) }
   }

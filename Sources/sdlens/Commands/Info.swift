@@ -30,7 +30,7 @@ struct Info: ParsableCommand {
 
   func run() throws {
     guard let what else { return try show(model.folder(decoder)) }
-    switch try Subject(what, in: workspace.place, model) {
+    switch try WorkspaceSubject(what, in: workspace.place, hasBase: model.base != nil, with: model.besides) {
     case .model: try show(model.folder(decoder, named: what))
     case .store(let folder):
       let summary = try StoreSummary(folder, try? model.folder(), Progress(quiet: quiet.quiet))
@@ -42,7 +42,7 @@ struct Info: ParsableCommand {
         ? Output.print(json: summaries) : Output.print(summaries.map(\.text).joined(separator: "\n\n"))
     case .workspace(let workspace):
       let contents = try WorkspaceContents(workspace)
-      try report.json ? Output.print(json: contents) : Output.print(List.text(contents))
+      try report.json ? Output.print(json: contents) : Output.print(contents.text)
     case .facts(let facts):
       guard !report.json else {
         return try Output.print(json: Dictionary(facts.map { ($0.name, $0.value) }) { $1 })

@@ -75,8 +75,7 @@ struct Intervene: ParsableCommand {
     let area = try edits.area(at: block, of: prompt, settings, laboratory, progress)
     let lists = try edits.lists(saved?.edits ?? [], adding: added, at: block, on: area)
     let job = InterventionJob(
-      laboratory: laboratory, prompt: prompt, negativePrompt: negativePrompt, settings: settings,
-      lists: lists.map { ($0.title, $0.list.naming(dictionaries)) }, record: record, output: place)
+      laboratory, prompt, negative: negativePrompt, settings, lists: lists, record: record, to: place)
     let result = try job.run(progress)
     progress.clear()
     try report.json ? Output.print(json: result) : Output.print(result.text)
@@ -92,13 +91,8 @@ struct Intervene: ParsableCommand {
       // The check of the edits says it better.
       return ""
     }
-    guard let examples = dictionary.examples, let pictures = dictionary.pictures else {
-      throw NoExamples(path: dictionary.path)
-    }
-    guard let top = examples[feature].first, let prompt = pictures.prompts[top.picture] else {
-      throw NeverActive(feature: feature, path: dictionary.path)
-    }
-    settings.seed = try pictures.seed(of: top.picture)
+    let (prompt, seed) = try dictionary.strongestRun(of: feature)
+    settings.seed = seed
     progress.note("Feature \(feature) was most active in \"\(prompt)\", seed \(settings.seed)")
     return prompt
   }

@@ -1,8 +1,5 @@
 import ArgumentParser
-import Foundation
-import SDLensCore
 import SDLensDiffusion
-import SDLensSparse
 import SDLensStudy
 
 /// `sdlens probe`: what can be read off a block linearly.
@@ -93,82 +90,18 @@ struct Probe: ParsableCommand {
     }
   }
 
-  /// What is reported.
-  struct Result: Encodable {
-    let block, site, method: String
-    let target: String
-    let codes: Bool
-    let classes: Int
-    let score: Estimate
-    @Nullable var chance: Double?
-    @Nullable var error: Estimate?
-    let learned: Int
-    let sources: Provenance
-  }
-
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let folder = try model.folder()
-    let site = try site.recorded(layer: folder.lastLayer(of: [block]))
-    let store = try StoreLookup(folder, in: workspace.place) { progress.note($0) }
-      .find(store, of: [block], site: "\(site)")
-    if save != nil, store.manifest.site.hasPrefix("heads.") { throw NoDirectionOfHeads(store: store.folder) }
-    let dictionary =
-      codes
-      ? try sae.dictionaries(
-        of: [block], model: folder, in: workspace, site: store.manifest.site, progress)[block] : nil
-    let source = try ProbeStudy.Source("\(block)", in: store, codes: dictionary?.autoencoder)
-    let map = try store.activations(of: "\(block)").block
-    let count = min(pictures, store.pictures)
-    let labels: ProbeLabels
-    if let path = self.labels {
-      labels = try ProbeLabels(
-        contentsOf: path, pictures: store.pictures, places: map.mapHeight * map.mapWidth
-      ).first(count)
-    } else {
-      labels =
-        target == .row
-        ? .rows(pictures: count, height: map.mapHeight, width: map.mapWidth)
-        : .columns(pictures: count, height: map.mapHeight, width: map.mapWidth)
-    }
-    progress.count(to: count, unit: "pictures")
-    let study = try ProbeStudy(source, labels, method: method) { progress.advance("reading") }
-    progress.clear()
-    if let save {
-      let direction = try study.direction(of: ofClass ?? (study.classes.count == 2 ? study.classes[1] : nil))
-      try Safetensors.write([.init(UpdateMap.name, Tensor(direction, [direction.count]))], to: save)
-      progress.note("'\(save)' has the direction, for intervene --block \(block) --direction")
-    }
-    let what = target?.rawValue ?? self.labels.map { ($0 as NSString).lastPathComponent } ?? ""
-    let result = Result(
-      block: "\(block)", site: store.manifest.site, method: study.method.rawValue, target: what, codes: codes,
-      classes: study.classes.count, score: study.score, chance: study.chance, error: study.error,
-      learned: study.learned,
-      sources: try Provenance(
-        folder, dictionaries: dictionary.map { [.init($0, of: block)] } ?? [], store: store))
-    guard !report.json else { return try Output.print(json: result) }
-    var table = Table(left: [0], [["", "", "95 %", "n"]])
-    func add(_ title: String, _ estimate: Estimate?) {
-      guard let estimate else { return }
-      let ends = estimate.interval.map { $0.map { String(format: "%.3f", $0) }.joined(separator: "–") }
-      table.add(title, String(format: "%.3f", estimate.value), ends ?? "", "\(estimate.n)")
-    }
-    let of = codes ? "features of the \(store.manifest.site)" : store.manifest.site
-    add(study.method == .logistic ? "Told right" : "R²", study.score)
-    add("Mean error", study.error)
-    if let chance = study.chance { table.add("Chance", String(format: "%.3f", chance), "", "") }
-    try Output.print("The \(what) from the \(of) of \(block)\n\(table.text)\n\(result.sources.text)")
+    var job = try ProbeJob(
+      of: folder, block, site.recorded(layer: folder.lastLayer(of: [block])), in: workspace.place, progress)
+    (job.store, job.dictionaries, job.pictures) = (store, codes ? sae.sae : nil, pictures)
+    (job.labels, job.method, job.direction, job.ofClass) = (labels, method, save, ofClass)
+    job.isOfRows = target == .row
+    let found = try job.run()
+    try report.json ? Output.print(json: found) : Output.print(found.text)
   }
 }
 
 extension ProbeStudy.Method: ExpressibleByArgument {}
-
-/// A direction that no edit could take.
-struct NoDirectionOfHeads: UserError {
-  let store: String
-  var description: String {
-    "'\(store)' has the outputs of heads, which are no channels of the block, so that --save has no direction for an edit; "
-      + "leave --save out, or probe --site update"
-  }
-}

@@ -1,7 +1,5 @@
 import ArgumentParser
-import Foundation
 import SDLensCore
-import SDLensDiffusion
 import SDLensStudy
 
 /// `sdlens reproduce`: the whole paper, claim by claim.
@@ -126,26 +124,6 @@ struct Reproduce: ResumableCommand {
     let found = try study.run(only: only, command: CommandLine.arguments)
     progress.clear()
     try report.json
-      ? Output.print(json: found) : Output.print("\(Self.summary(found))\n\(place)/\(ReportPage.fileName)")
-  }
-
-  /// How many claims hold, chapter by chapter.
-  private static func summary(_ report: ReproductionReport) -> String {
-    func row(_ title: String, _ claims: [ReproductionReport.Judged]) -> [String] {
-      let verdicts: [ReproductionReport.Verdict] = [.holds, .fails, .notMeasurable]
-      return [title] + verdicts.map { verdict in "\(claims.count { $0.verdict == verdict })" }
-    }
-    let head = [["Claims of the paper", "hold", "do not", "not measurable"]]
-    return Table(
-      left: [0], head + report.sections.map { row($0.title, $0.claims) } + [row("all", report.claims)]
-    ).text
-  }
-}
-
-extension ReproductionEstimate {
-  /// A line for each part, and the sum.
-  fileprivate var table: String {
-    let rows = parts.map { [$0.name, Units.time(.seconds($0.seconds)), Units.bytes($0.bytes)] }
-    return (rows.isEmpty ? "" : Table(left: [0], [["Part", "about", "writes"]] + rows).text + "\n") + text
+      ? Output.print(json: found) : Output.print("\(found.summary)\n\(place)/\(ReportPage.fileName)")
   }
 }

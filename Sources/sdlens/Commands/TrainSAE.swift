@@ -187,9 +187,11 @@ struct TrainSAE: ResumableCommand {
   }
 
   private func data(_ progress: Progress) throws -> TrainingData {
-    TrainingData(
-      model: try model.folder(), workspace: workspace, prompts: prompts, limit: limit, seed: seed,
-      progress: progress)
+    let folder = try model.folder()
+    return TrainingData(
+      of: folder, in: workspace.place,
+      prompts: prompts.prompts == nil ? nil : { try prompts.list(of: folder, limit: $0, progress) },
+      limit: limit, seed: seed, progress)
   }
 
   /// The vectors, in the groups that are trained side by side.

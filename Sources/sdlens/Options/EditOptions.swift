@@ -231,35 +231,13 @@ struct EditOptions: ParsableArguments {
     if reconstruct { fixed.append(Edit(.reconstruct, at: block, steps: steps)) }
     fixed += ablate.map { Edit(.ablate, at: $0, steps: steps) }
     if let operation = maps.operation(feature) { fixed.append(Edit(operation, at: block, steps: steps)) }
-    let strengths = perFeature(beta + add + emptyContext)
-    let count = strengths.map(\.values.count).max() ?? 1
     if let map {
-      return try (add.first?.values ?? [1]).map { times in
-        let edit = Edit(.addMap(map, strength: times, mask: area), at: block, steps: steps)
-        return ("map × \(Self.number(times))", try EditList(fixed + [edit]))
-      }
+      return try EditList.strip(
+        fixed, adding: map, add.first?.values ?? [1], at: block, on: area, steps: steps)
     }
-    let (symbol, make): (String, (Int, Double) -> Edit.Operation) =
-      !beta.isEmpty
-      ? ("β", { .modulate(feature: $0, beta: $1) })
-      : !add.isEmpty
-        ? ("v", { .add(feature: $0, strength: $1, mask: area) })
-        : ("γ", { .emptyContext(feature: $0, gamma: $1) })
-    return try (0..<count).map { index in
-      let values = strengths.map { $0.values[$0.values.count == 1 ? 0 : index] }
-      let edits = zip(feature, values).map { Edit(make($0, $1), at: block, steps: steps) }
-      let titles = values.map { "\(symbol) = \(Self.number($0))" }
-      let title = Array(Set(titles)).count == 1 ? titles[0] : titles.joined(separator: ", ")
-      let others = fixed.map { edit in
-        ["\(edit.operation.name.rawValue) \(edit.block)"] + (edit.features ?? []).prefix(8).map { "#\($0)" }
-      }.map { $0.joined(separator: " ") }.joined(separator: ", ")
-      return (strengths.isEmpty ? others : title, try EditList(fixed + edits))
-    }
-  }
-
-  /// A number without a needless point.
-  static func number(_ value: Double) -> String {
-    let text = value == value.rounded() && abs(value) < 1e9 ? "\(Int(value))" : "\(value)"
-    return text.replacingOccurrences(of: "-", with: "−")
+    let kind: EditList.Strength = !beta.isEmpty ? .beta : !add.isEmpty ? .add(area) : .gamma
+    return try EditList.strip(
+      fixed, features: feature, kind, perFeature(beta + add + emptyContext).map(\.values), at: block,
+      steps: steps)
   }
 }

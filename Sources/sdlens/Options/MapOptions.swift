@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import SDLensCore
 import SDLensDiffusion
-import SDLensSparse
 import SDLensStudy
 
 /// Two whole numbers, as in `2,-1`.
@@ -105,21 +104,10 @@ struct MapOptions: ParsableArguments {
     at block: BlockName, model: ModelFolder, in workspace: WorkspaceOptions, _ progress: Progress
   ) throws -> UpdateMap? {
     if let map { return try UpdateMap(contentsOf: map) }
-    if let direction {
-      let vector = try UpdateMap(contentsOf: direction)
-      guard vector.values.shape.rank == 1 else {
-        throw NoDirection(path: direction, shape: vector.values.shape)
-      }
-      return vector
+    if let direction { return try UpdateMap(direction: direction) }
+    return try concept.map {
+      try UpdateMap(concept: $0, at: block, model, in: workspace.place, store: store, progress)
     }
-    guard let concept else { return nil }
-    let store = try StoreLookup(model, in: workspace.place) { progress.note($0) }.find(store, of: [block])
-    progress.count(to: store.pictures, unit: "pictures")
-    let map = try ConceptMap(
-      of: concept, at: "\(block)", in: store, ConceptMap.says(concept, store.prompts())
-    ) { progress.advance("averaging") }
-    progress.note("'\(concept)' is said by \(map.with) of \(map.with + map.without) recorded prompts")
-    return try UpdateMap(map.values, file: "concept")
   }
 
   /// Words for a folder's name.
@@ -135,14 +123,5 @@ struct MapOptions: ParsableArguments {
     if let concept { return ["concept-\(plain(concept))"] }
     if let transplant { return (features.isEmpty ? [] : [numbers]) + ["transplant-\(plain(transplant))"] }
     return move.map { ["\(numbers)-move\($0.right),\($0.down)"] } ?? []
-  }
-}
-
-/// A map where one vector is needed.
-struct NoDirection: UserError {
-  let path: String
-  let shape: Shape
-  var description: String {
-    "'\(path)' has the shape \(shape), but a direction is one vector [channels]; give it with --map"
   }
 }

@@ -115,29 +115,29 @@ import Testing
   }
 
   @Test func specificityTakesThePicturesOfDenseCodes() throws {
-    let survey = try DictionarySurvey(of: sae, block: "up.0.1", in: store)
+    let evaluation = try DictionaryEvaluation(of: sae, block: "up.0.1", in: store)
     for feature in 0..<Self.features {
       let strengths = dense.map { Bootstrap.mean($0.map { $0[feature] }) }
       let order = strengths.indices.filter { strengths[$0] > 0 }
         .sorted { (-strengths[$0], $0) < (-strengths[$1], $1) }
-      let found = survey.examples[feature]
+      let found = evaluation.examples[feature]
       #expect(found.map(\.picture) == order, "feature \(feature)")
       expectClose(found.map { Double($0.strength) }, order.map { strengths[$0] }, within: 1e-5)
       // The top 5 %, from which ten at most are drawn.
       let top = order.prefix(Int((Double(order.count) * 0.05).rounded(.up)))
-      let sample = Specificity.sample(of: feature, in: survey.examples, seed: 42)
+      let sample = Specificity.sample(of: feature, in: evaluation.examples, seed: 42)
       #expect(sample.map(\.example.picture) == sample.map { top[$0.rank] })
       #expect(sample.count == min(10, top.count))
     }
-    #expect(survey.statistics.dead == [Self.features - 1])
+    #expect(evaluation.statistics.dead == [Self.features - 1])
     let density = (0..<Self.features).map { feature in
       Double(dense.joined().count { $0[feature] > 0 }) / Double(Self.pictures * Self.places)
     }
-    expectClose(survey.statistics.density.map(Double.init), density, within: 1e-6)
+    expectClose(evaluation.statistics.density.map(Double.init), density, within: 1e-6)
   }
 
   @Test func reconstructionIsThatOfDenseCodes() throws {
-    let survey = try DictionarySurvey(of: sae, block: "up.0.1", in: store)
+    let evaluation = try DictionaryEvaluation(of: sae, block: "up.0.1", in: store)
     let rows = Self.pictures * Self.places
     let mean = (0..<Self.width).map { channel in
       Bootstrap.mean((0..<rows).map { Double(vectors[$0 * Self.width + channel]) })
@@ -151,7 +151,7 @@ import Testing
         total += (h - mean[channel]) * (h - mean[channel])
       }
     }
-    #expect(abs(try #require(survey.variance.global) - (1 - error / total)) < 1e-5)
-    #expect(abs(survey.variance.error / error - 1) < 1e-5)
+    #expect(abs(try #require(evaluation.variance.global) - (1 - error / total)) < 1e-5)
+    #expect(abs(evaluation.variance.error / error - 1) < 1e-5)
   }
 }

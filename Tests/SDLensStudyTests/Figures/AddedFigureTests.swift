@@ -23,7 +23,8 @@ import Testing
     let folder = try TemporaryFolder()
     let laboratory = Laboratory(try ModelFolder(EditedModel.tinyPath))
     let figure = figure(of: Scene("a cat", try EditedModel.settings()))
-    try figure.write(to: folder("figure.png"), Darkroom(laboratory), text: [PNGText("title", figure.title)])
+    try figure.write(
+      to: folder("figure.png"), FigureRenderer(laboratory), text: [PNGText("title", figure.title)])
     #expect(laboratory.madeRuns == 1)
     let picture = try PNG.read(folder("figure.png"))
     #expect(picture.width > 2 * 64 && picture.height > 4 * 40)

@@ -28,7 +28,8 @@ import Testing
     let edits = try EditList(operation.map { [Edit($0, at: block, steps: [steps - 1])] } ?? [])
     var hooks = HookSet()
     try Intervention(
-      edits, EditedModel.dictionaries, for: EditedModel.pipeline, settings, donors: donors(edits, settings)
+      edits, EditedModel.dictionaries, for: EditedModel.pipeline, settings,
+      patchSources: patchSources(edits, settings)
     ).add(to: &hooks)
     let recorder = Recorder()
     recorder.record([.input, .update, .output], of: block, in: &hooks)
@@ -40,12 +41,12 @@ import Testing
     return (Array(elements.prefix(size)), Array(elements.suffix(size)))
   }
 
-  private func donors(_ edits: EditList, _ settings: RunSettings) throws -> [String: Donor] {
+  private func patchSources(_ edits: EditList, _ settings: RunSettings) throws -> [String: PatchSource] {
     try Dictionary(
-      uniqueKeysWithValues: edits.donors.map { prompt, blocks in
+      uniqueKeysWithValues: edits.patchSources.map { prompt, blocks in
         (
           prompt,
-          try Donor(
+          try PatchSource(
             EditedModel.pipeline, EditedModel.prompt(prompt, guided: settings.isGuided), settings,
             watching: blocks)
         )
@@ -164,7 +165,7 @@ import Testing
         let edits = try EditList([Edit(operation, at: block, steps: steps)])
         let intervention = try Intervention(
           edits, EditedModel.dictionaries, for: EditedModel.pipeline, settings,
-          donors: donors(edits, settings)
+          patchSources: patchSources(edits, settings)
         )
         var hooks = HookSet()
         intervention.add(to: &hooks)
@@ -182,17 +183,17 @@ import Testing
     let run = try BaseRun(
       EditedModel.pipeline, EditedModel.prompt("dog"), settings, watching: [block])
     let edits = try EditList([Edit(.transplant(prompt: "dog", features: nil), at: block)])
-    let found = try #require(try donors(edits, settings)["dog"]?.update(of: block, step: 0))
-    expectSame(try #require(Donor(run, of: block).update(of: block, step: 0)), found, "update")
+    let found = try #require(try patchSources(edits, settings)["dog"]?.update(of: block, step: 0))
+    expectSame(try #require(PatchSource(run, of: block).update(of: block, step: 0)), found, "update")
   }
 
   // MARK: Refusals
 
-  private func message(_ operation: Edit.Operation, donors: [String: Donor] = [:]) -> String {
+  private func message(_ operation: Edit.Operation, patchSources: [String: PatchSource] = [:]) -> String {
     errorMessage {
       try Intervention(
         EditList([Edit(operation, at: block)]), EditedModel.dictionaries, for: EditedModel.pipeline,
-        EditedModel.settings(steps: 2), donors: donors)
+        EditedModel.settings(steps: 2), patchSources: patchSources)
     }
   }
 
@@ -254,7 +255,7 @@ import Testing
     #expect(found == edits)
     guard case .addMap(let map, _, _) = found.edits[0].operation else { return #expect(Bool(false)) }
     expectSame(map.values, try self.map([2, 3, 32]).values, "map")
-    #expect(found.donors.keys.sorted() == ["", "a \"red\" circle"])
+    #expect(found.patchSources.keys.sorted() == ["", "a \"red\" circle"])
     #expect(edits.edits.map(\.needsDictionary) == [false, false, true, false, true])
   }
 

@@ -145,7 +145,7 @@ import Testing
     try SavedAutoencoder(dictionary).write(into: folder.path)
     let codes = Codes(
       rows: 4, slots: 2, indices: [3, 1, 3, 0, 2, 0, 1, 0], values: [2, 1, 2, 0, 4, 0, 1, 0])
-    let found = FeatureSighting.strongest(
+    let found = ActiveFeature.strongest(
       2, in: codes, of: try BlockName("up.0.1"), try DictionaryFolder(folder.path))
     // Equally strong ones in their order.
     #expect(found.map(\.feature) == [2, 3] && found.map(\.strength) == [1, 1])

@@ -12,12 +12,12 @@ struct FigurePart: ReproductionPart {
   private let caption: String
   /// Runs and decoded pictures, about.
   private let pictures: Int
-  private let figure: @Sendable (Reproduction, Darkroom) throws -> Figure
+  private let figure: @Sendable (Reproduction, FigureRenderer) throws -> Figure
 
   private init(
     _ name: String, _ chapter: Chapter, _ source: String, _ caption: String,
     needs: [String] = ["record", "train"],
-    pictures: Int, _ figure: @escaping @Sendable (Reproduction, Darkroom) throws -> Figure
+    pictures: Int, _ figure: @escaping @Sendable (Reproduction, FigureRenderer) throws -> Figure
   ) {
     (self.name, self.chapter, self.source, self.caption) = (name, chapter, source, caption)
     (self.needs, self.pictures, self.figure) = (needs, pictures, figure)
@@ -33,7 +33,7 @@ struct FigurePart: ReproductionPart {
     // As a PNG, and again in the page, where three bytes take four.
     let cell = Self.cellWidth(study)
     let pixels = Double(pictures * cell * cell * 3) * (study.isShapes ? 0.2 : 0.7)
-    (work.pictures, work.bytes) = (pictures, Int(pixels * (1 + 4.0 / 3)))
+    (work[.pictures], work.bytes) = (pictures, Int(pixels * (1 + 4.0 / 3)))
     return work
   }
 
@@ -41,22 +41,22 @@ struct FigurePart: ReproductionPart {
   private static func cellWidth(_ study: Reproduction) -> Int { study.isShapes ? 96 : 128 }
 
   func run(in study: Reproduction) throws -> PartFindings {
-    let darkroom = try needs.isEmpty ? Darkroom(Laboratory(study.model)) : study.darkroom()
+    let renderer = try needs.isEmpty ? FigureRenderer(Laboratory(study.model)) : study.renderer()
     study.progress.stage("choosing features")
-    var drawn = try figure(study, darkroom)
+    var drawn = try figure(study, renderer)
     var findings = PartFindings()
     guard !drawn.panels.isEmpty else {
       findings.notes = ["no feature was active in the recorded data, so that there is nothing to draw"]
       return findings
     }
     drawn.cellWidth = Self.cellWidth(study)
-    drawn.origin = try darkroom.laboratory.origin(study.runSettings())
+    drawn.origin = try renderer.laboratory.origin(study.runSettings())
     study.progress.count(to: drawn.work, unit: "passes")
-    darkroom.advance = { [progress = study.progress] in progress.advance("drawing", by: 1) }
+    renderer.advance = { [progress = study.progress] in progress.advance("drawing", by: 1) }
     let file = "\(name).png"
     let record = try RunRecord(
-      of: study.model, settings: study.runSettings(), dictionaries: darkroom.dictionaries)
-    try drawn.write(to: study.figure(file), darkroom, text: record.texts(shows: drawn.title))
+      of: study.model, settings: study.runSettings(), dictionaries: renderer.dictionaries)
+    try drawn.write(to: study.figure(file), renderer, text: record.texts(shows: drawn.title))
     study.progress.clear()
     findings.exhibits = [
       Exhibit(
@@ -70,15 +70,6 @@ struct FigurePart: ReproductionPart {
   private static func scenes(_ study: Reproduction, _ prompts: [String]) throws -> [Scene] {
     let settings = try study.runSettings()
     return try FigurePrompts(for: study.model).instead(of: prompts).map { Scene($0, settings) }
-  }
-
-  /// Features of a block that change pictures, of which at most half have them if there are such.
-  private static func telling(_ count: Int, _ block: BlockName, _ darkroom: Darkroom) throws -> [Int] {
-    for share in [0.5, 1] {
-      let found = try EffectiveFeatures.modulated(count, of: block, by: -6, activeInAtMost: share, darkroom)
-      if !found.isEmpty { return found }
-    }
-    return []
   }
 
   /// All of them.
@@ -98,7 +89,7 @@ struct FigurePart: ReproductionPart {
         "figure-4", .training, "Fig. 4",
         "Pictures, the same with the update of each block replaced by its reconstruction, and the difference.",
         pictures: 30
-      ) { study, darkroom in
+      ) { study, renderer in
         let recorded = try RecordedPictures(study.store())
         let prompts = try FigurePrompts(for: study.model, recorded: recorded).random(6)
         let settings = try study.runSettings()
@@ -108,11 +99,11 @@ struct FigurePart: ReproductionPart {
         "figure-1", .cases, "Fig. 1 and 5",
         "The strongest features of each block on one prompt: heat map, modulated by β (A), alone on the empty prompt by γ "
           + "(B), and recorded pictures in which they are strongest (C).", pictures: 100
-      ) { study, darkroom in
+      ) { study, renderer in
         let scene = try scenes(study, [FigurePrompts.sloth])[0]
-        let blocks = darkroom.dictionaries.keys.sorted()
-        return try PromptFigure(scene, features: darkroom.strongest(5, on: scene, of: blocks)).figure(
-          darkroom)
+        let blocks = renderer.dictionaries.keys.sorted()
+        return try PromptFigure(scene, features: renderer.strongest(5, on: scene, of: blocks)).figure(
+          renderer)
       },
     ]
 
@@ -122,9 +113,9 @@ struct FigurePart: ReproductionPart {
       "figure-6\(letter)", .cases, "Fig. 6 to 8",
       "Features of \(block) in pictures that have them, modulated by β; for down.2.1 and up.0.1 also alone, by γ.",
       pictures: 33
-    ) { study, darkroom in
-      let features = try telling(3, block, darkroom)
-      return try FeatureFigure(block, features: features, study.runSettings()).figure(darkroom)
+    ) { study, renderer in
+      let features = try EffectiveFeatures.telling(3, of: block, renderer)
+      return try FeatureFigure(block, features: features, study.runSettings()).figure(renderer)
     }
   }
 
@@ -134,43 +125,43 @@ struct FigurePart: ReproductionPart {
         "figure-9", .cases, "Fig. 9",
         "Features of down.2.1 added everywhere to prompts that they do not come from.",
         pictures: 30
-      ) { study, darkroom in
+      ) { study, renderer in
         let block = BlockName.studied[0]
         let all = try scenes(study, [FigurePrompts.sloth] + FigurePrompts.unrelated)
         let (source, others) = (all[0], Array(all.dropFirst()))
-        let strength = try darkroom.dictionaries[block]?.usualStrength ?? 1
-        let strong = try darkroom.strongest(EffectiveFeatures.tries(for: 4), on: source, of: [block])[0]
+        let strength = try renderer.dictionaries[block]?.usualStrength ?? 1
+        let strong = try renderer.strongest(EffectiveFeatures.tries(for: 4), on: source, of: [block])[0]
           .features
         let chosen = try EffectiveFeatures.added(
-          4, of: strong, to: others, of: block, strength: strength, darkroom)
+          4, of: strong, to: others, of: block, strength: strength, renderer)
         return try TransferFigure(chosen, of: block, from: source, on: others, strength: strength).figure(
-          darkroom)
+          renderer)
       },
       FigurePart(
         "figure-10", .cases, "Fig. 10", "Features of up.0.1 painted on the four quarters of a picture.",
         pictures: 20
-      ) { study, darkroom in
+      ) { study, renderer in
         let block = BlockName.studied[3]
         let all = try scenes(study, [FigurePrompts.unrelated[2], FigurePrompts.sloth])
         let quarters = PaintFigure.quarters
         let masks = try quarters.map { Mask.region(try Region($0)) }
-        let strength = try darkroom.dictionaries[block]?.usualStrength ?? 1
-        let strong = try darkroom.strongest(EffectiveFeatures.tries(for: 4), on: all[1], of: [block])[0]
+        let strength = try renderer.dictionaries[block]?.usualStrength ?? 1
+        let strong = try renderer.strongest(EffectiveFeatures.tries(for: 4), on: all[1], of: [block])[0]
           .features
         let chosen = try EffectiveFeatures.added(
-          strong, to: all[0], on: masks, of: block, strength: strength, darkroom)
+          strong, to: all[0], on: masks, of: block, strength: strength, renderer)
         let strokes = zip(chosen, zip(masks, quarters)).map { PaintFigure.Stroke($0, on: $1.0, called: $1.1) }
-        return PaintFigure(strokes, of: block, on: all[0], strength: strength).figure(darkroom)
+        return PaintFigure(strokes, of: block, on: all[0], strength: strength).figure(renderer)
       },
       FigurePart(
         "figure-11", .captions, "Fig. 11",
         "What an annotator sees of a feature: pictures without it, with it from weak to strong, and the strongest, with cold "
           + "maps.", pictures: 27
-      ) { study, darkroom in
+      ) { study, renderer in
         let block = BlockName.studied[0]
-        var figure = AnnotationFigure(block, features: try telling(1, block, darkroom))
+        var figure = AnnotationFigure(block, features: try EffectiveFeatures.telling(1, of: block, renderer))
         figure.examples = 7
-        return try figure.figure(darkroom)
+        return try figure.figure(renderer)
       },
     ]
 }

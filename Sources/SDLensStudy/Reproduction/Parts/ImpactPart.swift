@@ -20,9 +20,9 @@ struct ImpactPart: ReproductionPart {
 
   func work(in study: Reproduction) throws -> Work {
     var work = Work()
-    work.pictures =
+    work[.pictures] =
       try min(study.settings.promptCount, study.prompts().prompts.count) * (study.model.blocks.count + 2)
-    work.bytes = try work.pictures * study.pictureBytes
+    work.bytes = try work[.pictures] * study.pictureBytes
     return work
   }
 

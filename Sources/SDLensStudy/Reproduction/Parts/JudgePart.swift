@@ -19,7 +19,7 @@ struct JudgePart: ReproductionPart {
 
   func work(in study: Reproduction) throws -> Work {
     var work = Work()
-    work.pictures = study.settings.promptCount * (BlockName.studied.count + 2)
+    work[.pictures] = study.settings.promptCount * (BlockName.studied.count + 2)
     return work
   }
 
@@ -37,7 +37,7 @@ struct JudgePart: ReproductionPart {
     progress.count(to: prompts.count, unit: "prompts")
     let found = try (0..<prompts.count).map { index in
       defer { progress.advance("judging", by: 1) }
-      return try done.value("\(index)") { try BlockAblation.measure(index, of: prompts, without: blocks) }
+      return try done.value("\(index)") { try BlockAblation.measure(index, of: prompts, at: blocks) }
     }
     progress.clear()
     var findings = PartFindings()

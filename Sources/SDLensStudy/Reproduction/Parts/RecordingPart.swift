@@ -29,7 +29,7 @@ struct RecordingPart: ReproductionPart {
     let left = collector.todo(in: path(study, prompts), .all).reduce(0) {
       $0 + collector.manifest.pictures(ofShard: $1).count
     }
-    (work.recorded, work.bytes) = (left, collector.bytes(pictures: left))
+    (work[.recorded], work.bytes) = (left, collector.bytes(pictures: left))
     return work
   }
 

@@ -44,17 +44,17 @@ struct TablesPart: ReproductionPart {
     let recorded = try study.prompts().prompts.count
     // Features alone and modulated, in pictures that are their own; reconstructions of all blocks of one prompt.
     let modulated = (study.settings.pictures ?? 2) * (1 + Locality.strengths.count)
-    work.pictures = features * (1 + modulated) + min(prompts, recorded) * (1 + blocks)
+    work[.pictures] = features * (1 + modulated) + min(prompts, recorded) * (1 + blocks)
     if try study.clipFolder() != nil {
       let shown = min(features * (study.settings.pictures ?? Specificity.pictures), recorded)
       // The pool of recorded pictures, other pictures of their prompts, and pictures of captions.
       let compared = shown + min(2 * baseline, recorded) + 2 * baseline
-      work.pictures += compared
-      work.looks = compared + features
+      work[.pictures] += compared
+      work[.looks] = compared + features
     }
     // Inputs of blocks.
-    work.runs = min(prompts, recorded) * blocks
-    work.bytes = try work.pictures * study.pictureBytes
+    work[.runs] = min(prompts, recorded) * blocks
+    work.bytes = try work[.pictures] * study.pictureBytes
     return work
   }
 

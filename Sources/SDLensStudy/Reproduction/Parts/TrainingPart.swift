@@ -50,9 +50,9 @@ struct TrainingPart: ReproductionPart {
       let (width, places) = try width(block, study)
       let grid = Self.grid(study, vectors: pictures * places, width: width)
       var work = Work()
-      work.steps = grid[0].steps ?? (pictures * places + grid[0].batch - 1) / grid[0].batch
-      work.surveyed = pictures
-      work.trainings = 1
+      work[.steps] = grid[0].steps ?? (pictures * places + grid[0].batch - 1) / grid[0].batch
+      work[.evaluated] = pictures
+      work[.trainings] = 1
       // Of each feature its weights and both means of their gradient, twice the weights, and maps; of each picture its
       // active features, a few times k. Then log and curves.
       work.bytes = grid.reduce(400_000) { sum, settings in

@@ -264,7 +264,7 @@ public struct SteeringStudy {
     return try Intervention(
       EditList([Edit(operation, at: block)]),
       dictionary.map { [block: BlockDictionary($0, means: nil)] } ?? [:], for: prompts.pipeline,
-      prompts.settings(of: swap.index), donors: runs.donor(side))
+      prompts.settings(of: swap.index), patchSources: runs.patchSource(side))
   }
 
   /// `Σ_ρ S_ρ f_ρ` of some of the mean features' maps, [places, width].

@@ -63,11 +63,11 @@ struct SwapRuns: Sendable {
     )
   }
 
-  /// The caption of the run that is not edited, and the run as a donor.
-  func donor(_ side: SteeringMethod.Side) -> [String: Donor] {
+  /// The caption of the run that is not edited, and the run as a patch source.
+  func patchSource(_ side: SteeringMethod.Side) -> [String: PatchSource] {
     let (scene, other) = side == .on ? (swap.with, SteeringMethod.Side.off) : (swap.without, .on)
     guard let run = runs[other] else { return [:] }
-    return [ShapesGrammar.caption(scene): Donor(run, of: block)]
+    return [ShapesGrammar.caption(scene): PatchSource(run, of: block)]
   }
 
   /// What an edit does.

@@ -84,44 +84,14 @@ struct AblationOptions: ParsableArguments {
     var training = (recipe ?? .usual(vectors: vectors)).settings(width: 1)
     if let steps { training.steps = steps }
     try seed.check(seeds)
-    var unique: [Ablation.Variant] = []
-    for variant in variants where !unique.contains(variant) { unique.append(variant) }
     var ablation = Ablation(
-      name, of: unique, at: blocks, seeds: (0..<seeds).map { seed + $0 }, training: training)
+      name, of: variants, at: blocks, seeds: (0..<seeds).map { seed + $0 }, training: training)
     (ablation.pictures, ablation.testPictures, ablation.features) = (pictures, testPictures, features)
     if !measures.isEmpty { ablation.measures = AblationMeasure.allCases.filter(measures.contains) }
-    progress.stage("reading the model")
-    let run = try AblationRun(
-      ablation, of: folder, prompts: list, in: workspace.place, clip: clip, progress: progress)
-    let left = try run.expectation()
-    progress.note(
-      "\(left.dictionaries) dictionaries: \(left.trainings) to train and \(left.measurements) to measure, "
-        + "\(Units.grouped(left.pictures)) pictures to record: about \(Units.time(left.time))")
-    let found = try run.report()
-    progress.clear()
-    var settings = run.settings
-    settings["blocks"] = blocks.map(\.description).joined(separator: ", ")
-    settings["variants"] = unique.map { "\($0.name) \($0.site)" }.joined(separator: ", ")
-    settings["seeds"] = "\(seeds) from \(seed)"
-    settings["measures"] = ablation.measures.map(\.rawValue).joined(separator: ", ")
-    let results = try ResultFolder("ablate-\(name)", settings: settings, in: workspace.folder)
-    try found.write(to: results)
-    try results.writeRun(CommandLine.arguments, folder, settings)
-    progress.note(
-      "'\(results.path)' has the table (CSV, JSON) and plots; the dictionaries are in '\(run.kept.path)'")
+    let found = try ablation.run(
+      of: folder, prompts: list, in: workspace.place, clip: clip, command: CommandLine.arguments, progress)
     try report.json ? Output.print(json: found) : Output.print(found.text)
   }
 }
 
 extension AblationMeasure: ExpressibleByArgument {}
-
-extension ModelFolder {
-  /// Vectors of a picture in one step, in the largest of some blocks.
-  fileprivate func vectorsPerPicture(of blocks: [BlockName]) throws -> Int {
-    let config = try UNetConfig(config("unet"))
-    return blocks.map { block in
-      let map = config[block].mapSize(latents: (config.sampleSize, config.sampleSize))
-      return map.height * map.width
-    }.max() ?? 1
-  }
-}

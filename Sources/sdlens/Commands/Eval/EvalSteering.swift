@@ -1,9 +1,6 @@
 import ArgumentParser
-import Foundation
 import SDLensCore
-import SDLensDiffusion
 import SDLensShapes
-import SDLensSparse
 import SDLensStudy
 
 /// `sdlens eval steering`: whether features make and unmake the values of `shapes`.
@@ -80,72 +77,13 @@ struct EvalSteering: ResumableCommand {
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
-    let folder = try model.folder()
-    progress.stage("reading the model")
-    let prompts = try JudgedPrompts(of: folder, limit: judged.limit, seed: judged.seed)
-    let named = measured.block.isEmpty ? Set(factor.map(\.carrier)).sorted() : measured.block
-    let dictionaries = try measured.sae.dictionaries(named: named, model: folder, in: workspace, progress)
-    let tasks = Self.pairs(measured.block.isEmpty ? [] : dictionaries.keys.sorted(), factor).filter {
-      dictionaries[$0.block] != nil
-    }
-    let blocks = Set(tasks.map(\.block)).sorted()
-    guard !blocks.isEmpty else { throw NothingCarried(blocks: dictionaries.keys.sorted()) }
-    let store = try CollectionJob.store(named: store, of: blocks, folder, in: workspace.place, progress)
-    try progress.checkSize(of: store, blocks: blocks, isNamed: self.store != nil)
-    let sources = try Provenance(
-      folder, dictionaries: blocks.compactMap { block in dictionaries[block].map { .init($0, of: block) } },
-      store: store)
-    var settings = try judged.settings(prompts, folder).merging(sources.settings) { $1 }
-    settings["pictures"] = "\(min(pictures, store.pictures))"
-    settings["features"] = "\(features)"
-    settings["choosing"] = "\(choosing)"
-    let results = try ResultFolder("steering", settings: settings, in: workspace.folder)
-    let job = SteeringJob(
-      prompts: prompts, store: store, results: results, features: features, pairs: pairs, choosing: choosing,
-      pictures: pictures, progress: progress)
-    try job.announce(tasks)
-    let found = try blocks.flatMap { block in
-      let factors = tasks.filter { $0.block == block }.map(\.factor)
-      return try job.run(block, factors, dictionaries[block]!.autoencoder)
-    }
-    progress.clear()
-    let tables = zip(tasks.sorted { $0.block < $1.block }, found).map { task, summary in
-      SteeringTable(
-        block: "\(task.block)", factor: task.factor, largest: features, summary: summary,
-        sources: sources.of(task.block))
-    }
-    try results.write([SteeringTable.columns] + tables.flatMap(\.csv), to: "steering.csv")
-    try JSON.write(tables, to: results("steering.json"))
-    for table in tables {
-      try table.plot?.write(to: results("steering-\(table.factor.rawValue)-\(table.block).png"))
-    }
-    try results.writeRun(CommandLine.arguments, folder, settings)
-    progress.note("'\(results.path)' has the tables (CSV, JSON) and a plot of each factor")
+    var job = try SteeringJob(
+      of: model.folder(), at: measured.block, factors: factor, dictionaries: measured.sae.sae, store: store,
+      limit: judged.limit, seed: judged.seed, in: workspace.place, progress)
+    (job.features, job.pairs, job.choosing, job.pictures) = (features, pairs, choosing, pictures)
+    let tables = try job.run(command: CommandLine.arguments)
     guard !report.json else { return try Output.print(json: tables) }
-    try Output.print(SteeringTable.text(tables, values: values, sources))
-  }
-
-  /// What is measured where: the factors named at the blocks named; else those that the blocks carry, or the blocks
-  /// that carry the factors.
-  static func pairs(_ blocks: [BlockName], _ factors: [ShapesWorld.Factor]) -> [(
-    factor: ShapesWorld.Factor, block: BlockName
-  )] {
-    let chosen = factors.isEmpty ? ShapesWorld.Factor.allCases : factors
-    let all = blocks.isEmpty ? Set(chosen.map(\.carrier)).sorted() : blocks
-    return all.flatMap { block in
-      let carried = chosen.filter { $0.carrier == block }
-      let isNamed = !blocks.isEmpty && (!factors.isEmpty || carried.isEmpty)
-      return (isNamed ? chosen : carried).map { (factor: $0, block: block) }
-    }
-  }
-}
-
-/// Dictionaries of blocks that carry no factor.
-struct NothingCarried: UserError {
-  let blocks: [BlockName]
-  var description: String {
-    "there are dictionaries of \(blocks.map(\.description).joined(separator: ", ")), which carry no factor of shapes; "
-      + "name the blocks with --block to measure all factors there"
+    try Output.print(SteeringTable.text(tables, values: values, job.sources))
   }
 }
 

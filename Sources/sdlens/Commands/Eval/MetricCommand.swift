@@ -1,8 +1,6 @@
 import ArgumentParser
-import Foundation
 import SDLensCore
 import SDLensDiffusion
-import SDLensSparse
 import SDLensStudy
 
 /// The subcommand of `eval` for a metric.
@@ -49,20 +47,8 @@ extension EvalOptions {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
     let session = try session(features, progress)
-    let results = try ResultFolder(name, settings: session.key, in: workspace.folder)
-    let run = try MetricRun(metrics, in: session, keeping: results("done.jsonl"))
-    try run.run()
-    progress.clear()
-    let report = MetricReport(run)
-    try report.write(to: results)
-    for (block, captions) in session.madeCaptions.sorted(by: { $0.key < $1.key }) {
-      let path = results("captions-\(block).jsonl")
-      try FeatureCaptions(captions.map { FeatureCaption(feature: $0, caption: $1) }).write(to: path)
-      progress.note("'\(path)' has captions of \(captions.count) features, made by a rule")
-    }
-    try results.writeRun(CommandLine.arguments, session.model, session.key)
-    progress.note(
-      "\(session.archive.made) pictures made; '\(results.path)' has the values (CSV, JSON) and plots")
+    let report = try MetricReport(
+      of: metrics, as: name, in: session, workspace.place, command: CommandLine.arguments)
     guard !self.report.json else { return try Output.print(json: report) }
     try Output.print(metrics.count > 1 ? report.paperText : report.text)
   }
@@ -79,51 +65,18 @@ extension EvalOptions {
   }
 }
 
+extension Progress: MetricProgress {}
+
 extension MeasuredOptions {
   /// A session on the dictionaries that are meant.
-  ///
-  /// - Parameters:
-  ///   - store: the name of a store; nil for the one that fits.
-  ///   - takesFew: whether fewer recorded pictures than a measurement needs are enough.
-  /// - Throws: what is wrong with any of the folders, `TooFewPictures`.
   func session(
-    _ model: ModelFolder, _ settings: MetricSettings, store name: String?, in workspace: WorkspaceOptions,
+    _ model: ModelFolder, _ settings: MetricSettings, store: String?, in workspace: WorkspaceOptions,
     quiet: QuietOptions, takesFew: Bool = false, _ progress: Progress
   ) throws -> MetricSession {
-    let found = try sae.dictionaries(named: block, model: model, in: workspace, progress)
-    let dictionaries = try sae.lookup(model, in: workspace, progress).together(found, isNamed: !block.isEmpty)
-    let blocks = dictionaries.keys.sorted()
-    try settings.features.check(dictionaries)
-    let lookup = StoreLookup(model, in: workspace.place) { progress.note($0) }
-    let own = blocks.compactMap { dictionaries[$0]?.pictures }.first
-    let store = try name.map(lookup.named) ?? (own.map(lookup.store(of:)) ?? lookup.best(of: blocks))
-    if !takesFew {
-      if let store { try progress.checkSize(of: store, blocks: blocks, isNamed: name != nil) }
-      if let own, let path = dictionaries[blocks[0]]?.path {
-        try progress.checkSize(
-          of: "what '\(path)' was measured on", own.prompts.count, blocks: blocks, isNamed: name != nil)
-      }
-    }
     let isQuiet = quiet.quiet
     return try MetricSession(
-      model, dictionaries: dictionaries, store: store,
-      recorded: own ?? store.map { try RecordedPictures($0) },
-      settings: settings, workspace: workspace.folder, progress: progress
+      model, at: block, dictionaries: sae.sae, store: store, settings: settings, in: workspace.place,
+      takesFew: takesFew, progress: progress
     ) { Progress(quiet: isQuiet).note($0) }
-  }
-}
-
-extension Progress: MetricProgress {
-  /// Refuses a store that is too small to measure anything on; of one that somebody named it is said.
-  ///
-  /// - Throws: `TooFewPictures`.
-  func checkSize(of store: ActivationStore, blocks: [BlockName], isNamed: Bool) throws {
-    try checkSize(of: "'\(store.folder)'", store.pictures, blocks: blocks, isNamed: isNamed)
-  }
-
-  func checkSize(of source: String, _ pictures: Int, blocks: [BlockName], isNamed: Bool) throws {
-    guard let problem = TooFewPictures(of: source, pictures: pictures, blocks: blocks) else { return }
-    guard isNamed else { throw problem }
-    note(problem.note)
   }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import SDLensCore
 import SDLensDiffusion
 import SDLensStudy
 
@@ -31,23 +30,11 @@ struct VisualizeAnnotation: ParsableCommand {
   func validate() throws { try checkOption("examples", examples, 1...50) }
 
   func run() throws {
-    let progress = Progress(quiet: shared.quiet.quiet)
-    defer { progress.clear() }
-    let job = try FigureJob(shared, name: "annotation-\(block)", progress) { folder in
-      try sae.dictionaries(of: [block], model: folder, in: shared.workspace, progress)
+    try shared.draw("annotation-\(block)", sae, at: [block]) { job in
+      var figure = AnnotationFigure(
+        block, features: try features.isEmpty ? job.telling(1, of: block) : features)
+      figure.examples = examples
+      return try figure.figure(job.renderer)
     }
-    var chosen = features
-    if features.isEmpty {
-      job.trying(EffectiveFeatures.tries(for: 1))
-      // Of a dictionary whose features all are nearly everywhere, one of these.
-      for share in [0.5, 1] where chosen.isEmpty {
-        chosen = try EffectiveFeatures.modulated(
-          1, of: block, by: -6, activeInAtMost: share, job.darkroom)
-      }
-    }
-    var figure = AnnotationFigure(block, features: chosen)
-    figure.examples = examples
-    figure.cellWidth = shared.figure.cell ?? figure.cellWidth
-    try job.draw(try figure.figure(job.darkroom))
   }
 }

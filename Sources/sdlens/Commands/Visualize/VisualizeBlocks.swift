@@ -1,5 +1,4 @@
 import ArgumentParser
-import SDLensCore
 import SDLensDiffusion
 import SDLensStudy
 
@@ -26,14 +25,12 @@ struct VisualizeBlocks: ParsableCommand {
   @OptionGroup var shared: SharedFigureOptions
 
   func run() throws {
-    let progress = Progress(quiet: shared.quiet.quiet)
-    defer { progress.clear() }
-    let job = try FigureJob(shared, name: "blocks", progress) { _ in [:] }
-    let prompts = try prompt.isEmpty ? job.prompts().instead(of: FigurePrompts.ablation) : prompt
-    var figure = BlocksFigure(job.scenes(prompts))
-    try job.folder.check(block)
-    figure.blocks = try block.isEmpty ? job.folder.blocks : Set(block).sorted()
-    figure.cellWidth = shared.figure.cell ?? figure.cellWidth
-    try job.draw(figure.figure())
+    try shared.draw("blocks") { job in
+      let prompts = try prompt.isEmpty ? job.prompts().instead(of: FigurePrompts.ablation) : prompt
+      var figure = BlocksFigure(job.scenes(prompts))
+      try job.model.check(block)
+      figure.blocks = try block.isEmpty ? job.model.blocks : Set(block).sorted()
+      return figure.figure()
+    }
   }
 }

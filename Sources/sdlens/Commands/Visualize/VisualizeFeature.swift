@@ -1,5 +1,4 @@
 import ArgumentParser
-import SDLensCore
 import SDLensDiffusion
 import SDLensStudy
 
@@ -47,23 +46,15 @@ struct VisualizeFeature: ParsableCommand {
   }
 
   func run() throws {
-    let progress = Progress(quiet: shared.quiet.quiet)
-    defer { progress.clear() }
-    let job = try FigureJob(shared, name: "feature-\(block)", progress) { folder in
-      try sae.dictionaries(of: [block], model: folder, in: shared.workspace, progress)
-    }
     let betas = beta?.values ?? [-6, 6]
-    var chosen = features
-    if features.isEmpty {
-      job.trying(EffectiveFeatures.tries(for: 6))
+    try shared.draw("feature-\(block)", sae, at: [block]) { job in
       let strongest = betas.max { abs($0) < abs($1) } ?? 0
-      chosen = try EffectiveFeatures.modulated(6, of: block, by: strongest, job.darkroom)
+      let chosen = try features.isEmpty ? job.modulated(6, of: block, by: strongest) : features
+      var figure = FeatureFigure(block, features: chosen, job.settings)
+      figure.betas = betas
+      figure.gammas = gamma?.values ?? figure.gammas
+      figure.examples = examples ?? figure.examples
+      return try figure.figure(job.renderer)
     }
-    var figure = FeatureFigure(block, features: chosen, job.settings)
-    figure.betas = betas
-    figure.gammas = gamma?.values ?? figure.gammas
-    figure.examples = examples ?? figure.examples
-    figure.cellWidth = shared.figure.cell ?? figure.cellWidth
-    try job.draw(try figure.figure(job.darkroom))
   }
 }

@@ -80,11 +80,11 @@ struct VisualizeGallery: ResumableCommand {
     let settings = try options.settings(of: folder, progress)
     let found = try sae.dictionaries(of: [block], model: folder, in: workspace, progress)
     progress.stage("reading the model")
-    let darkroom = try Darkroom(Laboratory(folder, dictionaries: found))
-    darkroom.heatMap.colors = colors
+    let renderer = try FigureRenderer(Laboratory(folder, dictionaries: found))
+    renderer.heatMap.colors = colors
     let made = [try folder.fingerprint().description, folder.otherEngine, try folder.otherDecoder]
     var gallery = try Gallery(
-      block, darkroom, settings, model: made.compactMap(\.self).joined(separator: " "))
+      block, renderer, settings, model: made.compactMap(\.self).joined(separator: " "))
     gallery.examples = examples
     gallery.betas = beta?.values ?? gallery.betas
     gallery.gammas = gamma?.values ?? gallery.gammas

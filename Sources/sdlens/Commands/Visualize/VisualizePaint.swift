@@ -1,5 +1,4 @@
 import ArgumentParser
-import SDLensCore
 import SDLensDiffusion
 import SDLensStudy
 
@@ -76,34 +75,26 @@ struct VisualizePaint: ParsableCommand {
   }
 
   func run() throws {
-    let progress = Progress(quiet: shared.quiet.quiet)
-    defer { progress.clear() }
-    let job = try FigureJob(shared, name: "paint-\(block)", progress) { folder in
-      try sae.dictionaries(of: [block], model: folder, in: shared.workspace, progress)
+    try shared.draw("paint-\(block)", sae, at: [block]) { job in
+      // A model with prompts of its own shows the first of them, as everywhere.
+      let defaults = try job.prompts().instead(of: [FigurePrompts.unrelated[2], FigurePrompts.sloth])
+      let settings = job.settings
+      let map = try job.renderer.laboratory.pipeline.mapSize(of: block, settings)
+      var areas: [(Mask, String)] = try region.map { (.region(try Region($0)), $0) }
+      areas += try mask.map {
+        (try Mask(contentsOf: $0, picture: (settings.height, settings.width), map: map), $0)
+      }
+      if areas.isEmpty { areas = try PaintFigure.quarters.map { (.region(try Region($0)), $0) } }
+      let strength = try strength ?? job.strength(at: block)
+      let scenes = job.scenes([from ?? defaults[1], prompt ?? defaults[0]])
+      let chosen =
+        try features.isEmpty
+        ? job.added(from: scenes[0], to: scenes[1], on: areas.map(\.0), of: block, strength: strength)
+        : features
+      return PaintFigure(
+        zip(chosen, areas).map { PaintFigure.Stroke($0, on: $1.0, called: $1.1) }, of: block, on: scenes[1],
+        strength: strength
+      ).figure(job.renderer)
     }
-    // A model with prompts of its own shows the first of them, as everywhere.
-    let defaults = try job.prompts().instead(of: [FigurePrompts.unrelated[2], FigurePrompts.sloth])
-    let settings = job.settings
-    let map = try job.darkroom.laboratory.pipeline.mapSize(of: block, settings)
-    var areas: [(Mask, String)] = try region.map { (.region(try Region($0)), $0) }
-    areas += try mask.map {
-      (try Mask(contentsOf: $0, picture: (settings.height, settings.width), map: map), $0)
-    }
-    if areas.isEmpty { areas = try PaintFigure.quarters.map { (.region(try Region($0)), $0) } }
-    let strength = try strength ?? job.darkroom.dictionaries[block]!.usualStrength
-    let (source, scene) = (Scene(from ?? defaults[1], settings), Scene(prompt ?? defaults[0], settings))
-    var chosen = features
-    if features.isEmpty {
-      let tries = EffectiveFeatures.tries(for: areas.count)
-      let strong = try job.strongest(tries, on: source, of: [block])[0].features
-      job.trying(areas.indices.reduce(0) { $0 + max(0, strong.count - $1) })
-      chosen = try EffectiveFeatures.added(
-        strong, to: scene, on: areas.map(\.0), of: block, strength: strength, job.darkroom)
-    }
-    var figure = PaintFigure(
-      zip(chosen, areas).map { PaintFigure.Stroke($0, on: $1.0, called: $1.1) }, of: block, on: scene,
-      strength: strength)
-    figure.cellWidth = shared.figure.cell ?? figure.cellWidth
-    try job.draw(figure.figure(job.darkroom))
   }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import SDLensCore
 import SDLensDiffusion
 import SDLensStudy
 
@@ -53,19 +52,14 @@ struct VisualizePrompt: ParsableCommand {
   }
 
   func run() throws {
-    let progress = Progress(quiet: shared.quiet.quiet)
-    defer { progress.clear() }
-    let job = try FigureJob(shared, name: "prompt", progress) { folder in
-      try sae.dictionaries(named: block, model: folder, in: shared.workspace, progress)
+    try shared.draw("prompt", sae, at: block) { job in
+      let scene = job.scenes([try prompt ?? job.prompts().instead(of: [FigurePrompts.sloth])[0]])[0]
+      let blocks = job.renderer.dictionaries.keys.sorted()
+      var figure = PromptFigure(scene, features: try job.strongest(top, on: scene, of: blocks))
+      figure.betas = beta?.values ?? figure.betas
+      figure.gammas = gamma?.values ?? figure.gammas
+      figure.examples = examples
+      return try figure.figure(job.renderer)
     }
-    let scene = Scene(
-      try prompt ?? job.prompts().instead(of: [FigurePrompts.sloth])[0], job.settings)
-    let blocks = job.darkroom.dictionaries.keys.sorted()
-    var figure = PromptFigure(scene, features: try job.strongest(top, on: scene, of: blocks))
-    figure.betas = beta?.values ?? figure.betas
-    figure.gammas = gamma?.values ?? figure.gammas
-    figure.examples = examples
-    figure.cellWidth = shared.figure.cell ?? figure.cellWidth
-    try job.draw(try figure.figure(job.darkroom))
   }
 }

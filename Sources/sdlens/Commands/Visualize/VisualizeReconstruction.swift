@@ -1,5 +1,4 @@
 import ArgumentParser
-import SDLensCore
 import SDLensDiffusion
 import SDLensStudy
 
@@ -32,16 +31,11 @@ struct VisualizeReconstruction: ParsableCommand {
   func validate() throws { try checkOption("count", count, 1...100) }
 
   func run() throws {
-    let progress = Progress(quiet: shared.quiet.quiet)
-    defer { progress.clear() }
     let blocks = block.isEmpty ? [BlockName.studied[0]] : Set(block).sorted()
-    let job = try FigureJob(shared, name: "reconstruction", progress) { folder in
-      try sae.dictionaries(of: blocks, model: folder, in: shared.workspace, progress)
+    try shared.draw("reconstruction", sae, at: blocks) { job in
+      let recorded = job.renderer.dictionaries[blocks[0]]?.pictures
+      let prompts = try prompt.isEmpty ? job.prompts(recorded: recorded).random(count) : prompt
+      return ReconstructionFigure(job.scenes(prompts), blocks: blocks).figure()
     }
-    let recorded = job.darkroom.dictionaries[blocks[0]]?.pictures
-    let prompts = try prompt.isEmpty ? job.prompts(recorded: recorded).random(count) : prompt
-    var figure = ReconstructionFigure(job.scenes(prompts), blocks: blocks)
-    figure.cellWidth = shared.figure.cell ?? figure.cellWidth
-    try job.draw(figure.figure())
   }
 }

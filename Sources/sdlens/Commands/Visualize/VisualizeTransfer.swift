@@ -1,5 +1,4 @@
 import ArgumentParser
-import SDLensCore
 import SDLensDiffusion
 import SDLensStudy
 
@@ -55,25 +54,16 @@ struct VisualizeTransfer: ParsableCommand {
   }
 
   func run() throws {
-    let progress = Progress(quiet: shared.quiet.quiet)
-    defer { progress.clear() }
-    let job = try FigureJob(shared, name: "transfer-\(block)", progress) { folder in
-      try sae.dictionaries(of: [block], model: folder, in: shared.workspace, progress)
+    try shared.draw("transfer-\(block)", sae, at: [block]) { job in
+      // Taken together, so that a model with prompts of its own has four different ones.
+      let defaults = try job.prompts().instead(of: [FigurePrompts.sloth] + FigurePrompts.unrelated)
+      let source = features.isEmpty ? job.scenes([from ?? defaults[0]])[0] : nil
+      let scenes = job.scenes(prompt.isEmpty ? Array(defaults.dropFirst()) : prompt)
+      let strength = try strength ?? job.strength(at: block)
+      let chosen =
+        try source.map { try job.added(top, from: $0, to: scenes, of: block, strength: strength) } ?? features
+      return try TransferFigure(chosen, of: block, from: source, on: scenes, strength: strength)
+        .figure(job.renderer)
     }
-    // Taken together, so that a model with prompts of its own has four different ones.
-    let defaults = try job.prompts().instead(of: [FigurePrompts.sloth] + FigurePrompts.unrelated)
-    let source = features.isEmpty ? Scene(from ?? defaults[0], job.settings) : nil
-    let scenes = job.scenes(prompt.isEmpty ? Array(defaults.dropFirst()) : prompt)
-    let strength = try strength ?? job.darkroom.dictionaries[block]!.usualStrength
-    var chosen = features
-    if let source {
-      let strong = try job.strongest(EffectiveFeatures.tries(for: top), on: source, of: [block])[0].features
-      job.trying(strong.count * scenes.count)
-      chosen = try EffectiveFeatures.added(
-        top, of: strong, to: scenes, of: block, strength: strength, job.darkroom)
-    }
-    var figure = TransferFigure(chosen, of: block, from: source, on: scenes, strength: strength)
-    figure.cellWidth = shared.figure.cell ?? figure.cellWidth
-    try job.draw(try figure.figure(job.darkroom))
   }
 }

@@ -1,0 +1,55 @@
+import SDLensCore
+import SDLensDiffusion
+import SDLensSparse
+
+extension MetricSession {
+  /// A session on the dictionaries that are meant.
+  ///
+  /// - Parameters:
+  ///   - named: without any, those of the paper's four that have dictionaries.
+  ///   - names: of dictionaries; without any, the newest of each block.
+  ///   - store: the name of a store; nil for the one that fits.
+  ///   - takesFew: whether fewer recorded pictures than a measurement needs are enough.
+  ///   - say: told of files that are passed over, from any thread.
+  /// - Throws: what is wrong with any of the folders, `TooFewPictures`.
+  public convenience init(
+    _ model: ModelFolder, at named: [BlockName], dictionaries names: [String], store name: String?,
+    settings: MetricSettings, in workspace: Workspace, takesFew: Bool = false,
+    progress: any MetricProgress, say: @escaping @Sendable (String) -> Void
+  ) throws {
+    let lookup = DictionaryLookup(model, in: workspace) { progress.note($0) }
+    let dictionaries = try lookup.together(
+      lookup.dictionaries(ofSome: named, named: names), isNamed: !named.isEmpty)
+    let blocks = dictionaries.keys.sorted()
+    try settings.features.check(dictionaries)
+    let stores = StoreLookup(model, in: workspace) { progress.note($0) }
+    let own = blocks.compactMap { dictionaries[$0]?.pictures }.first
+    let store = try name.map(stores.named) ?? (own.map(stores.store(of:)) ?? stores.best(of: blocks))
+    if !takesFew {
+      if let store { try progress.checkSize(of: store, blocks: blocks, isNamed: name != nil) }
+      if let own, let path = dictionaries[blocks[0]]?.path {
+        try progress.checkSize(
+          of: "what '\(path)' was measured on", own.prompts.count, blocks: blocks, isNamed: name != nil)
+      }
+    }
+    try self.init(
+      model, dictionaries: dictionaries, store: store,
+      recorded: own ?? store.map { try RecordedPictures($0) },
+      settings: settings, workspace: workspace.folder, progress: progress, say: say)
+  }
+}
+
+extension MetricProgress {
+  /// Refuses a store that is too small to measure anything on; of one that somebody named it is said.
+  ///
+  /// - Throws: `TooFewPictures`.
+  func checkSize(of store: ActivationStore, blocks: [BlockName], isNamed: Bool) throws {
+    try checkSize(of: "'\(store.folder)'", store.pictures, blocks: blocks, isNamed: isNamed)
+  }
+
+  func checkSize(of source: String, _ pictures: Int, blocks: [BlockName], isNamed: Bool) throws {
+    guard let problem = TooFewPictures(of: source, pictures: pictures, blocks: blocks) else { return }
+    guard isNamed else { throw problem }
+    note(problem.note)
+  }
+}
