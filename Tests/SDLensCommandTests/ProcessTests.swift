@@ -87,7 +87,9 @@ import Testing
   }
 
   /// Where the libraries just fit, or do not, it ends as well.
-  @Test(arguments: [150, 180, 190, 200, 210, 220, 230, 240, 260, 280]) func aLimitForLibraries(megabytes: Int) throws {
+  @Test(arguments: [150, 180, 190, 200, 210, 220, 230, 240, 260, 280]) func aLimitForLibraries(megabytes: Int)
+    throws
+  {
     let outcome = try shell("ulimit -v \(megabytes)000; timeout -s KILL 60 \(Self.generate)", in: folder)
     #expect([0, 1, 127].contains(outcome.status), "\(outcome)")
     #expect(outcome.status == 0 || outcome.err != "")

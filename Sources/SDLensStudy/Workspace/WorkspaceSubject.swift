@@ -23,7 +23,8 @@ public enum WorkspaceSubject {
   ///   - model: the model that a LoRA or an autoencoder would be used with.
   /// - Throws: `NothingToShow`, and what is wrong with a file.
   public init(
-    _ what: String, in workspace: Workspace, hasBase base: Bool, with model: @autoclosure () throws -> ModelFolder
+    _ what: String, in workspace: Workspace, hasBase base: Bool,
+    with model: @autoclosure () throws -> ModelFolder
   ) throws {
     func isThere(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
     let store = workspace.path(ofStore: what)
