@@ -51,7 +51,7 @@ def main() -> int:
     if "openvino" in peers and importlib.util.find_spec("openvino") is None:
         print("openvino is not installed and is left out", file=sys.stderr)
         peers.remove("openvino")
-    if "openvino" in peers and not (options.ir / "vae.xml").is_file():
+    if "openvino" in peers and not (options.ir / f"vae-{options.size}.xml").is_file():
         print("converting the model for OpenVINO …", file=sys.stderr)
         run(child(options, "convert", "float32"))
 
@@ -181,7 +181,8 @@ def convert_for_openvino(options) -> dict[str, list[float]]:
     with torch.inference_mode():
         for part, model, inputs in models(options):
             converted = openvino.convert_model(model, example_input=tuple(inputs))
-            openvino.save_model(converted, options.ir / f"{part}.xml", compress_to_fp16=True)
+            converted.reshape({port: list(value.shape) for port, value in zip(converted.inputs, inputs)})
+            openvino.save_model(converted, options.ir / f"{part}-{options.size}.xml", compress_to_fp16=True)
             del model, converted
     return {}
 
@@ -193,16 +194,13 @@ def time_openvino(options) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {}
     hints = {"INFERENCE_PRECISION_HINT": "f32" if options.precision == "float32" else "bf16",
              "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0))}
-    side = options.size // 8
     for part in ("unet", "vae"):
         core = openvino.Core()
-        read = core.read_model(options.ir / f"{part}.xml")
-        shapes = [[1, 4, side, side] if index == 0 else [size.get_length() for size in value.get_partial_shape()]
-                  for index, value in enumerate(read.inputs)]
-        read.reshape({value: shape for value, shape in zip(read.inputs, shapes)})
+        read = core.read_model(options.ir / f"{part}-{options.size}.xml")
+        given = [numpy.random.default_rng(index).standard_normal(list(port.shape), "float32")
+                 for index, port in enumerate(read.inputs)]
         request = core.compile_model(read, "CPU", hints).create_infer_request()
         del read
-        given = [numpy.random.default_rng(index).standard_normal(shape, "float32") for index, shape in enumerate(shapes)]
         times[f"{part}_seconds"] = seconds(lambda: request.infer(given), options)
         del request
     return times

@@ -55,43 +55,61 @@ typedef struct {
   float sign, other_sign;
 } targets;
 
-INLINE void add_tile(targets to, const float *x, const float *w, size_t depth, int outputs, const float *ahead) {
-  vector sums[MOST_OUTPUTS];
+// One target's share of a tile.
+INLINE void add_sums(float *to, float sign, const vector *sums, int vectors, int outputs) {
 #pragma clang loop unroll(full)
-  for (int o = 0; o < outputs; o++) __builtin_prefetch(to.sums + (size_t)o * BLOCK, 1);
-  if (to.other)
+  for (int o = 0; o < outputs; o++)
 #pragma clang loop unroll(full)
-    for (int o = 0; o < outputs; o++) __builtin_prefetch(to.other + (size_t)o * BLOCK, 1);
-  multiply(sums, x, w, WEIGHT_STRIDE, 1, depth, outputs, ahead);
-#pragma clang loop unroll(full)
-  for (int o = 0; o < outputs; o++) *(vector *)(to.sums + (size_t)o * BLOCK) += to.sign * sums[o];
-  if (to.other)
-#pragma clang loop unroll(full)
-    for (int o = 0; o < outputs; o++) *(vector *)(to.other + (size_t)o * BLOCK) += to.other_sign * sums[o];
+    for (int v = 0; v < vectors; v++)
+      *(vector *)(to + (size_t)o * BLOCK + (size_t)v * LANES) += sign * sums[o * vectors + v];
 }
 
-// All tiles of some rows and a panel of outputs; `step` outputs fill the registers.
-INLINE void add_block(targets to, const float *x, const float *w, size_t rows, size_t outputs, size_t depth,
-                      fetching *next, int step) {
-  size_t group = depth * LANES;
-  next->tiles = rows / LANES * ((outputs + (size_t)step - 1) / (size_t)step);
-  for (size_t r = 0; r < rows; r += LANES, x += group) {
-    // The next group of rows follows this one; the first tiles bring it.
-    const float *ahead = x + group;
-    size_t o = 0;
-#define TILES(STEP)                                                                                \
-  for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                                     \
-    size_t at = o * BLOCK + r;                                                                     \
-    add_tile((targets){to.sums + at, to.other ? to.other + at : NULL, to.sign, to.other_sign}, x,  \
-             w + o * WEIGHT_STRIDE, depth, STEP, ahead);                                           \
-    ahead = ahead && ahead + group / FETCH_STEP < x + 2 * group ? ahead + group / FETCH_STEP : NULL; \
-    fetch_some(next);                                                                              \
+INLINE void add_tile(targets to, const float *x, const float *w, size_t depth, int vectors, int outputs,
+                     const float *ahead) {
+  vector sums[MOST_SUMS];
+#pragma clang loop unroll(full)
+  for (int o = 0; o < outputs; o++)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) {
+      size_t at = (size_t)o * BLOCK + (size_t)v * LANES;
+      __builtin_prefetch(to.sums + at, 1);
+      if (to.other) __builtin_prefetch(to.other + at, 1);
+    }
+  multiply(sums, x, depth * LANES, w, WEIGHT_STRIDE, 1, depth, vectors, outputs, ahead);
+  add_sums(to.sums, to.sign, sums, vectors, outputs);
+  if (to.other) add_sums(to.other, to.other_sign, sums, vectors, outputs);
+}
+
+// All tiles of some vectors of rows, of at most `most`.
+INLINE void add_rows(targets to, const float *x, const float *w, size_t outputs, size_t depth, fetching *next,
+                     int vectors, int most, int step) {
+  // The next rows follow these; the first tiles bring them.
+  size_t group = depth * LANES * (size_t)vectors, o = 0;
+  const float *ahead = x + group, *end = ahead + group;
+#define TILES(STEP)                                                                                            \
+  for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                                                 \
+    size_t at = o * BLOCK;                                                                                     \
+    add_tile((targets){to.sums + at, to.other ? to.other + at : NULL, to.sign, to.other_sign}, x,              \
+             w + o * WEIGHT_STRIDE, depth, vectors, STEP, ahead);                                              \
+    ahead = ahead && ahead + group / FETCH_STEP < end ? ahead + group / FETCH_STEP : NULL;                     \
+    fetch_some(next);                                                                                          \
   }
-    TILES(step)
-    TILES(2)
-    TILES(1)
+  ALL_TILES(vectors, most, step)
 #undef TILES
-  }
+}
+
+// All tiles of some rows and a panel of outputs; `vectors` of rows by `step` outputs fill the registers.
+INLINE void add_block(targets to, const float *x, const float *w, size_t rows, size_t outputs, size_t depth,
+                      fetching *next, int vectors, int step) {
+  size_t r = 0, several = (size_t)vectors * LANES;
+  next->tiles = (rows + several - 1) / several * ((outputs + (size_t)step - 1) / (size_t)step);
+#define ROWS(VECTORS)                                                                                        \
+  for (; r + (VECTORS) * LANES <= rows; r += (VECTORS) * LANES)                                              \
+    add_rows((targets){to.sums + r, to.other ? to.other + r : NULL, to.sign, to.other_sign}, x + r * depth, w, \
+             outputs, depth, next, VECTORS, vectors, step);
+  if (vectors == 2) { ROWS(2) }
+  ROWS(1)
+#undef ROWS
 }
 
 // w[i] = a[i] + sign · b[i] for a vector of weights, or w[i] = a[i] if b is NULL.
@@ -138,14 +156,14 @@ typedef struct {
   void (*read)(float *, const source *);
 } variant;
 
-#define VARIANT(NAME, TARGET, STEP)                                                                          \
+#define VARIANT(NAME, TARGET, VECTORS, STEP)                                                                         \
   TARGET static void pack_##NAME(float *p, const float *x, const float *x2, float sign, size_t s, size_t r,  \
                                  size_t d) {                                                                 \
     pack(p, x, x2, sign, s, r, d);                                                                           \
   }                                                                                                          \
   TARGET static void block_##NAME(targets to, const float *x, const float *w, size_t r, size_t o, size_t d,  \
                                   fetching *next) {                                                          \
-    add_block(to, x, w, r, o, d, next, STEP);                                                                \
+    add_block(to, x, w, r, o, d, next, VECTORS, STEP);                                                                \
   }                                                                                                          \
   TARGET static void store_##NAME(float *y, size_t s, const float *c, size_t width, size_t r, size_t o,      \
                                   const float *b, bool add) {                                                \

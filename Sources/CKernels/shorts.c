@@ -40,11 +40,11 @@ INLINE float power_of_two(int32_t power) {
   return value;
 }
 
-// How a block is rounded: q = v · near_one · scale, and v = q · unit; both are 0 of zeros, and the unit is NaN of what is
-// not finite. `near_one` is 1 unless squares would not fit.
+// How sixteen blocks are rounded: each q = v · near_one · scale, and v = q · unit; both are 0 of zeros, and the unit is NaN
+// of what is not finite. `near_one` is 1 unless squares would not fit.
 typedef struct {
-  float near_one, scale, unit;
-} rounding;
+  float near_one[LANES], scale[LANES], unit[LANES];
+} roundings;
 
 typedef struct {
   const char *from;
@@ -52,10 +52,10 @@ typedef struct {
   kernel_format format;
 } block;
 
-// A vector of a block, 0 behind its end.
-INLINE void read_vector(vector *v, const block *b, size_t i) {
+// A vector of a block, 0 behind its end; `whole`, a constant, says that a block has none.
+INLINE void read_vector(vector *v, const block *b, size_t i, bool whole) {
   size_t size = element_size(b->format);
-  if ((i + 1) * LANES <= b->count) {
+  if (whole || (i + 1) * LANES <= b->count) {
     read_lanes(v, b->from + i * LANES * size, b->format);
   } else {
     char some[LANES * sizeof(float)] = {0};
@@ -64,73 +64,126 @@ INLINE void read_vector(vector *v, const block *b, size_t i) {
   }
 }
 
-INLINE rounding measure(const block *b) {
-  // Without their signs, floats are in the order of their bits, and what is not finite comes last.
-  ints most = {0};
-  vector squares = {0}, v;
-#pragma clang loop unroll(full)
-  for (size_t i = 0; i < VECTORS; i++) {
-    read_vector(&v, b, i);
-    most = __builtin_elementwise_max((ints)v & 0x7fffffff, most);
-    squares = __builtin_elementwise_fma(v, v, squares);
+// v[0] = what the lanes of each of sixteen vectors are combined to: lane with lane + 8, these with + 4 and so on. That
+// of the vector ORDER[i] comes to lane i, for halves of two vectors are laid together.
+static const int ORDER[LANES] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15};
+#define ACROSS(TYPE, NAME, COMBINE)                                                                           \
+  INLINE void NAME(TYPE *v) {                                                                                 \
+    _Pragma("clang loop unroll(full)") for (int count = LANES / 2; count > 0; count /= 2)                     \
+        _Pragma("clang loop unroll(full)") for (int i = 0; i < count; i++) {                                  \
+      TYPE a = v[i], b = v[i + count], low, high;                                                             \
+      HALVES(count)                                                                                           \
+      v[i] = COMBINE(low, high);                                                                              \
+    }                                                                                                         \
   }
-  int32_t largest = __builtin_reduce_max(most), power = 127, exponent = largest >> 23;
-  if (largest == 0 || largest >= 0x7f800000) return (rounding){1, 0, largest == 0 ? 0 : NAN};
-  float size;
-  memcpy(&size, &largest, sizeof size);
-  if (exponent < 87 || exponent > 167) {
-    // Squares may not fit: a power of two brings the largest component near 1.
-    power = exponent < 1 ? 253 : exponent > 253 ? 1 : 254 - exponent;
-    size *= power_of_two(power);
-    squares = (vector){0};
+#define HALVES(COUNT)                                                                                          \
+  if ((COUNT) == 8)                                                                                            \
+    low = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),               \
+    high = __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);        \
+  else if ((COUNT) == 4)                                                                                       \
+    low = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),             \
+    high = __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);          \
+  else if ((COUNT) == 2)                                                                                       \
+    low = __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29),             \
+    high = __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31);          \
+  else                                                                                                         \
+    low = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),            \
+    high = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+#define SUM(A, B) ((A) + (B))
+ACROSS(vector, sum_across, SUM)
+ACROSS(ints, largest_across, __builtin_elementwise_max)
+
+INLINE void measure_blocks(roundings *all, const block *blocks, bool whole) {
+  // Without their signs, floats are in the order of their bits, and what is not finite comes last.
+  ints most[LANES];
+  vector squares[LANES], v;
+#pragma clang loop unroll(disable)
+  for (int lane = 0; lane < LANES; lane++) {
+    const block *b = &blocks[ORDER[lane]];
+    most[lane] = (ints){0}, squares[lane] = (vector){0};
+#pragma clang loop unroll(full)
     for (size_t i = 0; i < VECTORS; i++) {
-      read_vector(&v, b, i);
-      v *= power_of_two(power);
-      squares = __builtin_elementwise_fma(v, v, squares);
+      read_vector(&v, b, i, whole);
+      most[lane] = __builtin_elementwise_max((ints)v & 0x7fffffff, most[lane]);
+      squares[lane] = __builtin_elementwise_fma(v, v, squares[lane]);
     }
   }
-  float sums[LANES];
-  memcpy(sums, &squares, sizeof sums);
+  largest_across(most);
+  sum_across(squares);
+  vector size = (vector)most[0], length = squares[0], power = (vector){0} + 1;
+  ints exponents = most[0] >> 23, finite = most[0] < 0x7f800000, zero = most[0] == 0;
+  ints far = (exponents < 87 | exponents > 167) & finite & ~zero;
+  if (__builtin_reduce_or(far))
+    // Squares may not fit: a power of two brings the largest component near 1.
+    for (int lane = 0; lane < LANES; lane++) {
+      if (!far[lane]) continue;
+      int32_t exponent = exponents[lane];
+      power[lane] = power_of_two(exponent < 1 ? 253 : exponent > 253 ? 1 : 254 - exponent);
+      vector sum[LANES] = {{0}};
+      for (size_t i = 0; i < VECTORS; i++) {
+        read_vector(&v, &blocks[lane], i, whole);
+        v *= power[lane];
+        sum[0] = __builtin_elementwise_fma(v, v, sum[0]);
+      }
+      sum_across(sum);
+      length[lane] = sum[0][0];
+      size[lane] *= power[lane];
+    }
+  vector scale = __builtin_elementwise_min(46000 / __builtin_elementwise_sqrt(length), 32766 / size);
+  // A power of two is divided by exactly.
+  vector unit = 1 / scale / (1 / power);
+  ints usable = finite & ~zero;
+  *(vector *)all->near_one = power;
+  *(vector *)all->scale = (vector)((ints)scale & usable);
+  *(vector *)all->unit = (vector)(((ints)unit & usable) | (~finite & (ints)((vector){0} + NAN)));
+}
+
+// Whether all sixteen blocks are whole.
+INLINE bool measure(roundings *all, const block *blocks) {
+  bool whole = true;
+  for (size_t i = 0; i < LANES; i++) whole &= blocks[i].count == INPUTS;
+  if (whole)
+    measure_blocks(all, blocks, true);
+  else
+    measure_blocks(all, blocks, false);
+  return whole;
+}
+
+INLINE void round_vectors(int32_t *q, const block *b, float scale, float near_one, bool whole) {
 #pragma clang loop unroll(full)
-  for (int width = LANES / 2; width > 0; width /= 2)
-#pragma clang loop unroll(full)
-    for (int i = 0; i < width; i++) sums[i] += sums[i + width];
-  float by_length = 46000 / sqrtf(sums[0]), by_size = 32766 / size;
-  float scale = by_length < by_size ? by_length : by_size;
-  return (rounding){power_of_two(power), scale, 1 / scale * power_of_two(254 - power)};
+  for (size_t i = 0; i < VECTORS; i++) {
+    vector v;
+    read_vector(&v, b, i, whole);
+    if (near_one != 1) v *= near_one;
+    // Beside 3 · 2²² there is room for 22 bits, and for nothing behind the point: the lower ones are q.
+    vector rounded = __builtin_elementwise_fma(v, (vector){0} + scale, (vector){0} + 12582912.0F);
+    *(shorts *)(q + i * LANES / 2) = __builtin_convertvector((ints)rounded, shorts);
+  }
 }
 
 // q = the block, rounded to nearest even.
-INLINE void round_block(int32_t *q, const block *b, rounding r) {
-  if (r.scale == 0) {
+INLINE void round_block(int32_t *q, const block *b, const roundings *all, size_t lane, bool whole) {
+  float near_one = all->near_one[lane];
+  float scale = all->scale[lane];
+  if (scale == 0)
     memset(q, 0, PAIRS * sizeof *q);
-    return;
-  }
-#pragma clang loop unroll(full)
-  for (size_t i = 0; i < VECTORS; i++) {
-    vector v, scale = (vector){0} + r.scale;
-    read_vector(&v, b, i);
-    if (r.near_one != 1) v *= r.near_one;
-    // Beside 3 · 2²² there is room for 22 bits, and for nothing behind the point: the lower ones are q.
-    vector rounded = __builtin_elementwise_fma(v, scale, (vector){0} + 12582912.0F);
-    *(shorts *)(q + i * LANES / 2) = __builtin_convertvector((ints)rounded, shorts);
-  }
+  else if (whole && near_one == 1)
+    round_vectors(q, b, scale, 1, true);
+  else
+    round_vectors(q, b, scale, near_one, false);
 }
 
 // Up to sixteen rows of a block, pair by pair, and their units.
 INLINE void pack_block(float *packed, const float *x, size_t stride, size_t rows, size_t count) {
   int32_t q[LANES][PAIRS];
   float *units = packed + PAIRS * LANES;
-  rounding all[LANES];
+  roundings all;
   block blocks[LANES];
-  for (size_t r = 0; r < LANES; r++) {
+  for (size_t r = 0; r < LANES; r++)
     blocks[r] = (block){(const char *)(x + (r < rows ? r * stride : 0)), r < rows ? count : 0, kernel_f32};
-    all[r] = measure(&blocks[r]);
-  }
-  for (size_t r = 0; r < LANES; r++) {
-    round_block(q[r], &blocks[r], all[r]);
-    units[r] = all[r].unit;
-  }
+  bool whole = measure(&all, blocks);
+  for (size_t r = 0; r < LANES; r++) round_block(q[r], &blocks[r], &all, r, whole);
+  memcpy(units, all.unit, sizeof all.unit);
   for (size_t k = 0; k < PAIRS; k += 8)
     for (size_t half = 0; half < LANES; half += 8) {
       half_vector t[8];
@@ -140,27 +193,31 @@ INLINE void pack_block(float *packed, const float *x, size_t stride, size_t rows
     }
 }
 
-// The chunk of an output; all of it is measured before any of it is rounded, so that nothing waits.
-INLINE void read_row(float *w, const char *from, size_t depth, kernel_format format) {
-  size_t size = element_size(format);
-  block blocks[CHUNK];
-  rounding all[CHUNK];
-  for (size_t k = 0, b = 0; k < depth; k += INPUTS, b++) {
-    blocks[b] = (block){from + k * size, depth - k < INPUTS ? depth - k : INPUTS, format};
-    all[b] = measure(&blocks[b]);
+enum { OUTPUTS = LANES / CHUNK };  // whose blocks are measured together
+
+// The chunks of some outputs.
+INLINE void read_rows(float *w, const source *s, size_t first, kernel_format format) {
+  size_t size = element_size(format), blocks_of_chunk = (s->depth + INPUTS - 1) / INPUTS;
+  block blocks[LANES];
+  roundings all;
+  for (size_t i = 0; i < LANES; i++) {
+    size_t o = first + i / CHUNK, k = i % CHUNK * INPUTS, rest = k < s->depth && o < s->rows ? s->depth - k : 0;
+    blocks[i] = (block){s->base + (rest ? o * s->stride + k * size : 0), rest < INPUTS ? rest : INPUTS, format};
   }
-  for (size_t b = 0; b * INPUTS < depth; b++) {
-    int32_t q[PAIRS];
-    round_block(q, &blocks[b], all[b]);
-    memcpy(w + b * PAIRS, q, sizeof q);
-    w[CHUNK * PAIRS + b] = all[b].unit;
-  }
+  bool whole = measure(&all, blocks);
+  for (size_t o = 0; o < OUTPUTS && first + o < s->rows; o++, w += ROW)
+    for (size_t b = 0; b < blocks_of_chunk; b++) {
+      int32_t q[PAIRS];
+      round_block(q, &blocks[o * CHUNK + b], &all, o * CHUNK + b, whole);
+      memcpy(w + b * PAIRS, q, sizeof q);
+      w[CHUNK * PAIRS + b] = all.unit[o * CHUNK + b];
+    }
 }
 
 INLINE void read_format(float *w, const source *s, kernel_format format) {
-  for (size_t o = 0; o < s->rows; o++, w += ROW) {
-    fetch_row(s, o + ROWS_AHEAD);
-    read_row(w, s->base + o * s->stride, s->depth, format);
+  for (size_t o = 0; o < s->rows; o += OUTPUTS, w += OUTPUTS * ROW) {
+    for (size_t i = 0; i < OUTPUTS; i++) fetch_row(s, o + OUTPUTS + i);
+    read_rows(w, s, o, format);
   }
 }
 
@@ -187,66 +244,89 @@ INLINE void add_pairs(ints *sums, const ints *x, int32_t w) {
 #if defined(__x86_64__)
 #define VNNI __attribute__((target("arch=x86-64-v4,avx512vnni"), WIDE))
 
-// One instruction.
+// One instruction, which clang would often make two of again if it knew it.
 VNNI INLINE void add_pairs_vnni(ints *sums, const ints *x, int32_t w) {
-  typedef WORDS(int32_t, 64) words512;
-  *sums = (ints)__builtin_ia32_vpdpwssd512((words512)*sums, (pairs)*x, (pairs)((ints){0} + w));
+  __asm__("vpdpwssd %2, %1, %0" : "+v"(*sums) : "v"(*x), "v"((ints){0} + w));
 }
 #endif
 
-// Sixteen rows by some outputs, over the blocks of a chunk; the lines from `ahead` on come into the cache.
-INLINE void add_tile(float *to, const float *x, const float *w, size_t blocks, int outputs, const float *ahead,
-                     adding *add) {
-  vector sums[MOST_OUTPUTS];
+// Some vectors of rows by some outputs, over the blocks of a chunk; the lines from `ahead` on come into the cache.
+INLINE void add_tile(float *to, const float *x, size_t group, const float *w, size_t blocks, int vectors, int outputs,
+                     const float *ahead, adding *add) {
+  vector sums[MOST_SUMS];
 #pragma clang loop unroll(full)
-  for (int o = 0; o < outputs; o++) {
-    __builtin_prefetch(to + (size_t)o * SUMS, 1);
-    sums[o] = (vector){0};
-  }
+  for (int o = 0; o < outputs; o++)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) {
+      __builtin_prefetch(to + (size_t)o * SUMS + (size_t)v * LANES, 1);
+      sums[o * vectors + v] = (vector){0};
+    }
   for (size_t b = 0; b < blocks; b++, x += GROUP) {
-    ints exact[MOST_OUTPUTS];
+    ints exact[MOST_SUMS];
 #pragma clang loop unroll(full)
-    for (int o = 0; o < outputs; o++) exact[o] = (ints){0};
-#pragma clang loop unroll_count(4)
-    for (size_t k = 0; k < PAIRS; k++) {
-      if (ahead) __builtin_prefetch(ahead + (b * PAIRS + k) * LANES);
-      ints rows = *(const ints *)(x + k * LANES);
+    for (int i = 0; i < outputs * vectors; i++) exact[i] = (ints){0};
+    for (size_t k = 0; k < PAIRS; k += 2) {
+      if (ahead)
 #pragma clang loop unroll(full)
-      for (int o = 0; o < outputs; o++) {
-        int32_t pair;
-        memcpy(&pair, w + (size_t)o * ROW + b * PAIRS + k, sizeof pair);
-        add(&exact[o], &rows, pair);
+        for (int i = 0; i < 2 * vectors; i++)
+          __builtin_prefetch(ahead + ((b * PAIRS + k) * (size_t)vectors + (size_t)i) * LANES);
+#pragma clang loop unroll(full)
+      for (size_t i = 0; i < 2; i++) {
+        ints rows[2];
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) rows[v] = *(const ints *)(x + (size_t)v * group + (k + i) * LANES);
+#pragma clang loop unroll(full)
+        for (int o = 0; o < outputs; o++) {
+          int32_t pair;
+          memcpy(&pair, w + (size_t)o * ROW + b * PAIRS + k + i, sizeof pair);
+#pragma clang loop unroll(full)
+          for (int v = 0; v < vectors; v++) add(&exact[o * vectors + v], &rows[v], pair);
+        }
       }
     }
-    vector units = *(const vector *)(x + PAIRS * LANES);
 #pragma clang loop unroll(full)
-    for (int o = 0; o < outputs; o++)
-      sums[o] = __builtin_elementwise_fma(__builtin_convertvector(exact[o], vector),
-                                          units * w[(size_t)o * ROW + CHUNK * PAIRS + b], sums[o]);
+    for (int v = 0; v < vectors; v++) {
+      vector units = *(const vector *)(x + (size_t)v * group + PAIRS * LANES);
+#pragma clang loop unroll(full)
+      for (int o = 0; o < outputs; o++)
+        sums[o * vectors + v] = __builtin_elementwise_fma(__builtin_convertvector(exact[o * vectors + v], vector),
+                                                          units * w[(size_t)o * ROW + CHUNK * PAIRS + b],
+                                                          sums[o * vectors + v]);
+    }
   }
 #pragma clang loop unroll(full)
-  for (int o = 0; o < outputs; o++) *(vector *)(to + (size_t)o * SUMS) += sums[o];
+  for (int o = 0; o < outputs; o++)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++)
+      *(vector *)(to + (size_t)o * SUMS + (size_t)v * LANES) += sums[o * vectors + v];
+}
+
+// All tiles of some vectors of rows, of at most `most`.
+INLINE void add_rows(float *to, const float *x, const float *w, size_t outputs, size_t blocks, fetching *next,
+                     int vectors, int most, int step, adding *add) {
+  size_t group = blocks * GROUP, o = 0;
+  const float *ahead = x + (size_t)vectors * group;  // the next rows, which the first tile brings
+#define TILES(STEP)                                                                              \
+  for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                                   \
+    add_tile(to + o * SUMS, x, group, w + o * ROW, blocks, vectors, STEP, ahead, add);           \
+    ahead = NULL;                                                                                \
+    fetch_some(next);                                                                            \
+  }
+  ALL_TILES(vectors, most, step)
+#undef TILES
 }
 
 // All tiles of some rows and a panel of outputs.
 INLINE void add_block(float *to, const float *x, const float *w, size_t rows, size_t outputs, size_t blocks,
-                      fetching *next, int step, adding *add) {
-  size_t group = blocks * GROUP;
-  next->tiles = rows / LANES * ((outputs + (size_t)step - 1) / (size_t)step);
-  for (size_t r = 0; r < rows; r += LANES, x += group) {
-    const float *ahead = x + group;  // the next rows, which the first tile brings
-    size_t o = 0;
-#define TILES(STEP)                                                                          \
-  for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                               \
-    add_tile(to + o * SUMS + r, x, w + o * ROW, blocks, STEP, ahead, add);                  \
-    ahead = NULL;                                                                            \
-    fetch_some(next);                                                                        \
-  }
-    TILES(step)
-    TILES(2)
-    TILES(1)
-#undef TILES
-  }
+                      fetching *next, int vectors, int step, adding *add) {
+  size_t r = 0, several = (size_t)vectors * LANES;
+  next->tiles = (rows + several - 1) / several * ((outputs + (size_t)step - 1) / (size_t)step);
+#define ROWS(VECTORS)                                                        \
+  for (; r + (VECTORS) * LANES <= rows; r += (VECTORS) * LANES)              \
+    add_rows(to + r, x + r / LANES * blocks * GROUP, w, outputs, blocks, next, VECTORS, vectors, step, add);
+  if (vectors == 2) { ROWS(2) }
+  ROWS(1)
+#undef ROWS
 }
 
 typedef struct {
@@ -256,14 +336,14 @@ typedef struct {
   void (*store)(float *, size_t, const float *, size_t, size_t, size_t, const float *, bool);
 } variant;
 
-#define INTEGERS(NAME, TARGET, STEP, ADD)                                                                     \
+#define INTEGERS(NAME, TARGET, VECTORS, STEP, ADD)                                                                    \
   TARGET static void pack_##NAME(float *p, const float *x, size_t s, size_t r, size_t c) {                   \
     pack_block(p, x, s, r, c);                                                                               \
   }                                                                                                          \
   TARGET static void read_##NAME(float *w, const source *s) { read_weights(w, s); }                          \
   TARGET static void block_##NAME(float *to, const float *x, const float *w, size_t r, size_t o, size_t b,   \
                                   fetching *next) {                                                          \
-    add_block(to, x, w, r, o, b, next, STEP, ADD);                                                           \
+    add_block(to, x, w, r, o, b, next, VECTORS, STEP, ADD);                                                           \
   }                                                                                                          \
   TARGET static void store_##NAME(float *y, size_t s, const float *c, size_t width, size_t r, size_t o,      \
                                   const float *b, bool add) {                                                \
@@ -271,11 +351,11 @@ typedef struct {
   }                                                                                                          \
   static const variant NAME = {pack_##NAME, read_##NAME, block_##NAME, store_##NAME};
 
-#define VARIANT(NAME, TARGET, STEP) INTEGERS(NAME, TARGET, STEP, add_pairs)
+#define VARIANT(NAME, TARGET, VECTORS, STEP) INTEGERS(NAME, TARGET, VECTORS, STEP, add_pairs)
 
 VARIANTS
 #if defined(__x86_64__)
-INTEGERS(vnni, VNNI, 12, add_pairs_vnni)
+INTEGERS(vnni, VNNI, 2, 12, add_pairs_vnni)
 #define BEST_INTEGERS (__builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni") ? &vnni : BEST)
 #else
 #define BEST_INTEGERS BEST

@@ -10,24 +10,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { LANES = 16, MOST_OUTPUTS = 12 };
+enum { LANES = 16, MOST_SUMS = 24 };
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 
-// 6 outputs fill the 16 registers of AVX2, 12 hide the latency of AVX-512's products: from the inner cache that is .99
-// of what Zen 4 can do, as are two vectors of rows by 12 or 14 outputs, three by 8 and four by 6.
-// VARIANT(name, target, outputs) defines a `variant`.
+// 6 outputs fill the 16 registers of AVX2. Processors load two vectors while they multiply two, so that with AVX-512
+// each weight must meet two vectors of rows: 14 loads for 24 products, .99 of what Zen 5 can do from the inner cache,
+// where one vector needs 13 for 12 (.90).
+// VARIANT(name, target, vectors, outputs) defines a `variant` for tiles of so many vectors of rows by so many outputs.
 #if defined(__x86_64__)
-#define VARIANTS                                           \
-  VARIANT(baseline, , 2)                                   \
-  VARIANT(avx2, __attribute__((target("arch=x86-64-v3"))), 6) \
-  VARIANT(avx512, __attribute__((target("arch=x86-64-v4"), WIDE)), 12)
+#define VARIANTS                                                 \
+  VARIANT(baseline, , 1, 2)                                      \
+  VARIANT(avx2, __attribute__((target("arch=x86-64-v3"))), 1, 6) \
+  VARIANT(avx512, __attribute__((target("arch=x86-64-v4"), WIDE)), 2, 12)
 #define BEST                                               \
   (__builtin_cpu_supports("x86-64-v4") ? &avx512 : __builtin_cpu_supports("x86-64-v3") ? &avx2 : &baseline)
 #else
-#define VARIANTS VARIANT(baseline, , 4)
+#define VARIANTS VARIANT(baseline, , 1, 4)
 #define BEST &baseline
 #endif
+
+// Runs TILES(outputs) for the tiles of some rows: with fewer vectors of rows than a tile has, it has more outputs.
+#define ALL_TILES(VECTORS, MOST, STEP)              \
+  if ((VECTORS) < (MOST)) { TILES((STEP) * (MOST)) } \
+  TILES(STEP)                                       \
+  TILES(2)                                          \
+  TILES(1)
 
 // One group of up to LANES rows, missing ones being 0: packed[k][r] = x[r][k] + sign · other[r][k], where
 // there is another.
@@ -50,32 +58,37 @@ INLINE void pack(float *packed, const float *x, const float *other, float sign, 
     }
 }
 
-enum { FETCH_STEP = 4 };  // inputs after which `multiply` fetches a line
+enum { FETCH_STEP = 4 };  // inputs after which `multiply` fetches a line for each vector
 
-// sums[o] = Σ_k w[o · output_stride + k · depth_stride] x[k] for some outputs, a constant. Meanwhile the lines from
-// `ahead` on, one for FETCH_STEP inputs, come into the cache, unless it is NULL.
-INLINE void multiply(vector *sums, const float *restrict x, const float *restrict w, size_t output_stride,
-                     size_t depth_stride, size_t depth, int outputs, const float *ahead) {
-  vector acc[MOST_OUTPUTS];
+// sums[o · vectors + v] = Σ_k w[o · output_stride + k · depth_stride] x[v · group + k] for some outputs and vectors of
+// rows, both constants. Meanwhile the lines from `ahead` on, one for FETCH_STEP inputs, come into the cache, unless it
+// is NULL.
+INLINE void multiply(vector *sums, const float *restrict x, size_t group, const float *restrict w,
+                     size_t output_stride, size_t depth_stride, size_t depth, int vectors, int outputs,
+                     const float *ahead) {
+  vector acc[MOST_SUMS];
 #pragma clang loop unroll(full)
-  for (int o = 0; o < outputs; o++) acc[o] = (vector){0};
+  for (int i = 0; i < outputs * vectors; i++) acc[i] = (vector){0};
   size_t k = 0;
+#define INPUT(K)                                                                                          \
+  vector rows[2];                                                                                         \
+  _Pragma("clang loop unroll(full)") for (int v = 0; v < vectors; v++)                                    \
+      rows[v] = *(const vector *)(x + (size_t)v * group + (K) * LANES);                                   \
+  _Pragma("clang loop unroll(full)") for (int o = 0; o < outputs; o++)                                    \
+      _Pragma("clang loop unroll(full)") for (int v = 0; v < vectors; v++)                                \
+          acc[o * vectors + v] += w[(size_t)o * output_stride + (K) * depth_stride] * rows[v];
   for (; k + FETCH_STEP <= depth; k += FETCH_STEP) {
-    if (ahead) __builtin_prefetch(ahead + k / FETCH_STEP * LANES);
+    if (ahead)
 #pragma clang loop unroll(full)
-    for (size_t i = 0; i < FETCH_STEP; i++) {
-      vector v = *(const vector *)(x + (k + i) * LANES);
+      for (int v = 0; v < vectors; v++)
+        __builtin_prefetch(ahead + (k / FETCH_STEP * (size_t)vectors + (size_t)v) * LANES);
 #pragma clang loop unroll(full)
-      for (int o = 0; o < outputs; o++) acc[o] += w[(size_t)o * output_stride + (k + i) * depth_stride] * v;
-    }
+    for (size_t i = 0; i < FETCH_STEP; i++) { INPUT(k + i) }
   }
-  for (; k < depth; k++) {
-    vector v = *(const vector *)(x + k * LANES);
+  for (; k < depth; k++) { INPUT(k) }
+#undef INPUT
 #pragma clang loop unroll(full)
-    for (int o = 0; o < outputs; o++) acc[o] += w[(size_t)o * output_stride + k * depth_stride] * v;
-  }
-#pragma clang loop unroll(full)
-  for (int o = 0; o < outputs; o++) sums[o] = acc[o];
+  for (int i = 0; i < outputs * vectors; i++) sums[i] = acc[i];
 }
 
 // y[r][o] (+)= sums[o][r] + bias[o]; rows of sums are `width` apart, and bias may be NULL.
