@@ -204,6 +204,17 @@ void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size
   }
 }
 
+void kernel_pack_inputs(float *packed, const float *x, size_t stride, size_t rows, size_t depth, size_t group,
+                        size_t input, size_t count) {
+  plan p = planned(false, rows, depth);
+  size_t row = group * LANES, some = rows - row < LANES ? rows - row : LANES;
+  for (size_t last = input + count, next; input < last; x += next - input, input = next) {
+    size_t k = input / DEPTH * DEPTH, strip = depth - k < DEPTH ? depth - k : DEPTH;
+    next = k + DEPTH < last ? k + DEPTH : last;
+    BEST->pack(packed + k * p.rows + row * strip + (input - k) * LANES, x, NULL, 0, stride, some, next - input);
+  }
+}
+
 // The first element of a quarter's row; `output` and `input` are counted from the quarter's corner.
 static const char *element(const kernel_weights *w, int quarter, size_t output, size_t input) {
   output += (size_t)quarter / 2 * (w->outputs / 2), input += (size_t)quarter % 2 * (w->depth / 2);

@@ -17,10 +17,10 @@
 
 enum {
   SUMS = KERNEL_SHORTS_BLOCK + LANES,  // between outputs: not on the same lines of a cache
-  INPUTS = 128,                 // of a block
+  INPUTS = KERNEL_INPUTS,       // of a block
   VECTORS = INPUTS / LANES,     // of floats
   PAIRS = INPUTS / 2,           // of inputs, which are multiplied together
-  CHUNK = 4,                    // blocks whose sums stay in the registers
+  CHUNK = KERNEL_SHORTS_DEPTH / INPUTS,  // blocks whose sums stay in the registers
   GROUP = (PAIRS + 1) * LANES,  // words of sixteen rows of a block, their units behind the pairs
   ROW = (PAIRS + 4) * CHUNK,    // words of an output's weights of a chunk, their units behind the pairs
 };
@@ -366,16 +366,19 @@ static size_t blocks_of(size_t depth) { return (depth + INPUTS - 1) / INPUTS; }
 
 size_t kernel_shorts_size(size_t rows, size_t depth) { return groups_of(rows) * blocks_of(depth) * GROUP; }
 
+void kernel_shorts_pack_inputs(float *packed, const float *x, size_t stride, size_t rows, size_t depth, size_t group,
+                               size_t input, size_t count) {
+  size_t blocks = blocks_of(depth), groups = groups_of(rows), row = group * LANES;
+  for (size_t k = 0; k < count; k += INPUTS) {
+    size_t b = (input + k) / INPUTS, chunk = b / CHUNK * CHUNK, together = blocks - chunk < CHUNK ? blocks - chunk : CHUNK;
+    BEST_INTEGERS->pack(packed + (chunk * groups + group * together + b - chunk) * GROUP, x + k, stride,
+                        rows - row < LANES ? rows - row : LANES, count - k < INPUTS ? count - k : INPUTS);
+  }
+}
+
 void kernel_shorts_pack(float *packed, const float *x, size_t rows, size_t depth, size_t first, size_t last) {
-  const variant *v = BEST_INTEGERS;
-  size_t blocks = blocks_of(depth), groups = groups_of(rows);
   for (size_t group = first; group < last; group++)
-    for (size_t b = 0; b < blocks; b++) {
-      size_t chunk = b / CHUNK * CHUNK, together = blocks - chunk < CHUNK ? blocks - chunk : CHUNK;
-      size_t row = group * LANES, k = b * INPUTS;
-      v->pack(packed + (chunk * groups + group * together + b - chunk) * GROUP, x + row * depth + k, depth,
-              rows - row < LANES ? rows - row : LANES, depth - k < INPUTS ? depth - k : INPUTS);
-    }
+    kernel_shorts_pack_inputs(packed, x + group * LANES * depth, depth, rows, depth, group, 0, depth);
 }
 
 // The weights of a chunk, for some outputs.

@@ -64,15 +64,15 @@ static inline void put(float *to, const float from[LANES], size_t lanes) {
 }
 
 CLONES void kernel_winograd_input(float *restrict v, size_t plane, const float *restrict x,
-                                  const kernel_map *map, size_t first, size_t last) {
+                                  const kernel_map *map, size_t channel, size_t count, size_t first, size_t last) {
   size_t channels = map->channels;
-  for (size_t t = first; t < last; t++, v += channels) {
+  for (size_t t = first; t < last; t++, v += count) {
     size_t tile = t % map->tiles;
-    const float *picture = x + t / map->tiles * map->height * map->width * channels;
+    const float *picture = x + t / map->tiles * map->height * map->width * channels + channel;
     ptrdiff_t top = (ptrdiff_t)(tile / map->tiles_across * TILE) - 1;
     ptrdiff_t left = (ptrdiff_t)(tile % map->tiles_across * TILE) - 1;
-    for (size_t c = 0; c < channels; c += LANES) {
-      size_t lanes = channels - c < LANES ? channels - c : LANES;
+    for (size_t c = 0; c < count; c += LANES) {
+      size_t lanes = count - c < LANES ? count - c : LANES;
       float d[WINDOW][WINDOW][LANES], columns[WINDOW][WINDOW][LANES], line[WINDOW][LANES];
       for (int row = 0; row < WINDOW; row++)
         for (int column = 0; column < WINDOW; column++) {
@@ -97,16 +97,16 @@ CLONES void kernel_winograd_input(float *restrict v, size_t plane, const float *
 
 CLONES void kernel_winograd_output(float *restrict y, const float *restrict m, size_t plane,
                                    const float *restrict bias, bool accumulate, const kernel_map *map,
-                                   size_t first, size_t last) {
+                                   size_t channel, size_t count, size_t first, size_t last) {
   size_t channels = map->channels;
-  for (size_t t = first; t < last; t++, m += channels) {
+  for (size_t t = first; t < last; t++, m += count) {
     size_t tile = t % map->tiles;
-    float *picture = y + t / map->tiles * map->height * map->width * channels;
+    float *picture = y + t / map->tiles * map->height * map->width * channels + channel;
     size_t top = tile / map->tiles_across * TILE, left = tile % map->tiles_across * TILE;
-    for (size_t c = 0; c < channels; c += LANES) {
-      size_t lanes = channels - c < LANES ? channels - c : LANES;
+    for (size_t c = 0; c < count; c += LANES) {
+      size_t lanes = count - c < LANES ? count - c : LANES;
       float columns[TILE][WINDOW][LANES], place[WINDOW][LANES], b[LANES];
-      load(b, bias + c, lanes);
+      load(b, bias + channel + c, lanes);
       for (int column = 0; column < WINDOW; column++) {
         float down[TILE][LANES];
         for (int row = 0; row < WINDOW; row++)
@@ -124,7 +124,7 @@ CLONES void kernel_winograd_output(float *restrict y, const float *restrict m, s
           else if (lanes == LANES)
             for (int i = 0; i < LANES; i++) to[i] = line[column][i] + b[i];
           else
-            for (size_t i = 0; i < lanes; i++) to[i] = (accumulate ? to[i] : 0) + line[column][i] + b[i];
+            for (size_t i = 0; i < lanes; i++) to[i] = (accumulate ? to[i] : 0) + (line[column][i] + b[i]);
         }
       }
     }
@@ -180,11 +180,13 @@ CLONES static void expand_row(float *restrict u, size_t plane, const float *rest
   }
 }
 
-void kernel_winograd_weights(float *u, size_t plane, const kernel_weights *w, size_t first, size_t last, size_t input,
-                             size_t inputs) {
-  for (size_t output = first; output < last; output++, u += KERNEL_WEIGHT_STRIDE) {
-    float row[KERNEL_DEPTH * TAPS];
-    kernel_read_weights(row, w, output, input * TAPS, inputs * TAPS);
-    expand_row(u, plane, row, inputs);
-  }
+void kernel_winograd_weights(float *u, size_t plane, size_t stride, const kernel_weights *w, size_t first, size_t last,
+                             size_t input, size_t inputs) {
+  for (size_t output = first; output < last; output++, u += stride)
+    for (size_t k = 0; k < inputs; k += KERNEL_DEPTH) {
+      float row[KERNEL_DEPTH * TAPS];
+      size_t some = inputs - k < KERNEL_DEPTH ? inputs - k : KERNEL_DEPTH;
+      kernel_read_weights(row, w, output, (input + k) * TAPS, some * TAPS);
+      expand_row(u + k, plane, row, some);
+    }
 }

@@ -195,17 +195,27 @@ import Testing
       weight.withElements {
         var weights = kernel_weights(
           elements: $0.baseAddress, format: kernel_f32, outputs: outputs, depth: 9 * inputs)
-        kernel_winograd_weights(u, plane, &weights, 0, 1, 0, inputs)
-        kernel_winograd_weights(u + Int(KERNEL_WEIGHT_STRIDE), plane, &weights, 1, outputs, 0, inputs)
+        let stride = Int(KERNEL_WEIGHT_STRIDE)
+        kernel_winograd_weights(u, plane, stride, &weights, 0, 1, 0, inputs)
+        kernel_winograd_weights(u + stride, plane, stride, &weights, 1, outputs, 0, inputs)
       }
     }
     let v = results(36 * tiles * inputs) { v in
       for tile in 0..<tiles {
-        kernel_winograd_input(v + tile * inputs, tiles * inputs, x.elements, &source, tile, tile + 1)
+        kernel_winograd_input(v + tile * inputs, tiles * inputs, x.elements, &source, 0, inputs, tile, tile + 1)
       }
     }
-    let wholeV = results(v.count) { kernel_winograd_input($0, tiles * inputs, x.elements, &source, 0, tiles) }
+    let wholeV = results(v.count) {
+      kernel_winograd_input($0, tiles * inputs, x.elements, &source, 0, inputs, 0, tiles)
+    }
     #expect(v.elements == wholeV.elements)
+    for some in [0..<inputs / 2, inputs / 2..<inputs] {
+      let part = results(36 * tiles * some.count) {
+        kernel_winograd_input(
+          $0, tiles * some.count, x.elements, &source, some.lowerBound, some.count, 0, tiles)
+      }
+      #expect(part.elements == (0..<36 * tiles).flatMap { row in some.map { v[row * inputs + $0] } }, "\(some)")
+    }
     let products = (0..<36).flatMap { place in
       let tiles = Tensor(
         Array(v.elements[place * tiles * inputs..<(place + 1) * tiles * inputs]), [tiles, inputs])
@@ -219,16 +229,20 @@ import Testing
     let wanted = Reference.convolution(x, weight, bias: bias)
     let outputPlane = tiles * outputs
     let set = results(wanted.count) {
-      kernel_winograd_output($0, products, outputPlane, bias.elements, false, &target, 0, tiles)
+      kernel_winograd_output($0, products, outputPlane, bias.elements, false, &target, 0, outputs, 0, tiles)
     }
     expectClose(set.reshaped(wanted.shape), wanted, within: 4e-6, "set")
     let old = Tensor.random(wanted.shape, seed: 3)
     let added = results(wanted.count) { y in
       y.update(from: old.elements, count: old.count)
-      for tile in 0..<tiles {
-        products.withUnsafeBufferPointer {
-          kernel_winograd_output(
-            y, $0.baseAddress! + tile * outputs, outputPlane, bias.elements, true, &target, tile, tile + 1)
+      for some in [0..<outputs / 2, outputs / 2..<outputs] {
+        let part = (0..<36 * tiles).flatMap { row in some.map { products[row * outputs + $0] } }
+        part.withUnsafeBufferPointer {
+          for tile in 0..<tiles {
+            kernel_winograd_output(
+              y, $0.baseAddress! + tile * some.count, tiles * some.count, bias.elements, true, &target,
+              some.lowerBound, some.count, tile, tile + 1)
+          }
         }
       }
     }

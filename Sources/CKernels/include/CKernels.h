@@ -208,6 +208,10 @@ size_t kernel_packed_groups(bool strassen, size_t rows);
 // lays out the groups first..<last of a block; missing rows of the last group are 0
 void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size_t depth, size_t first,
                  size_t last);
+// The inputs input..<input + count, `input` a multiple of KERNEL_INPUTS, of one group of sixteen rows of a plain block;
+// x starts at the first of them, its rows `stride` apart
+void kernel_pack_inputs(float *packed, const float *x, size_t stride, size_t rows, size_t depth, size_t group,
+                        size_t input, size_t count);
 // y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=, for a packed block and the outputs first..<last, at
 // most KERNEL_PANEL; by Strassen's scheme, first..<last of both halves of the outputs, together at most
 // KERNEL_PANEL. bias may be NULL; rows of y are `stride` apart
@@ -216,14 +220,21 @@ void kernel_product(float *y, size_t stride, const float *packed, bool strassen,
 
 // --- shorts.c ----------------------------------------------------------------------------------
 
-enum { KERNEL_SHORTS_BLOCK = 1024 };  // rows of a block
+enum {
+  KERNEL_SHORTS_BLOCK = 1024,  // rows of a block
+  KERNEL_SHORTS_DEPTH = 512,   // inputs that are multiplied at a time
+  KERNEL_INPUTS = 128          // that have a unit of their own
+};
 
-// The same by 16-bit integers, with a unit for each 128 inputs of a row or an output; weights that are no panel.
+// The same by 16-bit integers, with a unit for each KERNEL_INPUTS inputs of a row or an output; weights that are no panel.
 
 // the floats that a packed block takes
 size_t kernel_shorts_size(size_t rows, size_t depth);
 // lays out the groups of sixteen rows first..<last of a block; missing rows of the last group are 0
 void kernel_shorts_pack(float *packed, const float *x, size_t rows, size_t depth, size_t first, size_t last);
+// see kernel_pack_inputs
+void kernel_shorts_pack_inputs(float *packed, const float *x, size_t stride, size_t rows, size_t depth, size_t group,
+                               size_t input, size_t count);
 // y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=; see kernel_product
 void kernel_shorts_product(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
                            size_t first, size_t last, const float *bias, bool accumulate);
@@ -262,15 +273,17 @@ typedef struct {
   size_t tiles_across, tiles;
 } kernel_map;
 
-// v[p][t - first][c]: place p of the 36 of Bᵀ d B, for the tiles t in first..<last; planes are `plane` apart
-void kernel_winograd_input(float *v, size_t plane, const float *x, const kernel_map *map, size_t first,
-                           size_t last);
-// y = Aᵀ m A + bias (or +=) at the pixels of the tiles first..<last, from m laid out like v
+// v[p][t - first][c]: place p of the 36 of Bᵀ d B, for the tiles t in first..<last and `count` channels from `channel`
+// on; planes are `plane` apart
+void kernel_winograd_input(float *v, size_t plane, const float *x, const kernel_map *map, size_t channel, size_t count,
+                           size_t first, size_t last);
+// y = Aᵀ m A + bias (or +=) at the pixels of the tiles first..<last, for `count` channels from `channel` on, from m laid
+// out like v
 void kernel_winograd_output(float *y, const float *m, size_t plane, const float *bias, bool accumulate,
-                            const kernel_map *map, size_t first, size_t last);
-// u[p] = place p of the 36 of G g Gᵀ, as a panel [last - first, inputs], for the outputs first..<last of
-// w [outputs][all inputs · 3 · 3] and at most KERNEL_DEPTH inputs from `input` on; panels are `plane` apart
-void kernel_winograd_weights(float *u, size_t plane, const kernel_weights *w, size_t first, size_t last, size_t input,
-                             size_t inputs);
+                            const kernel_map *map, size_t channel, size_t count, size_t first, size_t last);
+// u[p][output - first][i]: place p of the 36 of G g Gᵀ, for the outputs first..<last of w [outputs][all inputs · 3 · 3]
+// and `inputs` inputs from `input` on; rows are `stride` apart, planes `plane`
+void kernel_winograd_weights(float *u, size_t plane, size_t stride, const kernel_weights *w, size_t first, size_t last,
+                             size_t input, size_t inputs);
 
 #endif

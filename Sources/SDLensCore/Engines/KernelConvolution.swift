@@ -9,7 +9,6 @@ struct KernelConvolution: EngineConvolution {
   /// first use: what no pass needs takes no memory.
   private let windows: Lazy<WeightMatrix>
   private let bias: Tensor
-  /// Of all but Winograd's scheme, which is faster and more exact in float32 than integers without it.
   private let precision: Precision
 
   init(_ weight: WeightMatrix, bias: Tensor, _ geometry: ConvolutionGeometry, _ precision: Precision) {
@@ -18,7 +17,7 @@ struct KernelConvolution: EngineConvolution {
     let isThin = min(geometry.inputs, geometry.outputs) < 16
     self.precision = isThin ? .float32 : precision
     let fits = geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1
-    winograd = fits && !isThin ? Winograd(weight, bias: bias) : nil
+    winograd = fits && !isThin ? Winograd(weight, bias: bias, self.precision) : nil
     windows = Lazy { geometry.kernel == 1 ? weight : WeightMatrix(Self.channelsLast(weight, geometry)) }
   }
 

@@ -30,8 +30,9 @@ enum Product {
     let (inputs, outputs) = (factors[0].weight.columns, factors[0].weight.rows)
     let integers = precision == .int16 && together > 1
     let strassen = !integers && usesStrassen(rows: together, inputs: inputs, outputs: outputs)
+    let scheme: PackedRows.Scheme = integers ? .integers : strassen ? .strassen : .plain
     let wanted = 4 * Parallel.threads
-    let whole = blocks(of: rows, largest: integers ? Int(KERNEL_SHORTS_BLOCK) : blockRows)
+    let whole = blocks(of: rows, largest: scheme.mostRows)
     let panels = panels(
       of: strassen ? outputs / 2 : outputs, widest: Int(KERNEL_PANEL) / (strassen ? 2 : 1),
       atLeast: wanted / max(1, whole.count))
@@ -39,7 +40,6 @@ enum Product {
     let blocks =
       strassen
       ? whole : cut(rows, into: max(whole.count, min(wanted / panels.count, rows / 64)), by: rowsAtOnce)
-    let scheme: PackedRows.Scheme = integers ? .integers : strassen ? .strassen : .plain
     let packed = PackedRows(x, inputs: inputs, blocks: blocks, scheme)
     // Disjoint: each piece writes its own rectangle of its y. Those of one block come together.
     Parallel.forEach(blocks.count, factors.count, panels.count) { block, index, panel in
@@ -95,12 +95,18 @@ struct PackedRows {
         ? kernel_shorts_size(rows, inputs) : kernel_packed_size(self == .strassen, rows, inputs)
     }
 
+    /// The most rows of a block.
+    var mostRows: Int { Int(self == .integers ? KERNEL_SHORTS_BLOCK : KERNEL_BLOCK) }
+
+    /// How many inputs are multiplied at a time: weights may come in pieces of as many.
+    var depth: Int { self == .integers ? Int(KERNEL_SHORTS_DEPTH) : Int(KERNEL_DEPTH) }
+
     /// The groups of rows that a packed block is made of.
     func groups(rows: Int) -> Int { kernel_packed_groups(self == .strassen, rows) }
   }
 
   private let blocks: [Range<Int>]
-  private let scheme: Scheme
+  let scheme: Scheme
   /// [blocks, floats of the largest one].
   private var elements: Tensor
 
@@ -130,9 +136,53 @@ struct PackedRows {
     }
   }
 
+  /// Lays out blocks of rows of several matrices, which are made on the way: those of the second follow those of the
+  /// first, and so on.
+  ///
+  /// - Parameters:
+  ///   - matrices: their number; all have `inputs` columns.
+  ///   - blocks: rows, the same of each matrix.
+  ///   - scheme: any but Strassen's.
+  ///   - make: writes some rows and some inputs, [matrices, rows, inputs]; called by several threads.
+  init(
+    matrices: Int, inputs: Int, blocks: [Range<Int>], _ scheme: Scheme,
+    make: (UnsafeMutablePointer<Float>, _ rows: Range<Int>, _ inputs: Range<Int>) -> Void
+  ) {
+    (self.blocks, self.scheme) = ((0..<matrices).flatMap { _ in blocks }, scheme)
+    let size = scheme.size(rows: blocks.map(\.count).max() ?? 0, inputs: inputs)
+    let groups = blocks.enumerated().flatMap { block, rows in
+      (0..<scheme.groups(rows: rows.count)).map { (block: block, rows: rows, group: $0) }
+    }
+    let together = Int(KERNEL_INPUTS)
+    elements = Tensor(uninitialized: [self.blocks.count, size])
+    elements.withMutableElements { packed in
+      let packed = packed.baseAddress!
+      // Disjoint: each group has its own places.
+      Parallel.forEach(groups.count) { index in
+        let (block, rows, group) = groups[index]
+        let first = rows.lowerBound + group * 16
+        let some = first..<min(first + 16, rows.upperBound)
+        var made = Tensor(uninitialized: [matrices, 16, together])
+        made.withMutableElements { made in
+          for input in stride(from: 0, to: inputs, by: together) {
+            let columns = input..<min(input + together, inputs)
+            make(made.baseAddress!, some, columns)
+            for matrix in 0..<matrices {
+              let to = packed + (matrix * blocks.count + block) * size
+              let from = made.baseAddress! + matrix * some.count * columns.count
+              let pack = scheme == .integers ? kernel_shorts_pack_inputs : kernel_pack_inputs
+              pack(to, from, columns.count, rows.count, inputs, group, input, columns.count)
+            }
+          }
+        }
+      }
+    }
+  }
+
   /// A rectangle of the product: one block of rows, some outputs; `y` starts at the block's first row.
   ///
-  /// - Parameter input: the input that the weights begin with; of a plain block only, a multiple of `KERNEL_DEPTH`.
+  /// - Parameter input: the input that the weights begin with; a multiple of the
+  ///   scheme's `depth`; not of a block by Strassen's scheme.
   func multiply(
     _ block: Int, from input: Int = 0, by weights: kernel_weights, outputs: Range<Int>, bias: Tensor? = nil,
     into y: UnsafeMutablePointer<Float>, stride: Int, accumulate: Bool = false

@@ -7,14 +7,19 @@ import CKernels
 struct Winograd: Sendable {
   private static let places = 36
   /// What the transformed tiles of one block may take, in floats: a part of the outer cache.
-  private static let blockElements = 12 << 20
+  private static let blockElements = 4 << 20
+  /// The most tiles of a block, and outputs of a panel: what the products of one thread take is to stay in its caches.
+  private static let (mostTiles, mostOutputs) = (512, 48)
+  /// With fewer tiles in a picture, rounding the transformed weights takes longer than integers save.
+  private static let leastTilesOfIntegers = 64
 
   // [outputs, inputs · 3 · 3].
   private let weight: WeightMatrix
   private let bias: Tensor
+  private let precision: Precision
 
-  init(_ weight: WeightMatrix, bias: Tensor) {
-    (self.weight, self.bias) = (weight, bias)
+  init(_ weight: WeightMatrix, bias: Tensor, _ precision: Precision) {
+    (self.weight, self.bias, self.precision) = (weight, bias, precision)
   }
 
   /// Whether products are saved on a map of these sizes: tiles are few, but are multiplied 16 at a time, and
@@ -36,71 +41,67 @@ struct Winograd: Sendable {
       height: height, width: width, channels: inputs, tiles_across: across, tiles: tiles)
     var target = kernel_map(
       height: height, width: width, channels: outputs, tiles_across: across, tiles: tiles)
-    let block = max(32, min(batch * tiles, Self.blockElements / (Self.places * (inputs + outputs))))
-    var inputTiles = Tensor(uninitialized: [Self.places, block, inputs])
-    var outputTiles = Tensor(uninitialized: [Self.places, block, outputs])
+    let scheme: PackedRows.Scheme =
+      precision == .int16 && tiles >= Self.leastTilesOfIntegers ? .integers : .plain
+    let panels = Product.panels(of: outputs, widest: Self.mostOutputs, atLeast: 1)
+    let fitting = Self.blockElements / (Self.places * scheme.size(rows: 16, inputs: inputs)) * 16
+    let blocks = Product.blocks(
+      of: batch * tiles, largest: min(scheme.mostRows, Self.mostTiles, max(64, fitting)))
+    // So many blocks at a time that all threads have a panel.
+    let together = (Parallel.threads + panels.count - 1) / panels.count
     bias.withElements { bias in
-      inputTiles.withMutableElements { v in
-        outputTiles.withMutableElements { m in
-          let (v, m) = (v.baseAddress!, m.baseAddress!)
-          for first in stride(from: 0, to: batch * tiles, by: block) {
-            let count = min(block, batch * tiles - first)
-            // Disjoint: tiles are rows of every plane, and cover different pixels.
-            Parallel.forRanges(count, grain: 4) {
-              kernel_winograd_input(
-                v + $0.lowerBound * inputs, block * inputs, x, &source, first + $0.lowerBound,
-                first + $0.upperBound)
-            }
-            multiply(v, tiles: count, planes: block, into: m)
-            Parallel.forRanges(count, grain: 4) {
-              kernel_winograd_output(
-                y, m + $0.lowerBound * outputs, block * outputs, bias.baseAddress!, accumulate, &target,
-                first + $0.lowerBound, first + $0.upperBound)
-            }
+      for first in stride(from: 0, to: blocks.count, by: together) {
+        let some = Array(blocks[first..<min(first + together, blocks.count)])
+        let packed = PackedRows(matrices: Self.places, inputs: inputs, blocks: some, scheme) {
+          kernel_winograd_input(
+            $0, $1.count * $2.count, x, &source, $2.lowerBound, $2.count, $1.lowerBound, $1.upperBound)
+        }
+        // Disjoint: each piece writes its own channels of its own pixels.
+        Parallel.forEach(some.count, panels.count) { block, index in
+          let (tiles, panel) = (some[block], panels[index])
+          let products = multiply(packed, block, of: some, by: panel)
+          products.withElements {
+            kernel_winograd_output(
+              y, $0.baseAddress!, tiles.count * panel.count, bias.baseAddress!, accumulate, &target,
+              panel.lowerBound, panel.count, tiles.lowerBound, tiles.upperBound)
           }
         }
       }
     }
   }
 
-  /// For each of the 36 places the product of tiles [tiles, inputs] and weights, `planes` tiles apart.
-  private func multiply(
-    _ v: UnsafePointer<Float>, tiles: Int, planes: Int, into m: UnsafeMutablePointer<Float>
-  ) {
-    let (outputs, inputs, depth) = (weight.rows, weight.columns / 9, Int(KERNEL_DEPTH))
-    let blocks = (0..<Self.places).flatMap { place in
-      Product.blocks(of: tiles).map { $0.lowerBound + place * planes..<$0.upperBound + place * planes }
-    }
-    let packed = PackedRows(v, inputs: inputs, blocks: blocks)
-    // As wide as there are tiles: then neither is read much more often than the other.
-    let widest = min(Int(KERNEL_PANEL), max(24, tiles / 12 * 12))
-    let panels = Product.panels(of: outputs, widest: widest, atLeast: 4 * Parallel.threads)
+  /// For each of the 36 places the product of a block's tiles and a panel of weights, [places, tiles, outputs].
+  private func multiply(_ packed: PackedRows, _ block: Int, of blocks: [Range<Int>], by panel: Range<Int>) -> Tensor {
+    let (inputs, scheme) = (weight.columns / 9, packed.scheme)
+    let (tiles, depth) = (blocks[block].count, min(inputs, scheme.depth))
+    let stride = scheme == .integers ? depth : Int(KERNEL_WEIGHT_STRIDE)
+    let size = panel.count * stride
+    // Some inputs at a time, so that their transformed weights stay in the cache until they are used.
+    var transformed = Tensor(uninitialized: [Self.places, size])
+    var products = Tensor(uninitialized: [Self.places, tiles, panel.count])
     weight.withKernelWeights { weights in
-      // Disjoint: each panel writes its own columns of every plane.
-      Parallel.forEach(panels.count) { index in
-        let panel = panels[index]
-        let size = panel.count * Int(KERNEL_WEIGHT_STRIDE)
-        // Some inputs at a time, so that their transformed weights stay in the cache until they are used.
-        var transformed = Tensor(uninitialized: [Self.places, size])
-        for first in stride(from: 0, to: inputs, by: depth) {
-          let some = first..<min(inputs, first + depth)
-          transformed.withMutableElements { u in
-            withUnsafePointer(to: weights) {
-              kernel_winograd_weights(
-                u.baseAddress!, size, $0, panel.lowerBound, panel.upperBound, some.lowerBound, some.count)
-            }
-            for block in blocks.indices {
-              let row = blocks[block].lowerBound
+      for first in Swift.stride(from: 0, to: inputs, by: scheme.depth) {
+        let some = first..<min(inputs, first + scheme.depth)
+        let stride = scheme == .integers ? some.count : stride
+        transformed.withMutableElements { u in
+          withUnsafePointer(to: weights) {
+            kernel_winograd_weights(
+              u.baseAddress!, size, stride, $0, panel.lowerBound, panel.upperBound, some.lowerBound, some.count)
+          }
+          products.withMutableElements { products in
+            for place in 0..<Self.places {
               let weights = kernel_weights(
-                elements: u.baseAddress! + row / planes * size, format: kernel_panel, outputs: panel.count,
-                depth: some.count)
+                elements: u.baseAddress! + place * size,
+                format: scheme == .integers ? kernel_f32 : kernel_panel, outputs: panel.count, depth: some.count)
               packed.multiply(
-                block, from: first, by: weights, outputs: 0..<panel.count,
-                into: m + row * outputs + panel.lowerBound, stride: outputs, accumulate: first > 0)
+                place * blocks.count + block, from: first, by: weights, outputs: 0..<panel.count,
+                into: products.baseAddress! + place * tiles * panel.count, stride: panel.count,
+                accumulate: first > 0)
             }
           }
         }
       }
     }
+    return products
   }
 }
