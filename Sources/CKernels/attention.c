@@ -30,36 +30,36 @@ INLINE void multiply_all(float *sums, size_t sum_group, const float *x, size_t x
 #undef TILES
 }
 
+typedef int32_t ints __attribute__((vector_size(sizeof(vector)), aligned(4)));
+
 // Softmax down the keys, for sixteen queries side by side, of which query i sees the first seen[i] keys.
 INLINE void softmax(float *scores, size_t keys, const size_t *seen) {
-  float largest[LANES], sum[LANES] = {0};
-  for (size_t i = 0; i < LANES; i++) {
+  for (size_t i = 0; i < LANES; i++)
     for (size_t k = seen[i]; k < keys; k++) scores[k * LANES + i] = -INFINITY;
-    largest[i] = scores[i];
+  vector largest = *(const vector *)scores, sum = {0};
+  for (size_t k = 1; k < keys; k++) {
+    vector s = *(const vector *)(scores + k * LANES);
+    ints larger = s > largest;
+    largest = (vector)((larger & (ints)s) | (~larger & (ints)largest));
   }
-  for (size_t k = 1; k < keys; k++)
-    for (size_t i = 0; i < LANES; i++) {
-      float s = scores[k * LANES + i];
-      largest[i] = s > largest[i] ? s : largest[i];
-    }
   for (size_t first = 0; first < keys; first += CHUNK) {
-    float some[LANES] = {0};
-    for (size_t k = first; k < keys && k < first + CHUNK; k++)
-      for (size_t i = 0; i < LANES; i++) {
-        float s = scores[k * LANES + i], e = s == -INFINITY ? 0 : vector_exp(s - largest[i]);
-        scores[k * LANES + i] = e;
-        some[i] += e;
-      }
-    for (size_t i = 0; i < LANES; i++) sum[i] += some[i];
+    vector some = {0};
+    for (size_t k = first; k < keys && k < first + CHUNK; k++) {
+      vector s = *(const vector *)(scores + k * LANES), e = s - largest;
+      exp_lanes(&e);
+      e = (vector)((s != -INFINITY) & (ints)e);
+      *(vector *)(scores + k * LANES) = e;
+      some += e;
+    }
+    sum += some;
   }
-  for (size_t i = 0; i < LANES; i++) sum[i] = 1 / sum[i];
-  for (size_t k = 0; k < keys; k++)
-    for (size_t i = 0; i < LANES; i++) scores[k * LANES + i] *= sum[i];
+  sum = 1 / sum;
+  for (size_t k = 0; k < keys; k++) *(vector *)(scores + k * LANES) *= sum;
 }
 
 // The queries first..<first + rows, at most `vectors` times sixteen.
-INLINE void attend_rows(float *y, const kernel_head *h, const float *q, size_t first, size_t rows, float *scratch,
-                        float *probabilities, int vectors, int most, int step) {
+INLINE void attend_rows(float *y, const kernel_head *h, const float *q, size_t first, size_t rows,
+                        float *scratch, float *probabilities, int vectors, int most, int step) {
   size_t score_group = h->keys * LANES, group = h->size * LANES;
   float *scores = scratch, *packed = scores + (size_t)vectors * score_group, *sums = packed + (size_t)vectors * group;
   float scale = 1 / sqrtf((float)h->size);
@@ -85,8 +85,8 @@ INLINE void attend_rows(float *y, const kernel_head *h, const float *q, size_t f
           rows - v * LANES < LANES ? rows - v * LANES : LANES, h->size, NULL, false);
 }
 
-INLINE void attend(float *y, const kernel_head *h, const float *q, size_t first, size_t count, float *scratch,
-                   float *probabilities, int vectors, int step) {
+INLINE void attend(float *y, const kernel_head *h, const float *q, size_t first, size_t count,
+                   float *scratch, float *probabilities, int vectors, int step) {
   size_t row = 0;
 #define ROWS(VECTORS, LEAST)                                                                                       \
   for (; row + (LEAST) <= count; row += (VECTORS) * LANES)                                                         \

@@ -1,26 +1,50 @@
-// exp for the loops that compilers turn into vector code: branch-free, about 1 unit in the last place.
+// exp, branch-free, about 1 unit in the last place: `vector_exp` of a float, for loops that compilers turn into vector
+// code, and `exp_lanes` of a vector, for those that they do not.
+#ifndef EXPONENTIAL_H
+#define EXPONENTIAL_H
+
+#include "targets.h"
+
 #include <stdint.h>
 #include <string.h>
 
-static inline float vector_exp(float x) {
+typedef float exp_vector __attribute__((vector_size(64), aligned(4)));
+typedef int32_t exp_ints __attribute__((vector_size(64), aligned(4)));
+
+// p = exp(x). x = n ln 2 + r with |r| <= ln 2 / 2; adding 1.5 · 2^23 rounds to the nearest whole number. Then the Taylor
+// series up to r^7: its remainder is below 6e-9.
+#define EXPONENTIAL(FLOATS, INTS, CONVERT)                     \
+  FLOATS n = (x * 1.44269504089f + 12582912.0f) - 12582912.0f; \
+  FLOATS r = x - n * 0.693359375f;                             \
+  r = r + n * 2.12194440e-4f;                                  \
+  FLOATS p = r * (1.0f / 5040) + 1.0f / 720;                   \
+  p = p * r + 1.0f / 120;                                      \
+  p = p * r + 1.0f / 24;                                       \
+  p = p * r + 1.0f / 6;                                        \
+  p = p * r + 0.5f;                                            \
+  p = p * r + 1.0f;                                            \
+  p = p * r + 1.0f;                                            \
+  INTS bits;                                                   \
+  memcpy(&bits, &p, sizeof bits);                              \
+  bits += CONVERT(n) * (1 << 23);                              \
+  memcpy(&p, &bits, sizeof bits);
+
+INLINE float vector_exp(float x) {
+#define TO_INT(X) (int32_t)(X)
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
-  // x = n ln 2 + r with |r| <= ln 2 / 2; adding 1.5 · 2^23 rounds to the nearest whole number.
-  float n = (x * 1.44269504089f + 12582912.0f) - 12582912.0f;
-  float r = x - n * 0.693359375f;
-  r = r + n * 2.12194440e-4f;
-  // The Taylor series up to r^7: its remainder is below 6e-9.
-  float p = 1.0f / 5040;
-  p = p * r + 1.0f / 720;
-  p = p * r + 1.0f / 120;
-  p = p * r + 1.0f / 24;
-  p = p * r + 1.0f / 6;
-  p = p * r + 0.5f;
-  p = p * r + 1.0f;
-  p = p * r + 1.0f;
-  int32_t bits;
-  memcpy(&bits, &p, 4);
-  bits += (int32_t)n * (1 << 23);
-  memcpy(&p, &bits, 4);
+  EXPONENTIAL(float, int32_t, TO_INT)
   return p;
 }
+
+INLINE void exp_lanes(exp_vector *to) {
+#define TO_INTS(X) __builtin_convertvector(X, exp_ints)
+  exp_vector x = *to, least = (exp_vector){0} - 87.0f, most = (exp_vector){0} + 88.0f;
+  // NaN stays NaN.
+  exp_ints low = x < least, high = x > most;
+  x = (exp_vector)((low & (exp_ints)least) | (high & (exp_ints)most) | (~(low | high) & (exp_ints)x));
+  EXPONENTIAL(exp_vector, exp_ints, TO_INTS)
+  *to = p;
+}
+
+#endif

@@ -130,8 +130,8 @@ INLINE void measure_blocks(roundings *all, const block *blocks, bool whole) {
       size[lane] *= power[lane];
     }
   vector scale = __builtin_elementwise_min(46000 / __builtin_elementwise_sqrt(length), 32766 / size);
-  // A power of two is divided by exactly.
-  vector unit = 1 / scale / (1 / power);
+  // Exact but for the one division.
+  vector unit = 1 / scale / power;
   ints usable = finite & ~zero;
   *(vector *)all->near_one = power;
   *(vector *)all->scale = (vector)((ints)scale & usable);

@@ -175,6 +175,45 @@ import Testing
     }
   }
 
+  /// Winograd's scheme, on maps with enough tiles for integers; what it interpolates enlarges the rounding.
+  @Test func convolutionsOfManyTilesRoundLittle() throws {
+    let (inputs, outputs) = (150, 50)
+    let weight = Tensor.random([outputs, inputs, 3, 3], seed: 1)
+    let bias = Tensor.random([outputs], seed: 2)
+    func layer(_ precision: Precision) throws -> Convolution {
+      try Convolution(
+        temporaryWeights(["weight": weight, "bias": bias], engine: KernelEngine(precision: precision)),
+        inputs: inputs, outputs: outputs, kernel: 3)
+    }
+    let x = Tensor.random([2, 34, 31, inputs])
+    let (float, integers) = try (layer(.float32)(x), layer(.int16)(x))
+    let wanted = Reference.convolution(x, weight, bias: bias)
+    let error = relativeError(integers, wanted)
+    #expect(2e-5...5e-4 ~= error, "\(error), of which float32 has \(relativeError(float, wanted))")
+    for threads in [1, 2, 5] {
+      withThreads(threads) { expectSame(try! layer(.int16)(x), integers, "\(threads)") }
+    }
+    let picture = 34 * 31
+    for index in 0..<2 {
+      let alone = try layer(.int16)(
+        x.rows(index * picture..<(index + 1) * picture).reshaped([1, 34, 31, inputs]))
+      expectSame(
+        alone.reshaped([picture, outputs]), integers.rows(index * picture..<(index + 1) * picture),
+        "picture \(index) alone")
+    }
+    var broken = x
+    broken[(5 * 31 + 7) * inputs + 3] = .nan
+    let found = try layer(.int16)(broken)
+    #expect((0..<outputs).allSatisfy { found[(5 * 31 + 7) * outputs + $0].isNaN })
+    #expect((0..<picture * outputs).allSatisfy { found[picture * outputs + $0].isFinite })
+  }
+
+  private func relativeError(_ found: Tensor, _ wanted: Tensor) -> Double {
+    let pairs = zip(found.elements, wanted.elements)
+    let distance = pairs.reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+    return (distance / wanted.elements.reduce(0) { $0 + Double($1 * $1) }).squareRoot()
+  }
+
   @Test func namesAndRefusals() throws {
     #expect(KernelEngine().name == "sdlens" && engine.name == "sdlens-int16")
     #expect(try EngineChoice.auto.engine(.int16).name == "sdlens-int16")

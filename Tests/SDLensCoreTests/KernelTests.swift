@@ -202,7 +202,8 @@ import Testing
     }
     let v = results(36 * tiles * inputs) { v in
       for tile in 0..<tiles {
-        kernel_winograd_input(v + tile * inputs, tiles * inputs, x.elements, &source, 0, inputs, tile, tile + 1)
+        kernel_winograd_input(
+          v + tile * inputs, tiles * inputs, x.elements, &source, 0, inputs, tile, tile + 1)
       }
     }
     let wholeV = results(v.count) {
@@ -214,7 +215,8 @@ import Testing
         kernel_winograd_input(
           $0, tiles * some.count, x.elements, &source, some.lowerBound, some.count, 0, tiles)
       }
-      #expect(part.elements == (0..<36 * tiles).flatMap { row in some.map { v[row * inputs + $0] } }, "\(some)")
+      #expect(
+        part.elements == (0..<36 * tiles).flatMap { row in some.map { v[row * inputs + $0] } }, "\(some)")
     }
     let products = (0..<36).flatMap { place in
       let tiles = Tensor(

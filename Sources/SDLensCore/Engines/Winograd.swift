@@ -71,7 +71,9 @@ struct Winograd: Sendable {
   }
 
   /// For each of the 36 places the product of a block's tiles and a panel of weights, [places, tiles, outputs].
-  private func multiply(_ packed: PackedRows, _ block: Int, of blocks: [Range<Int>], by panel: Range<Int>) -> Tensor {
+  private func multiply(_ packed: PackedRows, _ block: Int, of blocks: [Range<Int>], by panel: Range<Int>)
+    -> Tensor
+  {
     let (inputs, scheme) = (weight.columns / 9, packed.scheme)
     let (tiles, depth) = (blocks[block].count, min(inputs, scheme.depth))
     let stride = scheme == .integers ? depth : Int(KERNEL_WEIGHT_STRIDE)
@@ -86,13 +88,15 @@ struct Winograd: Sendable {
         transformed.withMutableElements { u in
           withUnsafePointer(to: weights) {
             kernel_winograd_weights(
-              u.baseAddress!, size, stride, $0, panel.lowerBound, panel.upperBound, some.lowerBound, some.count)
+              u.baseAddress!, size, stride, $0, panel.lowerBound, panel.upperBound, some.lowerBound,
+              some.count)
           }
           products.withMutableElements { products in
             for place in 0..<Self.places {
               let weights = kernel_weights(
                 elements: u.baseAddress! + place * size,
-                format: scheme == .integers ? kernel_f32 : kernel_panel, outputs: panel.count, depth: some.count)
+                format: scheme == .integers ? kernel_f32 : kernel_panel, outputs: panel.count,
+                depth: some.count)
               packed.multiply(
                 place * blocks.count + block, from: first, by: weights, outputs: 0..<panel.count,
                 into: products.baseAddress! + place * tiles * panel.count, stride: panel.count,
