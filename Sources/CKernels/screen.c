@@ -4,17 +4,14 @@
 // 16 bits, and every sum of products of two such vectors in 32 (Cauchy and Schwarz). Rounding moves q by at most
 // √width / 2, and so the product of two by at most (‖q‖ + ‖q'‖) √width / 2 + width / 4.
 #include "CKernels.h"
-#include "targets.h"
+#include "integers.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { LANES = 8, LENGTH = 32000 };  // ‖q‖ before rounding, which may add √width / 2
+enum { LENGTH = 32000 };  // ‖q‖ before rounding, which may add √width / 2
 
-typedef int16_t shorts __attribute__((vector_size(2 * LANES * sizeof(int16_t)), aligned(4)));
-typedef int32_t ints __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(4)));
-typedef int32_t products __attribute__((vector_size(2 * LANES * sizeof(int32_t))));
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+_Static_assert(KERNEL_SCREEN == LANES, "a vector of sums holds what is packed side by side");
 
 float kernel_screen_slack(size_t width) {
   // A tenth more, for what rounding does to the sums of floats.
@@ -34,55 +31,75 @@ CLONES float kernel_quantize(int16_t *q, size_t step, const float *x, size_t wid
   return fits ? (float)(length / LENGTH) : length == 0 ? 0 : INFINITY;
 }
 
-// Adds the sums of pairs of products, one instruction on x86.
-INLINE void add_pairs(ints *sums, const shorts *a, const shorts *b) {
-  products p = __builtin_convertvector(*a, products) * __builtin_convertvector(*b, products);
-  *sums += __builtin_shufflevector(p, p, 0, 2, 4, 6, 8, 10, 12, 14) +
-           __builtin_shufflevector(p, p, 1, 3, 5, 7, 9, 11, 13, 15);
-}
-
-// The sums of six rows and sixteen outputs, in registers.
-INLINE void tile(ints sums[2 * KERNEL_SCREEN_ROWS], const int16_t *x, const int16_t *w, size_t pairs) {
+// The sums of six rows and some groups of outputs, in registers; groups are `pairs` vectors apart.
+INLINE void tile(ints *sums, const int32_t *x, const int32_t *w, size_t pairs, int groups, adding *add) {
 #pragma clang loop unroll(full)
-  for (int i = 0; i < 2 * KERNEL_SCREEN_ROWS; i++) sums[i] = (ints){0};
-#pragma clang loop unroll_count(2)
+  for (int i = 0; i < groups * KERNEL_SCREEN_ROWS; i++) sums[i] = (ints){0};
   for (size_t p = 0; p < pairs; p++) {
-    shorts low = *(const shorts *)(w + p * 4 * LANES), high = *(const shorts *)(w + p * 4 * LANES + 2 * LANES);
+    ints outputs[4];
 #pragma clang loop unroll(full)
-    for (int r = 0; r < KERNEL_SCREEN_ROWS; r++) {
-      int32_t pair;
-      memcpy(&pair, x + (p * KERNEL_SCREEN_ROWS + (size_t)r) * 2, sizeof pair);
-      shorts both = (shorts)((ints){0} + pair);
-      add_pairs(&sums[2 * r], &low, &both);
-      add_pairs(&sums[2 * r + 1], &high, &both);
-    }
+    for (int g = 0; g < groups; g++) outputs[g] = *(const ints *)(w + ((size_t)g * pairs + p) * LANES);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < KERNEL_SCREEN_ROWS; r++)
+#pragma clang loop unroll(full)
+      for (int g = 0; g < groups; g++)
+        add(&sums[r * groups + g], &outputs[g], x[p * KERNEL_SCREEN_ROWS + (size_t)r]);
   }
 }
 
-INLINE void store(float *y, const ints *sums, float slack, float unit, const float *units, const float *bias,
-                  size_t outputs) {
-  for (size_t h = 0; h < 2; h++) {
-    lanes scale = unit * *(const lanes *)(units + h * LANES);
-    lanes least = (__builtin_convertvector(sums[h], lanes) - slack) * scale + *(const lanes *)(bias + h * LANES);
-    if (outputs >= (h + 1) * LANES)
-      *(lanes *)(y + h * LANES) = least;
-    else
-      for (size_t l = h * LANES; l < outputs; l++) y[l] = least[l - h * LANES];
-  }
+// What a tile's sums are lower bounds of.
+typedef struct {
+  float *y;
+  size_t stride, rows, outputs;
+  const float *row_units, *units, *bias;
+  float slack;
+} bounds;
+
+INLINE void store_bounds(const bounds *b, const ints *sums, size_t row, size_t output, int groups) {
+  for (size_t r = 0; r < KERNEL_SCREEN_ROWS && row + r < b->rows; r++)
+#pragma clang loop unroll(full)
+    for (int g = 0; g < groups; g++) {
+      size_t o = output + (size_t)g * LANES;
+      vector scale = b->row_units[row + r] * *(const vector *)(b->units + o);
+      vector least = (__builtin_convertvector(sums[r * (size_t)groups + (size_t)g], vector) - b->slack) * scale +
+                     *(const vector *)(b->bias + o);
+      float *y = b->y + (row + r) * b->stride + o;
+      if (o + LANES <= b->outputs)
+        *(vector *)y = least;
+      else
+        for (size_t l = 0; o + l < b->outputs; l++) y[l] = least[l];
+    }
 }
 
-CLONES void kernel_screen(float *y, size_t stride, const int16_t *x, const float *row_units, size_t rows,
-                          const int16_t *w, const float *units, const float *bias, size_t outputs, size_t pairs,
-                          float slack) {
-  for (size_t o = 0; o < outputs; o += KERNEL_SCREEN, w += KERNEL_SCREEN * 2 * pairs) {
-    size_t count = outputs - o < KERNEL_SCREEN ? outputs - o : KERNEL_SCREEN;
-    for (size_t r = 0; r < rows; r += KERNEL_SCREEN_ROWS) {
-      ints sums[2 * KERNEL_SCREEN_ROWS];
-      tile(sums, x + r * 2 * pairs, w, pairs);
-      for (size_t i = 0; i < KERNEL_SCREEN_ROWS && r + i < rows; i++)
-        store(y + (r + i) * stride + o, sums + 2 * i, slack, row_units[r + i], units + o, bias + o, count);
+INLINE void screen(const bounds *b, const int16_t *x, const int16_t *w, size_t pairs, int most, adding *add) {
+  size_t o = 0;
+#define GROUPS(COUNT)                                                                                       \
+  for (; o < b->outputs && o + ((COUNT) - 1) * LANES < b->outputs; o += (COUNT) * LANES)                    \
+    for (size_t r = 0; r < b->rows; r += KERNEL_SCREEN_ROWS) {                                              \
+      ints sums[(COUNT) * KERNEL_SCREEN_ROWS];                                                              \
+      tile(sums, (const int32_t *)x + r * pairs, (const int32_t *)w + o * pairs, pairs, COUNT, add);        \
+      store_bounds(b, sums, r, o, COUNT);                                                                   \
     }
+  if (most == 4) { GROUPS(4) }
+  GROUPS(1)
+#undef GROUPS
+}
+
+typedef void variant(const bounds *, const int16_t *, const int16_t *, size_t);
+
+// Six rows by one vector fill the registers of AVX2, by four those of AVX-512.
+#define SCREEN(NAME, TARGET, VECTORS, STEP, ADD)                                                       \
+  TARGET static void NAME(const bounds *b, const int16_t *x, const int16_t *w, size_t pairs) {         \
+    screen(b, x, w, pairs, (VECTORS) == 2 ? 4 : 1, ADD);                                               \
   }
+#define VARIANT(NAME, TARGET, VECTORS, STEP) SCREEN(NAME, TARGET, VECTORS, STEP, add_pairs)
+
+INTEGER_VARIANTS(SCREEN)
+
+void kernel_screen(float *y, size_t stride, const int16_t *x, const float *row_units, size_t rows, const int16_t *w,
+                   const float *units, const float *bias, size_t outputs, size_t pairs, float slack) {
+  variant *v = BEST_INTEGERS;
+  v(&(bounds){y, stride, rows, outputs, row_units, units, bias, slack}, x, w, pairs);
 }
 
 CLONES size_t kernel_screened(int32_t *indices, const float *y, float margin, const float *units, float least,

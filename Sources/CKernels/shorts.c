@@ -7,6 +7,7 @@
 // both units and added up as floats, always in one order, and fused where it says so: the bits are the same on every
 // processor, and those of a row do not depend on other rows.
 #include "CKernels.h"
+#include "integers.h"
 #include "tile.h"
 #include "weights.h"
 
@@ -24,13 +25,6 @@ enum {
   GROUP = (PAIRS + 1) * LANES,  // words of sixteen rows of a block, their units behind the pairs
   ROW = (PAIRS + 4) * CHUNK,    // words of an output's weights of a chunk, their units behind the pairs
 };
-
-// Words hold pairs of inputs here and units there.
-#define WORDS(TYPE, BYTES) TYPE __attribute__((vector_size(BYTES), aligned(4), may_alias))
-typedef WORDS(int32_t, 64) ints;
-typedef WORDS(int16_t, 32) shorts;
-typedef WORDS(int16_t, 64) pairs;
-typedef int32_t products __attribute__((vector_size(128)));
 
 // 2^(power - 127) of a normal float.
 INLINE float power_of_two(int32_t power) {
@@ -230,26 +224,6 @@ INLINE void read_weights(float *w, const source *s) {
   }
 }
 
-// sums[r] += the sum of the products of the pairs x[r] and w.
-typedef void adding(ints *sums, const ints *x, int32_t w);
-
-// Two instructions on x86.
-INLINE void add_pairs(ints *sums, const ints *x, int32_t w) {
-  ints all = (ints){0} + w;
-  products p = __builtin_convertvector(*(const pairs *)x, products) * __builtin_convertvector(*(pairs *)&all, products);
-  *sums += __builtin_shufflevector(p, p, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
-           __builtin_shufflevector(p, p, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-}
-
-#if defined(__x86_64__)
-#define VNNI __attribute__((target("arch=x86-64-v4,avx512vnni"), WIDE))
-
-// One instruction, which clang would often make two of again if it knew it.
-VNNI INLINE void add_pairs_vnni(ints *sums, const ints *x, int32_t w) {
-  __asm__("vpdpwssd %2, %1, %0" : "+v"(*sums) : "v"(*x), "v"((ints){0} + w));
-}
-#endif
-
 // Some vectors of rows by some outputs, over the blocks of a chunk; the lines from `ahead` on come into the cache.
 INLINE void add_tile(float *to, const float *x, size_t group, const float *w, size_t blocks, int vectors, int outputs,
                      const float *ahead, adding *add) {
@@ -353,13 +327,7 @@ typedef struct {
 
 #define VARIANT(NAME, TARGET, VECTORS, STEP) INTEGERS(NAME, TARGET, VECTORS, STEP, add_pairs)
 
-VARIANTS
-#if defined(__x86_64__)
-INTEGERS(vnni, VNNI, 2, 12, add_pairs_vnni)
-#define BEST_INTEGERS (__builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni") ? &vnni : BEST)
-#else
-#define BEST_INTEGERS BEST
-#endif
+INTEGER_VARIANTS(INTEGERS)
 
 static size_t groups_of(size_t rows) { return (rows + LANES - 1) / LANES; }
 static size_t blocks_of(size_t depth) { return (depth + INPUTS - 1) / INPUTS; }
