@@ -1,8 +1,10 @@
 // Masks: a share from 0 to 1 for every place of a block's map, painted, taken from a map, and moved.
 
+import { call, Failed } from "./api.js";
 import { change } from "./edits.js";
 import { seen } from "./lab.js";
 import { state } from "./state.js";
+import { say } from "./status.js";
 
 /** What the pointer does on the picture, and for which edit; "mark" stands for an area to search by. */
 export const tool = { name: "look", target: null, brush: 2, erases: false };
@@ -100,6 +102,15 @@ export function fromFeature(block, feature) {
   const map = codes.map(feature);
   set(Array.from({ length: size.height }, (_, y) => Array.from({ length: size.width }, (_, x) =>
     Math.round((map[codes.place((x + 0.5) / size.width, (y + 0.5) / size.height)] / highest) * 1000) / 1000)));
+}
+
+/** Where a word acts, over all blocks, as `--mask word:TEXT` takes it. */
+export async function fromWord(word) {
+  const edit = target();
+  if (!edit) return;
+  try { change(edit.id, { mask: (await call("mask", { ...seen.run, block: edit.block, word }, { lane: "mask" })).mask }); } catch (error) {
+    if (error instanceof Failed) say(error.message); else if (error.name !== "AbortError") throw error;
+  }
 }
 
 /** Draws the mask over a picture of that size. */
