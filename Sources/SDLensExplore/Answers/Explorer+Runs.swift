@@ -104,7 +104,7 @@ extension Explorer {
   }
 
   /// The run without edits, in which edits may begin at every block.
-  func base(_ request: RunRequest, step: Int, _ turn: Turns.Turn, _ work: Work) throws -> BaseRun {
+  private func base(_ request: RunRequest, step: Int, _ turn: Turns.Turn, _ work: Work) throws -> BaseRun {
     let settings = request.settings
     // Text encoders of real models take gigabytes; a prompt is encoded once.
     defer { if !laboratory.model.paintsShapes { laboratory.releaseEncoder() } }
@@ -128,9 +128,7 @@ extension Explorer {
   }
 
   /// The parts of a run: in each step what ends before each block, and what follows the last.
-  private func parts(_ settings: RunSettings) -> Int {
-    settings.steps * (blocks + 1)
-  }
+  private func parts(_ settings: RunSettings) -> Int { settings.steps * (blocks + 1) }
 
   /// The model at work with chosen dictionaries.
   private func laboratory(with chosen: Shelf.Choice) -> Laboratory {

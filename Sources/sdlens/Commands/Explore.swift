@@ -39,12 +39,14 @@ struct Explore: ParsableCommand {
   @OptionGroup var sae: SAEOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
+
   @Option(
     help: ArgumentHelp(
       "Pictures while a slider moves are drafts of this AutoencoderTiny of diffusers, a folder or a Hugging Face id as "
         + "madebyollin/taesdxl; at rest the model's own decoder makes them.", valueName: "folder|id"),
     completion: .directory)
   var decoder: String?
+
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var quiet: QuietOptions
