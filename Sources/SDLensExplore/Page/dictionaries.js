@@ -4,6 +4,7 @@ import { call, Failed } from "./api.js";
 import { Codes } from "./codes.js";
 import { el, button, dialog, percent, select, short } from "./dom.js";
 import { needsFeature } from "./edits.js";
+import { openFeature } from "./feature-page.js";
 import { dictionary, dictionaries, run, seen } from "./lab.js";
 import * as overlays from "./overlays.js";
 import { state, subscribe, update } from "./state.js";
@@ -78,7 +79,7 @@ function openSideBySide(block, names) {
       note.textContent = `Mean cosine with the likest ${short(match.mean_matched_cosine)}; ${percent(match.mutual_share)} are each other's likest. Listed: the ${mostRows} most active in this picture.`;
       const strongest = [...here.summary.values()].sort((a, b) => b.mean - a.mean).slice(0, mostRows);
       const counterparts = new Set(strongest.map(({ feature }) => match.nearest[feature]));
-      const left = (feature) => cell(here, feature, dictionaries.get(block)?.captions[feature]);
+      const left = (feature) => cell(here, feature, dictionaries.get(block)?.captions[feature], () => openFeature(block, feature));
       const right = (feature) => cell(there, feature, known.captions[feature]);
       rows.append(
         ...strongest.map(({ feature }) => el("tr", {}, left(feature),
@@ -93,9 +94,9 @@ function openSideBySide(block, names) {
   }
 }
 
-function cell(codes, feature, text) {
+function cell(codes, feature, text, open = null) {
   const own = codes.summary.get(feature);
   const thumb = el("canvas", { width: 88, height: 88, class: "thumb", "aria-hidden": "true" });
   if (seen.before) overlays.thumbnail(thumb, seen.before.image, codes.map(feature), codes.height, codes.width, own?.maximum ?? 0);
-  return el("td", {}, el("span", { class: "paired" }, thumb, el("span", {}, el("b", {}, `#${feature}`), ` ${own ? `mean ${short(own.mean)}` : "silent here"}`, text ? el("span", { class: "caption" }, ` ${text}`) : "")));
+  return el("td", {}, el("span", { class: "paired" }, thumb, el("span", {}, open ? button(`#${feature}`, `Page of feature ${feature}`, open) : el("b", {}, `#${feature}`), ` ${own ? `mean ${short(own.mean)}` : "silent here"}`, text ? el("span", { class: "caption" }, ` ${text}`) : "")));
 }

@@ -254,7 +254,7 @@ function showTools() {
 /** The ends of a layer's scale; of a word's, shares of attention. */
 function scale(layer) {
   const map = overlays.layerMap(layer);
-  if (layer.word !== undefined) return map ? `${[map.low, map.high].map((share) => (share * 100).toFixed(share < 0.01 ? 2 : 1)).join("–")} %` : "…";
+  if (layer.word !== undefined) return map ? `${[map.low, map.high].map((share) => (share * 100).toFixed(share < 0.01 ? 2 : 1)).join("–")} %` : seen.words.some(({ word }) => word === layer.word) ? "…" : "not in this prompt";
   return map ? `${short(map.low)}–${short(map.high)}` : "";
 }
 

@@ -260,6 +260,7 @@ import Testing
     try browser.wait(
       for: "document.querySelector('#words [data-word=house]').getAttribute('aria-pressed') === 'true'")
     try ask("<i>x</i>")
+    #expect(try browser.text("document.querySelector('.layers').textContent").contains("not in this prompt"))
     #expect(try browser.text("document.querySelectorAll('#words i').length") == "0")
   }
 
@@ -325,7 +326,12 @@ import Testing
     try browser.click("#side-by-side")
     try browser.wait(for: "document.querySelector('#dictionary-pair[data-state=whole]')")
     #expect(Int(try browser.text("document.querySelectorAll('#dictionary-pair tbody tr').length")) ?? 0 > 2)
+    try browser.click("#dictionary-pair tbody button")
+    try browser.wait(for: "document.querySelector('#feature-page[open]')")
     try browser.press("\u{E00C}")
+    try browser.wait(for: "!document.querySelector('#feature-page')")
+    try browser.press("\u{E00C}")
+    try browser.wait(for: "!document.querySelector('dialog')")
     let old = try browser.text("\(names)[1]")
     try browser.run(
       "const s = document.querySelector('#dictionaries select'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))",

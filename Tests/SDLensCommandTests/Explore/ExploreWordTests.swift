@@ -79,6 +79,12 @@ import Testing
     let pixels = try PNG.read(server.workspace.folder("masked/after.png"))
     try server.workspace.folder.write(server.png(edited), to: "page.png")
     #expect(try PNG.read(server.workspace.folder("page.png")).samples == pixels.samples)
+    // The negative prompt decides what the second step sees.
+    let without = #""prompt": "a red house", "guidance": 3, "steps": 2"#
+    let means = try [run, without].map {
+      try maps(server.answer("words", "{\($0)}")).compactMap { $0["mean"] as? Double }
+    }
+    #expect(means[0] != means[1])
     let everywhere = try server.answer(
       "mask", "{\(run), \"block\": \"up.0.1\", \"word\": \"house\", \"threshold\": 0}")
     let all = try #require(everywhere["mask"] as? [[Double]]).flatMap(\.self)
