@@ -244,9 +244,9 @@ function showTools() {
     select("Brush size in places", [1, 2, 3, 4, 5, 6, 7, 8].map((size) => [String(size), `${size} × ${size}`]), String(tool.brush), (size) => masks.setTool({ brush: Number(size) })),
     button("Erase", "Erase instead of paint", () => masks.setTool({ erases: !tool.erases }), { "aria-pressed": String(tool.erases) }),
     ...(tool.target === "mark" ? [] : [
-      select("Preset", [["", "Preset…"], ...Object.keys(masks.presets).map((name) => [name, name])], "", (name) => name && masks.preset(name)),
-      button("From overlay", "Take the map of the overlay that was added last", () => (top.word === undefined ? masks.fromFeature(top.block, top.feature) : masks.fromWord(top.word)), { disabled: !top }),
-      select("From a word", [["", "Word…"], ...seen.words.map(({ word }) => [word, word])], "", (word) => word && masks.fromWord(word)),
+      select("Preset", [["", "Preset…"], ...Object.keys(masks.presets).map((name) => [name, name])], "", (name, menu) => { menu.value = ""; masks.preset(name); }),
+      button("From overlay", "Take the map of the overlay that was added last", () => masks.fromLayer(top), { disabled: !top }),
+      select("From a word", [["", "Word…"], ...seen.words.map(({ word }) => [word, word])], "", (word, menu) => { menu.value = ""; masks.fromWord(word); }),
       button("Invert", "Exchange inside and outside", masks.invert)]),
     button("Clear", "Begin anew", masks.clear), button("Done", "Stop painting", () => masks.setTool({ name: "look", target: null })));
 }

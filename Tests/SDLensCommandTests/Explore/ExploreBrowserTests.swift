@@ -278,8 +278,6 @@ import Testing
       "const s = document.querySelector('.tools [aria-label=\"From a word\"]'); s.value = 'house'; s.dispatchEvent(new Event('change'))"
     )
     try browser.wait(for: "decodeURIComponent(location.hash).includes('\"mask\":[[')")
-    try browser.run(
-      "[...document.querySelectorAll('.tools button')].find((b) => b.textContent === 'Done').click()")
     try idle()
     #expect(try picture() != everywhere)
     // The same as the server's, which is the command line's.
@@ -290,6 +288,19 @@ import Testing
     let found = try browser.text(
       "JSON.stringify(JSON.parse(decodeURIComponent(location.hash.slice(1))).edits[0].mask)")
     #expect(found == "\(wanted)".replacing(" ", with: ""))
+    // An overlay's own map, in parts from 0 to 1.
+    try browser.run(
+      "const s = document.querySelector('#words select'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))",
+      [block])
+    try browser.click("#words [data-word=red]")
+    try browser.wait(for: "document.querySelector('.layers').textContent.match(/\\d %/)")
+    try browser.run(
+      "[...document.querySelectorAll('.tools button')].find((b) => b.textContent === 'From overlay').click()")
+    try browser.wait(for: "/\"mask\":[^}]*0\\.\\d/.test(decodeURIComponent(location.hash))")
+    let parts = try browser.text(
+      "(() => { const values = JSON.parse(decodeURIComponent(location.hash.slice(1))).edits[0].mask.flat(); return [Math.min(...values), Math.max(...values)].join(); })()"
+    )
+    #expect(parts == "0,1")
   }
 
   @Test func whatIsDraggedIsADraft() throws {
