@@ -22,7 +22,7 @@ public struct ModelFolder: Sendable {
   /// What computes the model.
   public let engine: any Engine
   /// What decodes pictures in place of the model's own decoder, for drafts; nil unless it was asked for.
-  public let draft: DecoderFolder?
+  public private(set) var draft: DecoderFolder?
   /// What takes the place of the model's own autoencoder; nil unless it was asked for.
   public private(set) var vae: AutoencoderSource?
   /// What changes the model.
@@ -35,6 +35,13 @@ public struct ModelFolder: Sendable {
   private let base: String
   /// What the LoRAs add to the weights of each part.
   private var updates: [String: [String: [LowRankUpdate]]]
+
+  /// The same model without what decodes drafts.
+  public var withOwnDecoder: ModelFolder {
+    var own = self
+    own.draft = nil
+    return own
+  }
 
   /// Finds a model: a folder, the embedded one by its name, a Hugging Face id in the local cache, or a single file.
   ///

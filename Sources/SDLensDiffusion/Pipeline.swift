@@ -205,12 +205,14 @@ public struct Pipeline: Sendable {
 
   /// Latents [batch, h, w, 4] → pictures [batch, height, width, 3] in 0…1.
   ///
+  /// - Parameter isExact: whether the model's own decoder makes them, even where there is one for drafts.
   /// - Throws: `NoPicture` where numbers are not finite.
-  public func picture(_ latents: Tensor) throws -> Tensor {
+  public func picture(_ latents: Tensor, exactly isExact: Bool = false) throws -> Tensor {
     try NoPicture.check(latents, "the latents")
     // The U-net's weights can be read again; its memory is what the decoder's large feature maps need.
     unetWeights.releasePages()
-    var picture = (draft.map { $0(latents) } ?? decoder(latents)).scaled(by: 0.5, plus: 0.5)
+    let decoded = isExact ? decoder(latents) : draft.map { $0(latents) } ?? decoder(latents)
+    var picture = decoded.scaled(by: 0.5, plus: 0.5)
     try NoPicture.check(picture, "the decoded picture")
     picture.withMutableElements { x in
       for index in x.indices { x[index] = min(max(x[index], 0), 1) }

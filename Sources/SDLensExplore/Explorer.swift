@@ -18,6 +18,8 @@ public final class Explorer: Sendable {
     public var isReadOnly: Bool
     /// The words that name the model, and those that name the workspace, in the command lines that the page shows.
     public var modelWords: [String], workspaceWords: [String]
+    /// The words that name the decoder of drafts, where there is one.
+    public var decoderWords: [String]
     /// Whether these command lines must name the dictionaries, since the usual lookup does not find them.
     public var namesDictionaries: Bool
     /// What is said when there are no dictionaries.
@@ -26,21 +28,25 @@ public final class Explorer: Sendable {
     /// Puts all together.
     public init(
       port: Int? = nil, isReadOnly: Bool = false, modelWords: [String] = [], workspaceWords: [String] = [],
-      namesDictionaries: Bool = false, hint: String? = nil
+      decoderWords: [String] = [], namesDictionaries: Bool = false, hint: String? = nil
     ) {
       (self.port, self.isReadOnly, self.hint) = (port, isReadOnly, hint)
       (self.modelWords, self.workspaceWords) = (modelWords, workspaceWords)
-      self.namesDictionaries = namesDictionaries
+      (self.decoderWords, self.namesDictionaries) = (decoderWords, namesDictionaries)
     }
   }
 
   let laboratory: Laboratory
+  /// The model without the decoder of drafts.
+  let exactModel: ModelFolder
   let setup: Setup
   let workspace: Workspace
   let turns = Turns()
-  let indexes: [BlockName: DictionaryIndex]
-  let captions: Mutex<[BlockName: [Int: String]]>
+  let shelf: Shelf
+  let words = Mutex<[(run: RunRequest.Run, maps: WordMaps)]>([])
   let pictureSize: Int
+  /// How many blocks the model has.
+  let blocks: Int
   private let listener: Listener
   private let access: Access
   private let page: PageFiles
@@ -53,9 +59,10 @@ public final class Explorer: Sendable {
   /// - Throws: what is wrong with the port, the page or the model's settings.
   public init(_ laboratory: Laboratory, in workspace: Workspace, _ setup: Setup) throws {
     (self.laboratory, self.workspace, self.setup) = (laboratory, workspace, setup)
-    indexes = laboratory.dictionaries.mapValues { DictionaryIndex($0) }
-    captions = Mutex(laboratory.dictionaries.mapValues(\.captions))
+    exactModel = laboratory.model.withOwnDecoder
+    shelf = try Shelf(laboratory, in: workspace)
     pictureSize = try laboratory.model.pictureSize
+    blocks = try laboratory.model.blocks.count
     page = try PageFiles()
     listener = try Listener(port: setup.port)
     access = Access(port: listener.port)
@@ -140,9 +147,13 @@ public final class Explorer: Sendable {
     switch call {
     case .info: return try info()
     case .dictionary(let block): return try dictionary(of: block)
+    case .knownDictionary(var fields): return try dictionary(&fields)
     case .features(var fields): return try features(&fields, work)
     case .generate(var fields): return try picture(&fields, edited: false, work)
     case .intervene(var fields): return try picture(&fields, edited: true, work)
+    case .words(var fields): return try words(&fields, work)
+    case .mask(var fields): return try mask(&fields, work)
+    case .match(var fields): return try match(&fields, work)
     case .feature(var fields): return try feature(&fields)
     case .search(var fields): return try search(&fields)
     case .caption(var fields): return try setCaption(&fields)
@@ -156,10 +167,13 @@ enum Call {
   case dictionary(String)
   case features(EditFields), generate(EditFields), intervene(EditFields), feature(EditFields)
   case search(EditFields), caption(EditFields)
+  case words(EditFields), mask(EditFields), knownDictionary(EditFields), match(EditFields)
 
   private static let withFields: [String: @Sendable (EditFields) -> Call] = [
     "features": { .features($0) }, "generate": { .generate($0) }, "intervene": { .intervene($0) },
     "feature": { .feature($0) }, "search": { .search($0) }, "caption": { .caption($0) },
+    "words": { .words($0) }, "mask": { .mask($0) }, "dictionary": { .knownDictionary($0) },
+    "match": { .match($0) },
   ]
 
   /// Reads the name and the body.

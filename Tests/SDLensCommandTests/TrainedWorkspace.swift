@@ -31,4 +31,14 @@ struct TrainedWorkspace {
     try Command.run(
       [command, "--model", Command.tinyModel, "--workspace", "w"] + arguments, in: folder)
   }
+
+  /// Trains a second, smaller dictionary of up.0.1, which is then the one that is taken.
+  func trainAnother() throws {
+    let outcome = try run(
+      "train-sae",
+      [
+        "--block", "up.0.1", "--features", "16", "--k", "2", "--steps", "40", "--batch", "64", "--quiet",
+      ])
+    guard outcome.status == 0 else { throw TrainingFailed(message: outcome.err) }
+  }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensSparse
 import SDLensStudy
 
 /// What is answered, as JSON with keys in snake case.
@@ -27,6 +28,8 @@ enum Answer {
       let dictionary: DictionaryIdentity?
       let features: Int?
       let activePerPlace: Double?
+      /// Those that can be chosen; the first is taken unless another is.
+      let dictionaries: [String]
     }
     struct Model: Encodable {
       let name: String
@@ -39,6 +42,8 @@ enum Answer {
     let blocks: [Block]
     let examples: [String]
     let isReadOnly: Bool
+    /// What decodes drafts, where they can be asked for.
+    let draftDecoder: String?
     let hint: String?
   }
 
@@ -72,10 +77,67 @@ enum Answer {
     let seed: Seed
     let step: Int
     let notes: [String]
+    /// Words of the prompt as maps know them, and how many tokens each has; none where the tokenizers differ.
+    let words: [Word]
     let dictionaries: [String: DictionaryIdentity]
     let codes: [Codes]
     let features: [ActiveFeature]
     let seconds: Double
+
+    struct Word: Encodable {
+      let word: String
+      let tokens: Int
+    }
+  }
+
+  /// Where words act, as `sdlens visualize words` reports it, with the maps.
+  struct Words: Encodable {
+    struct Map: Encodable {
+      let word: String
+      let tokens: [Int]
+      let of: String?
+      let mean: Float
+      let lowest: Float
+      let highest: Float
+      let place: [Int]
+      let size: [Int]
+      /// Row by row, floats of 32 bits in base64.
+      let values: String
+
+      init(_ finding: WordMaps.Finding, _ map: Tensor) {
+        (word, tokens, of, mean) = (finding.word, finding.tokens, finding.of, finding.mean)
+        (lowest, highest, place, size) = (finding.lowest, finding.highest, finding.place, finding.size)
+        values = map.elements.base64 { $0.bitPattern }
+      }
+    }
+    let prompt: String
+    let seed: Seed
+    let words: [PromptTokens.Word]
+    let removed: String?
+    let along: AttentionChoice.Axis?
+    let maps: [Map]
+    let seconds: Double
+  }
+
+  /// Where a word acts, as an edit takes it.
+  struct Mask: Encodable {
+    let block: String
+    let word: String
+    let threshold: Double
+    let mask: SDLensStudy.Mask
+  }
+
+  /// Of each feature of one dictionary the likest of another.
+  struct Match: Encodable {
+    let block: String
+    let dictionary: DictionaryIdentity
+    let other: DictionaryIdentity
+    let nearest: [Int]
+    let cosines: [Double]
+    /// Whether each is the likest of its likest.
+    let mutual: [Bool]
+    let meanMatchedCosine: Double
+    let mutualShare: Double
   }
 
   struct Picture: Encodable {
@@ -96,6 +158,10 @@ enum Answer {
     let command: String
     /// A PNG file in base64.
     let png: String
+    /// Whether the decoder of drafts has made it.
+    let isDraft: Bool
+    /// The share of the run's parts (what ends before each block, and the rest) that the edits made anew.
+    let anew: Double
     let seconds: Seconds
   }
 
@@ -123,6 +189,8 @@ enum Answer {
     let block: String
     let feature: Int
     let caption: String?
+    /// All that is said of it, what counts first.
+    let captions: [FeatureCaption]
     let mean: Double?
     let deviation: Double?
     let maximum: Double?
@@ -160,6 +228,7 @@ enum Answer {
     let block: String
     let feature: Int
     let caption: String?
+    let captions: [FeatureCaption]
   }
 }
 

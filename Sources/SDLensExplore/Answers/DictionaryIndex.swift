@@ -6,13 +6,23 @@ import Synchronization
 /// What a dictionary's recorded pictures tell of its features, made ready for questions.
 final class DictionaryIndex: Sendable {
   let folder: DictionaryFolder
+  /// What edits need of it.
+  let edited: BlockDictionary
+  /// All that is said of its features, as last read or written.
+  let captions: Mutex<FeatureCaptions>
   private let top = Mutex<[[Int]]?>(nil)
   private let texts = Mutex<[(picture: Int, text: String)]?>(nil)
 
   /// A feature is known by so many of its strongest pictures.
   static let strongest = 20
 
-  init(_ folder: DictionaryFolder) { self.folder = folder }
+  init(_ folder: DictionaryFolder) {
+    (self.folder, edited) = (folder, BlockDictionary(folder))
+    captions = Mutex(folder.allCaptions)
+  }
+
+  /// Of each feature the caption that counts.
+  var preferred: [Int: String] { captions.withLock(\.preferred) }
 
   /// The recorded prompts, by the number of their picture.
   var prompts: [(picture: Int, text: String)] {

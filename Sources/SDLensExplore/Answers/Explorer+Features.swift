@@ -6,14 +6,21 @@ import SDLensStudy
 
 /// Answers from what is known of the dictionaries.
 extension Explorer {
-  func dictionary(of name: String) throws -> Answer.Dictionary {
-    let (block, index) = try index(of: name)
+  func dictionary(_ fields: inout EditFields) throws -> Answer.Dictionary {
+    let name = try fields.string("block")
+    let names = try fields.dictionaries()
+    try fields.finish()
+    return try dictionary(of: name, names)
+  }
+
+  func dictionary(of name: String, _ names: [BlockName: String] = [:]) throws -> Answer.Dictionary {
+    let (block, index) = try shelf.choice(names).index(of: name)
     let folder = index.folder
     let features = folder.autoencoder.features
     func known(_ numbers: [Float]?) -> [Float?] {
       numbers.map { $0.map { $0.isFinite ? $0 : nil } } ?? Array(repeating: nil, count: features)
     }
-    let captions = captions.withLock { $0[block] ?? [:] }
+    let captions = index.preferred
     return Answer.Dictionary(
       block: "\(block)", dictionary: folder.identity, features: features, mean: known(folder.means?.elements),
       maximum: known(folder.statistics?.maximum), density: known(folder.statistics?.density),
@@ -23,29 +30,31 @@ extension Explorer {
 
   /// Everything that is known of a feature.
   func feature(_ fields: inout EditFields) throws -> Answer.Feature {
-    let (block, feature, index) = try place(&fields)
+    let chosen = try shelf.choice(fields.dictionaries())
+    let (block, feature, index) = try chosen.place(&fields)
     try fields.finish()
     let (folder, statistics) = (index.folder, index.folder.statistics)
     let examples = folder.examples?[feature] ?? []
     let pictures = Set(examples.map(\.picture))
     func others(_ list: [(feature: Int, likeness: Double)], at block: BlockName) -> [Answer.Feature.Other] {
-      list.map {
+      let captions = chosen.indexes[block]?.preferred ?? [:]
+      return list.map {
         .init(
-          block: "\(block)", feature: $0.feature, likeness: $0.likeness,
-          caption: caption(of: $0.feature, at: block))
+          block: "\(block)", feature: $0.feature, likeness: $0.likeness, caption: captions[$0.feature])
       }
     }
     let levels = FeatureStatistics.levels.count
     let manifest = folder.pictures?.manifest
-    let counterparts = try indexes.filter { other, found in
+    let counterparts = try chosen.indexes.filter { other, found in
       try other != block && manifest != nil
         && found.folder.pictures?.manifest.fingerprint == manifest?.fingerprint
     }.sorted { $0.key < $1.key }.flatMap { other, found in
       others(found.together(with: pictures, 2), at: other)
     }
     let shape = folder.examples?.mapShape
+    let captions = index.captions.withLock { $0[feature] }
     return Answer.Feature(
-      block: "\(block)", feature: feature, caption: caption(of: feature, at: block),
+      block: "\(block)", feature: feature, caption: captions.first?.caption, captions: captions,
       mean: folder.means.map { Double($0[feature]) }.flatMap { $0.isFinite ? $0 : nil },
       deviation: statistics.map { Double($0.deviation[feature]) },
       maximum: statistics.map { Double($0.maximum[feature]) },
@@ -81,12 +90,13 @@ extension Explorer {
   /// Features by number, by caption, or by words of the prompts of their strongest pictures.
   func search(_ fields: inout EditFields) throws -> Answer.Search {
     let query = try fields.string("query")
+    let chosen = try shelf.choice(fields.dictionaries())
     try fields.finish()
     guard query.utf8.count <= 1000 else { throw Refusal(422, "the query has more than 1000 bytes") }
     let words = query.lowercased().split(separator: " ").map(String.init)
     var found: [Answer.Search.Found] = []
-    for (block, index) in indexes.sorted(by: { $0.key < $1.key }) {
-      let captions = captions.withLock { $0[block] ?? [:] }
+    for (block, index) in chosen.sorted {
+      let captions = index.preferred
       var seen: Set<Int> = []
       func add(_ feature: Int, _ reason: String, _ score: Double) {
         guard seen.insert(feature).inserted else { return }
@@ -121,7 +131,7 @@ extension Explorer {
 
   /// Writes what a feature means beside its dictionary; an empty caption takes it away.
   func setCaption(_ fields: inout EditFields) throws -> Answer.Caption {
-    let (block, feature, index) = try place(&fields)
+    let (block, feature, index) = try shelf.choice(fields.dictionaries()).place(&fields)
     let text = try fields.string("caption").trimmingCharacters(in: .whitespacesAndNewlines)
     try fields.finish()
     guard !setup.isReadOnly else { throw Refusal(403, "this page is read-only; captions are not written") }
@@ -135,7 +145,7 @@ extension Explorer {
       throw Refusal(422, "a caption is one line of at most 1000 bytes")
     }
     let path = "\(index.folder.path)/\(FeatureCaptions.fileName)"
-    let counts = try captions.withLock { captions in
+    let captions = try index.captions.withLock { captions in
       // Somebody else may have written meanwhile.
       let there =
         FileManager.default.fileExists(atPath: path)
@@ -145,9 +155,10 @@ extension Explorer {
       let all = FeatureCaptions(
         others + (text.isEmpty ? [] : [FeatureCaption(feature: feature, caption: text)]))
       try all.write(to: path)
-      captions[block] = all.preferred
-      return all.preferred[feature]
+      captions = all
+      return all[feature]
     }
-    return Answer.Caption(block: "\(block)", feature: feature, caption: counts)
+    return Answer.Caption(
+      block: "\(block)", feature: feature, caption: captions.first?.caption, captions: captions)
   }
 }

@@ -12,32 +12,38 @@ extension Explorer {
     let model = laboratory.model
     let summary = try ModelSummary(model)
     let blocks = summary.blocks.map { block in
-      let folder = (try? BlockName(block.name)).flatMap { laboratory.dictionaries[$0] }
+      let name = try? BlockName(block.name)
+      let folder = name.flatMap { laboratory.dictionaries[$0] }
       return Answer.Info.Block(
         block: block.name, mapHeight: block.mapSize, mapWidth: block.mapSize, dictionary: folder?.identity,
-        features: folder?.autoencoder.features, activePerPlace: folder?.l0)
+        features: folder?.autoencoder.features, activePerPlace: folder?.l0,
+        dictionaries: name.flatMap { shelf.names[$0] } ?? [])
     }
     return Answer.Info(
       version: Version.current,
       model: .init(
         name: model.title, fingerprint: summary.fingerprint, pictureSize: pictureSize, tokens: summary.tokens),
-      blocks: blocks, examples: examples, isReadOnly: setup.isReadOnly, hint: setup.hint)
+      blocks: blocks, examples: try examples, isReadOnly: setup.isReadOnly,
+      draftDecoder: try model.otherDecoder, hint: setup.hint)
   }
 
   /// Prompts to begin with.
   private var examples: [String] {
-    if laboratory.model.paintsShapes {
-      var sampler = ShapesSampler(seed: 42, heldOut: true)
-      return ["a large red circle on the left and a small blue star on the right, on a gray background"]
-        + sampler.captions(11)
+    get throws {
+      if laboratory.model.paintsShapes {
+        var sampler = ShapesSampler(seed: 42, heldOut: true)
+        return ["a large red circle on the left and a small blue star on the right, on a gray background"]
+          + sampler.captions(11)
+      }
+      let recorded = try shelf.choice().sorted.first?.value.prompts ?? []
+      return recorded.isEmpty ? ["a photo of a dog on a beach"] : Array(recorded.prefix(12).map(\.text))
     }
-    let recorded = indexes.sorted { $0.key < $1.key }.first?.value.prompts ?? []
-    return recorded.isEmpty ? ["a photo of a dog on a beach"] : Array(recorded.prefix(12).map(\.text))
   }
 
   /// What a prompt activates: the codes of every block that has a dictionary.
   func features(_ fields: inout EditFields, _ work: Work) throws -> Answer.Features {
-    let request = try RunRequest(&fields, of: laboratory.model, pictureSize: pictureSize)
+    let request = try RunRequest(&fields, of: exactModel, pictureSize: pictureSize)
+    let chosen = try shelf.choice(request.dictionaries)
     let step = try fields.optional("step").map { try Self.whole($0, "step") } ?? 0
     let top = try fields.optional("top").map { try Self.whole($0, "top") } ?? 0
     try fields.finish()
@@ -45,14 +51,18 @@ extension Explorer {
       throw Refusal(
         422, "step is \(step), but the run has the steps 0 to \(request.settings.steps - 1)")
     }
-    let notes = try notes(on: request)
+    let (notes, tokens) = (try notes(on: request), try? laboratory.encoder.tokens(of: request.prompt))
     return try turns.take(tab: request.tab, lane: request.lane, isGone: { work.isGone }) { turn in
       let start = Self.now
       let run = try base(request, step: step, turn, work)
+      let laboratory = laboratory(with: chosen)
       let blocks = laboratory.dictionaries.keys.sorted()
       let codes = try blocks.map { try laboratory.codes(of: $0, in: run, step: step) }
       return Answer.Features(
         prompt: request.prompt, seed: request.settings.seed, step: step, notes: notes,
+        words: tokens.map { tokens in
+          zip(tokens.names, tokens.words).map { .init(word: $0, tokens: $1.places.count) }
+        } ?? [],
         dictionaries: Dictionary(
           uniqueKeysWithValues: laboratory.dictionaries.map { ("\($0)", $1.identity) }),
         codes: try zip(blocks, codes).map { block, codes in
@@ -104,73 +114,110 @@ extension Explorer {
   }
 
   /// What happens between two blocks: whoever has gone or asked for something newer is not computed for.
-  private func pause(_ stage: String, _ settings: RunSettings, _ turn: Turns.Turn, _ work: Work) -> () throws
-    -> Void
-  {
-    var count = 0
-    let all = Double(settings.steps * (BlockName.all.count + 1))
+  func pause(
+    _ stage: String, _ settings: RunSettings, _ turn: Turns.Turn, _ work: Work, _ counter: PartCounter? = nil
+  ) -> () throws -> Void {
+    let counter = counter ?? PartCounter()
+    let all = Double(parts(settings))
     return {
       try turn.check()
       if work.isGone { throw Superseded() }
-      try work.progress(stage, min(1, Double(count) / all))
-      count += 1
+      try work.progress(stage, min(1, Double(counter.count) / all))
+      counter.count += 1
     }
   }
 
-  private static var now: Double { ProcessInfo.processInfo.systemUptime }
+  /// The parts of a run: in each step what ends before each block, and what follows the last.
+  private func parts(_ settings: RunSettings) -> Int { settings.steps * (blocks + 1) }
+
+  /// The model at work with chosen dictionaries.
+  private func laboratory(with chosen: Shelf.Choice) -> Laboratory {
+    Laboratory(
+      laboratory, dictionaries: chosen.folders, blockDictionaries: chosen.indexes.mapValues(\.edited))
+  }
+
+  static var now: Double { ProcessInfo.processInfo.systemUptime }
 
   /// A picture, with the command that writes the same bytes.
   func picture(_ fields: inout EditFields, edited: Bool, _ work: Work) throws -> Answer.Picture {
-    let request = try RunRequest(&fields, of: laboratory.model, pictureSize: pictureSize)
+    let request = try RunRequest(&fields, of: exactModel, pictureSize: pictureSize)
+    let chosen = try shelf.choice(request.dictionaries)
     let given = edited ? try edits(&fields) : try EditList([])
+    let isDraft = try draft(&fields)
     try fields.finish()
-    let needed = laboratory.dictionaries.filter { block, _ in
+    let needed = chosen.folders.filter { block, _ in
       given.edits.contains { $0.block == block && $0.needsDictionary }
     }
     let list = given.naming(needed)
     let settings = request.settings
     return try turns.take(tab: request.tab, lane: request.lane, isGone: { work.isGone }) { turn in
       let (start, made) = (Self.now, laboratory.madeRuns)
-      let intervention = try laboratory.interventions([list], negative: request.negative, settings)[0]
+      let intervention = try laboratory(with: chosen).interventions(
+        [list], negative: request.negative, settings)[0]
       let run = try base(request, step: intervention.start?.step ?? 0, turn, work)
       let isNew = laboratory.madeRuns > made
       let ran = Self.now
-      let trace = try run.run(intervention, pause: pause("the edits", settings, turn, work))
+      let anew = PartCounter()
+      let trace = try run.run(intervention, pause: pause("the edits", settings, turn, work, anew))
       let changed = Self.now
       try work.progress("the picture", 1)
-      let picture = try laboratory.picture(trace)
+      let picture = try laboratory.picture(trace, exactly: !isDraft)
       let decoded = Self.now
-      let (texts, words) = try origin(request, list, needed)
+      let (texts, words) = try origin(
+        request, list, needed, namesDictionaries: setup.namesDictionaries || !chosen.isUsual, isDraft: isDraft
+      )
       let png = try PNG.encode(picture, text: texts)
       return Answer.Picture(
         prompt: request.prompt, seed: settings.seed, width: picture.width, height: picture.height,
         edits: list.edits.isEmpty ? nil : list,
         command: (["sdlens"] + words).map(\.shellWord).joined(separator: " "),
-        png: Data(png).base64EncodedString(),
+        png: Data(png).base64EncodedString(), isDraft: isDraft,
+        anew: Double(anew.count) / Double(parts(settings)),
         seconds: .init(
           base: isNew ? ran - start : 0, edited: changed - ran, decode: decoded - changed,
           encode: Self.now - decoded))
     }
   }
 
+  /// Whether a draft is asked for.
+  ///
+  /// - Throws: `EditFields.Mistake`, `Refusal`.
+  private func draft(_ fields: inout EditFields) throws -> Bool {
+    switch fields.optional("draft") {
+    case nil, .null?, .bool(false)?: return false
+    case .bool(true)? where laboratory.model.draft != nil: return true
+    case .bool?:
+      throw Refusal(
+        422, "this page has no decoder of drafts; start it with one: sdlens explore --decoder FOLDER")
+    case let value?: throw EditFields.Mistake("has as 'draft' \(value), but it must be true or false")
+    }
+  }
+
   /// What a picture says of itself, and the words of the command that says the same.
   private func origin(
-    _ request: RunRequest, _ list: EditList, _ dictionaries: [BlockName: DictionaryFolder]
+    _ request: RunRequest, _ list: EditList, _ dictionaries: [BlockName: DictionaryFolder],
+    namesDictionaries: Bool, isDraft: Bool
   ) throws -> ([PNGText], [String]) {
     let run = request.words(pictureSize: pictureSize)
+    let model = isDraft ? laboratory.model : exactModel
+    let modelWords = setup.modelWords + (isDraft ? setup.decoderWords : [])
     guard !list.edits.isEmpty else {
       let record = try RunRecord(
-        of: laboratory.model, prompt: request.prompt, negativePrompt: request.negative,
-        settings: request.settings)
-      return (try record.texts(), ["generate"] + run + setup.modelWords)
+        of: model, prompt: request.prompt, negativePrompt: request.negative, settings: request.settings)
+      return (try record.texts(), ["generate"] + run + modelWords)
     }
     let paths = dictionaries.sorted { $0.key < $1.key }.map(\.value.path)
-    let named = setup.namesDictionaries && !paths.isEmpty ? ["--sae"] + paths : []
+    let named = namesDictionaries && !paths.isEmpty ? ["--sae"] + paths : []
     let words =
-      try ["intervene"] + run + ["--edit", list.line] + setup.modelWords + setup.workspaceWords + named
+      try ["intervene"] + run + ["--edit", list.line] + modelWords + setup.workspaceWords + named
     let record = try RunRecord(
-      of: laboratory.model, prompt: request.prompt, negativePrompt: request.negative,
+      of: model, prompt: request.prompt, negativePrompt: request.negative,
       settings: request.settings, dictionaries: dictionaries, request: RunRecord.Request(words))
     return (try record.texts(edits: list), words)
   }
+}
+
+/// How many parts of a run were computed.
+final class PartCounter {
+  var count = 0
 }

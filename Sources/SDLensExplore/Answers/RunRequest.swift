@@ -5,9 +5,18 @@ import SDLensStudy
 
 /// A run that is asked for, with who asks.
 struct RunRequest {
-  let prompt: String
-  let negative: String?
-  let settings: RunSettings
+  /// What decides the run without edits.
+  struct Run: Equatable {
+    let prompt: String
+    let negative: String?
+    let settings: RunSettings
+  }
+  let run: Run
+  var prompt: String { run.prompt }
+  var negative: String? { run.negative }
+  var settings: RunSettings { run.settings }
+  /// The dictionaries that are named, by block.
+  let dictionaries: [BlockName: String]
   let tab: String
   let lane: String
 
@@ -35,7 +44,6 @@ struct RunRequest {
     guard let prompt = try text("prompt", most: Self.mostPrompt) else {
       throw EditFields.Mistake("has no 'prompt'; it must be a text")
     }
-    self.prompt = prompt
     let negative = try text("negative_prompt", most: Self.mostPrompt)
     var seed: Seed = 42
     if let value = fields.optional("seed") {
@@ -57,17 +65,33 @@ struct RunRequest {
       }
       guidance = number
     }
-    settings = try RunSettings(
+    let settings = try RunSettings(
       seed: seed, steps: whole("steps", 1), guidance: guidance, height: whole("height", pictureSize),
       width: whole("width", pictureSize))
     guard settings.steps <= 100 else {
       throw Refusal(
         422, "steps is \(settings.steps), but the page takes 1 to 100; the command line takes more")
     }
-    self.negative = settings.isGuided ? negative.flatMap { $0.isEmpty ? nil : $0 } : nil
-    tab = try text("tab", most: 64) ?? UUID().uuidString
-    lane = try text("lane", most: 64) ?? Turns.view
+    run = Run(
+      prompt: prompt, negative: settings.isGuided ? negative.flatMap { $0.isEmpty ? nil : $0 } : nil,
+      settings: settings)
+    dictionaries = try fields.dictionaries()
+    (tab, lane) = try Self.caller(&fields)
     try ModelMemory(model).check(height: settings.height, width: settings.width)
+  }
+
+  /// Who asks, and for what.
+  ///
+  /// - Throws: `EditFields.Mistake`.
+  static func caller(_ fields: inout EditFields) throws -> (tab: String, lane: String) {
+    func name(_ key: String, else usual: String) throws -> String {
+      guard let value = fields.optional(key), value != .null else { return usual }
+      guard case .string(let text) = value, text.utf8.count <= 64 else {
+        throw EditFields.Mistake("has as '\(key)' \(value), but it must be a text of at most 64 bytes")
+      }
+      return text
+    }
+    return (try name("tab", else: UUID().uuidString), try name("lane", else: Turns.view))
   }
 
   /// The steps in which a run is kept, so that edits may begin there: all of a short run.
@@ -116,31 +140,4 @@ extension Explorer {
   }
 
   private static let mostEdits = 64
-
-  /// The block and the feature of a request.
-  ///
-  /// - Throws: `EditFields.Mistake`, `Refusal`, `NoSuchFeature`.
-  func place(_ fields: inout EditFields) throws -> (block: BlockName, feature: Int, DictionaryIndex) {
-    let (block, index) = try index(of: fields.string("block"))
-    let feature = try fields.int("feature")
-    let folder = index.folder
-    guard 0..<folder.autoencoder.features ~= feature else {
-      throw NoSuchFeature(feature: feature, count: folder.autoencoder.features, path: folder.path)
-    }
-    return (block, feature, index)
-  }
-
-  /// What is known of a block's dictionary.
-  func index(of name: String) throws -> (BlockName, DictionaryIndex) {
-    let block = try BlockName(name)
-    guard let index = indexes[block] else {
-      throw Refusal(
-        404, "there is no dictionary of \(block); train one with: sdlens train-sae --block \(block)")
-    }
-    return (block, index)
-  }
-
-  func caption(of feature: Int, at block: BlockName) -> String? {
-    captions.withLock { $0[block]?[feature] }
-  }
 }

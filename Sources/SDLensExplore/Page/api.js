@@ -52,7 +52,7 @@ export async function call(name, body, { lane = "view", signal, onProgress } = {
   const response = await ask(name, {
     method: "POST", signal,
     headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-    body: JSON.stringify(["features", "generate", "intervene"].includes(name) ? { ...body, tab, lane } : body),
+    body: JSON.stringify(["features", "generate", "intervene", "words", "mask", "match"].includes(name) ? { ...body, tab, lane } : body),
   });
   if (!response.ok) throw new Failed((await response.json()).error);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

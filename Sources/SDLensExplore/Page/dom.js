@@ -18,9 +18,9 @@ export function button(text, label, onclick, more = {}) {
   return el("button", { type: "button", "aria-label": label, title: label, onclick, ...more }, text);
 }
 
-/** A select of [value, text] pairs. */
+/** A select of [value, text] pairs; `onchange` gets the value and the select. */
 export function select(label, options, value, onchange) {
-  return el("select", { "aria-label": label, title: label, onchange: (event) => onchange(event.target.value) },
+  return el("select", { "aria-label": label, title: label, onchange: (event) => onchange(event.target.value, event.target) },
     options.map(([option, text]) => el("option", { value: option, selected: option === value }, text)));
 }
 

@@ -1,9 +1,10 @@
 // Everything that is known of one feature.
 
 import { call, bytes, Failed } from "./api.js";
+import { captionList } from "./captions.js";
 import { el, button, dialog, short, percent } from "./dom.js";
 import { editFeature } from "./edits.js";
-import { caption, dictionaries, picture } from "./lab.js";
+import { caption, picture, run } from "./lab.js";
 import * as overlays from "./overlays.js";
 import { state, update } from "./state.js";
 import { say } from "./status.js";
@@ -14,7 +15,7 @@ let open = null;
 export async function openFeature(block, feature) {
   open?.close();
   let known;
-  try { known = await call("feature", { block, feature }); } catch (error) {
+  try { known = await call("feature", { block, feature, dictionaries: state().dictionaries }); } catch (error) {
     if (!(error instanceof Failed)) throw error;
     say(error.message);
     return;
@@ -31,10 +32,10 @@ export async function openFeature(block, feature) {
   body.append(
     el("div", { class: "bar" },
       button("Edit", `Edit feature ${feature} of ${block}`, () => { editFeature(block, feature); box.close(); }, { class: "primary" }),
-      button("Overlay", `Lay the map of feature ${feature} over the picture`, () => { overlays.toggle(block, feature, true); box.close(); }),
+      button("Overlay", `Lay the map of feature ${feature} over the picture`, () => { overlays.toggle({ block, feature }, true); box.close(); }),
       el("a", { class: "button", download: `feature-${block}-${feature}.json`, href: URL.createObjectURL(new Blob([JSON.stringify(known, null, 1)], { type: "application/json" })) }, "JSON"),
       bookmark(block, feature)),
-    captionForm(block, feature, known),
+    captionList(block, feature, known.captions),
     el("div", { class: "facts" }, ...facts(known)),
     known.words.length ? el("p", {}, "Words of its strongest pictures: ", ...known.words.map(({ word, share, everywhere }) => el("span", { class: "word", title: `in ${percent(share)} of them, of all in ${percent(everywhere)}` }, word))) : null,
     el("h3", {}, "Strongest pictures, and some from the middle of the list"), maps,
@@ -65,21 +66,6 @@ function quantileBar({ quantiles: [low, first, middle, third, high], maximum }) 
   return el("span", { class: "quantiles", role: "img", "aria-label": `Half of its activations lie from ${short(first)} to ${short(third)}, nine tenths from ${short(low)} to ${short(high)}; the middle is ${short(middle)}` }, part("most", low, high), part("half", first, third), part("middle", middle, middle + maximum / 200));
 }
 
-function captionForm(block, feature, known) {
-  const made = dictionaries.get(block);
-  if (!made?.can_caption) return known.caption ? el("p", { class: "caption" }, known.caption) : null;
-  const input = el("input", { type: "text", value: known.caption ?? "", placeholder: "What it means, in words", "aria-label": "Caption of the feature", maxlength: 500 });
-  return el("form", { class: "bar", onsubmit: async (event) => {
-    event.preventDefault();
-    try {
-      const answer = await call("caption", { block, feature, caption: input.value });
-      if (answer.caption) made.captions[feature] = answer.caption; else delete made.captions[feature];
-      say("The caption is written beside the dictionary.");
-      update({});
-    } catch (error) { if (!(error instanceof Failed)) throw error; say(error.message); }
-  } }, input, el("button", { type: "submit" }, "Write caption"));
-}
-
 const bookmarks = () => { try { return JSON.parse(localStorage.getItem("sdlens-bookmarks")) ?? []; } catch { return []; } };
 function bookmark(block, feature) {
   const key = `${block}/${feature}`;
@@ -105,7 +91,7 @@ function others(title, measure, list) {
 async function fill(known, { maps, strip, alone }, signal) {
   const lane = "page";
   const { block, feature } = known;
-  const settings = (example) => ({ prompt: example.prompt, seed: String(example.seed), steps: known.steps ?? 1, guidance: known.guidance ?? 0, width: known.width, height: known.height });
+  const settings = (example) => ({ prompt: example.prompt, seed: String(example.seed), steps: known.steps ?? 1, guidance: known.guidance ?? 0, width: known.width, height: known.height, dictionaries: state().dictionaries });
   const remade = known.examples.filter((example) => example.seed !== undefined && example.seed !== null);
   for (const example of remade) {
     const made = await picture(await call("generate", settings(example), { lane, signal }));
@@ -120,8 +106,7 @@ async function fill(known, { maps, strip, alone }, signal) {
     strip.append(card(image(made), `β = ${beta}`, "", () => { update({ ...settings(remade[0]), here: null, edits: [] }); editFeature(block, feature); open?.close(); }));
   }
   if (known.mean) for (const gamma of [0.5, 1, 2]) {
-    const { steps, guidance, width, height } = state();
-    const made = await picture(await call("intervene", { prompt: "", seed: state().seed, steps, guidance, width, height, edits: [{ block, operation: "empty-context", feature, gamma }] }, { lane, signal }));
+    const made = await picture(await call("intervene", { ...run(state()), prompt: "", edits: [{ block, operation: "empty-context", feature, gamma }] }, { lane, signal }));
     alone.append(card(image(made), `γ = ${gamma}`));
   }
 }

@@ -3,6 +3,7 @@
 import { call, Failed } from "./api.js";
 import { Codes } from "./codes.js";
 import { el, button, select, short, percent } from "./dom.js";
+import { makeDictionaryMenu } from "./dictionaries.js";
 import { editFeature } from "./edits.js";
 import { openFeature } from "./feature-page.js";
 import { caption, dictionaries, dictionary, onSeen, run, seen } from "./lab.js";
@@ -37,10 +38,16 @@ export function makeFeatures(root, info) {
   heading = el("p", { class: "hint", id: "list-heading", "aria-live": "polite" });
   spacer = el("div", { class: "spacer", role: "rowgroup" });
   list = el("div", { class: "list", tabindex: 0, role: "grid", "aria-label": "Features; Enter: overlay, e: edit, o: page", onscroll: drawRows, onkeydown: keys }, spacer);
-  root.append(el("h2", { class: "visually-hidden" }, "Features"), search, tabs, options, heading, list);
+  const menu = el("div", { class: "bar" });
+  root.append(el("h2", { class: "visually-hidden" }, "Features"), search, tabs, menu, options, heading, list);
+  makeDictionaryMenu(menu, info);
   new ResizeObserver(drawRows).observe(list);
   subscribe((patch) => {
     if (patch.prompt !== undefined) found = null;
+    if (patch.dictionaries) {
+      clearSearch();
+      for (const { block } of blocks) dictionary(block);
+    }
     if (patch.here) clearSearch();
     show(patch.block || patch.here !== undefined || patch.sort);
   });
@@ -118,7 +125,7 @@ function searchSoon() {
     const query = search.value.trim();
     if (!query) { found = null; show(true); return; }
     try {
-      const answer = await call("search", { query });
+      const answer = await call("search", { query, dictionaries: state().dictionaries });
       if (search.value.trim() !== query) return;
       found = answer.found.map(({ block, feature, reason }) => ({ block, feature, ...(seen.codes.get(block)?.summary.get(feature) ?? { mean: 0, maximum: 0, area: 0 }), detail: reason }));
     } catch (error) { if (!(error instanceof Failed)) throw error; }
@@ -188,7 +195,7 @@ function drawRows() {
     }
     // In the page as in sight, for whoever goes through it with a screen reader.
     if (known.element === place) place = place.nextElementSibling; else spacer.insertBefore(known.element, place);
-    const isShown = overlays.isShown(row.block, row.feature);
+    const isShown = overlays.isShown({ block: row.block, feature: row.feature });
     known.element.style.transform = `translateY(${index * rowHeight}px)`;
     known.element.id = `row-${index}`;
     known.element.setAttribute("aria-rowindex", String(index + 1));
@@ -210,7 +217,7 @@ function rowElement(row, highest, picture) {
   bar.style.width = `${Math.min(100, (100 * row.mean) / highest)}%`;
   return el("div", {
     class: "feature", role: "row", "data-feature": feature, "data-of": block,
-    onclick: (event) => { if (!event.target.closest("button")) { active = rows.findIndex((other) => other.block === block && other.feature === feature); overlays.toggle(block, feature, !event.ctrlKey && !event.shiftKey); } },
+    onclick: (event) => { if (!event.target.closest("button")) { active = rows.findIndex((other) => other.block === block && other.feature === feature); overlays.toggle({ block, feature }, !event.ctrlKey && !event.shiftKey); } },
     ondblclick: (event) => { if (!event.target.closest("button")) editFeature(block, feature); },
   }, el("span", { role: "gridcell", class: "thumb-cell" }, thumb),
     el("span", { class: "what", role: "gridcell" },
@@ -231,7 +238,7 @@ function keys(event) {
     if (top < list.scrollTop) list.scrollTop = top;
     else if (top + rowHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + rowHeight - list.clientHeight;
     drawRows();
-  } else if (row && event.key === "Enter") overlays.toggle(row.block, row.feature, !event.shiftKey);
+  } else if (row && event.key === "Enter") overlays.toggle({ block: row.block, feature: row.feature }, !event.shiftKey);
   else if (row && event.key === "e") editFeature(row.block, row.feature);
   else if (row && event.key === "o") openFeature(row.block, row.feature);
   else return;

@@ -5,7 +5,7 @@ import { openCompare } from "./compare.js";
 import { el, button } from "./dom.js";
 import { makeFeatures } from "./features.js";
 import { listenForKeys, showKeys } from "./keys.js";
-import { look } from "./lab.js";
+import { look, seen } from "./lab.js";
 import { makePromptBar } from "./prompt-bar.js";
 import { makeStack } from "./stack.js";
 import { makeStage } from "./stage.js";
@@ -22,10 +22,11 @@ const kept = lastView();
 const isRestored = location.hash !== "" && restore(location.hash);
 
 makeStatus();
+seen.drafts = Boolean(info.draft_decoder);
 makePromptBar(document.getElementById("prompt-bar"), info);
 document.querySelector("#prompt-bar form").append(
   button("Compare", "Compare seeds, edits, strengths and prompts (c)", openCompare, { id: "open-compare" }), button("?", "Keys (?)", showKeys), button("Tour", "Five steps through the page (t)", startTour));
-makeStage(document.getElementById("stage"));
+makeStage(document.getElementById("stage"), info);
 makeFeatures(document.getElementById("features"), info);
 makeStack(document.getElementById("edits"), info);
 makeStrip(document.getElementById("stage"));

@@ -1,8 +1,11 @@
 // Masks: a share from 0 to 1 for every place of a block's map, painted, taken from a map, and moved.
 
+import { call, Failed } from "./api.js";
 import { change } from "./edits.js";
 import { seen } from "./lab.js";
+import { layerMap } from "./overlays.js";
 import { state } from "./state.js";
+import { say } from "./status.js";
 
 /** What the pointer does on the picture, and for which edit; "mark" stands for an area to search by. */
 export const tool = { name: "look", target: null, brush: 2, erases: false };
@@ -91,15 +94,25 @@ export function preset(name) { set(presets[name]); }
 export function clear() { set(empty(sizeOfTarget())); }
 export function invert() { const now = painted(); if (now) set(now.map((line) => line.map((value) => 1 - value))); }
 
-/** Where a feature is active here, from 0 to its highest value. */
-export function fromFeature(block, feature) {
-  const codes = seen.codes.get(block);
-  const size = sizeOfTarget();
-  const highest = codes?.summary.get(feature)?.maximum;
-  if (!highest) return;
-  const map = codes.map(feature);
+/** The map of an overlay, from the lower end of its scale to its highest value here. */
+export function fromLayer(layer) {
+  const found = layerMap(layer);
+  if (!found) return;
+  const { map, height, width, low } = found;
+  const [size, high] = [sizeOfTarget(), Math.max(...map)];
+  if (!(high > low)) return;
+  const middle = (place, count, all) => Math.floor(((place + 0.5) / count) * all);
   set(Array.from({ length: size.height }, (_, y) => Array.from({ length: size.width }, (_, x) =>
-    Math.round((map[codes.place((x + 0.5) / size.width, (y + 0.5) / size.height)] / highest) * 1000) / 1000)));
+    Math.round(((map[middle(y, size.height, height) * width + middle(x, size.width, width)] - low) / (high - low)) * 1000) / 1000)));
+}
+
+/** Where a word acts, over all blocks, as `--mask word:TEXT` takes it. */
+export async function fromWord(word) {
+  const edit = target();
+  if (!edit) return;
+  try { change(edit.id, { mask: (await call("mask", { ...seen.run, block: edit.block, word }, { lane: "mask" })).mask }); } catch (error) {
+    if (error instanceof Failed) say(error.message); else if (error.name !== "AbortError") throw error;
+  }
 }
 
 /** Draws the mask over a picture of that size. */

@@ -1,5 +1,6 @@
 // A picture that is dropped on the page, or opened, restores what it was made of.
 
+import { call } from "./api.js";
 import { fromList } from "./edits.js";
 import { read } from "./png.js";
 import { update } from "./state.js";
@@ -21,13 +22,19 @@ export async function openPicture(file, info) {
       dictionaries = list.dictionaries ?? {};
     } catch { return `'${file.name}' carries edits that cannot be read.`; }
   }
+  const chosen = {};
+  for (const { block, dictionaries: names } of info.blocks) {
+    const needed = dictionaries[block]?.name;
+    if (names.includes(needed) && needed !== names[0]) chosen[block] = needed;
+  }
   update({
     prompt: texts.prompt, negative: texts.negative_prompt ?? "", seed: texts.seed, steps: Number(texts.steps ?? 1), guidance: Number(texts.guidance ?? 0),
-    width: found.width, height: found.height, edits, here: null,
+    width: found.width, height: found.height, edits, here: null, dictionaries: chosen,
   });
   if (texts.model && !texts.model.endsWith(info.model.fingerprint)) return `The picture was made by the model ${texts.model}, not by the one here.`;
-  for (const { block, dictionary } of info.blocks) {
+  for (const { block, dictionary: usual } of info.blocks) {
     const needed = dictionaries[block];
+    const dictionary = chosen[block] ? (await call("dictionary", { block, dictionaries: chosen })).dictionary : usual;
     if (needed && needed.fingerprint !== dictionary?.fingerprint) return `The edits are of the dictionary ${needed.name} of ${block}, not of the one here: its numbers mean other features.`;
   }
   return "";

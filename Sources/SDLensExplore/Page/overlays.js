@@ -1,7 +1,8 @@
-// Maps of features in colours over the picture.
+// Maps of features and of words in colours over the picture.
 
 import { dictionaries, seen } from "./lab.js";
 import { state, update } from "./state.js";
+import { everyBlock, wordMap } from "./word-maps.js";
 
 /** By choice the colours of Okabe and Ito, which people with any kind of colour vision tell apart. */
 export const palettes = {
@@ -14,18 +15,31 @@ export function colour(index) {
   return palette[index % palette.length];
 }
 
-export const isShown = (block, feature) => state().overlays.some((layer) => layer.block === block && layer.feature === feature);
+const areSame = (a, b) => a.block === b.block && a.feature === b.feature && a.word === b.word;
+/** Where a layer, { block, feature } or { block, word }, stands among those that are shown; -1 if it is not. */
+export const place = (layer) => state().overlays.findIndex((other) => areSame(layer, other));
+export const isShown = (layer) => place(layer) >= 0;
 
-/** Lays a feature's map over the picture, or takes it away. With `alone`, in place of the others. */
-export function toggle(block, feature, alone = false) {
+/** Lays a map over the picture, or takes it away. With `alone`, in place of the others. */
+export function toggle(layer, alone = false) {
   const { overlays } = state();
-  const others = overlays.filter((layer) => layer.block !== block || layer.feature !== feature);
+  const others = overlays.filter((other) => !areSame(layer, other));
   const wasShown = others.length < overlays.length;
-  if (alone) update({ overlays: wasShown && overlays.length === 1 ? [] : [{ block, feature }] });
-  else update({ overlays: wasShown ? others : [...overlays, { block, feature }].slice(-6) });
+  if (alone) update({ overlays: wasShown && overlays.length === 1 ? [] : [layer] });
+  else update({ overlays: wasShown ? others : [...overlays, layer].slice(-6) });
 }
 
-/** The upper end of a layer's scale: the highest value here, or the highest that was ever recorded. */
+/** What a layer is called. */
+export const title = ({ block, feature, word }) => (word === undefined ? `${block} #${feature}` : `“${word}”${block === everyBlock ? "" : ` ${block}`}`);
+
+/** The map of a layer, and the ends of its scale: { map, height, width, low, high }; null while there is none. */
+export function layerMap({ block, feature, word }) {
+  if (word !== undefined) return wordMap(block, word);
+  const codes = seen.codes.get(block);
+  return codes ? { map: codes.map(feature), height: codes.height, width: codes.width, low: 0, high: scaleOf(block, feature) } : null;
+}
+
+/** The upper end of a feature's scale: the highest value here, or the highest that was ever recorded. */
 export function scaleOf(block, feature) {
   const own = seen.codes.get(block)?.summary.get(feature)?.maximum ?? 0;
   const fixed = dictionaries.get(block)?.maximum[feature];
@@ -33,11 +47,11 @@ export function scaleOf(block, feature) {
 }
 
 /** A map as a small picture of one colour, the opacity of a place by its value. */
-export function mapImage(map, height, width, highest, hex, opacity) {
+function mapImage({ map, height, width, low, high }, hex, opacity) {
   const image = new ImageData(width, height);
   const [red, green, blue] = [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));
   for (let place = 0; place < map.length; place++)
-    image.data.set([red, green, blue, highest > 0 ? Math.min(1, map[place] / highest) * opacity * 255 : 0], place * 4);
+    image.data.set([red, green, blue, high > low ? Math.min(1, Math.max(0, (map[place] - low) / (high - low))) * opacity * 255 : 0], place * 4);
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
@@ -47,11 +61,9 @@ export function mapImage(map, height, width, highest, hex, opacity) {
 export function draw(context, width, height) {
   const { overlays, opacity, smooth } = state();
   context.imageSmoothingEnabled = smooth;
-  overlays.forEach(({ block, feature }, index) => {
-    const codes = seen.codes.get(block);
-    if (!codes) return;
-    const image = mapImage(codes.map(feature), codes.height, codes.width, scaleOf(block, feature), colour(index), opacity);
-    context.drawImage(image, 0, 0, width, height);
+  overlays.forEach((layer, index) => {
+    const map = layerMap(layer);
+    if (map) context.drawImage(mapImage(map, colour(index), opacity), 0, 0, width, height);
   });
   context.imageSmoothingEnabled = true;
 }

@@ -22,7 +22,7 @@ export function makeStack(root, about) {
   if (!dictionaryBlocks.length) kind.value = "ablate";
   adder = el("form", { class: "bar", onsubmit: (event) => {
     event.preventDefault();
-    update({ edits: [...state().edits, newEdit(kind.value, block.value, state().overlays.findLast((layer) => layer.block === block.value)?.feature ?? 0)] });
+    update({ edits: [...state().edits, newEdit(kind.value, block.value, state().overlays.findLast((layer) => layer.block === block.value && layer.feature !== undefined)?.feature ?? 0)] });
   } }, kind, block, el("button", { type: "submit", id: "add-edit" }, "Add edit"));
   root.append(el("div", { class: "bar" }, el("h2", {}, "Edits"), undoButton, redoButton,
     button("Copy list", "Copy the edits as the JSON that --edit reads", copyList), button("Clear", "Remove all edits", () => update({ edits: [] }))),

@@ -1,23 +1,26 @@
 // The picture before and after: wipe, blink, difference; overlays and masks over it; a click asks what is active.
 
-import { el, button, select, short } from "./dom.js";
+import { el, button, percent, select, short } from "./dom.js";
 import { seen, onSeen } from "./lab.js";
 import * as masks from "./masks.js";
 import * as overlays from "./overlays.js";
 import { state, update, subscribe } from "./state.js";
+import { makeWords } from "./words.js";
 
-let canvas, info, wipe, tools, layers, cost, command, download, gain;
+let canvas, info, wipe, tools, layers, cost, command, download, gain, draft;
 let hover = null;
 let blinkTimer = null;
 let isBefore = false;
 
-export function makeStage(root) {
+export function makeStage(root, about) {
   canvas = el("canvas", { id: "picture", tabindex: 0, role: "img", "aria-label": "The picture. Click, or move with the arrow keys and press Enter, to list the features that are active at a place.", width: 768, height: 768 });
   wipe = el("input", { type: "range", min: 0, max: 1, step: 0.005, class: "wipe", "aria-label": "Wipe: share of the picture that shows what was before", oninput: () => update({ wipe: Number(wipe.value) }) });
   info = el("p", { class: "hint" });
   gain = el("span", { class: "hint" });
+  draft = el("span", { class: "draft", role: "status", hidden: true }, "draft");
   tools = el("div", { class: "tools", role: "toolbar", "aria-label": "Mask" });
-  layers = el("div", { class: "layers", "aria-label": "Overlays" });
+  const words = el("div", {});
+  layers = el("div", { class: "layers", role: "group", "aria-label": "Overlays" });
   cost = el("p", { class: "hint", id: "cost" });
   command = el("code", { id: "command", tabindex: 0, "aria-label": "The command line that writes this picture" });
   download = el("a", { class: "button", download: "picture.png", id: "download" }, "Save PNG");
@@ -31,12 +34,13 @@ export function makeStage(root) {
         masks.mark.rows = null;
         masks.setTool(isOn ? { name: "look", target: null } : { name: "rectangle", target: "mark", erases: false });
       }, { id: "mark" }), gain),
-    el("div", { class: "frame" }, canvas, el("div", { class: "busy", "aria-hidden": "true" })),
+    el("div", { class: "frame" }, canvas, draft, el("div", { class: "busy", "aria-hidden": "true" })),
     el("label", { class: "wipe-row" }, el("span", {}, "after"), wipe, el("span", {}, "before")),
-    info, tools, layers,
+    info, words, tools, layers,
     el("div", { class: "bar" }, download,
       button("Copy command", "Copy the command line that writes the same bytes", copyCommand, { id: "copy" }), cost),
     command);
+  makeWords(words, about);
   listen();
   subscribe(show);
   onSeen(show);
@@ -216,11 +220,12 @@ function showPicture() {
   url = URL.createObjectURL(after.blob);
   download.href = url;
   command.textContent = after.command;
+  draft.hidden = !after.isDraft;
   const { edited, decode, encode } = after.seconds;
   const time = (edited + decode + encode) * 1000;
   cost.textContent = after === before
     ? `${Math.round(before.whole)} ms`
-    : `${Math.round(time)} ms, ${Math.round((100 * time) / before.whole)} % of the whole picture's ${Math.round(before.whole)} ms: only what follows the first edit is computed anew`;
+    : `${after.isDraft ? "Draft: " : ""}${Math.round(time)} ms, the whole picture ${Math.round(before.whole)} ms: ${percent(after.anew)} of the run computed anew`;
 }
 
 /** What the two bars were made of; they are made anew only when that changes, so that no click is lost. */
@@ -229,7 +234,7 @@ const made = { tools: "", layers: "" };
 function showTools() {
   const { tool } = masks;
   tools.hidden = tool.name === "look";
-  const key = JSON.stringify([tool, state().overlays.at(-1)]);
+  const key = JSON.stringify([tool, state().overlays.at(-1), seen.words]);
   if (tools.hidden || made.tools === key) return;
   made.tools = key;
   const choose = (name, text, label) => button(text, label, () => masks.setTool({ name }), { "aria-pressed": String(tool.name === name) });
@@ -239,24 +244,32 @@ function showTools() {
     select("Brush size in places", [1, 2, 3, 4, 5, 6, 7, 8].map((size) => [String(size), `${size} × ${size}`]), String(tool.brush), (size) => masks.setTool({ brush: Number(size) })),
     button("Erase", "Erase instead of paint", () => masks.setTool({ erases: !tool.erases }), { "aria-pressed": String(tool.erases) }),
     ...(tool.target === "mark" ? [] : [
-      select("Preset", [["", "Preset…"], ...Object.keys(masks.presets).map((name) => [name, name])], "", (name) => name && masks.preset(name)),
-      button("From overlay", "Take the map of the overlay that was added last", () => top && masks.fromFeature(top.block, top.feature), { disabled: !top }),
+      select("Preset", [["", "Preset…"], ...Object.keys(masks.presets).map((name) => [name, name])], "", (name, menu) => { menu.value = ""; masks.preset(name); }),
+      button("From overlay", "Take the map of the overlay that was added last", () => masks.fromLayer(top), { disabled: !top }),
+      select("From a word", [["", "Word…"], ...seen.words.map(({ word }) => [word, word])], "", (word, menu) => { menu.value = ""; masks.fromWord(word); }),
       button("Invert", "Exchange inside and outside", masks.invert)]),
     button("Clear", "Begin anew", masks.clear), button("Done", "Stop painting", () => masks.setTool({ name: "look", target: null })));
+}
+
+/** The ends of a layer's scale; of a word's, shares of attention. */
+function scale(layer) {
+  const map = overlays.layerMap(layer);
+  if (layer.word !== undefined) return map ? `${[map.low, map.high].map((share) => (share * 100).toFixed(share < 0.01 ? 2 : 1)).join("–")} %` : seen.words.some(({ word }) => word === layer.word) ? "…" : "not in this prompt";
+  return map ? `${short(map.low)}–${short(map.high)}` : "";
 }
 
 function showLayers() {
   const view = state();
   layers.hidden = !view.overlays.length;
-  const key = JSON.stringify([view.overlays, view.overlays.map(({ block, feature }) => overlays.scaleOf(block, feature)), view.scale, view.colours]);
+  const key = JSON.stringify([view.overlays, view.overlays.map(scale), view.scale, view.colours]);
   if (made.layers === key) return;
   made.layers = key;
   layers.replaceChildren(
-    ...view.overlays.map(({ block, feature }, index) => {
+    ...view.overlays.map((layer, index) => {
       const swatch = el("span", { class: "swatch" });
       swatch.style.background = overlays.colour(index);
-      return el("span", { class: "layer" }, swatch, `${block} #${feature}`, el("span", { class: "hint" }, ` 0–${short(overlays.scaleOf(block, feature))}`),
-        button("×", `Remove the overlay of feature ${feature} of ${block}`, () => overlays.toggle(block, feature)));
+      return el("span", { class: "layer" }, swatch, overlays.title(layer), el("span", { class: "hint" }, scale(layer)),
+        button("×", `Remove the overlay of ${overlays.title(layer)}`, () => overlays.toggle(layer)));
     }),
     select("Scale of overlays", [["own", "scale: highest here"], ["fixed", "scale: highest ever"]], view.scale, (scale) => update({ scale })),
     select("Colours of overlays", [["vivid", "vivid colours"], ["safe", "colour-blind safe"]], view.colours, (colours) => update({ colours })),

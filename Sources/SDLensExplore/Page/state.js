@@ -1,11 +1,11 @@
 // The view: what is asked for (which can be undone), and how it is looked at. All of it stands in the address.
 
 /** What decides the pictures. */
-const asked = { prompt: "", negative: "", seed: "42", steps: 1, guidance: 0, width: 0, height: 0, edits: [] };
+const asked = { prompt: "", negative: "", seed: "42", steps: 1, guidance: 0, width: 0, height: 0, edits: [], dictionaries: {} };
 /** How they are looked at. */
 const looked = {
   block: "", sort: "mean", contrast: "", all: false, alwaysOn: false, overlays: [], scale: "own", opacity: 0.6, smooth: true,
-  colours: "vivid", mode: "pair", wipe: 0, here: null, lock: true,
+  colours: "vivid", mode: "pair", wipe: 0, here: null, lock: true, wordBlock: "all",
 };
 
 let view = { ...asked, ...looked };
@@ -13,8 +13,11 @@ let usual = { ...view };
 const listeners = new Set();
 const [past, future] = [[], []];
 let settled = null;
+let live = false;
 
 export const state = () => view;
+/** Whether something is being dragged. */
+export const isLive = () => live;
 export function subscribe(listener) { listeners.add(listener); }
 
 const document_ = (from) => Object.fromEntries(Object.keys(asked).map((key) => [key, from[key]]));
@@ -28,14 +31,23 @@ export function setUsual(values) {
 }
 
 /** Changes the view. With `live`, as while a slider moves, the change is not yet a step that can be undone. */
-export function update(patch, { live = false } = {}) {
+export function update(patch, options = {}) {
   view = { ...view, ...patch };
-  if (!live) settle();
+  live = Boolean(options.live);
+  if (!live) record();
   announce(patch);
 }
 
-/** Makes what has changed a step that can be undone. */
+/** Ends what is being dragged. */
 export function settle() {
+  record();
+  if (!live) return;
+  live = false;
+  announce({});
+}
+
+/** Makes what has changed a step that can be undone. */
+function record() {
   const now = document_(view);
   if (settled && JSON.stringify(settled) === JSON.stringify(now)) return;
   if (settled) past.push(settled);
@@ -49,7 +61,8 @@ export const canRedo = () => future.length > 0;
 export function undo() { step(past, future); }
 export function redo() { step(future, past); }
 function step(from, to) {
-  settle();
+  live = false;
+  record();
   if (!from.length) return;
   to.push(settled);
   settled = from.pop();
@@ -85,7 +98,8 @@ export function decode(hash) {
     for (const key of Object.keys(usual))
       if (key in found && (key === "here" || (typeof found[key] === typeof usual[key] && Array.isArray(found[key]) === Array.isArray(usual[key])))) patch[key] = found[key];
     if (patch.edits) patch.edits = patch.edits.filter((edit) => edit && typeof edit === "object" && typeof edit.kind === "string" && typeof edit.block === "string");
-    if (patch.overlays) patch.overlays = patch.overlays.filter((layer) => layer && typeof layer.block === "string" && Number.isInteger(layer.feature));
+    if (patch.overlays) patch.overlays = patch.overlays.filter((layer) => layer && typeof layer.block === "string" && (Number.isInteger(layer.feature) || typeof layer.word === "string"));
+    if (patch.dictionaries) patch.dictionaries = Object.fromEntries(Object.entries(patch.dictionaries).filter(([, name]) => typeof name === "string"));
     return patch;
   } catch { return null; }
 }

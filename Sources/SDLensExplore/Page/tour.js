@@ -20,7 +20,7 @@ export function startTour() {
   let step = 0;
   const text = el("p", {});
   const next = button("Next", "Next step", () => { step += 1; show(); }, { class: "primary" });
-  const box = el("aside", { id: "tour", role: "dialog", "aria-label": "Tour" }, text, el("div", { class: "bar" }, next, button("Skip", "End the tour", end, { id: "skip-tour" })));
+  const box = el("div", { id: "tour", role: "dialog", "aria-label": "Tour" }, text, el("div", { class: "bar" }, next, button("Skip", "End the tour", end, { id: "skip-tour" })));
   document.body.append(box);
   function end() {
     for (const marked of document.querySelectorAll(".toured")) marked.classList.remove("toured");

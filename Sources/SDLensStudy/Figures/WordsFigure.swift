@@ -33,26 +33,6 @@ public struct WordsFigure: Sendable {
     var drawing: Grid.Drawing?
   }
 
-  /// What a map tells in numbers.
-  public struct Finding: Sendable, Encodable {
-    /// The word.
-    public let word: String
-    /// The places of its tokens.
-    public let tokens: [Int]
-    /// The block, layer, head or step; nil of a mean over everything.
-    public let of: String?
-    /// The mean over the map of the share of attention that the word has.
-    public let mean: Float
-    /// The lowest share.
-    public let lowest: Float
-    /// The highest share.
-    public let highest: Float
-    /// Where it is highest: row and column of the map.
-    public let place: [Int]
-    /// Height and width of the map.
-    public let size: [Int]
-  }
-
   /// The figure of some words.
   ///
   /// - Throws: `NoSuchWord`.
@@ -63,16 +43,10 @@ public struct WordsFigure: Sendable {
   }
 
   /// What the maps tell in numbers, word by word.
-  public var findings: [Finding] {
+  public var findings: [WordMaps.Finding] {
     words.indices.flatMap { index in
       zip(maps.labels, drawn[index]).map { label, map in
-        let (values, range) = (map.elements, map.finiteRange)
-        let highest = values.firstIndex(of: range.upperBound) ?? 0
-        return Finding(
-          word: words[index], tokens: places[index], of: label.isEmpty ? nil : label,
-          mean: values.reduce(0, +) / Float(values.count), lowest: range.lowerBound,
-          highest: range.upperBound,
-          place: [highest / map.shape[1], highest % map.shape[1]], size: map.shape.extents)
+        WordMaps.Finding(words[index], tokens: places[index], of: label, map)
       }
     }
   }

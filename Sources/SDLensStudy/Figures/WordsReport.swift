@@ -13,7 +13,7 @@ public struct WordsReport: Encodable {
   /// The end of the prompt that did not fit.
   let removed: String?
   let along: AttentionChoice.Axis?
-  let maps: [WordsFigure.Finding]
+  let maps: [WordMaps.Finding]
 
   /// Runs a prompt, and writes the figure and the tensors.
   ///

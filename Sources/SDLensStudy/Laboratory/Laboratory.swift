@@ -15,8 +15,12 @@ public final class Laboratory: Sendable {
   /// What edits need of the dictionaries.
   public let blockDictionaries: [BlockName: BlockDictionary]
   private let keptRuns: Int
-  private let state = Mutex(State())
+  private let memory: Memory
 
+  /// What laboratories with one model share.
+  private final class Memory: Sendable {
+    let state = Mutex(State())
+  }
   private struct State {
     var pipeline: Pipeline?
     var encoder: PromptEncoder?
@@ -63,7 +67,16 @@ public final class Laboratory: Sendable {
     blockDictionaries: [BlockName: BlockDictionary], keepingRuns runs: Int = 0
   ) {
     (self.model, self.dictionaries, self.blockDictionaries) = (model, dictionaries, blockDictionaries)
-    keptRuns = runs
+    (keptRuns, memory) = (runs, Memory())
+  }
+
+  /// The same model at work, with other dictionaries; prompts and runs are remembered together.
+  package init(
+    _ other: Laboratory, dictionaries: [BlockName: DictionaryFolder],
+    blockDictionaries: [BlockName: BlockDictionary]
+  ) {
+    (model, keptRuns, memory) = (other.model, other.keptRuns, other.memory)
+    (self.dictionaries, self.blockDictionaries) = (dictionaries, blockDictionaries)
   }
 
   // MARK: Parts
@@ -81,7 +94,7 @@ public final class Laboratory: Sendable {
   private func part<Part: Sendable>(
     _ place: WritableKeyPath<State, Part?> & Sendable, _ read: (ModelFolder) throws -> Part
   ) throws -> Part {
-    try state.withLock { state in
+    try memory.state.withLock { state in
       if let found = state[keyPath: place] { return found }
       let made = try read(model)
       state[keyPath: place] = made
@@ -90,7 +103,7 @@ public final class Laboratory: Sendable {
   }
 
   /// Lets go of the text encoders, which take gigabytes, until the next prompt that is not remembered.
-  public func releaseEncoder() { state.withLock { $0.encoder = nil } }
+  public func releaseEncoder() { memory.state.withLock { $0.encoder = nil } }
 
   // MARK: Prompts
 
@@ -102,9 +115,9 @@ public final class Laboratory: Sendable {
   {
     let isGuided = settings.isGuided
     let key = PromptKey(prompt: prompt, negative: isGuided ? negative : nil, isGuided: isGuided)
-    if let found = state.withLock({ $0.embeddings[key] }) { return found }
+    if let found = memory.state.withLock({ $0.embeddings[key] }) { return found }
     let made = try embeddings(of: [prompt], negative: negative.map { [$0] }, settings)
-    state.withLock { state in
+    memory.state.withLock { state in
       if state.embeddings.count >= Self.keptPrompts { state.embeddings = [:] }
       state.embeddings[key] = made
     }
@@ -134,7 +147,7 @@ public final class Laboratory: Sendable {
     let made = try BaseRun(
       pipeline, embeddings(of: prompt, negative: negative, settings), settings, watching: blocks,
       atSteps: steps, pause: pause)
-    state.withLock { state in
+    memory.state.withLock { state in
       state.madeRuns += 1
       state.runs.append((key, made))
       state.runs.removeFirst(max(0, state.runs.count - keptRuns))
@@ -143,10 +156,10 @@ public final class Laboratory: Sendable {
   }
 
   /// How many runs without edits were computed.
-  package var madeRuns: Int { state.withLock { $0.madeRuns } }
+  package var madeRuns: Int { memory.state.withLock { $0.madeRuns } }
 
   private func kept(_ key: RunKey) -> BaseRun? {
-    state.withLock { state in
+    memory.state.withLock { state in
       guard let place = state.runs.lastIndex(where: { $0.key.serves(key) }) else { return nil }
       state.runs.append(state.runs.remove(at: place))
       return state.runs.last?.run
@@ -205,9 +218,10 @@ public final class Laboratory: Sendable {
 
   /// The picture of a run.
   ///
+  /// - Parameter isExact: as in `Pipeline.picture`.
   /// - Throws: `NoPicture`.
-  public func picture(_ trace: Pipeline.Trace) throws -> Picture {
-    Picture(try pipeline.picture(trace.latents))
+  public func picture(_ trace: Pipeline.Trace, exactly isExact: Bool = false) throws -> Picture {
+    Picture(try pipeline.picture(trace.latents, exactly: isExact))
   }
 
   /// Pictures of one prompt, nil standing for the one without edits; all share what is computed before their first
@@ -219,7 +233,7 @@ public final class Laboratory: Sendable {
     let base = try run(prompt, settings, for: interventions)
     // Decoding lets go of the U-net's weights: first all runs, then all pictures.
     let traces = interventions.map { base.run($0) }
-    return try traces.map(picture)
+    return try traces.map { try picture($0) }
   }
 
   /// Model, dictionaries and seed in a line, for the head of a figure.

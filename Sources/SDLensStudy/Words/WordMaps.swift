@@ -59,11 +59,46 @@ public struct WordMaps: Sendable {
     return sum
   }
 
-  /// The mean over all labels, the map of each brought to one size.
-  public func mean(of places: some Sequence<Int>, size: (height: Int, width: Int)? = nil) -> Tensor {
-    let (size, places) = (size ?? self.size, Array(places))
-    return labels.indices.reduce(into: Tensor([size.height, size.width])) { sum, label in
-      sum.add(map(of: places, at: label, size: size), scale: 1 / Float(labels.count))
+  /// The mean over some labels, or all, the map of each brought to one size: the largest of theirs unless one is given.
+  public func mean(
+    of places: some Sequence<Int>, over chosen: [String]? = nil, size: (height: Int, width: Int)? = nil
+  ) -> Tensor {
+    let places = Array(places)
+    let chosen = labels.indices.filter { chosen?.contains(labels[$0]) ?? true }
+    let largest = chosen.flatMap { shares[$0] }.max { $0.count < $1.count }!.shape
+    let size = size ?? (largest[0], largest[1])
+    return chosen.reduce(into: Tensor([size.height, size.width])) { sum, label in
+      sum.add(map(of: places, at: label, size: size), scale: 1 / Float(chosen.count))
+    }
+  }
+
+  /// What a map of a word tells in numbers.
+  public struct Finding: Sendable, Encodable {
+    /// The word.
+    public let word: String
+    /// The places of its tokens.
+    public let tokens: [Int]
+    /// The block, layer, head or step; nil of a mean over everything.
+    public let of: String?
+    /// The mean over the map of the share of attention that the word has.
+    public let mean: Float
+    /// The lowest share.
+    public let lowest: Float
+    /// The highest share.
+    public let highest: Float
+    /// Where it is highest: row and column of the map.
+    public let place: [Int]
+    /// Height and width of the map.
+    public let size: [Int]
+
+    /// Reads them off a map [height, width].
+    public init(_ word: String, tokens: [Int], of label: String, _ map: Tensor) {
+      let (values, range) = (map.elements, map.finiteRange)
+      let highest = values.firstIndex(of: range.upperBound) ?? 0
+      (self.word, self.tokens, of) = (word, tokens, label.isEmpty ? nil : label)
+      mean = values.reduce(0, +) / Float(values.count)
+      (lowest, self.highest) = (range.lowerBound, range.upperBound)
+      (place, size) = ([highest / map.shape[1], highest % map.shape[1]], map.shape.extents)
     }
   }
 
@@ -107,12 +142,15 @@ public struct FlatWord: UserError {
 extension Laboratory {
   /// Runs a prompt and looks at what its places attend to, which changes no bit of the run.
   ///
-  /// - Throws: `NoSuchAttention`, `TokensDiffer`, as `Pipeline.sample`, and what is wrong with the model.
+  /// - Parameters:
+  ///   - negative: the negative prompt, with guidance.
+  ///   - pause: called before every block; what it throws ends the run.
+  /// - Throws: `NoSuchAttention`, `TokensDiffer`, as `Pipeline.sample`, what `pause` throws, and what is wrong with the
+  ///   model.
   public func wordMaps(
-    of prompt: String, _ settings: RunSettings, _ choice: AttentionChoice = AttentionChoice()
-  )
-    throws -> (maps: WordMaps, trace: Pipeline.Trace)
-  {
+    of prompt: String, negative: String? = nil, _ settings: RunSettings,
+    _ choice: AttentionChoice = AttentionChoice(), pause: () throws -> Void = {}
+  ) throws -> (maps: WordMaps, trace: Pipeline.Trace) {
     let pipeline = try pipeline
     let (config, steps) = (pipeline.unet.config, try pipeline.stepCount(settings))
     try choice.check(config, steps: steps)
@@ -120,7 +158,16 @@ extension Laboratory {
     let recorder = AttentionRecorder(choice, config)
     var hooks = HookSet()
     recorder.watch(&hooks)
-    let trace = try pipeline.sample(embeddings(of: prompt, settings), settings, hooks: hooks)
+    var run = try pipeline.start(embeddings(of: prompt, negative: negative, settings), settings)
+    while !run.isDone {
+      var pass = run.pass()
+      for block in config.blocks {
+        try pause()
+        pass.run(before: block.name, hooks: hooks)
+      }
+      try pause()
+      run.advance(by: pass.finish(hooks: hooks))
+    }
     let parts = recorder.means().map { block, items in
       let size = pipeline.mapSize(of: block, settings)
       return items.map { $0.reshaped([size.height, size.width, $0.width]) }
@@ -128,7 +175,7 @@ extension Laboratory {
     let shares =
       choice.along == .blocks ? parts : parts[0].indices.map { item in parts.map { $0[item] } }
     let maps = WordMaps(tokens, choice, labels: choice.labels(config, steps: steps), shares: shares)
-    return (maps, trace)
+    return (maps, run.trace)
   }
 }
 

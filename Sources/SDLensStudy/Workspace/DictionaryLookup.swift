@@ -89,6 +89,15 @@ public struct DictionaryLookup {
       of: present.isEmpty || !names.isEmpty ? BlockName.studied : present, named: names)
   }
 
+  /// All that there are of a block, those of the workspace first, in each place the newest first.
+  ///
+  /// - Throws: as `dictionaries`.
+  public func choices(of block: BlockName) throws -> [(name: String, path: String)] {
+    let own = trained(of: block, try model.fingerprint().description)
+    let found = try own.reversed() + Self.embedded(in: model, of: block).reversed()
+    return found.map { ($0.name, $0.path) }
+  }
+
   /// Every dictionary that is meant: all that are named, or the newest of each block.
   ///
   /// - Throws: as `dictionaries`.

@@ -39,6 +39,14 @@ struct Explore: ParsableCommand {
   @OptionGroup var sae: SAEOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Pictures while a slider moves are drafts of this AutoencoderTiny of diffusers, a folder or a Hugging Face id as "
+        + "madebyollin/taesdxl; at rest the model's own decoder makes them.", valueName: "folder|id"),
+    completion: .directory)
+  var decoder: String?
+
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var quiet: QuietOptions
@@ -58,7 +66,7 @@ struct Explore: ParsableCommand {
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
-    let folder = try model.folder()
+    let folder = try model.folder(decoding: decoder)
     var hint: String?
     var dictionaries: [BlockName: DictionaryFolder] = [:]
     do {
@@ -74,7 +82,8 @@ struct Explore: ParsableCommand {
       laboratory, in: workspace.place,
       Explorer.Setup(
         port: port, isReadOnly: readOnly, modelWords: words(of: Self.modelOptions),
-        workspaceWords: words(of: ["--workspace"]), namesDictionaries: !sae.sae.isEmpty, hint: hint))
+        workspaceWords: words(of: ["--workspace"]), decoderWords: words(of: ["--decoder"]),
+        namesDictionaries: !sae.sae.isEmpty, hint: hint))
     if report.json {
       try Output.print(
         json: Result(

@@ -72,7 +72,7 @@ struct Intervene: ParsableCommand {
     progress.stage("reading the model")
     let laboratory = Laboratory(folder, dictionaries: dictionaries)
     let added = try edits.maps.added(at: block, model: folder, in: workspace, progress)
-    let area = try edits.area(at: block, of: prompt, settings, laboratory, progress)
+    let area = try edits.area(at: block, of: prompt, negative: negativePrompt, settings, laboratory, progress)
     let lists = try edits.lists(saved?.edits ?? [], adding: added, at: block, on: area)
     let job = InterventionJob(
       laboratory, prompt, negative: negativePrompt, settings, lists: lists, record: record, to: place)

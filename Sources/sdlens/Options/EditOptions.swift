@@ -188,14 +188,14 @@ struct EditOptions: ParsableArguments {
   ///
   /// - Throws: as `Mask`, `Region` and `Laboratory.wordMaps`; `NoSuchWord`, `FlatWord`.
   func area(
-    at block: BlockName, of prompt: String, _ settings: RunSettings, _ laboratory: Laboratory,
-    _ progress: Progress
+    at block: BlockName, of prompt: String, negative: String?, _ settings: RunSettings,
+    _ laboratory: Laboratory, _ progress: Progress
   ) throws -> Mask {
     let size = try laboratory.pipeline.mapSize(of: block, settings)
     if let maskWord {
       _ = try laboratory.encoder.tokens(of: prompt).places(of: maskWord)
       progress.stage("looking where '\(maskWord)' acts")
-      let maps = try laboratory.wordMaps(of: prompt, settings).maps
+      let maps = try laboratory.wordMaps(of: prompt, negative: negative, settings).maps
       return .places(try maps.mask(of: maskWord, threshold: maskThreshold ?? 0.5, size: size))
     }
     if let mask {

@@ -70,13 +70,18 @@ struct ModelOptions: ParsableArguments {
   ///   - decoder: what decodes in place of its own decoder.
   ///   - name: the model, where it is not that of `--model`.
   func folder(_ decoder: DecoderOptions? = nil, named name: String? = nil) throws -> ModelFolder {
+    try folder(decoding: decoder?.decoder, named: name)
+  }
+
+  /// The same, with the name of what decodes.
+  func folder(decoding decoder: String?, named name: String? = nil) throws -> ModelFolder {
     let environment = ProcessInfo.processInfo.environment
     let chosen = environment["SDLENS_MODEL"].flatMap { $0.isEmpty ? nil : $0 }
     return try ModelFolder(
       name ?? model ?? chosen ?? ModelFolder.embedded, base: base, vae: vae, loras: lora.map { try LoRA($0) },
       sampler: sampler == nil && timesteps.isEmpty && eta == nil
         ? nil : SamplerChoice(sampler, timesteps: timesteps.isEmpty ? nil : timesteps, eta: eta),
-      engine: engine.engine(precision), decoder: decoder?.decoder, environment: environment)
+      engine: engine.engine(precision), decoder: decoder, environment: environment)
   }
 }
 

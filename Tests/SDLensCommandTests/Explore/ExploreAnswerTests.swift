@@ -9,25 +9,6 @@ import Testing
 
   init() throws { server = try ExploreServer() }
 
-  /// Runs the command line of an answer where the server runs, as a shell would.
-  private func run(_ command: String, output: String) throws {
-    let folder = server.workspace.folder
-    try FileManager.default.createDirectory(atPath: folder("bin"), withIntermediateDirectories: true)
-    try? FileManager.default.createSymbolicLink(
-      atPath: folder("bin/sdlens"), withDestinationPath: Command.program)
-    let outcome = try shell("PATH=bin:$PATH; \(command) --quiet --output \(output)", in: folder)
-    #expect(outcome.status == 0, "\(command)\n\(outcome.err)")
-  }
-
-  private func png(_ answer: [String: Any]) throws -> Data {
-    let text = try #require(answer["png"] as? String)
-    return try #require(Data(base64Encoded: text))
-  }
-
-  private func file(_ name: String) throws -> Data {
-    try Data(contentsOf: URL(fileURLWithPath: server.workspace.folder(name)))
-  }
-
   @Test(arguments: [
     #""seed": 42"#, #""seed": "18446744073709551615", "steps": 2"#,
     #""guidance": 5, "negative_prompt": "it's a dog", "steps": 2"#, #""width": 64, "height": 96"#,
@@ -35,8 +16,8 @@ import Testing
   ]) func aPictureIsThatOfItsCommand(settings: String) throws {
     let request = #""prompt": "a 'red' house, $HOME — ü", \#(settings)"#
     let plain = try server.answer("generate", "{\(request)}")
-    try run(#require(plain["command"] as? String), output: "plain.png")
-    #expect(try png(plain) == file("plain.png"))
+    try server.run(#require(plain["command"] as? String), output: "plain.png")
+    #expect(try server.png(plain) == server.file("plain.png"))
     let mask = #"[[0, 0.5], [1, 0.25]]"#
     var edits = [
       #"{"block": "up.0.1", "operation": "modulate", "feature": 3, "beta": -6.5}"#,
@@ -50,9 +31,9 @@ import Testing
       )
     }
     let edited = try server.answer("intervene", "{\(request), \"edits\": [\(edits.joined(separator: ","))]}")
-    try run(#require(edited["command"] as? String), output: "edited")
-    #expect(try png(edited) == file("edited/after.png"))
-    #expect(try png(edited) != png(plain))
+    try server.run(#require(edited["command"] as? String), output: "edited")
+    #expect(try server.png(edited) == server.file("edited/after.png"))
+    #expect(try server.png(edited) != server.png(plain))
   }
 
   @Test func namedDictionariesAreInTheCommand() throws {
@@ -66,8 +47,8 @@ import Testing
     #expect(
       command.hasSuffix("--model \(Command.tinyModel) --workspace w --sae w/saes/up.0.1/\(name)"),
       "\(command)")
-    try run(command, output: "named")
-    #expect(try png(answer) == file("named/after.png"))
+    try server.run(command, output: "named")
+    #expect(try server.png(answer) == server.file("named/after.png"))
   }
 
   @Test func featuresAreThoseOfTheCommand() throws {
@@ -177,8 +158,8 @@ import Testing
     #expect(try empty.get("api/info").text.contains("Train them with: sdlens train-sae --block"))
     let answer = try empty.answer(
       "intervene", #"{"prompt": "a", "edits": [{"block": "up.0.1", "operation": "ablate"}]}"#)
-    try run(#require(answer["command"] as? String), output: "ablated")
-    #expect(try png(answer) == file("ablated/after.png"))
+    try server.run(#require(answer["command"] as? String), output: "ablated")
+    #expect(try server.png(answer) == server.file("ablated/after.png"))
   }
 
   @Test func ctrlCEndsIt() throws {

@@ -125,6 +125,7 @@ import Testing
       #expect(try status("/\(token)/", method: method) == 405, "\(method)")
     }
     #expect(try status("/\(token)/api/features") == 405)
+    for call in ["words", "mask", "match"] { #expect(try status("/\(token)/api/\(call)") == 405) }
     #expect(try status("/\(token)/api/info", method: "POST") == 405)
     #expect(try status("/\(token)/api/nothing") == 404)
     #expect(try status("/\(token)/", method: "HEAD") == 200)
@@ -201,6 +202,10 @@ import Testing
       try server.refusal("intervene", #"{"prompt": "a", "edits": [\#(many)]}"#)
         == "422 the request has 65 edits, but at most 64 are taken")
     let features = (0..<10_000).map(String.init).joined(separator: ",")
+    let names = (0..<100).map { "\"block \($0)\": \"a\"" }.joined(separator: ",")
+    #expect(
+      try server.refusal("features", "{\"prompt\": \"a\", \"dictionaries\": {\(names)}}")
+        .hasPrefix("400 the request has as 'dictionaries'"))
     let move = #"{"block": "up.0.1", "operation": "move", "right": 1, "down": 0, "features": [\#(features)]}"#
     #expect(
       try server.refusal("intervene", #"{"prompt": "a", "edits": [\#(move)]}"#)

@@ -80,4 +80,25 @@ final class ExploreServer: @unchecked Sendable {
     return "\(reply.status) \(answer?["error"] as? String ?? "")"
       .replacingOccurrences(of: workspace.folder.path, with: "FOLDER")
   }
+
+  /// The bytes of an answer's picture.
+  func png(_ answer: [String: Any]) throws -> Data {
+    let text = try #require(answer["png"] as? String)
+    return try #require(Data(base64Encoded: text))
+  }
+
+  /// Runs the command line of an answer where the server runs, as a shell would.
+  func run(_ command: String, output: String) throws {
+    let folder = workspace.folder
+    try FileManager.default.createDirectory(atPath: folder("bin"), withIntermediateDirectories: true)
+    try? FileManager.default.createSymbolicLink(
+      atPath: folder("bin/sdlens"), withDestinationPath: Command.program)
+    let outcome = try shell("PATH=bin:$PATH; \(command) --quiet --output \(output)", in: folder)
+    #expect(outcome.status == 0, "\(command)\n\(outcome.err)")
+  }
+
+  /// What such a command wrote.
+  func file(_ name: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: workspace.folder(name)))
+  }
 }

@@ -93,6 +93,14 @@ final class WebDriver: @unchecked Sendable {
     try ask("POST", "/window/rect", ["width": width, "height": height])
   }
 
+  /// Makes the page look as for people who like it dark, or light.
+  func look(dark: Bool) throws {
+    let feature = ["name": "prefers-color-scheme", "value": dark ? "dark" : "light"]
+    try ask(
+      "POST", "/goog/cdp/execute",
+      ["cmd": "Emulation.setEmulatedMedia", "params": ["features": [feature]]])
+  }
+
   /// Runs the body of a function in the page, and takes what it returns.
   @discardableResult func run(_ script: String, _ arguments: [Any] = []) throws -> Any {
     try ask("POST", "/execute/sync", ["script": script, "args": arguments])
