@@ -32,7 +32,8 @@ def main() -> int:
     options = parser.parse_args()
 
     def sdlens(*words) -> str:
-        words = [options.sdlens, *map(str, words), "--workspace", str(options.workspace), "--quiet"]
+        quiet = [] if words[0] == "list" else ["--quiet"]
+        words = [options.sdlens, *map(str, words), "--workspace", str(options.workspace), *quiet]
         return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     for precision in PRECISIONS:
