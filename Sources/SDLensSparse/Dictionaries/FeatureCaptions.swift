@@ -66,6 +66,16 @@ public struct FeatureCaptions: Sendable {
       })
   }
 
+  /// Reads several files, those that are there: of what one source says of a feature the last counts.
+  ///
+  /// - Throws: as for one.
+  public init(contentsOf paths: [String], features: Int) throws {
+    self.init(
+      try paths.filter(FileManager.default.fileExists).flatMap {
+        try FeatureCaptions(contentsOf: $0, features: features).all
+      })
+  }
+
   /// All that is said of a feature, the one that counts first: what people wrote, else what was said last.
   public subscript(feature: Int) -> [FeatureCaption] {
     let own = all.filter { $0.feature == feature }
@@ -95,6 +105,7 @@ public struct FeatureCaptions: Sendable {
   public static func put(_ captions: [FeatureCaption], into path: String, features: Int) throws {
     let replaced = Set(captions.map(key))
     let old = FileManager.default.fileExists(atPath: path) ? try TextFile(path).lines : []
+    try AtomicFolder.makeAll(above: path)
     let kept = try old.enumerated().filter { index, line in
       try line.isBlank || !replaced.contains(key(caption(String(line), path, index + 1, features)))
     }
