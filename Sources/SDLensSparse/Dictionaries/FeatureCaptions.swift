@@ -92,8 +92,12 @@ public struct FeatureCaptions: Sendable {
     return found.mapValues(\.caption)
   }
 
-  /// Writes a file, whole or not at all, features in order.
+  /// Writes a file, whole or not at all, features in order; without captions there is none.
   public func write(to path: String) throws {
+    guard !all.isEmpty else {
+      if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
+      return
+    }
     let lines = try all.sorted { $0.feature < $1.feature }.map(JSON.line)
     try AtomicFile.write(to: path) { for line in lines { try $0.append(line + [UInt8(ascii: "\n")]) } }
   }
