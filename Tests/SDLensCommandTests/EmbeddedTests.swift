@@ -200,6 +200,51 @@ import Testing
     #expect(other.status == 1 && other.err.contains("is not what was saved"), "\(other.err)")
   }
 
+  /// Captions go into the workspace, count before those that come with the program, and are tested against the truth without a store.
+  @Test func captionsAreWrittenIntoTheWorkspace() throws {
+    try model(without: "dictionaries")
+    let place = "shapes/dictionaries/up.0.1/embedded-k10-n256"
+    try FileManager.default.createDirectory(
+      atPath: folder("shapes/dictionaries/up.0.1"), withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      atPath: "\(Self.shapes)/dictionaries/up.0.1/embedded-k10-n256", toPath: folder(place))
+    for name in ["activations.json", "pictures.jsonl"] {
+      try FileManager.default.copyItem(
+        atPath: "\(Self.shapes)/dictionaries/\(name)", toPath: folder("shapes/dictionaries/\(name)"))
+    }
+    let before = try shell("chmod -R a-w shapes/dictionaries && cat \(place)/*.json* | sha256sum", in: folder)
+    #expect(before.status == 0, "\(before)")
+    defer { _ = try? shell("chmod -R u+w shapes/dictionaries", in: folder) }
+    let own = ["--model", "./shapes", "--block", "up.0.1", "--quiet", "--workspace", "w"]
+    try folder.write(
+      [2, 3].map { "{\"block\": \"up.0.1\", \"feature\": \($0), \"caption\": \"a blue thing\"}\n" }.joined()
+        .utf8,
+      to: "labels.jsonl")
+    let told = try run(["annotate", "--import", "labels.jsonl", "--source", "Ada", "--json"] + own)
+    let report = try #require((object(told)["blocks"] as? [[String: Any]])?.first, "\(told.err)")
+    let file = try #require(report["file"] as? String)
+    #expect(file.hasPrefix("w/captions/") && FileManager.default.fileExists(atPath: folder(file)))
+    #expect(report["truth_pictures"] as? Int == 500)
+    let names = (report["scores"] as? [[String: Any]])?.compactMap { $0["name"] as? String } ?? []
+    #expect(names.contains("truth"), "\(report)")
+    #expect(try shell("cat \(place)/*.json* | sha256sum", in: folder).out == before.out)
+
+    // Who reads captions has both: one more than there were, and the other ones as they are.
+    func captions(in workspace: String) throws -> String? {
+      let info = try run(["info", place, "--workspace", workspace])
+      return info.out.split(separator: "\n").first { $0.hasPrefix("Captions") }.map {
+        "\($0.split(separator: " ")[1])"
+      }
+    }
+    let count = try #require(try captions(in: "v").flatMap { Int($0) })
+    #expect(try captions(in: "w") == "\(count + 1)")
+    let gallery = try run(["visualize", "gallery", "--features", "0,3", "--output", "page"] + own)
+    #expect(gallery.status == 0, "\(gallery.err)")
+    for words in ["a blue thing", "a red shape"] {
+      #expect(try shell("grep -rl '\(words)' page", in: folder).out != "", "\(words)")
+    }
+  }
+
   @Test func theyStayAsTheyAre() throws {
     let outcome = try run([
       "statistics", "--sae", "embedded-k10-n256", "--block", "mid.0", "--store", "any", "--quiet",

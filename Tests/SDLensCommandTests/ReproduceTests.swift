@@ -84,8 +84,9 @@ import Testing
     #expect(outcome.status == 1)
     #expect(
       outcome.err
-        == "Error: there is no part 'tabels'; --only takes some of: record, train, tables, impact, truth, judge, figure-3, "
-        + "figure-4, figure-1, figure-6a, figure-6b, figure-6c, figure-6d, figure-9, figure-10, figure-11\n")
+        == "Error: there is no part 'tabels'; --only takes some of: record, train, annotate, tables, impact, truth, judge, "
+        + "figure-3, figure-4, figure-1, figure-6a, figure-6b, figure-6c, figure-6d, figure-9, figure-10, figure-11, "
+        + "ablate-representation, ablate-architecture\n")
     #expect(!FileManager.default.fileExists(atPath: folder("w")))
   }
 

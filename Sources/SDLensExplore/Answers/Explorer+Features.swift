@@ -25,7 +25,7 @@ extension Explorer {
       block: "\(block)", dictionary: folder.identity, features: features, mean: known(folder.means?.elements),
       maximum: known(folder.statistics?.maximum), density: known(folder.statistics?.density),
       captions: Dictionary(uniqueKeysWithValues: captions.map { ("\($0)", $1) }),
-      canCaption: canCaption(folder))
+      canCaption: !setup.isReadOnly)
   }
 
   /// Everything that is known of a feature.
@@ -123,40 +123,27 @@ extension Explorer {
     return Answer.Search(query: query, found: order.prefix(60).map(\.element))
   }
 
-  /// Whether captions of a dictionary may be written: not of those that come with the program or from a cache.
-  private func canCaption(_ folder: DictionaryFolder) -> Bool {
-    func path(_ text: String) -> String { URL(fileURLWithPath: text).resolvingSymlinksInPath().path + "/" }
-    return !setup.isReadOnly && path(folder.path).hasPrefix(path(workspace.folder))
-  }
-
-  /// Writes what a feature means beside its dictionary; an empty caption takes it away.
+  /// Writes what a feature means into the workspace; an empty caption takes away what was written there.
   func setCaption(_ fields: inout EditFields) throws -> Answer.Caption {
     let (block, feature, index) = try shelf.choice(fields.dictionaries()).place(&fields)
     let text = try fields.string("caption").trimmingCharacters(in: .whitespacesAndNewlines)
     try fields.finish()
     guard !setup.isReadOnly else { throw Refusal(403, "this page is read-only; captions are not written") }
-    guard canCaption(index.folder) else {
-      throw Refusal(
-        403,
-        "the dictionary of \(block) is not in the workspace '\(workspace.folder)'; its captions are not written"
-      )
-    }
     guard text.utf8.count <= 1000, !text.contains(where: \.isNewline) else {
       throw Refusal(422, "a caption is one line of at most 1000 bytes")
     }
-    let path = "\(index.folder.path)/\(FeatureCaptions.fileName)"
+    let (folder, features) = (index.folder, index.folder.autoencoder.features)
+    let path = workspace.captionFile(of: folder)
     let captions = try index.captions.withLock { captions in
       // Somebody else may have written meanwhile.
-      let there =
-        FileManager.default.fileExists(atPath: path)
-        ? try FeatureCaptions(contentsOf: path, features: index.folder.autoencoder.features)
-        : FeatureCaptions()
+      let there = try FeatureCaptions(contentsOf: [path], features: features)
       let others = there.all.filter { $0.feature != feature || $0.source != nil }
       let all = FeatureCaptions(
         others + (text.isEmpty ? [] : [FeatureCaption(feature: feature, caption: text)]))
+      try AtomicFolder.makeAll(above: path)
       try all.write(to: path)
-      captions = all
-      return all[feature]
+      captions = try folder.adding(captionsOf: workspace.captions(of: folder)).allCaptions
+      return captions[feature]
     }
     return Answer.Caption(
       block: "\(block)", feature: feature, caption: captions.first?.caption, captions: captions)

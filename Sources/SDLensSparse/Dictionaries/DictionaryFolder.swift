@@ -20,9 +20,9 @@ public struct DictionaryFolder: Sendable {
   public let pictures: RecordedPictures?
 
   /// All that anybody says of what features mean; empty when nobody has.
-  public let allCaptions: FeatureCaptions
+  public private(set) var allCaptions: FeatureCaptions
   /// What features mean, in words: of several captions of a feature the one that counts.
-  public let captions: [Int: String]
+  public private(set) var captions: [Int: String]
 
   /// The dictionary itself.
   public var autoencoder: SparseAutoencoder { saved.autoencoder }
@@ -51,6 +51,18 @@ public struct DictionaryFolder: Sendable {
     pictures = try (examples == nil ? [path] : [path, "\(path)/../.."]).first {
       FileManager.default.fileExists(atPath: "\($0)/\(RecordedPictures.manifestName)")
     }.map { try RecordedPictures(in: $0) }
+  }
+
+  /// The same with the captions of another file too, if it is there; they count before those beside the dictionary, but
+  /// for what people wrote.
+  ///
+  /// - Throws: what is wrong with the file.
+  public func adding(captionsOf path: String) throws -> DictionaryFolder {
+    var folder = self
+    folder.allCaptions = try FeatureCaptions(
+      contentsOf: ["\(self.path)/\(FeatureCaptions.fileName)", path], features: autoencoder.features)
+    folder.captions = folder.allCaptions.preferred
+    return folder
   }
 
   /// `μ_ρ` for every feature: measured, or as it came with the dictionary.

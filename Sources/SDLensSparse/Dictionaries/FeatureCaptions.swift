@@ -66,6 +66,16 @@ public struct FeatureCaptions: Sendable {
       })
   }
 
+  /// Reads several files, those that are there: of what one source says of a feature the last counts.
+  ///
+  /// - Throws: as for one.
+  public init(contentsOf paths: [String], features: Int) throws {
+    self.init(
+      try paths.filter(FileManager.default.fileExists).flatMap {
+        try FeatureCaptions(contentsOf: $0, features: features).all
+      })
+  }
+
   /// All that is said of a feature, the one that counts first: what people wrote, else what was said last.
   public subscript(feature: Int) -> [FeatureCaption] {
     let own = all.filter { $0.feature == feature }
@@ -82,8 +92,12 @@ public struct FeatureCaptions: Sendable {
     return found.mapValues(\.caption)
   }
 
-  /// Writes a file, whole or not at all, features in order.
+  /// Writes a file, whole or not at all, features in order; without captions there is none.
   public func write(to path: String) throws {
+    guard !all.isEmpty else {
+      if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
+      return
+    }
     let lines = try all.sorted { $0.feature < $1.feature }.map(JSON.line)
     try AtomicFile.write(to: path) { for line in lines { try $0.append(line + [UInt8(ascii: "\n")]) } }
   }
@@ -95,6 +109,7 @@ public struct FeatureCaptions: Sendable {
   public static func put(_ captions: [FeatureCaption], into path: String, features: Int) throws {
     let replaced = Set(captions.map(key))
     let old = FileManager.default.fileExists(atPath: path) ? try TextFile(path).lines : []
+    try AtomicFolder.makeAll(above: path)
     let kept = try old.enumerated().filter { index, line in
       try line.isBlank || !replaced.contains(key(caption(String(line), path, index + 1, features)))
     }

@@ -67,8 +67,9 @@ extension Annotation.BlockReport {
       )
     }
     let silent = silent.isEmpty ? "" : ", \(silent.count) without"
+    let truth = truthPictures.map { "\nWhat is true was seen on \($0) pictures." } ?? ""
     return "\(block): \(captioned) of \(features) features with a caption\(silent)"
-      + (captioned == 0 ? "" : ", in '\(file)'") + (scores.isEmpty ? "" : "\n\(table.text)")
+      + (captioned == 0 ? "" : ", in '\(file)'") + (scores.isEmpty ? "" : "\n\(table.text)\(truth)")
   }
 }
 

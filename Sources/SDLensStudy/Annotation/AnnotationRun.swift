@@ -104,6 +104,8 @@ public final class Annotation {
     public let file: String
     /// The scores.
     public let scores: [Score]
+    /// The pictures on which it was seen what features tell; nil where nobody knows that.
+    public let truthPictures: Int?
   }
 
   /// A line of the table of captions.
@@ -140,7 +142,7 @@ public final class Annotation {
     (self.annotator, self.judge, self.session) = (annotator, judge, session)
   }
 
-  /// Asks about the chosen features of all blocks, writes the captions beside the dictionaries, and measures them.
+  /// Asks about the chosen features of all blocks, writes the captions into the workspace, and measures them.
   ///
   /// - Parameter results: for what is kept on the way.
   /// - Throws: what ended it; captions that there were until then are written.
@@ -161,12 +163,13 @@ public final class Annotation {
     let paper = measuresPaper ? try paperRun(results) : nil
     for (block, outcome) in outcomes.sorted(by: { $0.key < $1.key }) {
       var outcome = outcome
-      let scores = try measure(&outcome, of: block, paper)
+      let truth = try truth(of: block)
+      let scores = try measure(&outcome, of: block, truth, paper)
       try write(outcome, of: block)
       reports.append(
         BlockReport(
           block: "\(block)", features: session.features(of: block).count, captioned: outcome.captions.count,
-          silent: outcome.silent, file: path(of: block), scores: scores))
+          silent: outcome.silent, file: path(of: block), scores: scores, truthPictures: truth?.pictures))
     }
   }
 
@@ -177,9 +180,9 @@ public final class Annotation {
     return dictionary
   }
 
-  private func path(of block: BlockName) -> String { "\(dictionary(block).path)/\(FeatureCaptions.fileName)" }
+  private func path(of block: BlockName) -> String { session.workspace.captionFile(of: dictionary(block)) }
 
-  /// Puts captions beside the dictionary.
+  /// Puts captions where those of the dictionary are written.
   private func write(_ outcome: AnnotationRun.Outcome, of block: BlockName) throws {
     let captions = outcome.captions.sorted { $0.key < $1.key }.map(\.value)
     guard !captions.isEmpty else { return }
@@ -190,10 +193,9 @@ public final class Annotation {
   private typealias Table = [Int: [String: Double]]
 
   /// Measures the captions of a block, and puts their scores into them.
-  private func measure(_ outcome: inout AnnotationRun.Outcome, of block: BlockName, _ paper: MetricRun?)
-    throws
-    -> [Score]
-  {
+  private func measure(
+    _ outcome: inout AnnotationRun.Outcome, of block: BlockName, _ truth: CaptionTruth?, _ paper: MetricRun?
+  ) throws -> [Score] {
     let features = outcome.captions.keys.sorted()
     let random = randomCaptions(outcome.captions, block)
     var (own, others): (Table, Table) = ([:], [:])
@@ -207,7 +209,6 @@ public final class Annotation {
       try put(outcome.captions[feature]?.caption, &own)
       try put(random[feature], &others)
     }
-    let truth = try truth(of: block)
     if let truth {
       names += [Name.truth, Name.share]
       for feature in features {
@@ -267,17 +268,25 @@ public final class Annotation {
     column.metric == column.column ? column.metric : "\(column.metric) \(column.column)"
   }
 
-  /// What features tell, on recorded pictures of `shapes`; nil where nobody knows what pictures show.
+  /// What features tell: on pictures of a store of `shapes`, or of those of the dictionaries, made again; nil where nobody
+  /// knows what pictures show.
   private func truth(of block: BlockName) throws -> CaptionTruth? {
-    guard let store = session.store, session.model.paintsShapes, (try? FactorStudy.scenes(of: store)) != nil
-    else {
-      return nil
+    guard session.model.paintsShapes else { return nil }
+    if let store = session.store, (try? FactorStudy.scenes(of: store)) != nil {
+      progress.count(to: min(CaptionTruth.pictures, store.pictures), unit: "pictures")
+      return try CaptionTruth(of: block, dictionary(block).autoencoder, in: store) {
+        self.progress.advance("what features of \(block) tell", by: 1)
+      }
     }
-    progress.count(to: min(CaptionTruth.pictures, store.pictures), unit: "pictures")
-    return try CaptionTruth(of: block, dictionary(block).autoencoder, in: store) {
-      self.progress.advance("what features of \(block) tell", by: 1)
+    if madeTruth == nil {
+      progress.count(to: min(CaptionTruth.picturesMade, session.numbers.count), unit: "pictures")
+      madeTruth = try CaptionTruth.made(in: session) {
+        self.progress.advance("what features tell", by: 1)
+      }
     }
+    return madeTruth?[block]
   }
+  private var madeTruth: [BlockName: CaptionTruth]?
 
   /// For each feature the caption of another one of the block that says something else, drawn at random.
   private func randomCaptions(_ captions: [Int: FeatureCaption], _ block: BlockName) -> [Int: String] {

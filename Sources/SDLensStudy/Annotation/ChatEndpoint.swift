@@ -47,6 +47,8 @@ public final class ChatEndpoint: Sendable {
     /// What the requests on the way may cost.
     var reserved = 0.0
     var asked = 0
+    /// As the server takes it, as far as it is known.
+    var lengthName = ChatRequest.LengthName.maxTokens
   }
 
   /// Makes ready; nobody is asked yet.
@@ -127,14 +129,17 @@ public final class ChatEndpoint: Sendable {
       state.reserved += most
     }
     defer { state.withLock { $0.reserved -= most } }
-    let answer = try send(JSON.line(request))
+    let answer = try send(request)
     try kept.withLock { try $0.keep(answer, as: identity) }
     if let prices { state.withLock { $0.spent += prices.cost(of: answer, to: request) } }
     return answer
   }
 
   /// Sends a request until there is an answer.
-  private func send(_ body: [UInt8]) throws -> ChatAnswer {
+  private func send(_ request: ChatRequest) throws -> ChatAnswer {
+    var request = request
+    request.lengthName = state.withLock { $0.lengthName }
+    var body = try JSON.line(request)
     var pause = patience.firstPause
     for attempt in 1... {
       waitForTurn()
@@ -150,6 +155,11 @@ public final class ChatEndpoint: Sendable {
         case 408, 409, 425, 429, 500..<600:
           problem = "it answered \(response.status): \(short(Self.message(in: text)))"
           wanted = Self.pause(response.headers["retry-after"])
+        case 400 where request.lengthName == .maxTokens && Self.refusesMaxTokens(text):
+          request.lengthName = .maxCompletionTokens
+          state.withLock { $0.lengthName = .maxCompletionTokens }
+          body = try JSON.line(request)
+          continue
         default:
           let target = response.headers["location"].map { "; it sends to '\(redacted($0))'" } ?? ""
           throw EndpointProblem(
@@ -175,6 +185,13 @@ public final class ChatEndpoint: Sendable {
       pause = min(2 * pause, 60)
     }
     preconditionFailure("the last try returns or throws")
+  }
+
+  /// Whether a server says that it does not know `max_tokens`, not that there are too many.
+  private static func refusesMaxTokens(_ text: String) -> Bool {
+    let words = text.lowercased()
+    return words.contains("max_tokens")
+      && ["max_completion_tokens", "unsupported", "not supported"].contains(where: words.contains)
   }
 
   private var headers: [String] {

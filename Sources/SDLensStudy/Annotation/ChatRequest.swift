@@ -44,20 +44,32 @@ public struct ChatRequest: Sendable, Encodable {
   /// The most tokens of an answer.
   public var answerTokens: Int
 
+  /// How the most tokens of an answer are called.
+  enum LengthName: String, Sendable {
+    case maxTokens = "max_tokens"
+    /// As OpenAI's models that think before they answer have it, which refuse the other.
+    case maxCompletionTokens = "max_completion_tokens"
+  }
+
+  /// As most servers know it; the same question whichever it is.
+  var lengthName = LengthName.maxTokens
+
   /// A question.
   public init(model: String, system: String, parts: [Part], answerTokens: Int) {
     (self.model, self.system, self.parts, self.answerTokens) = (model, system, parts, answerTokens)
   }
 
   private enum Key: String, CodingKey {
-    case model, messages, role, content, maxTokens = "max_tokens"
+    case model, messages, role, content
+    case maxTokens = "max_tokens", maxCompletionTokens = "max_completion_tokens"
   }
 
   /// As a server takes it.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(model, forKey: .model)
-    try container.encode(answerTokens, forKey: .maxTokens)
+    try container.encode(
+      answerTokens, forKey: lengthName == .maxTokens ? .maxTokens : .maxCompletionTokens)
     var messages = container.nestedUnkeyedContainer(forKey: .messages)
     var first = messages.nestedContainer(keyedBy: Key.self)
     try first.encode("system", forKey: .role)

@@ -25,6 +25,8 @@ public final class MetricSession {
   public let settings: MetricSettings
   /// Who is told how far it is.
   public let progress: any MetricProgress
+  /// Where what is made is kept.
+  let workspace: Workspace
   /// The model.
   public let model: ModelFolder
   /// The dictionary of each block that is measured.
@@ -75,7 +77,7 @@ public final class MetricSession {
     say: @escaping @Sendable (String) -> Void
   ) throws {
     (self.model, self.dictionaries, self.settings, self.progress) = (model, dictionaries, settings, progress)
-    (self.store, self.recorded) = (store, recorded)
+    (self.store, self.recorded, self.workspace) = (store, recorded, Workspace(workspace))
     isStoreOfRecorded = try store?.manifest.fingerprint == recorded?.manifest.fingerprint
     try settings.features.check(dictionaries)
     let blocks = dictionaries.keys.sorted()

@@ -1,6 +1,6 @@
 /// A chapter of the report, in its order.
 public enum Chapter: String, CaseIterable, Codable, Sendable {
-  case blocks, training, cases, roles, locality, features, captions
+  case blocks, training, cases, roles, locality, features, captions, ablations
 
   /// Its heading.
   var title: String {
@@ -12,6 +12,7 @@ public enum Chapter: String, CaseIterable, Codable, Sendable {
     case .locality: "Where features act"
     case .features: "How alike, textured and coloured"
     case .captions: "Captions of features"
+    case .ablations: "Other ways to make dictionaries"
     }
   }
 
@@ -25,6 +26,7 @@ public enum Chapter: String, CaseIterable, Codable, Sendable {
     case .locality: "Sec. 5.2, Table 1b"
     case .features: "Sec. 5.2, Table 1a"
     case .captions: "Sec. 5.1 and 5.2, App. G, Fig. 11"
+    case .ablations: "not in the paper"
     }
   }
 
@@ -51,7 +53,13 @@ public enum Chapter: String, CaseIterable, Codable, Sendable {
         + "like “texture”. Colour: how far the colours under its map are from their mean."
     case .captions:
       "What features are called; whether that fits the pictures they are active in (interpretability), what they make alone "
-        + "(causality), and the prompts that say it (sensitivity)."
+        + "(causality), and the prompts that say it (sensitivity). Where CLIP chose the captions: which of ten pictures that "
+        + "it did not see have the feature (detection), and whether the marked area is what the caption says (fuzzing), as "
+        + "CLIP judges; 0.5 is chance."
+    case .ablations:
+      "The paper makes its dictionaries of the updates of blocks, by TopK. Here others stand beside them at down.2.1: of the "
+        + "stream before and behind the block and of its attention heads, of other sizes and by other recipes, each trained "
+        + "several times and measured on pictures that none has seen. Explained variance is of each one's own vectors."
     }
   }
 

@@ -46,6 +46,7 @@ extension ReportPage {
     pre { overflow-x: auto; font-size: .78rem; white-space: pre-wrap }
     table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums }
     caption { text-align: left; font-weight: 600; padding: .3rem 0 }
+    caption span { display: block; width: max-content; max-width: min(46rem, 100vw - 2rem) }
     caption small { font-weight: normal; color: var(--soft) }
     th, td { text-align: left; padding: .2rem .7rem .2rem 0; vertical-align: top; border-bottom: 1px solid var(--line) }
     th { font-weight: 600 } td small { color: var(--soft); white-space: nowrap } td i { color: var(--soft) }

@@ -84,10 +84,13 @@ public struct ReportPage {
 
   private var contents: String {
     let lines = report.sections.enumerated().map { index, section in
-      let marks = [Verdict.holds, .fails, .notMeasurable].map { verdict in
-        "<span class=\"\(Self.word(verdict))\" title=\"\(verdict.rawValue)\">\(Self.symbol(verdict)) "
-          + "\(count(section.claims, verdict))</span>"
-      }.joined(separator: " ")
+      let marks =
+        section.claims.isEmpty
+        ? ""
+        : [Verdict.holds, .fails, .notMeasurable].map { verdict in
+          "<span class=\"\(Self.word(verdict))\" title=\"\(verdict.rawValue)\">\(Self.symbol(verdict)) "
+            + "\(count(section.claims, verdict))</span>"
+        }.joined(separator: " ")
       return
         "<li><a href=\"#\(section.chapter.rawValue)\">\(index + 1). \(HTML.escaped(section.chapter.title))</a> "
         + "<span class=\"marks\">\(marks)</span></li>"
@@ -109,9 +112,10 @@ public struct ReportPage {
   private func section(_ section: ReproductionReport.Section) throws -> String {
     let number = (report.sections.firstIndex { $0.chapter == section.chapter } ?? 0) + 1
     let parts =
-      try section.exhibits.map(exhibit) + section.tables.map(table) + [
-        "<div class=\"claims\">\n\(section.claims.map(card).joined(separator: "\n"))\n</div>"
-      ]
+      try section.exhibits.map(exhibit) + section.tables.map(table)
+      + (section.claims.isEmpty
+        ? ["<p>The paper claims nothing of them.</p>"]
+        : ["<div class=\"claims\">\n\(section.claims.map(card).joined(separator: "\n"))\n</div>"])
     return """
       <section id="\(section.chapter.rawValue)">
       <h2>\(number). \(HTML.escaped(section.chapter.title))</h2>
@@ -158,7 +162,7 @@ public struct ReportPage {
     let note = "mean (deviation) [95 % interval] n" + (hasPaper ? "; below it, in italics, the paper" : "")
     return """
       <div class="scroll"><table>
-      <caption>\(HTML.escaped(table.title)) <small>\(note)</small></caption>
+      <caption><span>\(HTML.escaped(table.title)) <small>\(note)</small></span></caption>
       <thead><tr><th></th>\(head)</tr></thead>
       <tbody>
       \(rows.joined(separator: "\n"))

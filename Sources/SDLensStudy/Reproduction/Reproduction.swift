@@ -209,7 +209,8 @@ public final class Reproduction {
       progress.note("\(part.name): \(part.title)")
       let watch = Stopwatch()
       let findings = try part.run(in: self)
-      if part.name == "train" { openDictionaries = nil }
+      // It may have made some, or said what their features mean.
+      openDictionaries = nil
       let record = Record(inputs: inputs, findings: findings)
       try JSON.write(record, to: path(of: part.name))
       // As it is read again, so that both ways give the same digits.

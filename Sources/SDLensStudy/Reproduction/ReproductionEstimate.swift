@@ -70,7 +70,7 @@ public struct ReproductionEstimate: Encodable, Sendable {
     }
     let laboratory = Laboratory(study.model)
     var pictures: [Picture] = []
-    if work[.pictures] + work[.runs] > 0 {
+    if work[.pictures] + work[.edited] + work[.runs] > 0 {
       let pipeline = try laboratory.pipeline
       let few = min(4, prompts.prompts.count)
       func trace(_ index: Int) throws -> Pipeline.Trace {

@@ -1,3 +1,4 @@
+import Foundation
 import SDLensCore
 
 /// A part of the reproduction: something that is made, and what it tells. One entry each in `ReproductionParts.all`.
@@ -93,6 +94,8 @@ public struct Work: Sendable, Equatable {
     case recorded
     /// Pictures that are made: a run, and its latents decoded.
     case pictures
+    /// Pictures with an edit: their runs begin at its block, behind what is the same without it.
+    case edited
     /// Runs whose latents are not decoded.
     case runs
     /// Trainings that begin, each of all dictionaries of a block.
@@ -123,7 +126,15 @@ public struct Work: Sendable, Equatable {
 
   /// How long it takes, where pieces were timed.
   func seconds(by times: [Kind: WorkEstimate.Work]) -> Double {
-    Kind.allCases.reduce(seconds) { $0 + (times[$1]?.of(pieces: self[$1]).seconds ?? 0) }
+    var all = self
+    // About half of a picture each.
+    all[.pictures] += self[.edited] / 2
+    return Kind.allCases.reduce(seconds) { $0 + (times[$1]?.of(pieces: all[$1]).seconds ?? 0) }
+  }
+
+  /// How many are different among some that are drawn at random of so many, as is to be expected.
+  static func different(_ drawn: Int, of all: Int) -> Int {
+    all == 0 ? 0 : Int((Double(all) * (1 - exp(-Double(drawn) / Double(all)))).rounded())
   }
 
   /// Both.
@@ -138,12 +149,12 @@ public struct Work: Sendable, Equatable {
 
 /// The parts that there are.
 public enum ReproductionParts {
-  /// All, in the order in which they are done: a part stands behind those that it needs.
-  ///
-  /// Captions by an annotator and the plan of ablations have their places behind `TrainingPart`.
+  /// All, in the order in which they are done: a part stands behind those that it needs, and what takes captions behind
+  /// `AnnotationPart`.
   public static let all: [any ReproductionPart] =
-    [RecordingPart(), TrainingPart(), TablesPart(), ImpactPart(), TruthPart(), JudgePart()]
-    + (FigurePart.all as [any ReproductionPart])
+    [
+      RecordingPart(), TrainingPart(), AnnotationPart(), TablesPart(), ImpactPart(), TruthPart(), JudgePart(),
+    ] + (FigurePart.all as [any ReproductionPart]) + (AblationPart.all as [any ReproductionPart])
 
   /// Those named and all that they need; all where none is named.
   ///

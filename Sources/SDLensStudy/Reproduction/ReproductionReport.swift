@@ -127,7 +127,8 @@ public struct ReproductionReport: Codable, Sendable, Equatable {
     .training: [TrainingPart.variance, TrainingPart.dead, "reconstruction"],
     .cases: [AloneMetric.name, "position"], .roles: [TruthPart.dictionary, TruthPart.random],
     .locality: ["locality"], .features: ["specificity", "texture", "color"],
-    .captions: ["interpretability", "causality", "sensitivity"],
+    .captions: [AnnotationPart.metric, "interpretability", "causality", "sensitivity"],
+    .ablations: AblationPart.all.map(\.name),
   ]
 
   private static func tables(of chapter: Chapter, _ measured: [MeasuredColumn]) -> [Table] {
@@ -164,6 +165,10 @@ public struct ReproductionReport: Codable, Sendable, Equatable {
     TrainingPart.dead: "Share of the features that were never active in the recorded data",
     TruthPart.dictionary: "AUROC of the best feature for each factor, per picture",
     TruthPart.random: "AUROC of the best of as many random directions",
+    AnnotationPart.metric: "Captions by CLIP, and those of other features drawn at random",
+    "ablate-representation":
+      "Dictionaries of what a block adds, of the stream before and behind it, of its heads",
+    "ablate-architecture": "Sizes, and recipes with as many active features",
   ]
 }
 

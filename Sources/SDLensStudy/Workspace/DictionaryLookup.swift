@@ -61,7 +61,7 @@ public struct DictionaryLookup {
         guard let last = present.last else {
           if let found = try Self.embedded(in: model, of: block).last {
             embedded.append((block, found.name))
-            return (block, try DictionaryFolder(found.path))
+            return (block, try workspace.dictionary(found.path))
           }
           throw NoDictionary(block: block, model: model.title, workspace: workspace.folder)
         }
@@ -70,7 +70,7 @@ public struct DictionaryLookup {
             "\(block) has \(present.count) dictionaries; taking '\(last.name)', the one trained last (--sae takes "
               + "another: \(present.dropLast().reversed().map(\.name).joined(separator: ", ")))")
         }
-        return (block, try DictionaryFolder(last.path))
+        return (block, try workspace.dictionary(last.path))
       })
   }
 
@@ -210,11 +210,13 @@ public struct DictionaryLookup {
     let dictionary: DictionaryFolder
     let block: String?
 
-    init(_ path: String) throws {
-      dictionary = try DictionaryFolder(path)
-      block = dictionary.saved.block ?? BlockName.named(inPath: path)?.description
+    init(_ dictionary: DictionaryFolder) {
+      self.dictionary = dictionary
+      block = dictionary.saved.block ?? BlockName.named(inPath: dictionary.path)?.description
     }
   }
+
+  private func given(_ path: String) throws -> Given { Given(try workspace.dictionary(path)) }
 
   /// What a name stands for: one dictionary, or of a folder or a repository of several those of the blocks.
   private func open(_ name: String, _ blocks: [BlockName]) throws -> [Given] {
@@ -222,11 +224,11 @@ public struct DictionaryLookup {
     if !name.contains("/") {
       let paths = blocks.map { "\(workspace.dictionaries(of: $0))/\(name)" }
       let present = paths.filter(FileManager.default.fileExists)
-      guard present.isEmpty else { return try present.map { try Given($0) } }
+      guard present.isEmpty else { return try present.map { try given($0) } }
       let embedded = try blocks.compactMap { block in
         try Self.embedded(in: model, of: block).first { $0.name == name }
       }
-      guard embedded.isEmpty else { return try embedded.map { try Given($0.path) } }
+      guard embedded.isEmpty else { return try embedded.map { try given($0.path) } }
     }
     let parts = name.split(separator: "/", omittingEmptySubsequences: false)
     let (repository, rest) = (
@@ -241,23 +243,23 @@ public struct DictionaryLookup {
       guard FileManager.default.fileExists(atPath: path) else { throw FileError.missing(path: path) }
       return try inside(path, name, blocks)
     }
-    return [try Given(name)]
+    return [try given(name)]
   }
 
   /// The dictionary at a path, or those below it whose folders name the blocks, as sdxl-unbox lays them out.
   private func inside(_ path: String, _ name: String, _ blocks: [BlockName]) throws -> [Given] {
     let folders = SavedAutoencoder.isCheckpoint(path) ? [] : Self.checkpoints(below: path)
-    guard !folders.isEmpty else { return [try Given(path)] }
+    guard !folders.isEmpty else { return [try given(path)] }
     return try blocks.compactMap { block in
       let found = folders.filter { BlockName.named(inPath: $0) == block }
-      guard found.count > 1 else { return try found.first.map { try Given("\(path)/\($0)") } }
+      guard found.count > 1 else { return try found.first.map { try given("\(path)/\($0)") } }
       // The paper's own setting, where it is one of several.
       let usual = found.filter { $0.contains("_k10_hidden5120_") }
       guard usual.count == 1 else { throw SeveralDictionaries(name: name, block: block, found: found) }
       note(
         "'\(name)' has \(found.count) dictionaries of \(block); taking '\(usual[0])' (--sae \(name)/FOLDER takes another)"
       )
-      return try Given("\(path)/\(usual[0])")
+      return try given("\(path)/\(usual[0])")
     }
   }
 

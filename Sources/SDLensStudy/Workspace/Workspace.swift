@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensSparse
 
 /// The folder in which a study keeps what it records, trains and makes.
 public struct Workspace: Sendable {
@@ -24,6 +25,34 @@ public struct Workspace: Sendable {
   public func trainings(of block: BlockName) -> String { trainings(at: "\(block)") }
   /// The folder of the trainings of a block, or of what else vectors are of.
   public func trainings(at place: String) -> String { "\(folder)/training/\(place)" }
+
+  /// The folder of captions of dictionaries that lie elsewhere.
+  public var captions: String { folder + "/captions" }
+
+  /// Opens a dictionary that lies anywhere, with the captions that the workspace has of it.
+  ///
+  /// - Throws: what is wrong with its files.
+  public func dictionary(_ path: String) throws -> DictionaryFolder {
+    let found = try DictionaryFolder(path)
+    // A fingerprint takes all weights.
+    guard FileManager.default.fileExists(atPath: captions) else { return found }
+    return try found.adding(captionsOf: captions(of: found))
+  }
+
+  /// Where captions of a dictionary are written: beside one that lies in the workspace; of any other, whose folder may be
+  /// of the program or of a cache, in the workspace, named by its fingerprint.
+  public func captionFile(of dictionary: DictionaryFolder) -> String {
+    func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path + "/" }
+    let isOwn = real(dictionary.path).hasPrefix(real(folder))
+    // Beside a file nothing tells whose captions they are.
+    return isOwn && FileManager.default.fileExists(atPath: "\(dictionary.path)/.")
+      ? "\(dictionary.path)/\(FeatureCaptions.fileName)" : captions(of: dictionary)
+  }
+
+  /// The file of the captions of a dictionary that lies elsewhere.
+  public func captions(of dictionary: DictionaryFolder) -> String {
+    "\(captions)/\(dictionary.identity.fingerprint).jsonl"
+  }
 
   /// A store: the name of one in the workspace, or a folder.
   public func path(ofStore store: String) -> String {

@@ -102,7 +102,7 @@ public struct WorkspaceContents: Encodable {
       -> [Dictionary]
     {
       found.compactMap { item in
-        attempt { Dictionary(try DictionaryFolder(item.path), block: "\(block)", isDefault: last(item)) }
+        attempt { Dictionary(try workspace.dictionary(item.path), block: "\(block)", isDefault: last(item)) }
       }
     }
     let own = BlockName.all.map { ($0, DictionaryLookup.all(of: $0, in: workspace)) }

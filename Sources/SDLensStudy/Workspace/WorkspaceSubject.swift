@@ -93,11 +93,11 @@ public struct DictionarySummary: Encodable {
   private let dictionary: WorkspaceContents.Dictionary
   private let store: String?
 
-  /// Reads one that lies at a path.
+  /// Reads one that lies at a path, with the captions that a workspace has of it.
   ///
   /// - Throws: what is wrong with its files.
-  public init(_ path: String) throws {
-    let folder = try DictionaryFolder(path)
+  public init(_ path: String, in workspace: Workspace) throws {
+    let folder = try workspace.dictionary(path)
     self.path = path
     format = try SavedAutoencoder.formatName(at: path)
     dictionary = WorkspaceContents.Dictionary(folder)

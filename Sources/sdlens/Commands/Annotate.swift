@@ -18,8 +18,8 @@ struct Annotate: ResumableCommand {
       every answer is kept, and not asked for again. --export makes sheets for people, --import reads what they \
       wrote, or labels that others have published.
 
-      Captions are written into captions.jsonl beside the dictionary; those of other sources stay. Scores are of pictures that \
-      the annotator did not see, beside captions of other features, drawn at random. Detection: which of 5 pictures with \
+      Captions are written into captions.jsonl beside a dictionary of the workspace, those of any other into its \
+      captions/FINGERPRINT.jsonl; what other sources said stays. Scores are of pictures that the annotator did not see, beside captions of other features, drawn at random. Detection: which of 5 pictures with \
       the feature and 5 without does the caption fit? Fuzzing: does it fit what is left of a picture where the feature is \
       active, or where it is not? (0.5 is chance.) Truth, on shapes: does it name a value that the feature tells with \
       an AUROC of .9? In scores.csv is each caption with its scores.

@@ -37,7 +37,7 @@ struct Info: ParsableCommand {
       try report.json ? Output.print(json: summary) : Output.print(summary.text)
       if !summary.problems.isEmpty { throw ExitCode.failure }
     case .dictionaries(let folders):
-      let summaries = try folders.map { try DictionarySummary($0) }
+      let summaries = try folders.map { try DictionarySummary($0, in: workspace.place) }
       try report.json
         ? Output.print(json: summaries) : Output.print(summaries.map(\.text).joined(separator: "\n\n"))
     case .workspace(let workspace):

@@ -108,10 +108,12 @@ import Testing
     try FileManager.default.createSymbolicLink(
       atPath: folder("\(place)/\(name)"), withDestinationPath: folder("elsewhere"))
     let linked = try ExploreServer(server.workspace)
-    let request = #"{"block": "up.0.1", "feature": 1, "caption": "mine"}"#
-    #expect(
-      try linked.refusal("caption", request)
-        == "403 the dictionary of up.0.1 is not in the workspace 'w'; its captions are not written")
+    let written = try linked.answer("caption", #"{"block": "up.0.1", "feature": 1, "caption": "mine"}"#)
+    #expect(written["caption"] as? String == "mine")
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder("w/captions"))
+    #expect(files.count == 1 && files.allSatisfy { $0.hasSuffix(".jsonl") })
+    _ = try linked.answer("caption", #"{"block": "up.0.1", "feature": 1, "caption": ""}"#)
+    #expect(!FileManager.default.fileExists(atPath: folder("w/captions/\(files[0])")))
     let readOnly = try ExploreServer(server.workspace, ["--read-only"])
     #expect(
       try readOnly.refusal("caption", #"{"block": "down.2.1", "feature": 1, "caption": "mine"}"#)

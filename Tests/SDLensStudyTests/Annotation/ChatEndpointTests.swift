@@ -95,6 +95,35 @@ import Testing
         "gave no answer in 1 try: it answered 429: later, and wants to be asked again in 3600 s"))
   }
 
+  /// What refuses `max_tokens` is asked with its newer name, at once and from then on; the question is the same one.
+  @Test(arguments: [
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    "Unsupported value: max_tokens",
+  ]) func theNewerNameOfTheLengthIsFound(reason: String) throws {
+    @Sendable func takes(_ seen: LoopbackServer.Request, _ name: String) -> Bool {
+      String(decoding: seen.body, as: UTF8.self).contains("\"\(name)\":100")
+    }
+    let server = try LoopbackServer { seen, _ in
+      takes(seen, "max_tokens")
+        ? .answer(400, "{\"error\": {\"message\": \"\(reason)\", \"param\": \"max_tokens\"}}")
+        : .answer(200, Self.good)
+    }
+    let first = try endpoint(server, tries: 1)
+    _ = try first.answer(to: request("a"))
+    _ = try first.answer(to: request("b"))
+    #expect(server.requests.map { takes($0, "max_completion_tokens") } == [false, true, true])
+    #expect(server.requests.map { takes($0, "max_tokens") } == [true, false, false])
+    #expect(try endpoint(server).answer(to: request("a")).text == "<answer>red</answer>")
+    #expect(server.requests.count == 3)
+  }
+
+  @Test func aLengthThatIsTooLargeIsNotAskedForByAnotherName() throws {
+    let reason = "max_tokens is too large: 100. This model supports at most 50 completion tokens."
+    let server = try LoopbackServer { _, _ in .answer(400, "{\"error\": {\"message\": \"\(reason)\"}}") }
+    #expect(errorMessage { try endpoint(server).answer(to: request()) }.contains("answered 400: \(reason)"))
+    #expect(server.requests.count == 1)
+  }
+
   @Test func aServerThatIsDownIsNamed() throws {
     var server: LoopbackServer? = try LoopbackServer { _, _ in .drop }
     let endpoint = try endpoint(try #require(server), key: nil, tries: 2)

@@ -33,7 +33,7 @@ struct FigurePart: ReproductionPart {
     // As a PNG, and again in the page, where three bytes take four.
     let cell = Self.cellWidth(study)
     let pixels = Double(pictures * cell * cell * 3) * (study.isShapes ? 0.2 : 0.7)
-    (work[.pictures], work.bytes) = (pictures, Int(pixels * (1 + 4.0 / 3)))
+    (work[.edited], work.bytes) = (pictures, Int(pixels * (1 + 4.0 / 3)))
     return work
   }
 

@@ -19,7 +19,8 @@ struct JudgePart: ReproductionPart {
 
   func work(in study: Reproduction) throws -> Work {
     var work = Work()
-    work[.pictures] = study.settings.promptCount * (BlockName.studied.count + 2)
+    work[.pictures] = study.settings.promptCount * 2
+    work[.edited] = study.settings.promptCount * BlockName.studied.count
     return work
   }
 

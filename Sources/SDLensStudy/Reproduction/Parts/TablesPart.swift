@@ -10,27 +10,6 @@ struct TablesPart: ReproductionPart {
 
   static let metrics: [any Metric.Type] = Metrics.paper + [AloneMetric.self]
 
-  private func metricSettings(_ study: Reproduction) -> MetricSettings {
-    let chosen = study.settings
-    var settings = MetricSettings()
-    (settings.features, settings.pictures, settings.seed) = (
-      .random(chosen.measured), chosen.pictures, chosen.seed
-    )
-    (settings.clip, settings.lpips, settings.sentences, settings.textures) = (
-      chosen.clip, chosen.lpips, chosen.sentences, chosen.textures
-    )
-    return settings
-  }
-
-  private func session(_ study: Reproduction) throws -> MetricSession {
-    let dictionaries = try study.dictionaries()
-    let store = try study.store()
-    return try MetricSession(
-      study.model, dictionaries: dictionaries, store: store, recorded: RecordedPictures(store),
-      settings: metricSettings(study), workspace: study.workspace.folder, progress: study.progress,
-      say: study.say)
-  }
-
   /// What compares pictures and texts decides the figures, too.
   func inputs(of study: Reproduction) throws -> [Fact] {
     study.settings.facts.filter { !["prompts", "k", "features", "steps"].contains($0.name) }
@@ -44,22 +23,28 @@ struct TablesPart: ReproductionPart {
     let recorded = try study.prompts().prompts.count
     // Features alone and modulated, in pictures that are their own; reconstructions of all blocks of one prompt.
     let modulated = (study.settings.pictures ?? 2) * (1 + Locality.strengths.count)
-    work[.pictures] = features * (1 + modulated) + min(prompts, recorded) * (1 + blocks)
+    work[.pictures] = min(prompts, recorded)
+    work[.edited] = features * (1 + modulated) + min(prompts, recorded) * blocks
     if try study.clipFolder() != nil {
-      let shown = min(features * (study.settings.pictures ?? Specificity.pictures), recorded)
+      let perFeature = study.settings.pictures ?? Specificity.pictures
+      let made =
+        try AnnotationPart().obstacle(in: study) == nil ? features * AnnotationPart.picturesOfFeature : 0
+      let shown =
+        Work.different(made + features * perFeature, of: recorded) - Work.different(made, of: recorded)
       // The pool of recorded pictures, other pictures of their prompts, and pictures of captions.
-      let compared = shown + min(2 * baseline, recorded) + 2 * baseline
+      let pool = made > 0 ? 0 : min(2 * baseline, recorded)
+      let compared = shown + pool + 2 * baseline
       work[.pictures] += compared
       work[.looks] = compared + features
     }
     // Inputs of blocks.
     work[.runs] = min(prompts, recorded) * blocks
-    work.bytes = try work[.pictures] * study.pictureBytes
+    work.bytes = try (work[.pictures] + work[.edited]) * study.pictureBytes
     return work
   }
 
   func run(in study: Reproduction) throws -> PartFindings {
-    let session = try session(study)
+    let session = try study.session()
     let results = try ResultFolder("all", settings: session.key, in: study.workspace.folder)
     let run = try MetricRun(Self.metrics, in: session, keeping: results("done.jsonl"))
     try run.run()
@@ -90,4 +75,21 @@ struct TablesPart: ReproductionPart {
     "specificity": .features, "texture": .features, "color": .features, "locality": .locality,
     "interpretability": .captions, "sensitivity": .captions, "alone": .cases,
   ]
+}
+
+extension Reproduction {
+  /// What measurements of the chosen features of all blocks share.
+  func session() throws -> MetricSession {
+    var chosen = MetricSettings()
+    (chosen.features, chosen.pictures, chosen.seed) = (
+      .random(settings.measured), settings.pictures, settings.seed
+    )
+    (chosen.clip, chosen.lpips, chosen.sentences, chosen.textures) = (
+      settings.clip, settings.lpips, settings.sentences, settings.textures
+    )
+    let store = try store()
+    return try MetricSession(
+      model, dictionaries: dictionaries(), store: store, recorded: RecordedPictures(store),
+      settings: chosen, workspace: workspace.folder, progress: progress, say: say)
+  }
 }

@@ -30,7 +30,8 @@ struct TrainingPart: ReproductionPart {
     }
   }
 
-  private func width(_ block: BlockName, _ study: Reproduction) throws -> (width: Int, places: Int) {
+  /// The entries of a block's vectors, and how many vectors a picture has.
+  static func width(_ block: BlockName, _ study: Reproduction) throws -> (width: Int, places: Int) {
     let config = try UNetConfig(study.model.config("unet"))
     let shape = ActivationManifest.Block(config[block], latents: (config.sampleSize, config.sampleSize))
     return (shape.width, shape.mapHeight * shape.mapWidth)
@@ -47,7 +48,7 @@ struct TrainingPart: ReproductionPart {
   func work(in study: Reproduction) throws -> Work {
     let pictures = try study.prompts().prompts.count
     return try BlockName.studied.reduce(Work()) { sum, block in
-      let (width, places) = try width(block, study)
+      let (width, places) = try Self.width(block, study)
       let grid = Self.grid(study, vectors: pictures * places, width: width)
       var work = Work()
       work[.steps] = grid[0].steps ?? (pictures * places + grid[0].batch - 1) / grid[0].batch

@@ -25,8 +25,10 @@ struct TruthPart: ReproductionPart {
 
   func work(in study: Reproduction) throws -> Work {
     var work = Work()
+    // Directions are found once for a block, however few pictures there are.
     work.seconds =
-      0.004 * Double(min(Self.pictures, try study.prompts().prompts.count) * BlockName.studied.count)
+      (1.5 + 0.003 * Double(min(Self.pictures, try study.prompts().prompts.count)))
+      * Double(BlockName.studied.count)
     return work
   }
 
