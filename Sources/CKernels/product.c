@@ -80,12 +80,11 @@ INLINE void add_tile(targets to, const float *x, const float *w, size_t depth, i
   if (to.other) add_sums(to.other, to.other_sign, sums, vectors, outputs);
 }
 
-// All tiles of some vectors of rows, of at most `most`.
-INLINE void add_rows(targets to, const float *x, const float *w, size_t outputs, size_t depth, fetching *next,
-                     int vectors, int most, int step) {
-  // The next rows follow these; the first tiles bring them.
+// All tiles of some vectors of rows, of at most `most`; the first ones bring the rows that come next.
+INLINE void add_rows(targets to, const float *x, const float *ahead, const float *w, size_t outputs, size_t depth,
+                     fetching *next, int vectors, int most, int step) {
   size_t group = depth * LANES * (size_t)vectors, o = 0;
-  const float *ahead = x + group, *end = ahead + group;
+  const float *end = ahead + group;
 #define TILES(STEP)                                                                                            \
   for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                                                 \
     size_t at = o * BLOCK;                                                                                     \
@@ -98,15 +97,17 @@ INLINE void add_rows(targets to, const float *x, const float *w, size_t outputs,
 #undef TILES
 }
 
-// All tiles of some rows and a panel of outputs; `vectors` of rows by `step` outputs fill the registers.
-INLINE void add_block(targets to, const float *x, const float *w, size_t rows, size_t outputs, size_t depth,
-                      fetching *next, int vectors, int step) {
+// All tiles of some rows and a panel of outputs; `vectors` of rows by `step` outputs fill the registers. The rows that are
+// multiplied next are at `following`.
+INLINE void add_block(targets to, const float *x, const float *following, const float *w, size_t rows, size_t outputs,
+                      size_t depth, fetching *next, int vectors, int step) {
   size_t r = 0, several = (size_t)vectors * LANES;
   next->tiles = (rows + several - 1) / several * ((outputs + (size_t)step - 1) / (size_t)step);
 #define ROWS(VECTORS)                                                                                        \
   for (; r + (VECTORS) * LANES <= rows; r += (VECTORS) * LANES)                                              \
-    add_rows((targets){to.sums + r, to.other ? to.other + r : NULL, to.sign, to.other_sign}, x + r * depth, w, \
-             outputs, depth, next, VECTORS, vectors, step);
+    add_rows((targets){to.sums + r, to.other ? to.other + r : NULL, to.sign, to.other_sign}, x + r * depth,    \
+             r + (VECTORS) * LANES < rows ? x + (r + (VECTORS) * LANES) * depth : following, w, outputs, depth, \
+             next, VECTORS, vectors, step);
   if (vectors == 2) { ROWS(2) }
   ROWS(1)
 #undef ROWS
@@ -151,7 +152,7 @@ INLINE void read_rows(float *w, const source *s) {
 
 typedef struct {
   void (*pack)(float *, const float *, const float *, float, size_t, size_t, size_t);
-  void (*block)(targets, const float *, const float *, size_t, size_t, size_t, fetching *);
+  void (*block)(targets, const float *, const float *, const float *, size_t, size_t, size_t, fetching *);
   void (*store)(float *, size_t, const float *, size_t, size_t, size_t, const float *, bool);
   void (*read)(float *, const source *);
 } variant;
@@ -161,9 +162,9 @@ typedef struct {
                                  size_t d) {                                                                 \
     pack(p, x, x2, sign, s, r, d);                                                                           \
   }                                                                                                          \
-  TARGET static void block_##NAME(targets to, const float *x, const float *w, size_t r, size_t o, size_t d,  \
-                                  fetching *next) {                                                          \
-    add_block(to, x, w, r, o, d, next, VECTORS, STEP);                                                                \
+  TARGET static void block_##NAME(targets to, const float *x, const float *following, const float *w,        \
+                                  size_t r, size_t o, size_t d, fetching *next) {                            \
+    add_block(to, x, following, w, r, o, d, next, VECTORS, STEP);                                            \
   }                                                                                                          \
   TARGET static void store_##NAME(float *y, size_t s, const float *c, size_t width, size_t r, size_t o,      \
                                   const float *b, bool add) {                                                \
@@ -256,6 +257,7 @@ void kernel_product(float *y, size_t stride, const float *packed, bool strassen,
       else
         v->read(panel, &s);
       size_t next = i + 1 < p.count ? k : k + DEPTH;
+      const float *following = packed + ((i + 1) % p.count * p.depth + (next < p.depth ? next : 0)) * p.rows;
       fetching f = {.tile = 0};
       if (next < p.depth)
         f.rows = weights_of(w, p.terms[(i + 1) % p.count].w, first, outputs, next,
@@ -263,7 +265,7 @@ void kernel_product(float *y, size_t stride, const float *packed, bool strassen,
       targets to = {sums + (size_t)t.y / 2 * p.rows + (size_t)t.y % 2 * half_sums, NULL, t.y_sign,
                     t.other_sign};
       if (t.other != NONE) to.other = sums + (size_t)t.other / 2 * p.rows + (size_t)t.other % 2 * half_sums;
-      v->block(to, packed + (i * p.depth + k) * p.rows, weights, p.rows, outputs, depth, &f);
+      v->block(to, packed + (i * p.depth + k) * p.rows, following, weights, p.rows, outputs, depth, &f);
     }
   }
   for (size_t half = 0; half < p.parts; half++) {
