@@ -102,8 +102,9 @@ public struct PaperClaim: Sendable {
     public let claim: String
     /// Whether the means say so too.
     public let holds: Bool
-    /// Whether the intervals of what is compared lie apart, so that the answer is no accident of the sample.
-    public let isClear: Bool
+    /// Whether the intervals of what is compared lie apart, so that the answer is no accident of the sample; nil where a
+    /// figure has none, being of one measurement.
+    public let isClear: Bool?
     /// The figures, in groups: each is said to be larger than the next.
     public let figures: [[Figure]]
 
@@ -115,7 +116,7 @@ public struct PaperClaim: Sendable {
         }.joined(separator: ", ")
       }
       return "\(holds ? "holds" : "fails")  \(source): \(claim): \(values.joined(separator: " > "))"
-        + (isClear ? "" : " (intervals overlap)")
+        + (isClear.map { $0 ? "" : " (intervals overlap)" } ?? " (without intervals)")
     }
   }
 
@@ -138,7 +139,10 @@ public struct PaperClaim: Sendable {
       holds
       ? pairs.allSatisfy { $0.ends.lowerBound > $1.ends.upperBound }
       : pairs.contains { $0.ends.upperBound < $1.ends.lowerBound }
-    return Finding(source: source, claim: claim, holds: holds, isClear: isClear, figures: figures)
+    // A number to compare with is of none.
+    let haveIntervals = figures.joined().allSatisfy { $0.estimate.interval != nil || $0.estimate.n == 0 }
+    return Finding(
+      source: source, claim: claim, holds: holds, isClear: haveIntervals ? isClear : nil, figures: figures)
   }
 
   /// All claims that can be looked for in measurements.
