@@ -10,6 +10,7 @@ numbers. Agreement is the share of a prompt's ten strongest features (by the mea
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -48,11 +49,14 @@ def main() -> int:
         figures(json.loads(sdlens("eval", "truth", "--store", f"precision-{precision}", "--pictures", options.truth, "--json")))
         for precision in PRECISIONS
     ]
-    assert found[0].keys() == found[1].keys()
-    changes = sorted(((abs(found[1][name] - value), name) for name, value in found[0].items()), reverse=True)
-    print(f"eval truth: {len(changes)} figures, {sum(change > 0.002 for change, _ in changes)} differ by more than .002")
-    for change, name in changes[:10]:
-        print(f"  {change:.5f}  {name}")
+    # What only one of them has is a feature or a share that the other could not measure.
+    kinds: dict[str, list[float]] = {}
+    for name in found[0].keys() & found[1].keys():
+        kinds.setdefault(re.sub(r"\[\d+\]", "", name), []).append(abs(found[1][name] - found[0][name]))
+    print(f"eval truth, of one precision only: {len(found[0].keys() ^ found[1].keys())} of {len(found[0])} figures")
+    print(f"{'':40}{'figures':>8}{'above .002':>12}{'most':>10}")
+    for kind, changes in sorted(kinds.items()):
+        print(f"{kind:40}{len(changes):8}{sum(change > 0.002 for change in changes):12}{max(changes):10.5f}")
     return 0
 
 

@@ -72,8 +72,6 @@ struct OperationBench: ParsableCommand {
       name: "convolution 3 × 3, \(inputs) → \(outputs), \(side) × \(side)",
       count: 18 * Double(side * side * inputs * outputs)
     ) { engine in
-      // Winograd's scheme is float32 in every precision.
-      guard engine.name != KernelEngine(precision: .int16).name else { return nil }
       let geometry = ConvolutionGeometry(inputs: inputs, outputs: outputs, kernel: 3, stride: 1, padding: 1)
       let layer = engine.convolution(
         WeightMatrix(random([outputs, 9 * inputs])), bias: Tensor([outputs]), geometry)
@@ -89,6 +87,7 @@ struct OperationBench: ParsableCommand {
       name: "attention of \(queries) to \(keys), \(heads) heads of \(size)",
       count: 4 * Double(queries * keys * heads * size)
     ) { engine in
+      // Attention is float32 in every precision.
       guard engine.name != KernelEngine(precision: .int16).name else { return nil }
       let layer = engine.attention(heads: heads, causal: false)
       let (q, k) = (random([1, queries, heads * size]), random([1, keys, heads * size]))
