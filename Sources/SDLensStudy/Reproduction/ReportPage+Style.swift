@@ -59,7 +59,7 @@ extension ReportPage {
     @media print {
       :root { color-scheme: light; --text: #000; --soft: #444; --paper: #fff; --card: #fff; --line: #bbb;
         --holds: #14632f; --fails: #9c1f17; --open: #555; font-size: 10.5pt }
-      body { max-width: none; padding: 0 } nav, .claim, tr { break-inside: avoid } h2, h3 { break-after: avoid }
+      body { max-width: none; padding: 0 } nav, .claim, tr { break-inside: avoid } h2, h3, thead, caption { break-after: avoid }
       .claims { display: block; columns: 2; column-gap: 1rem } .claim { margin-bottom: .7rem; print-color-adjust: exact; -webkit-print-color-adjust: exact }
       .scroll { overflow: visible } img { min-width: 0 !important; max-height: 22cm; width: auto } details { display: none }
       table { font-size: 7.5pt } td small { white-space: normal } a { text-decoration: none }
