@@ -10,6 +10,7 @@ final class Shelf: Sendable {
   /// Of every block that has some, the names; the first is taken unless another is chosen.
   let names: [BlockName: [String]]
   private let paths: [BlockName: [String: String]]
+  private let workspace: Workspace
   private let opened: Mutex<[BlockName: [String: DictionaryIndex]]>
 
   /// Takes the dictionaries that are there, and finds others of the same blocks.
@@ -32,7 +33,7 @@ final class Shelf: Sendable {
         paths[block, default: [:]][own] = path
       }
     }
-    (self.names, self.paths) = (names, paths)
+    (self.names, self.paths, self.workspace) = (names, paths, workspace)
     self.opened = Mutex(opened)
   }
 
@@ -51,7 +52,7 @@ final class Shelf: Sendable {
         throw Refusal(
           404, "\(block) has no dictionary '\(name.prefix(100))'; it has: \(names.joined(separator: ", "))")
       }
-      let made = DictionaryIndex(try DictionaryFolder(path))
+      let made = DictionaryIndex(try workspace.dictionary(path))
       opened[block]?[name] = made
       return made
     }
