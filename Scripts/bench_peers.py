@@ -3,12 +3,13 @@
 
     bench_peers.py MODEL [--rounds 3] [--repeats 3] [--size 512] [--peers pytorch,openvino] [--ir FOLDER]
 
-A round is every peer and precision in turn, then `sdlens-bench --model MODEL --json` in float32 and in int16, each in a
-process of its own, so that only one copy of the weights is in memory and a drift of the machine meets all sides. PyTorch
-runs in float32 and bfloat16, contiguous and channels_last, of which the better one counts; OpenVINO, where it is
-installed, in float32 and bfloat16, from a model that is converted once into the folder --ir (weights in float16). The
-result is the median over all rounds, as a ratio to each peer, and the peak of the machine as `sdlens-bench operations`
-measures it: multiplications of floats in registers, in the same run. All cores on all sides.
+A round is every peer and precision in turn, then `sdlens-bench --model MODEL --json` in float32, in int16 and with the
+OpenBLAS engine, each in a process of its own, so that only one copy of the weights is in memory and a drift of the
+machine meets all sides. PyTorch runs contiguous and channels_last, of which the better one counts; OpenVINO, where it is
+installed, from a model that is converted once into the folder --ir (weights in float16); both in float32 and, where the
+processor multiplies it, in bfloat16. The result is the median over all rounds, as a ratio to each peer, and the peak of
+the machine as `sdlens-bench operations` measures it: multiplications of floats in registers, in the same run. All cores
+on all sides.
 
 `sdlens-bench` is expected to print {"unet_seconds": […], "vae_seconds": […]} as the last line of its output.
 """
@@ -25,7 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYOUTS = ["contiguous", "channels_last"]
-PRECISIONS = ["float32", "bfloat16"]
+OURS = {"sdlens float32": [], "sdlens int16": ["--precision", "int16"], "sdlens openblas": ["--engine", "openblas"]}
 
 
 def main() -> int:
@@ -55,11 +56,11 @@ def main() -> int:
         print("converting the model for OpenVINO …", file=sys.stderr)
         run(child(options, "convert", "float32"))
 
-    sides = {f"{peer} {precision}": child(options, peer, precision) for peer in peers for precision in PRECISIONS}
-    for precision in ("float32", "int16"):
-        sides[f"sdlens {precision}"] = [
-            str(options.bench), "--model", str(options.model), "--size", str(options.size), "--precision", precision,
-            "--json", *options.bench_options.split()]
+    precisions = ["float32", "bfloat16"] if multiplies_bfloat16() else ["float32"]
+    sides = {f"{peer} {precision}": child(options, peer, precision) for peer in peers for precision in precisions}
+    for name, choice in OURS.items():
+        sides[name] = [str(options.bench), "--model", str(options.model), "--size", str(options.size), *choice, "--json",
+                       *options.bench_options.split()]
     times: dict[str, list[float]] = {}
     print_peak(options)
     for index in range(options.rounds):
@@ -73,6 +74,11 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(times, indent=1) + "\n")
     return 0
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for it; others emulate it, far slower than float32."""
+    return bool({"avx512_bf16", "amx_bf16"} & set(Path("/proc/cpuinfo").read_text().split()))
 
 
 def child(options, name: str, precision: str) -> list[str]:
@@ -105,7 +111,7 @@ def print_table(times: dict[str, list[float]]) -> None:
         print(f"{name:28} {statistics.median(values):9.3f} {min(values):9.3f} {max(values):9.3f} {len(values):7}")
     for part in ("unet", "vae"):
         medians = {name: statistics.median(values) for name, values in times.items() if name.startswith(part)}
-        for mine in ("sdlens float32", "sdlens int16"):
+        for mine in OURS:
             for peer in ("pytorch float32", "openvino float32", "pytorch bfloat16", "openvino bfloat16"):
                 theirs = [value for name, value in medians.items() if name.startswith(f"{part}, {peer}")]
                 if theirs and f"{part}, {mine}" in medians:

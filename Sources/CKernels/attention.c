@@ -30,8 +30,6 @@ INLINE void multiply_all(float *sums, size_t sum_group, const float *x, size_t x
 #undef TILES
 }
 
-typedef int32_t ints __attribute__((vector_size(sizeof(vector)), aligned(4)));
-
 // Softmax down the keys, for sixteen queries side by side, of which query i sees the first seen[i] keys.
 INLINE void softmax(float *scores, size_t keys, const size_t *seen) {
   for (size_t i = 0; i < LANES; i++)

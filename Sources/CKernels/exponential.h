@@ -3,13 +3,9 @@
 #ifndef EXPONENTIAL_H
 #define EXPONENTIAL_H
 
-#include "targets.h"
+#include "tile.h"
 
-#include <stdint.h>
 #include <string.h>
-
-typedef float exp_vector __attribute__((vector_size(64), aligned(4)));
-typedef int32_t exp_ints __attribute__((vector_size(64), aligned(4)));
 
 // p = exp(x). x = n ln 2 + r with |r| <= ln 2 / 2; adding 1.5 · 2^23 rounds to the nearest whole number. Then the Taylor
 // series up to r^7: its remainder is below 6e-9.
@@ -37,13 +33,13 @@ INLINE float vector_exp(float x) {
   return p;
 }
 
-INLINE void exp_lanes(exp_vector *to) {
-#define TO_INTS(X) __builtin_convertvector(X, exp_ints)
-  exp_vector x = *to, least = (exp_vector){0} - 87.0f, most = (exp_vector){0} + 88.0f;
+INLINE void exp_lanes(vector *to) {
+#define TO_INTS(X) __builtin_convertvector(X, ints)
+  vector x = *to, least = (vector){0} - 87.0f, most = (vector){0} + 88.0f;
   // NaN stays NaN.
-  exp_ints low = x < least, high = x > most;
-  x = (exp_vector)((low & (exp_ints)least) | (high & (exp_ints)most) | (~(low | high) & (exp_ints)x));
-  EXPONENTIAL(exp_vector, exp_ints, TO_INTS)
+  ints low = x < least, high = x > most;
+  x = (vector)((low & (ints)least) | (high & (ints)most) | (~(low | high) & (ints)x));
+  EXPONENTIAL(vector, ints, TO_INTS)
   *to = p;
 }
 

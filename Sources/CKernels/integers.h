@@ -4,11 +4,8 @@
 
 #include "tile.h"
 
-#include <stdint.h>
-
 // Words hold a pair of inputs each, or a float.
 #define WORDS(TYPE, BYTES) TYPE __attribute__((vector_size(BYTES), aligned(4), may_alias))
-typedef WORDS(int32_t, 64) ints;
 typedef WORDS(int16_t, 32) shorts;
 typedef WORDS(int16_t, 64) pairs;
 typedef int32_t products __attribute__((vector_size(128)));

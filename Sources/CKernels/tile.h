@@ -9,10 +9,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { LANES = 16, MOST_SUMS = 24 };
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+typedef int32_t ints __attribute__((vector_size(sizeof(vector)), aligned(4), may_alias));
 
 // 6 outputs fill the 16 registers of AVX2. Processors load two vectors while they multiply two, so that with AVX-512
 // each weight must meet two vectors of rows: 14 loads for 24 products, .99 of what Zen 5 can do from the inner cache,

@@ -13,7 +13,8 @@ import Testing
 
   /// A store whose channel 2 is 5 wherever something red is, above noise.
   private static func store(
-    in folder: TemporaryFolder, model: String = "shapes", prompt: String? = nil, places: Int? = nil
+    in folder: TemporaryFolder, model: String = "shapes", world: String? = nil, prompt: String? = nil,
+    places: Int? = nil
   ) throws -> ActivationStore {
     var sampler = ShapesSampler(seed: 7)
     let scenes = (0..<pictures).map { _ in sampler.scene() }
@@ -22,7 +23,7 @@ import Testing
       model: model, modelFingerprint: "0", site: "update", blocks: [block], dtype: .float32,
       pictures: pictures, picturesPerShard: pictures, places: places, seed: 42, steps: 1, guidance: 0,
       height: 256,
-      width: 256, prompts: "0")
+      width: 256, prompts: "0", world: world)
     let count = places ?? 64
     var rows = Tensor.random([pictures, 1, count, width], seed: 3, scale: 0.5)
     let red = ShapesTruth.labels.firstIndex { $0.factor == .colour && $0.value == "red" } ?? 0
@@ -186,9 +187,10 @@ import Testing
         return "accepted"
       } catch { return "\(error)" }
     }
-    let folders = try (0..<3).map { _ in try TemporaryFolder() }
+    let folders = try (0..<4).map { _ in try TemporaryFolder() }
     defer { withExtendedLifetime(folders) {} }
     #expect(refuse(try Self.store(in: folders[0], model: "sdxl")).contains("is of the model sdxl"))
+    #expect(refuse(try Self.store(in: folders[3], model: "mine", world: "shapes")) == "accepted")
     #expect(
       refuse(try Self.store(in: folders[1], prompt: "a red house")).contains(
         "has the prompt \"a red house\", which is no caption of its grammar"))

@@ -10,8 +10,10 @@ struct Winograd: Sendable {
   private static let blockElements = 4 << 20
   /// The most tiles of a block, and outputs of a panel: what the products of one thread take is to stay in its caches.
   private static let (mostTiles, mostOutputs) = (512, 48)
+  /// What the transformed weights of a map of several blocks may take, in floats, to be made once and not for each block.
+  private static let keptElements = 6 << 20
   /// With fewer tiles in a picture, rounding the transformed weights takes longer than integers save.
-  private static let leastTilesOfIntegers = 64
+  private static let leastTilesOfIntegers = 128
 
   // [outputs, inputs · 3 · 3].
   private let weight: WeightMatrix
@@ -47,6 +49,12 @@ struct Winograd: Sendable {
     let fitting = Self.blockElements / (Self.places * scheme.size(rows: 16, inputs: inputs)) * 16
     let blocks = Product.blocks(
       of: batch * tiles, largest: min(scheme.mostRows, Self.mostTiles, max(64, fitting)))
+    let isKept = blocks.count > 1 && Self.places * outputs * inputs <= Self.keptElements
+    let kept =
+      isKept
+      ? Parallel.map(panels.count) { panel in
+        chunks(scheme).map { transformed(panels[panel], $0, scheme) }
+      } : nil
     // So many blocks at a time that all threads have a panel.
     let together = (Parallel.threads + panels.count - 1) / panels.count
     bias.withElements { bias in
@@ -59,7 +67,7 @@ struct Winograd: Sendable {
         // Disjoint: each piece writes its own channels of its own pixels.
         Parallel.forEach(some.count, panels.count) { block, index in
           let (tiles, panel) = (some[block], panels[index])
-          let products = multiply(packed, block, of: some, by: panel)
+          let products = multiply(packed, block, of: some, by: panel, kept?[index])
           products.withElements {
             kernel_winograd_output(
               y, $0.baseAddress!, tiles.count * panel.count, bias.baseAddress!, accumulate, &target,
@@ -70,38 +78,54 @@ struct Winograd: Sendable {
     }
   }
 
-  /// For each of the 36 places the product of a block's tiles and a panel of weights, [places, tiles, outputs].
-  private func multiply(_ packed: PackedRows, _ block: Int, of blocks: [Range<Int>], by panel: Range<Int>)
-    -> Tensor
-  {
-    let (inputs, scheme) = (weight.columns / 9, packed.scheme)
-    let (tiles, depth) = (blocks[block].count, min(inputs, scheme.depth))
-    let stride = scheme == .integers ? depth : Int(KERNEL_WEIGHT_STRIDE)
-    let size = panel.count * stride
-    // Some inputs at a time, so that their transformed weights stay in the cache until they are used.
-    var transformed = Tensor(uninitialized: [Self.places, size])
-    var products = Tensor(uninitialized: [Self.places, tiles, panel.count])
+  /// Inputs that are multiplied at a time, so that their transformed weights stay in the cache until they are used.
+  private func chunks(_ scheme: PackedRows.Scheme) -> [Range<Int>] {
+    let inputs = weight.columns / 9
+    return stride(from: 0, to: inputs, by: scheme.depth).map { $0..<min(inputs, $0 + scheme.depth) }
+  }
+
+  /// The floats from one output's transformed weights to the next.
+  private func rowStride(_ inputs: Range<Int>, _ scheme: PackedRows.Scheme) -> Int {
+    scheme == .integers ? inputs.count : Int(KERNEL_WEIGHT_STRIDE)
+  }
+
+  /// The weights of a panel for some inputs, [places, outputs, stride].
+  private func transformed(_ panel: Range<Int>, _ inputs: Range<Int>, _ scheme: PackedRows.Scheme) -> Tensor {
+    let stride = rowStride(inputs, scheme)
+    var result = Tensor(uninitialized: [Self.places, panel.count, stride])
     weight.withKernelWeights { weights in
-      for first in Swift.stride(from: 0, to: inputs, by: scheme.depth) {
-        let some = first..<min(inputs, first + scheme.depth)
-        let stride = scheme == .integers ? some.count : stride
-        transformed.withMutableElements { u in
-          withUnsafePointer(to: weights) {
-            kernel_winograd_weights(
-              u.baseAddress!, size, stride, $0, panel.lowerBound, panel.upperBound, some.lowerBound,
-              some.count)
-          }
-          products.withMutableElements { products in
-            for place in 0..<Self.places {
-              let weights = kernel_weights(
-                elements: u.baseAddress! + place * size,
-                format: scheme == .integers ? kernel_f32 : kernel_panel, outputs: panel.count,
-                depth: some.count)
-              packed.multiply(
-                place * blocks.count + block, from: first, by: weights, outputs: 0..<panel.count,
-                into: products.baseAddress! + place * tiles * panel.count, stride: panel.count,
-                accumulate: first > 0)
-            }
+      result.withMutableElements { u in
+        withUnsafePointer(to: weights) {
+          kernel_winograd_weights(
+            u.baseAddress!, panel.count * stride, stride, $0, panel.lowerBound, panel.upperBound, inputs.lowerBound,
+            inputs.count)
+        }
+      }
+    }
+    return result
+  }
+
+  /// For each of the 36 places the product of a block's tiles and a panel of weights, [places, tiles, outputs].
+  ///
+  /// - Parameter kept: the panel's transformed weights, where they are there already.
+  private func multiply(
+    _ packed: PackedRows, _ block: Int, of blocks: [Range<Int>], by panel: Range<Int>, _ kept: [Tensor]?
+  ) -> Tensor {
+    let (scheme, tiles) = (packed.scheme, blocks[block].count)
+    var products = Tensor(uninitialized: [Self.places, tiles, panel.count])
+    for (chunk, inputs) in chunks(scheme).enumerated() {
+      let size = panel.count * rowStride(inputs, scheme)
+      (kept?[chunk] ?? transformed(panel, inputs, scheme)).withElements { u in
+        products.withMutableElements { products in
+          for place in 0..<Self.places {
+            let weights = kernel_weights(
+              elements: u.baseAddress! + place * size,
+              format: scheme == .integers ? kernel_f32 : kernel_panel, outputs: panel.count,
+              depth: inputs.count)
+            packed.multiply(
+              place * blocks.count + block, from: inputs.lowerBound, by: weights, outputs: 0..<panel.count,
+              into: products.baseAddress! + place * tiles * panel.count, stride: panel.count,
+              accumulate: chunk > 0)
           }
         }
       }

@@ -62,6 +62,8 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   public var origin: String?
   /// What computed the model, where it was not this program's own kernels in float32.
   public var engine: String?
+  /// The world whose pictures the model paints, `shapes`, where the model is not called so.
+  public var world: String?
 
   /// The name of the file.
   static let fileName = "manifest.json"
@@ -74,13 +76,13 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   public init(
     model: String, modelFingerprint: String, site: String, blocks: [Block], dtype: Format, pictures: Int,
     picturesPerShard: Int, places: Int?, seed: Seed, steps: Int, guidance: Double, height: Int, width: Int,
-    prompts: String, origin: String? = nil, engine: String? = nil
+    prompts: String, origin: String? = nil, engine: String? = nil, world: String? = nil
   ) {
     (self.model, self.modelFingerprint, self.site, self.blocks) = (model, modelFingerprint, site, blocks)
     (self.dtype, self.pictures, self.picturesPerShard) = (dtype, pictures, picturesPerShard)
     (self.places, self.seed, self.steps, self.guidance) = (places, seed, steps, guidance)
     (self.height, self.width, self.prompts) = (height, width, prompts)
-    (self.origin, self.engine) = (origin, engine)
+    (self.origin, self.engine, self.world) = (origin, engine, world)
   }
 
   /// Reads and checks the manifest of a store.
@@ -185,12 +187,13 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
 
   /// The first setting in which two manifests differ, with both values.
   public func difference(from other: Self) -> (setting: String, ours: String, theirs: String)? {
+    let absent = ["places": "all", "world": "that of its name"]
     func fields(_ manifest: Self) -> [(String, String)] {
       Mirror(reflecting: manifest).children.map { child in
         let value = Mirror(reflecting: child.value)
         let text =
           value.displayStyle == .optional
-          ? value.children.first.map { "\($0.value)" } ?? (child.label == "places" ? "all" : "sdlens")
+          ? value.children.first.map { "\($0.value)" } ?? absent[child.label ?? ""] ?? "sdlens"
           : "\(child.value)"
         return (child.label ?? "", child.label == "blocks" ? manifest.blockList : text)
       }

@@ -11,7 +11,7 @@ package struct Shares: Sendable {
 
   /// Shares out `0..<count`, cut at multiples of 64: such blocks of rows are computed together.
   package init(_ count: Int, among ranks: any Communicator) {
-    let (size, blocks) = (Strips.rowsAtOnce, Self.blocks(count))
+    let (size, blocks) = (StripedMatrix.rowsAtOnce, Self.blocks(count))
     self.ranks = ranks
     parts = (0..<ranks.count).map {
       min(count, blocks * $0 / ranks.count * size)..<min(count, blocks * ($0 + 1) / ranks.count * size)
@@ -19,7 +19,7 @@ package struct Shares: Sendable {
   }
 
   /// The pieces that `count` rows can be cut into.
-  static func blocks(_ count: Int) -> Int { (count + Strips.rowsAtOnce - 1) / Strips.rowsAtOnce }
+  static func blocks(_ count: Int) -> Int { (count + StripedMatrix.rowsAtOnce - 1) / StripedMatrix.rowsAtOnce }
 
   /// Fills all rows, of `width` elements each, from those that each rank has.
   func gather(_ rows: UnsafeMutablePointer<Float>, width: Int) {
@@ -34,12 +34,12 @@ package struct Shares: Sendable {
   }
 
   /// Fills all rows of strips.
-  func gather(_ matrix: inout Strips) {
+  func gather(_ matrix: inout StripedMatrix) {
     guard ranks.count > 1 else { return }
     let (rows, count) = (matrix.rows, matrix.count)
     matrix.withMutableElements { elements in
       for strip in 0..<count {
-        gather(elements + strip * rows * Strips.columns, width: Strips.columns)
+        gather(elements + strip * rows * StripedMatrix.columns, width: StripedMatrix.columns)
       }
     }
   }

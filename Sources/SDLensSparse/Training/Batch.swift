@@ -13,7 +13,7 @@ struct Batch {
   /// What the recipe remembers of earlier steps.
   let memory: [String: Double]
   /// Finds large pre-activations.
-  let screen: Screen
+  let screen: ScreenedProduct
   /// Which of its rows each rank computes.
   let shares: Shares
   /// Where the time goes.

@@ -92,14 +92,14 @@ extension DictionaryState {
 
     let mayDie = settings.auxiliaryK > 0 ? dead.features(idleFor: settings.deadAfter - rows) : []
     let candidates = times.measure(\.auxiliary) { Candidates(mayDie, at: x, sae, shares) }
-    let screen = times.measure(\.product) { Screen(x, sae, shares) }
+    let screen = times.measure(\.product) { ScreenedProduct(x, sae, shares) }
     var batch = Batch(
       autoencoder: sae, settings: settings, x: x, mseScale: mseScale, memory: memory, screen: screen,
       shares: shares, times: times)
     let choice = recipe.choose(&batch)
     dead.update(choice.codes, threshold: Float(settings.activationThreshold))
     let (strips, total) = batch.times.measure(\.reconstruction) {
-      let strips = Strips(x)
+      let strips = StripedMatrix(x)
       return (strips, ColumnMoments(strips).deviations)
     }
     let loss = recipe.derive(&batch, choice)

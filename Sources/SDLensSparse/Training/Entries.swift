@@ -80,11 +80,11 @@ struct EntryBlock {
   init(_ activations: [Float], rows: Range<Int>) {
     self.rows = rows
     features = activations.count / rows.count
-    let groups = (features + Strips.rowsAtOnce - 1) / Strips.rowsAtOnce
+    let groups = (features + StripedMatrix.rowsAtOnce - 1) / StripedMatrix.rowsAtOnce
     starts = Array(repeating: 0, count: groups * rows.count + 1)
     indices = Array(repeating: 0, count: activations.count + 1)
     values = Array(repeating: 0, count: activations.count + 1)
     kernel_positive_entries(
-      &starts, &indices, &values, activations, rows.count, features, Strips.rowsAtOnce)
+      &starts, &indices, &values, activations, rows.count, features, StripedMatrix.rowsAtOnce)
   }
 }

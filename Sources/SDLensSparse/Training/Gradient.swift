@@ -38,7 +38,7 @@ extension Gradient {
   /// `∂b_pre = −c Σ_i r_i − Σ_j ∂b_act,j w_j`. Those of the parts that are the first of their features must name all.
   ///
   /// Of the matrices only the rows of the `features` that this rank has are set.
-  init(of parts: [Part], at x: Strips, _ sae: SparseAutoencoder, _ features: Shares) {
+  init(of parts: [Part], at x: StripedMatrix, _ sae: SparseAutoencoder, _ features: Shares) {
     self.init(
       encoder: Tensor(uninitialized: sae.encoder.shape), decoder: Tensor(uninitialized: sae.decoder.shape),
       latentBias: Tensor(sae.latentBias.shape), preBias: Tensor(sae.preBias.shape),
@@ -51,7 +51,7 @@ extension Gradient {
   private static let featuresAtOnce = 256
 
   /// Adds a part; the first of some features sets all their elements.
-  private mutating func add(_ part: Part, at x: Strips, _ own: Range<Int>) {
+  private mutating func add(_ part: Part, at x: StripedMatrix, _ own: Range<Int>) {
     let (width, factor) = (encoder.shape[1], Float(part.factor))
     let (features, blocks, rows) = (part.features, part.residual.entries, part.residual.rows.rows)
     if part.addsToBias {
@@ -82,14 +82,14 @@ extension Gradient {
             part.residual.rows.withElements { residual in
               // Disjoint: each piece has its own features and strip of one of the two matrices. Every element is
               // summed by one thread in the order of the rows.
-              Parallel.forEach(Strips.count(width), 2, groups) { strip, matrix, group in
+              Parallel.forEach(StripedMatrix.count(width), 2, groups) { strip, matrix, group in
                 let ofDecoder = matrix == 0
                 let first = places.lowerBound + group * Self.featuresAtOnce
                 let count = min(Self.featuresAtOnce, places.upperBound - first)
-                let column = strip * Strips.columns
+                let column = strip * StripedMatrix.columns
                 let from = (ofDecoder ? residual : x) + column * rows
                 // Of their own, side by side: in the matrices they may fall on the same lines of the caches.
-                var sums = [Float](repeating: 0, count: count * Strips.columns)
+                var sums = [Float](repeating: 0, count: count * StripedMatrix.columns)
                 for block in blocks {
                   block.starts.withUnsafeBufferPointer { starts in
                     kernel_sparse_product(
@@ -100,7 +100,7 @@ extension Gradient {
                 features.withUnsafeBufferPointer { features in
                   kernel_scatter_strip(
                     (ofDecoder ? decoder : encoder) + column, features.baseAddress! + first, width,
-                    min(Strips.columns, width - column), !part.isFirst, -factor, sums, count)
+                    min(StripedMatrix.columns, width - column), !part.isFirst, -factor, sums, count)
                 }
               }
             }

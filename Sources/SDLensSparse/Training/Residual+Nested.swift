@@ -18,7 +18,7 @@ extension Residual {
     let (count, width, last) = (codes.rows, target.width, levels.count - 1)
     let firsts = [0] + levels.dropLast()
     let slices = codes.slices(levels)
-    let size = Strips.count(width) * count * Strips.columns
+    let size = StripedMatrix.count(width) * count * StripedMatrix.columns
     var elements = Tensor(uninitialized: [levels.count, size])
     // The slopes of the slices lie one behind the other.
     let offsets = slices.reduce(into: [0]) { $0.append($0.last! + $1.count) }
@@ -54,7 +54,7 @@ extension Residual {
                       slopes + offsets[level] + slice.starts[row], residual, indices.baseAddress,
                       indices.count, decoder + firsts[level] * width, width, width)
                     guard level == 0 || level == last || !indices.isEmpty else { return }
-                    Strips.set(row, of: count, to: residual, width, in: elements + level * size)
+                    StripedMatrix.set(row, of: count, to: residual, width, in: elements + level * size)
                   }
                 }
               }
@@ -66,12 +66,12 @@ extension Residual {
       }
     }
     // As strips, all levels are one matrix.
-    var all = Strips(
-      rows: count, width: levels.count * Strips.count(width) * Strips.columns, elements, from: 0)
+    var all = StripedMatrix(
+      rows: count, width: levels.count * StripedMatrix.count(width) * StripedMatrix.columns, elements, from: 0)
     elements = Tensor([0])
     shares.gather(&all)
     let residuals = levels.indices.map { level in
-      let strips = all.columns(from: level * Strips.count(width), width: width)
+      let strips = all.columns(from: level * StripedMatrix.count(width), width: width)
       let entries = Entries(
         slices[level], slopes: Array(slopes[offsets[level]..<offsets[level + 1]]),
         features: levels[level] - firsts[level])

@@ -4,7 +4,7 @@ import SDLensCore
 /// What activations leave of the vectors they stand for, and how it would change with each of them.
 struct Residual {
   /// `target − Σ_j s_j f_j`, [rows, width].
-  let rows: Strips
+  let rows: StripedMatrix
   /// The active entries with `residual · f_j`, by blocks of rows.
   let entries: [Entries]
   /// `residual · f_j` of further entries, in their order.
@@ -12,7 +12,7 @@ struct Residual {
   /// Sums over the rows, by column.
   let moments: ColumnMoments
 
-  init(_ rows: Strips, _ entries: [Entries], nearSlopes: [Float] = [], moments: ColumnMoments? = nil) {
+  init(_ rows: StripedMatrix, _ entries: [Entries], nearSlopes: [Float] = [], moments: ColumnMoments? = nil) {
     (self.rows, self.entries, self.nearSlopes) = (rows, entries, nearSlopes)
     self.moments = moments ?? ColumnMoments(rows)
   }
@@ -25,7 +25,7 @@ struct Residual {
   ///   - shares: the rows that each rank computes; all get all of them.
   init(of target: Tensor, _ codes: Codes, near: Codes? = nil, decoder: Tensor, _ shares: Shares) {
     let (count, width) = (codes.rows, target.width)
-    var rows = Strips(rows: count, width: width)
+    var rows = StripedMatrix(rows: count, width: width)
     var slopes = [Float](repeating: 0, count: codes.count)
     var nearSlopes = [Float](repeating: 0, count: near?.count ?? 0)
     rows.withMutableElements { result in
@@ -49,7 +49,7 @@ struct Residual {
                   width,
                   width)
               }
-              Strips.set(row, of: count, to: residual, width, in: result)
+              StripedMatrix.set(row, of: count, to: residual, width, in: result)
             }
           }
         }
@@ -77,12 +77,12 @@ struct Residual {
   /// What the `k` largest activations of a row among a few `features` leave of `target`; these are the places of
   /// the features in `candidates`.
   init(
-    of target: Strips, _ candidates: Candidates, k: Int, among features: [Int], decoder: Tensor,
+    of target: StripedMatrix, _ candidates: Candidates, k: Int, among features: [Int], decoder: Tensor,
     _ shares: Shares
   ) {
-    let (count, size, width) = (target.rows, Strips.columns, target.width)
-    let directions = Strips(decoder, rows: features.map { candidates.features[$0] })
-    var rows = Strips(rows: count, width: width)
+    let (count, size, width) = (target.rows, StripedMatrix.columns, target.width)
+    let directions = StripedMatrix(decoder, rows: features.map { candidates.features[$0] })
+    var rows = StripedMatrix(rows: count, width: width)
     let blocks = Shares.blocks(shares.own.count)
     var entries = [Entries?](repeating: nil, count: blocks)
     rows.withMutableElements { result in
@@ -91,13 +91,13 @@ struct Residual {
           directions.withElements { directions in
             // Disjoint: each block has its own rows.
             Parallel.forEach(blocks) { index in
-              let first = shares.own.lowerBound + index * Strips.rowsAtOnce
-              let rows = first..<min(count, first + Strips.rowsAtOnce)
+              let first = shares.own.lowerBound + index * StripedMatrix.rowsAtOnce
+              let rows = first..<min(count, first + StripedMatrix.rowsAtOnce)
               let block = EntryBlock(candidates.activations(rows, k: k, among: features), rows: rows)
               var slopes = [Float](repeating: 0, count: block.count)
               block.starts.withUnsafeBufferPointer { starts in
                 let lists = (0..<block.groups).map { starts.baseAddress! + $0 * rows.count }
-                for strip in 0..<Strips.count(width) {
+                for strip in 0..<StripedMatrix.count(width) {
                   let y = result + (strip * count + first) * size
                   y.update(from: target + (strip * count + first) * size, count: rows.count * size)
                   let x = directions + strip * features.count * size

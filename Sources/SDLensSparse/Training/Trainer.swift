@@ -206,7 +206,7 @@ public final class Trainer {
   private static func scale(of sample: Tensor, around median: Tensor) throws -> Float {
     // Around the median, so that sums of squares do not cancel.
     let around = SparseAutoencoder(untrained: 1, k: 1, seed: 0, preBias: median).centered(sample)
-    let variance = ColumnMoments(Strips(around)).deviations.reduce(0, +) / Double(sample.count)
+    let variance = ColumnMoments(StripedMatrix(around)).deviations.reduce(0, +) / Double(sample.count)
     let scale = Float(1 / variance)
     guard !scale.isNormal else { return scale }
     let width = sample.width

@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensShapes
 import SDLensSparse
 
 /// A job that records what blocks do for many prompts, shard by shard, and can be stopped at any time.
@@ -86,7 +87,8 @@ public struct Collector {
         ?? StoreFolder.picturesPerShard(described, steps: steps, places: request.places),
       places: request.places, seed: settings.seed, steps: steps, guidance: settings.guidance,
       height: settings.height, width: settings.width, prompts: prompts.fingerprint,
-      engine: model.otherEngine)
+      engine: model.otherEngine,
+      world: model.paintsShapes && model.title != ModelFolder.embedded ? ModelFolder.embedded : nil)
   }
 
   /// Prepares the folder: writes the manifest, or checks that the one there is of the same job.

@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensDiffusion
 import SDLensShapes
 import SDLensSparse
 
@@ -151,7 +152,7 @@ public struct FactorStudy: Sendable {
     func check(_ holds: Bool, _ reason: @autoclosure () -> String) throws {
       guard holds else { throw NotOfShapes(store: store.folder, reason: reason()) }
     }
-    try check(manifest.model == "shapes", "is of the model \(manifest.model)")
+    try check((manifest.world ?? manifest.model) == ModelFolder.embedded, "is of the model \(manifest.model)")
     try check(
       manifest.height == ShapesWorld.pictureSize && manifest.width == ShapesWorld.pictureSize,
       "has pictures of \(manifest.width) × \(manifest.height) pixels")

@@ -5,7 +5,7 @@ import SDLensCore
 ///
 /// What is gathered from some tens of rows of a strip comes out of the first cache. The last strip is filled up with
 /// zeros.
-struct Strips {
+struct StripedMatrix {
   /// The columns of a strip.
   static let columns = Int(KERNEL_STRIP)
   /// The rows whose part of a strip fits the first cache.
@@ -51,8 +51,8 @@ struct Strips {
   }
 
   /// The strips from one on, as a matrix of some width.
-  func columns(from strip: Int, width: Int) -> Strips {
-    Strips(rows: rows, width: width, elements, from: start + strip * rows * Self.columns)
+  func columns(from strip: Int, width: Int) -> StripedMatrix {
+    StripedMatrix(rows: rows, width: width, elements, from: start + strip * rows * Self.columns)
   }
 
   /// Writes one row of all strips.
@@ -92,23 +92,23 @@ struct ColumnMoments {
   ///
   /// 64 rows are summed in single precision, all else in double, in the order of the rows: the same on any number
   /// of threads.
-  init(_ x: Strips) {
+  init(_ x: StripedMatrix) {
     let (rows, width) = (x.rows, x.width)
     count = rows
-    let columns = Strips.columns
+    let columns = StripedMatrix.columns
     var sums = [Double](repeating: 0, count: x.count * columns)
     var squares = sums
     sums.withUnsafeMutableBufferPointer { sums in
       squares.withUnsafeMutableBufferPointer { squares in
         x.withElements { x in
           // Disjoint: each strip has its own columns.
-          Parallel.forEach(Strips.count(width)) { strip in
-            for row in stride(from: 0, to: rows, by: Strips.rowsAtOnce) {
+          Parallel.forEach(StripedMatrix.count(width)) { strip in
+            for row in stride(from: 0, to: rows, by: StripedMatrix.rowsAtOnce) {
               var (sum, square) = (
                 [Float](repeating: 0, count: columns), [Float](repeating: 0, count: columns)
               )
               kernel_column_sums(
-                &sum, &square, x + (strip * rows + row) * columns, min(Strips.rowsAtOnce, rows - row), columns
+                &sum, &square, x + (strip * rows + row) * columns, min(StripedMatrix.rowsAtOnce, rows - row), columns
               )
               for column in 0..<columns {
                 sums[strip * columns + column] += Double(sum[column])

@@ -6,7 +6,7 @@ import SDLensCore
 /// A product of 16-bit integers, at 0.6 of the cost of one of floats, leaves few features that may be among the
 /// largest of a row; only these are computed. The bounds hold for any numbers (`screen.c`), so that no feature is
 /// lost: they are within 0.0013 `‖x‖ ‖w‖` of the product at a width of 1280.
-struct Screen {
+struct ScreenedProduct {
   /// Rows whose bounds are still in the cache when the largest are looked for.
   static let rowsAtOnce = 2 * blockRows
   private static let blockRows = 44 * Int(KERNEL_SCREEN_ROWS)

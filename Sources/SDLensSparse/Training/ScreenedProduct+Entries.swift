@@ -1,7 +1,7 @@
 import CKernels
 import SDLensCore
 
-extension Screen {
+extension ScreenedProduct {
   /// An active feature of a row, or one that may become it.
   typealias Entry = (feature: Int32, value: Float)
 

@@ -6,7 +6,7 @@ import SDLensTestSupport
 import Testing
 
 /// The product of integers against that of the numbers it stands for, and what is chosen by it.
-@Suite struct ScreenTests {
+@Suite struct ScreenedProductTests {
   private static let (lanes, rowLanes) = (Int(KERNEL_SCREEN), Int(KERNEL_SCREEN_ROWS))
 
   private func dot(_ x: [Float], _ y: [Float]) -> Double {

@@ -1,7 +1,7 @@
 import CKernels
 import SDLensCore
 
-extension Screen {
+extension ScreenedProduct {
   /// The `k` largest pre-activations of each row, the largest first; those of 0 and below are left out.
   func codes(largest k: Int, _ times: inout TrainingTimes) -> Codes {
     let bias = sae.latentBias.elements
