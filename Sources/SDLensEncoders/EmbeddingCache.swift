@@ -43,7 +43,10 @@ public final class EmbeddingCache: Sendable {
     var free: [Int] = []
   }
 
-  private var entrySize: Int { 16 + 4 * width + 8 }
+  private var entrySize: Int { Self.entrySize(width: width) }
+
+  /// The bytes of an entry.
+  public static func entrySize(width: Int) -> Int { 16 + 4 * width + 8 }
 
   /// Opens or makes `FINGERPRINT.embeddings` in a folder, which is made too.
   ///

@@ -173,7 +173,7 @@ public final class Annotation {
     }
   }
 
-  private func dictionary(_ block: BlockName) -> DictionaryFolder {
+  func dictionary(_ block: BlockName) -> DictionaryFolder {
     guard let dictionary = session.dictionaries[block] else {
       preconditionFailure("no dictionary of \(block)")
     }
@@ -188,6 +188,14 @@ public final class Annotation {
     guard !captions.isEmpty else { return }
     try FeatureCaptions.put(captions, into: path(of: block), features: dictionary(block).autoencoder.features)
   }
+
+  /// Whether it is known where features are active.
+  func isTested(_ block: BlockName) -> Bool {
+    dictionary(block).examples != nil && dictionary(block).pictures != nil
+  }
+
+  /// What tests look at.
+  static let testPlan = SheetPlan(strongest: 1, hasMaps: true)
 
   /// Scores by feature, and by name.
   private typealias Table = [Int: [String: Double]]
@@ -218,16 +226,14 @@ public final class Annotation {
         }
       }
     }
-    if let judge, dictionary(block).examples != nil, dictionary(block).pictures != nil {
-      let maker = try SheetMaker(block, SheetPlan(strongest: 1, hasMaps: true), in: session)
+    if let judge, isTested(block) {
+      let maker = try SheetMaker(block, Self.testPlan, in: session)
       progress.count(to: features.count, unit: "features")
       names += [Name.detection, Name.fuzzing]
       for feature in features {
         progress.advance("testing captions of \(block)", by: 1)
-        guard let test = try CaptionTest(of: feature, seen: outcome.seen[feature] ?? [], maker, in: session)
-        else {
-          continue
-        }
+        guard let test = try CaptionTest(of: feature, seen: outcome.seen[feature] ?? [], maker)
+        else { continue }
         try score(feature) { text in
           let found = try test.scores(of: text, by: judge)
           return [Name.detection: found.detection, Name.fuzzing: found.fuzzing]

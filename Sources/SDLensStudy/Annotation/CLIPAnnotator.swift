@@ -22,11 +22,15 @@ public struct CLIPAnnotator: Annotator {
 
   /// With an encoder and the phrases of its vocabulary.
   ///
+  /// - Parameter count: takes the first phrases only, as an estimate does.
   /// - Throws: `FileError` when an embedding cannot be kept.
-  public init(_ encoder: CaptionEncoder) throws {
+  public init(_ encoder: CaptionEncoder, phrases count: Int = .max) throws {
     self.encoder = encoder
-    texts = UnitVectors(try encoder.embeddings(of: encoder.vocabulary.entries.map(\.caption)))
+    texts = UnitVectors(try encoder.embeddings(of: encoder.vocabulary.entries.prefix(count).map(\.caption)))
   }
+
+  /// All that CLIP reads in the stead of phrases, each once.
+  var phrases: [String] { Set(encoder.vocabulary.entries.flatMap(\.texts)).sorted() }
 
   /// The best phrase.
   ///

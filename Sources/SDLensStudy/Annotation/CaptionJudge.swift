@@ -35,10 +35,11 @@ extension EndpointAnnotator: CaptionJudge {
     You check descriptions of pictures. You are careful, and say of each picture by itself whether it fits.
     """
 
-  /// What it says when it sees the pictures, numbered; nil without answer tags.
-  ///
-  /// - Throws: as `caption(of:)`.
-  public func fitting(_ caption: String, _ pictures: [Picture], count: Int) throws -> Set<Int>? {
+  /// Tokens that an answer has about: a few numbers, and a sentence where a model says one.
+  static let usualJudgeTokens = 40
+
+  /// What is asked about a caption.
+  func question(_ caption: String, _ pictures: [Picture]) -> ChatRequest {
     var parts: [ChatRequest.Part] = [
       .text(
         """
@@ -51,9 +52,15 @@ extension EndpointAnnotator: CaptionJudge {
     for (index, picture) in pictures.enumerated() {
       parts += [.text("Picture \(index + 1):"), .picture(AnnotationPrompt.row([picture], cell: prompt.cell))]
     }
-    let request = ChatRequest(
+    return ChatRequest(
       model: endpoint.model, system: Self.judgeSystem, parts: parts, answerTokens: min(500, answerTokens))
-    let answer = try endpoint.answer(to: request)
+  }
+
+  /// What it says when it sees the pictures, numbered; nil without answer tags.
+  ///
+  /// - Throws: as `caption(of:)`.
+  public func fitting(_ caption: String, _ pictures: [Picture], count: Int) throws -> Set<Int>? {
+    let answer = try endpoint.answer(to: question(caption, pictures))
     return AnnotationPrompt.tagged("answer", in: answer.text).map { text in
       let numbers = text.split { !$0.isASCII || !$0.isNumber }.compactMap { Int($0) }
       return Set(numbers.map { $0 - 1 }).intersection(pictures.indices)

@@ -22,32 +22,58 @@ package struct CaptionTest {
   private typealias Pictures = [(picture: Picture, isWith: Bool)]
   private var detection, fuzzing: Pictures?
 
+  /// The numbers of the pictures of a test.
+  struct Chosen {
+    var with: [Int]
+    var without: [Int]
+  }
+
   /// Pictures of a feature beyond those that an annotator saw; nil for one that was never active.
-  init?(of feature: Int, seen: Set<Int>, _ maker: SheetMaker, in session: MetricSession) throws {
-    guard let dictionary = session.dictionaries[maker.block] else {
+  static func chosen(
+    for feature: Int, seen: Set<Int>, _ maker: SheetMaker, _ random: inout PCG64
+  ) throws -> Chosen? {
+    guard let dictionary = maker.session.dictionaries[maker.block] else {
       preconditionFailure("no dictionary of \(maker.block)")
     }
     let recorded = try RecordedScenes(dictionary)
     guard recorded.isActive(feature) else { return nil }
-    var random = session.random("captions \(maker.block) \(feature)")
     let all = try recorded.strongestPictures(.max, of: feature)
     let unseen = all.filter { !seen.contains($0.picture) }
     let pool = max(
-      4 * Self.pictures, Int((Double(recorded.count(of: feature)) * RecordedScenes.topShare).rounded(.up)))
+      4 * pictures, Int((Double(recorded.count(of: feature)) * RecordedScenes.topShare).rounded(.up)))
     let strong = Array(unseen.prefix(pool))
-    let with = random.permutation(strong.count).prefix(Self.pictures).map { strong[$0].picture }
-    let without = try recorded.picturesWithout(feature, Self.pictures, where: { !seen.contains($0) }) {
+    let with = random.permutation(strong.count).prefix(pictures).map { strong[$0].picture }
+    let without = try recorded.picturesWithout(feature, pictures, where: { !seen.contains($0) }) {
       try maker.isSilent(feature, $0)
     }
-    guard with.count >= Self.fewest else { return }
+    return Chosen(with: with, without: without)
+  }
+
+  /// What decides the pictures of a test, and their order.
+  static func random(_ feature: Int, _ maker: SheetMaker) -> PCG64 {
+    maker.session.random("captions \(maker.block) \(feature)")
+  }
+
+  /// The test of a feature; nil for one that was never active.
+  init?(of feature: Int, seen: Set<Int>, _ maker: SheetMaker) throws {
+    var random = Self.random(feature, maker)
+    guard let chosen = try Self.chosen(for: feature, seen: seen, maker, &random) else { return nil }
+    try self.init(of: feature, chosen, maker, &random)
+  }
+
+  /// The test of a feature with these pictures.
+  init(of feature: Int, _ chosen: Chosen, _ maker: SheetMaker, _ random: inout PCG64) throws {
+    let session = maker.session
+    guard chosen.with.count >= Self.fewest else { return }
     func shuffled(_ pictures: Pictures) -> Pictures {
       random.permutation(pictures.count).map { pictures[$0] }
     }
-    if without.count >= Self.fewest {
+    if chosen.without.count >= Self.fewest {
       detection = shuffled(
-        try with.map { (try session.picture($0), true) } + without.map { (try session.picture($0), false) })
+        try chosen.with.map { (try session.picture($0), true) }
+          + chosen.without.map { (try session.picture($0), false) })
     }
-    let marked = try with.flatMap { number in
+    let marked = try chosen.with.flatMap { number in
       let shown = try maker.shown(number, feature, share: 1)
       guard let moved = shown.map.flatMap(Self.moved) else { return Pictures() }
       return [(shown.cold, true), (ColdMap()(moved, over: shown.picture), false)]

@@ -20,10 +20,12 @@ struct CaptionTruth {
   /// Measures each feature against every value, by its largest activation in a picture.
   ///
   /// - Throws: `NotOfShapes`, `BlockNotStored`, `EmptyStore`, `WidthMismatch`, `DamagedShard`.
-  init(of block: BlockName, _ autoencoder: SparseAutoencoder, in store: ActivationStore, advance: () -> Void)
-    throws
-  {
-    let updates = try LabelledUpdates(of: "\(block)", in: store, limit: Self.pictures)
+  init(
+    of block: BlockName, _ autoencoder: SparseAutoencoder, in store: ActivationStore,
+    limit: Int = CaptionTruth.pictures,
+    advance: () -> Void = {}
+  ) throws {
+    let updates = try LabelledUpdates(of: "\(block)", in: store, limit: limit)
     try updates.check(autoencoder)
     try self.init(features: autoencoder.features, pictures: updates.count) { picture in
       advance()
@@ -41,7 +43,6 @@ struct CaptionTruth {
     let readings = numbers.map { ShapesGrammar.read(recorded.prompts[$0] ?? "") }
     guard readings.allSatisfy(\.isCaption), !numbers.isEmpty else { return [:] }
     for number in numbers {
-      // A run is made once for all blocks; their codes are kept.
       for block in session.blocks { _ = try session.codes(of: number, at: block) }
       advance()
     }

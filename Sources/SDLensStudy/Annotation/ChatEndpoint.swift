@@ -101,6 +101,9 @@ public final class ChatEndpoint: Sendable {
     return (url, key)
   }
 
+  /// The least seconds between two requests; nil where they may come at once.
+  var secondsApart: Double? { patience.perMinute.map { 60 / $0 } }
+
   /// How many requests were sent, and what their answers cost.
   public var account: (asked: Int, spent: Double?) {
     state.withLock { ($0.asked, prices == nil ? nil : $0.spent) }

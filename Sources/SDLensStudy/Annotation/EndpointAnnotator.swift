@@ -21,7 +21,7 @@ public struct EndpointAnnotator: Annotator {
   /// How often it is asked about a feature, where an answer has no caption.
   private static let answers = 2
   /// Tokens that an answer has about, where 400 words of thoughts are asked for.
-  private static let usualTokens = 600
+  static let usualTokens = 600
 
   /// Asks an endpoint about so many features at once.
   public init(_ endpoint: ChatEndpoint, concurrency: Int = 4) {
@@ -59,13 +59,21 @@ public struct EndpointAnnotator: Annotator {
 
   /// Writes what would be sent about a feature to a file, and counts it.
   func write(_ sheet: FeatureSheet, to path: String, _ estimate: inout Estimate) throws {
-    let request = request(sheet)
-    let body = try JSON.line(request)
+    let body = try count(request(sheet), answer: Self.usualTokens, &estimate)
     try AtomicFile.write(to: path, byteCount: body.count) { try $0.append(body) }
-    estimate.requests += 1
-    estimate.bytes += body.count
-    estimate.promptTokens += request.tokens
-    estimate.answerTokens += min(Self.usualTokens, answerTokens)
+  }
+
+  /// Counts `times` requests like this one, whose answers have about so many tokens; gives what would be sent.
+  @discardableResult
+  func count(_ request: ChatRequest, answer tokens: Int, times: Int = 1, _ estimate: inout Estimate) throws
+    -> [UInt8]
+  {
+    let body = try JSON.line(request)
+    estimate.requests += times
+    estimate.bytes += times * body.count
+    estimate.promptTokens += times * request.tokens
+    estimate.answerTokens += times * min(tokens, request.answerTokens)
     estimate.cost = endpoint.prices.map { $0.cost(estimate.promptTokens, estimate.answerTokens) }
+    return body
   }
 }

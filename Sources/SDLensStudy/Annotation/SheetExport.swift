@@ -36,7 +36,7 @@ public struct SheetExport {
     var lines = try Self.written(path)
     for (block, features) in features.sorted(by: { $0.key < $1.key }) {
       for feature in features {
-        let name = "\(block)-\(feature).png"
+        let name = Self.sheetName(feature, of: block)
         try draw(feature, of: block, to: "\(folder)/\(name)")
         let line = Line(block: "\(block)", feature: feature, sheet: name, caption: "")
         let key = Key(block: block, feature: feature)
@@ -51,6 +51,35 @@ public struct SheetExport {
       try $0.append(question)
     }
   }
+
+  private static func sheetName(_ feature: Int, of block: BlockName) -> String { "\(block)-\(feature).png" }
+
+  /// What `write` will take, judged by small sheets.
+  ///
+  /// - Throws: as `write`.
+  public func estimate(_ features: [BlockName: [Int]], to folder: String) throws -> WorkEstimate {
+    let all = features.sorted { $0.key < $1.key }.flatMap { block, features in features.map { (block, $0) } }
+    let missing = all.filter { block, feature in
+      !isDrawn(key(feature, of: block), "\(folder)/\(Self.sheetName(feature, of: block))")
+    }
+    guard !missing.isEmpty else { return WorkEstimate([], disk: 0, in: folder) }
+    var bytes = 0
+    let work = try AtomicFolder.scratch(beside: "\(Disk.nearest(to: folder))/sheets") { scratch in
+      // A column of a sheet; it has nine.
+      try WorkEstimate.Work.measured(
+        "draw sheets", "columns", pieces: Self.usualExamples * missing.count, calls: min(3, missing.count)
+      ) { call in
+        let (block, feature) = missing[call % missing.count]
+        var figure = AnnotationFigure(block, features: [feature])
+        (figure.cellWidth, figure.isCaptioned, figure.examples) = (cell, false, 1)
+        let path = "\(scratch)/sheet.png"
+        try figure.figure(renderer).write(to: path, renderer)
+        bytes = try MappedFile(path: path).count
+      }
+    }
+    return WorkEstimate([work], disk: bytes * work.pieces, in: folder)
+  }
+  private static let usualExamples = AnnotationFigure(BlockName.studied[0], features: []).examples
 
   private struct Key: Hashable {
     let block: BlockName
@@ -79,13 +108,21 @@ public struct SheetExport {
     return lines
   }
 
-  private func draw(_ feature: Int, of block: BlockName, to path: String) throws {
+  /// What decides a sheet.
+  private func key(_ feature: Int, of block: BlockName) -> PNGText {
     guard let dictionary = renderer.dictionaries[block] else {
       preconditionFailure("no dictionary of \(block)")
     }
-    let identity = dictionary.identity
-    let key = PNGText("sheet", "\(block) \(feature) \(identity.fingerprint) \(cell)")
-    guard (try? PNG.text(of: path))?.contains(key) != true else { return }
+    return PNGText("sheet", "\(block) \(feature) \(dictionary.identity.fingerprint) \(cell)")
+  }
+
+  private func isDrawn(_ key: PNGText, _ path: String) -> Bool {
+    (try? PNG.text(of: path))?.contains(key) == true
+  }
+
+  private func draw(_ feature: Int, of block: BlockName, to path: String) throws {
+    let key = key(feature, of: block)
+    guard !isDrawn(key, path) else { return }
     var figure = AnnotationFigure(block, features: [feature])
     (figure.cellWidth, figure.isCaptioned) = (cell, false)
     try figure.figure(renderer).write(to: path, renderer, text: [key])

@@ -7,7 +7,20 @@ struct SheetMaker {
   let block: BlockName
   let plan: SheetPlan
   let session: MetricSession
+  /// Whether it is looked whether a feature is active where only its strongest pictures are known; an estimate does not.
+  var looksForSilence = true
   private let recorded: RecordedScenes?
+
+  /// The numbers of the pictures of a sheet.
+  struct Chosen {
+    var unrelated: [Int] = []
+    var progression: [(share: Double, picture: Int)] = []
+    var strongest: [(share: Double, picture: Int)] = []
+
+    /// Those in which the feature is active.
+    var shown: [Int] { (progression + strongest).map(\.picture) }
+    var all: Set<Int> { Set(unrelated + shown) }
+  }
 
   /// - Throws: `NoExamples` when pictures are wanted and nobody knows where features are active.
   init(_ block: BlockName, _ plan: SheetPlan, in session: MetricSession) throws {
@@ -18,25 +31,37 @@ struct SheetMaker {
     recorded = plan == SheetPlan() ? nil : try RecordedScenes(dictionary)
   }
 
-  /// The sheet of a feature; nil for one that was never active, where pictures are wanted.
+  /// The pictures of a feature's sheet; nil for one that was never active, where pictures are wanted.
   ///
   /// - Throws: `NoSuchFeature`, and what is wrong with the pictures.
-  func sheet(of feature: Int) throws -> FeatureSheet? {
-    guard let recorded else {
-      return FeatureSheet(
-        block: block, feature: feature, unrelated: [], progression: [], strongest: [], numbers: [])
-    }
+  func chosen(for feature: Int) throws -> Chosen? {
+    guard let recorded else { return Chosen() }
     guard recorded.isActive(feature) else { return nil }
     let strongest = try recorded.strongestPictures(plan.strongest, of: feature)
     let most = strongest.first.map { Double($0.strength) } ?? 1
     let shares = (0..<plan.progression).map { Double($0 + 1) / Double(plan.progression + 1) }
-    let steps = try recorded.progressionPictures(shares, of: feature)
-    let unrelated = try without(feature, recorded)
-    return FeatureSheet(
-      block: block, feature: feature, unrelated: try unrelated.map { try session.picture($0) },
-      progression: try steps.map { try shown($0.picture, feature, share: $0.share) },
-      strongest: try strongest.map { try shown($0.picture, feature, share: Double($0.strength) / most) },
-      numbers: Set(unrelated).union(steps.map(\.picture)).union(strongest.map(\.picture)))
+    return Chosen(
+      unrelated: try without(feature, recorded),
+      progression: try recorded.progressionPictures(shares, of: feature),
+      strongest: strongest.map { (Double($0.strength) / most, $0.picture) })
+  }
+
+  /// The sheet of a feature with these pictures.
+  ///
+  /// - Throws: what is wrong with the pictures.
+  func sheet(of feature: Int, _ chosen: Chosen) throws -> FeatureSheet {
+    FeatureSheet(
+      block: block, feature: feature, unrelated: try chosen.unrelated.map { try session.picture($0) },
+      progression: try chosen.progression.map { try shown($0.picture, feature, share: $0.share) },
+      strongest: try chosen.strongest.map { try shown($0.picture, feature, share: $0.share) },
+      numbers: chosen.all)
+  }
+
+  /// The sheet of a feature; nil for one that was never active, where pictures are wanted.
+  ///
+  /// - Throws: as `chosen` and with chosen pictures.
+  func sheet(of feature: Int) throws -> FeatureSheet? {
+    try chosen(for: feature).map { try sheet(of: feature, $0) }
   }
 
   /// Pictures without a feature; of a pool while it has enough.
@@ -53,7 +78,8 @@ struct SheetMaker {
 
   /// Whether a feature is active nowhere in a picture.
   func isSilent(_ feature: Int, _ picture: Int) throws -> Bool {
-    try session.mapTensor(of: feature, at: block, picture: picture).elements.allSatisfy { $0 == 0 }
+    try !looksForSilence
+      || session.mapTensor(of: feature, at: block, picture: picture).elements.allSatisfy { $0 == 0 }
   }
 
   /// A picture with the feature's map over it.

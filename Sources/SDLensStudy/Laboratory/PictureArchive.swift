@@ -94,8 +94,19 @@ public final class PictureArchive {
       height: manifest.height, width: manifest.width)
   }
 
+  /// Whether a recorded picture has been made in a folder like this one.
+  ///
+  /// - Throws: as `settings(of:in:)`.
+  func isMade(_ number: Int, of recorded: RecordedPictures, in folder: String) throws -> Bool {
+    guard let prompt = recorded.prompts[number] else { return false }
+    let name = try name(of: Request(prompt, Self.settings(of: number, in: recorded)))
+    return FileManager.default.fileExists(atPath: "\(folder)/\(name)")
+  }
+
   /// Where a picture is kept.
-  private func path(of request: Request) throws -> String {
+  private func path(of request: Request) throws -> String { "\(folder)/\(try name(of: request))" }
+
+  private func name(of request: Request) throws -> String {
     let settings = request.settings
     var parts = [
       modelFingerprint, request.prompt, "\(settings.seed)", "\(settings.steps)", "\(settings.guidance)",
@@ -114,7 +125,7 @@ public final class PictureArchive {
       for part in [start] + parts { fingerprint.add("\(part.utf8.count) \(part)\n".utf8) }
       return fingerprint.description
     }
-    return "\(folder)/\(names.joined()).png"
+    return "\(names.joined()).png"
   }
 
   private func read(_ path: String, _ settings: RunSettings) -> Picture? {

@@ -9,12 +9,13 @@ extension MetricSession {
   ///   - named: without any, those of the paper's four that have dictionaries.
   ///   - names: of dictionaries; without any, the newest of each block.
   ///   - store: the name of a store; nil for the one that fits.
+  ///   - folder: where pictures and embeddings are kept; nil for the workspace.
   ///   - takesFew: whether fewer recorded pictures than a measurement needs are enough.
   ///   - say: told of files that are passed over, from any thread.
   /// - Throws: what is wrong with any of the folders, `TooFewPictures`.
   public convenience init(
     _ model: ModelFolder, at named: [BlockName], dictionaries names: [String], store name: String?,
-    settings: MetricSettings, in workspace: Workspace, takesFew: Bool = false,
+    settings: MetricSettings, in workspace: Workspace, keptIn folder: String? = nil, takesFew: Bool = false,
     progress: any MetricProgress, say: @escaping @Sendable (String) -> Void
   ) throws {
     let lookup = DictionaryLookup(model, in: workspace) { progress.note($0) }
@@ -35,7 +36,7 @@ extension MetricSession {
     try self.init(
       model, dictionaries: dictionaries, store: store,
       recorded: own ?? store.map { try RecordedPictures($0) },
-      settings: settings, workspace: workspace.folder, progress: progress, say: say)
+      settings: settings, workspace: folder ?? workspace.folder, progress: progress, say: say)
   }
 }
 

@@ -5,6 +5,14 @@ import SDLensShapes
 import SDLensSparse
 
 extension MetricSession {
+  /// Whether the store kept the recorded pictures themselves.
+  var keepsPictures: Bool {
+    get throws {
+      guard isStoreOfRecorded, let store, let number = numbers.first else { return false }
+      return try store.image(ofPicture: number) != nil
+    }
+  }
+
   /// A picture of the recorded data.
   public func picture(_ number: Int) throws -> Picture {
     guard let recorded,
@@ -98,18 +106,24 @@ extension MetricSession {
   /// The codes of a recorded picture in the last step; nil where `rows` are.
   public func codes(of picture: Int, at block: BlockName) throws -> Codes? {
     if let found = encoded[block]?[picture] { return found }
-    guard let dictionary = dictionaries[block], let rows = try rows(of: picture, at: block) else {
-      return nil
+    let stored = try storedRows(of: picture, at: block).map { [block: $0] }
+    // A run is made once for all blocks.
+    guard let rows = try stored ?? madeRows(of: picture) else { return nil }
+    for (block, rows) in rows {
+      encoded[block, default: [:]][picture] = dictionaries[block]?.autoencoder.encode(rows)
     }
-    let codes = dictionary.autoencoder.encode(rows)
-    encoded[block, default: [:]][picture] = codes
-    return codes
+    return encoded[block]?[picture]
+  }
+
+  /// Whether the store has the updates of a recorded picture.
+  func isStored(_ picture: Int, at block: BlockName) throws -> Bool {
+    try storedRows(of: picture, at: block) != nil
   }
 
   /// The updates of a recorded picture in the last step, [places, width]: of the store, else of its run, made again; nil
   /// when neither is possible.
   public func rows(of picture: Int, at block: BlockName) throws -> Tensor? {
-    try storedRows(of: picture, at: block) ?? madeRows(of: picture, at: block)
+    try storedRows(of: picture, at: block) ?? madeRows(of: picture)?[block]
   }
 
   private func storedRows(of picture: Int, at block: BlockName) throws -> Tensor? {
@@ -124,13 +138,16 @@ extension MetricSession {
       activations.rowsPerPicture - count..<activations.rowsPerPicture)
   }
 
-  private func madeRows(of picture: Int, at block: BlockName) throws -> Tensor? {
+  private func madeRows(of picture: Int) throws -> [BlockName: Tensor]? {
     guard isMadeAgain, recorded?.prompts[picture] != nil, let (prompt, settings) = try run(of: picture) else {
       return nil
     }
     let step = try model.stepCount(settings.steps) - 1
-    return try laboratory.run(prompt, settings, watching: blocks, atSteps: [step]).update(
-      of: block, step: step)
+    let run = try laboratory.run(prompt, settings, watching: blocks, atSteps: [step])
+    return Dictionary(
+      uniqueKeysWithValues: blocks.compactMap { block in
+        run.update(of: block, step: step).map { (block, $0) }
+      })
   }
 
   // MARK: Captions

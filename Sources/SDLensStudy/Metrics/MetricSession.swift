@@ -85,7 +85,7 @@ public final class MetricSession {
       model, dictionaries: blocks.compactMap { block in dictionaries[block].map { .init($0, of: block) } },
       store: store, recorded: recorded)
     archive = try PictureArchive(
-      Laboratory(model, dictionaries: dictionaries), folder: "\(workspace)/pictures/cache")
+      Laboratory(model, dictionaries: dictionaries), folder: Workspace(workspace).madePictures)
     progress.stage("reading what compares pictures")
     let own = "\(model.path)/clip"
     let clipFolder =

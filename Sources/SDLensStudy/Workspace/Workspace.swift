@@ -15,6 +15,8 @@ public struct Workspace: Sendable {
   public var activations: String { folder + "/activations" }
   /// The folder of pictures and figures.
   public var pictures: String { folder + "/pictures" }
+  /// The folder of pictures that measurements make, each once.
+  public var madePictures: String { pictures + "/cache" }
   /// The folder of measurements.
   public var results: String { folder + "/results" }
   /// The folder of the dictionaries of a block.

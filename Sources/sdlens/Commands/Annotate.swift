@@ -15,8 +15,8 @@ struct Annotate: ResumableCommand {
       which it is not active: of a file (--vocabulary), or of the world of shapes. --endpoint asks a language model \
       that sees pictures, as the paper does: 5 pictures without the feature, 9 from weak to strong, the 5 strongest, \
       and what is left of them where the feature is active. Its key is read from SDLENS_API_KEY and written nowhere; \
-      every answer is kept, and not asked for again. --export makes sheets for people, --import reads what they \
-      wrote, or labels that others have published.
+      every answer is kept, and not asked for again; --estimate says before what it costs. --export makes sheets for \
+      people, --import reads what they wrote, or labels that others have published.
 
       Captions are written into captions.jsonl beside a dictionary of the workspace, those of any other into its \
       captions/FINGERPRINT.jsonl; what other sources said stays. Scores are of pictures that the annotator did not see, beside captions of other features, drawn at random. Detection: which of 5 pictures with \
@@ -54,6 +54,7 @@ struct Annotate: ResumableCommand {
     transform: Seed.init(argument:))
   var seed: Seed = 42
 
+  @OptionGroup var estimation: EstimateOptions
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var model: ModelOptions
   @OptionGroup var threads: ThreadOptions
@@ -78,6 +79,10 @@ struct Annotate: ResumableCommand {
     guard source.vocabulary == nil || chosen.isEmpty else {
       throw ValidationError("--vocabulary has phrases that CLIP chooses from; leave it out with \(chosen[0])")
     }
+    guard !endpoint.dryRun || !estimation.estimate else {
+      throw ValidationError(
+        "--dry-run and --estimate both say what it will take, with and without files; give one")
+    }
     guard judge != .endpoint || endpoint.endpoint != nil else {
       throw ValidationError("--judge endpoint asks the model of --endpoint; give --endpoint too")
     }
@@ -94,49 +99,92 @@ struct Annotate: ResumableCommand {
     defer { progress.clear() }
     let vocabulary = try source.vocabulary.map { try Vocabulary(contentsOf: $0) }
     if let address = endpoint.endpoint { try ChatEndpoint.check(address) }
-    var settings = MetricSettings()
-    settings.features = features ?? (source.import != nil ? .all : takesEffort ? .random(20) : .alive)
-    (settings.seed, settings.clip) = (seed, source.clip)
-    let session = try measured.session(
-      try model.folder(), settings, store: store, in: workspace, quiet: quiet, takesFew: true, progress)
+    if estimation.estimate { return try estimate(vocabulary, progress) }
+    let session = try session(progress)
     if let folder = source.export { return try export(session, to: folder, progress) }
-    let phrases = vocabulary ?? (session.model.paintsShapes ? .shapes : .none)
-    let encoder = session.captionEncoder(phrases)
+    let encoder = session.captionEncoder(phrases(vocabulary, session))
     var key = session.sources.settings
     key["annotator"] =
       endpoint.endpoint.map { "\($0) \(endpoint.annotatorModel ?? "")" } ?? source.import
-      ?? "clip \(session.clip?.fingerprint.description ?? "") \(phrases.fingerprint)"
+      ?? "clip \(session.clip?.fingerprint.description ?? "") \(phrases(vocabulary, session).fingerprint)"
     let results = try ResultFolder("annotate", settings: key, in: workspace.folder)
-    let annotator = try annotator(session, encoder, results)
+    let annotator = try annotator(session, encoder, keeping: results("answers.jsonl"))
     let asking = annotator as? EndpointAnnotator
     if endpoint.dryRun, let asking { return try dryRun(asking, session, results, progress) }
-    let judge: (any CaptionJudge)? =
-      switch self.judge {
-      case .endpoint?: asking
-      case .clip?, nil: encoder
-      case Judge.none?: nil
-      }
     let found = try AnnotationReport(
-      of: annotator, judge: judge, measuresPaper: paperScores, in: session, results, key,
+      of: annotator, judge: captionJudge(annotator, encoder), measuresPaper: paperScores, in: session,
+      results, key,
       command: CommandLine.arguments)
     try report.json ? Output.print(json: found) : Output.print(found.text)
   }
 
+  /// What the chosen features are asked with.
+  ///
+  /// - Parameter folder: where pictures are kept; nil for the workspace.
+  private func session(keptIn folder: String? = nil, _ progress: Progress) throws -> MetricSession {
+    var settings = MetricSettings()
+    settings.features = features ?? (source.import != nil ? .all : takesEffort ? .random(20) : .alive)
+    (settings.seed, settings.clip) = (seed, source.clip)
+    return try measured.session(
+      try model.folder(), settings, store: store, in: workspace, keptIn: folder, quiet: quiet, takesFew: true,
+      progress)
+  }
+
+  /// What CLIP chooses from.
+  private func phrases(_ vocabulary: Vocabulary?, _ session: MetricSession) -> Vocabulary {
+    vocabulary ?? (session.model.paintsShapes ? .shapes : .none)
+  }
+
+  /// Who says which pictures a caption fits.
+  private func captionJudge(_ annotator: any Annotator, _ encoder: CaptionEncoder?) -> (any CaptionJudge)? {
+    switch judge {
+    case .endpoint?: annotator as? EndpointAnnotator
+    case .clip?, nil: encoder
+    case Judge.none?: nil
+    }
+  }
+
+  /// Says what all will take, with a few pictures in a folder that is taken away.
+  private func estimate(_ vocabulary: Vocabulary?, _ progress: Progress) throws {
+    try AtomicFolder.scratch(beside: "\(Disk.nearest(to: workspace.folder))/annotate") { scratch in
+      let session = try session(keptIn: scratch, progress)
+      if let folder = source.export {
+        progress.stage("drawing a few pictures")
+        let chosen = Dictionary(uniqueKeysWithValues: session.blocks.map { ($0, session.features(of: $0)) })
+        let estimate = try SheetExport(session.laboratory).estimate(chosen, to: folder)
+        progress.clear()
+        return try report.print(estimate)
+      }
+      let encoder = session.captionEncoder(phrases(vocabulary, session))
+      let annotator = try annotator(session, encoder, keeping: "\(scratch)/answers.jsonl", phrases: 8)
+      let annotation = Annotation(annotator, judge: captionJudge(annotator, encoder), in: session)
+      annotation.measuresPaper = paperScores
+      let estimate = try annotation.estimate(in: workspace.place)
+      progress.clear()
+      try report.json ? Output.print(json: estimate) : Output.print(estimate.text)
+    }
+  }
+
   private var takesEffort: Bool { endpoint.endpoint != nil || source.export != nil }
 
-  private func annotator(_ session: MetricSession, _ encoder: CaptionEncoder?, _ results: ResultFolder) throws
-    -> any Annotator
-  {
+  /// Who says what features mean.
+  ///
+  /// - Parameters:
+  ///   - answers: where those of an endpoint are kept.
+  ///   - count: takes the first phrases only.
+  private func annotator(
+    _ session: MetricSession, _ encoder: CaptionEncoder?, keeping answers: String, phrases count: Int = .max
+  ) throws -> any Annotator {
     if let path = source.import {
       let name = source.source ?? URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
       return try ImportedLabels(
         contentsOf: path, source: name, features: session.dictionaries.mapValues(\.autoencoder.features))
     }
-    if let endpoint = try endpoint.endpoint(keeping: results("answers.jsonl")) { return endpoint }
+    if let endpoint = try endpoint.endpoint(keeping: answers) { return endpoint }
     guard let encoder, !encoder.vocabulary.entries.isEmpty else {
       throw NobodyAnnotates(model: session.model.name, hasCLIP: session.clip != nil)
     }
-    return try CLIPAnnotator(encoder)
+    return try CLIPAnnotator(encoder, phrases: count)
   }
 
   private func export(_ session: MetricSession, to folder: String, _ progress: Progress) throws {

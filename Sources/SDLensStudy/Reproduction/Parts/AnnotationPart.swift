@@ -12,6 +12,9 @@ struct AnnotationPart: ReproductionPart {
   /// Pictures that are seen through the map of a feature.
   private static let marked = 10
 
+  /// The product that says how many captions a block has got.
+  private static func captions(of block: String) -> String { "\(block) captions" }
+
   let name = "annotate"
   let title = "let CLIP name features, and test the names"
   let needs = ["record", "train"]
@@ -42,8 +45,10 @@ struct AnnotationPart: ReproductionPart {
   /// Somebody may have taken the captions away.
   func isThere(_ findings: PartFindings, in study: Reproduction) -> Bool {
     guard let dictionaries = try? study.dictionaries() else { return false }
-    let named = Set(dictionaries.values.flatMap(\.allCaptions.all).compactMap(\.source))
-    return findings.measurements.isEmpty || named.contains("clip")
+    return dictionaries.allSatisfy { block, folder in
+      let made = findings.product(Self.captions(of: "\(block)")).flatMap { Int($0) } ?? 0
+      return folder.allCaptions.all.count { $0.source == "clip" } >= made
+    }
   }
 
   func run(in study: Reproduction) throws -> PartFindings {
@@ -72,6 +77,7 @@ struct AnnotationPart: ReproductionPart {
         }
       }
     }
+    findings.products = annotation.reports.map { Fact(Self.captions(of: $0.block), "\($0.captioned)") }
     let captioned = annotation.reports.reduce(0) { $0 + $1.captioned }
     let features = annotation.reports.reduce(0) { $0 + $1.features }
     findings.notes = [

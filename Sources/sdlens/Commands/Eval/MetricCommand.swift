@@ -71,12 +71,12 @@ extension MeasuredOptions {
   /// A session on the dictionaries that are meant.
   func session(
     _ model: ModelFolder, _ settings: MetricSettings, store: String?, in workspace: WorkspaceOptions,
-    quiet: QuietOptions, takesFew: Bool = false, _ progress: Progress
+    keptIn folder: String? = nil, quiet: QuietOptions, takesFew: Bool = false, _ progress: Progress
   ) throws -> MetricSession {
     let isQuiet = quiet.quiet
     return try MetricSession(
       model, at: block, dictionaries: sae.sae, store: store, settings: settings, in: workspace.place,
-      takesFew: takesFew, progress: progress
+      keptIn: folder, takesFew: takesFew, progress: progress
     ) { Progress(quiet: isQuiet).note($0) }
   }
 }
