@@ -109,7 +109,8 @@ import Testing
     #expect(encoder.contextWidth == 62 && encoder.pooledWidth == 30 && encoder.tokens == 77)
   }
 
-  // Both encoders read the second token, too, and it counts where a prompt is too long.
+  // Both encoders read the second token, too, and it counts where a prompt is too long. In capitals the tokens are the
+  // same, but no text that diffusers replaces.
   @Test func anEmbeddingOfSeveralVectorsIsEncodedWhole() throws {
     let folder = try TemporaryFolder()
     try TinyModel.copy(to: folder)
@@ -132,8 +133,8 @@ import Testing
         in: "tokenizer\(suffix)/tokenizer_config.json", of: folder)
     }
     let encoder = try PromptEncoder(ModelFolder(folder.path))
-    let (short, long, half) = (encoder(["a <x> b"]), encoder(["a <x> <x>_1 b"]), encoder(["a <x>_1 b"]))
-    #expect(short.pooled.elements == encoder(["a <x> <x>_1 b"]).pooled.elements)
+    let (short, long, half) = (encoder(["a <x> b"]), encoder(["a <X> <X>_1 b"]), encoder(["a <x>_1 b"]))
+    #expect(short.pooled.elements == long.pooled.elements)
     #expect(short.embeddings.elements == long.embeddings.elements)
     #expect(short.embeddings.elements != half.embeddings.elements)
     #expect(
