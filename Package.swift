@@ -102,7 +102,9 @@ if let runtime = Context.environment["SDLENS_FUZZER"],
     .systemLibrary(name: "CFuzzer", path: "Fuzz/CFuzzer"),
     .executableTarget(
       name: "sdlens-fuzz",
-      dependencies: ["CFuzzer", "sdlens", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy"],
+      dependencies: [
+        "CFuzzer", "sdlens", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy", "SDLensExplore",
+      ],
       path: "Fuzz/sdlens-fuzz", linkerSettings: [.unsafeFlags([runtime, "-lstdc++"])]),
   ]
 }

@@ -107,7 +107,7 @@ def model_files(sdlens: Path, part: str = "") -> dict[str, Path | None]:
     source = sdlens.with_name("sdlens_SDLensDiffusion.resources") / "Models" / "shapes" / part
     paths = {str(path.relative_to(source)): path for path in sorted(source.rglob("*")) if path.is_file()}
     if not part:
-        paths = {name: path for name, path in paths.items() if not name.startswith(("clip/", "judge/"))}
+        paths = {name: path for name, path in paths.items() if not name.startswith(("clip/", "judge/", "dictionaries/"))}
         paths = {name.replace(".safetensors", ".fp16.safetensors"): path for name, path in paths.items()}
     return {**{name: None for name in UNWANTED}, **paths}
 

@@ -59,6 +59,25 @@ let diffusionTargets = [
   ) {
     _ = try TextEncoderConfig($0)
   },
+  FuzzTarget(
+    "tensor-names",
+    paths(diffusionGoldens + "/lora", ".safetensors").map(names) + [
+      """
+      model.diffusion_model.input_blocks.0.0.weight 4 4 3 3
+      first_stage_model.decoder.conv_in.weight 4 4 3 3
+      conditioner.embedders.1.model.transformer.resblocks.0.attn.in_proj_weight 12 4
+      v_pred 1
+      """,
+      "conv_in.weight 4 9 3 3\nadd_embedding.linear_1.weight 2 2\ndecoder.conv_in.weight 1\nclip_g 1",
+    ],
+    prepare: { folder in
+      let model = try ModelFolder(tiny)
+      return { bytes in
+        guard let text = text(bytes), let file = weights(text) else { return }
+        file.withUnsafeBytes { folder.write($0, to: "x.safetensors") }
+        _ = try FileSummary(folder("x.safetensors"), hasBase: false, with: model)?.facts
+      }
+    }),
   FuzzTarget("block-name", ["down.2.1", "mid.0", "up_blocks.0.attentions.2"]) { bytes in
     _ = try BlockName(String(decoding: bytes, as: UTF8.self))
   },
@@ -92,4 +111,34 @@ private let wholeTokenizer = Seed {
     "normalized": false, "special": true}], "model": {"type": "BPE", "vocab": {\(vocabulary)},
     "merges": [["t", "h"], "th e</w>"]}}
     """.utf8)
+}
+
+/// The names of a file's tensors, each with its extents.
+private func names(_ path: String) -> Seed {
+  Seed {
+    let file = try Safetensors(contentsOf: path)
+    let lines = file.names.prefix(40).map { name in
+      ([name] + file.entry(name)!.shape.extents.map(String.init)).joined(separator: " ")
+    }
+    return Array(lines.joined(separator: "\n").utf8)
+  }
+}
+
+/// A safetensors file of zeros with such names; nil where it would be large.
+private func weights(_ text: String) -> [UInt8]? {
+  var (entries, bytes): ([String], Int) = ([], 0)
+  for line in text.split(separator: "\n") {
+    let words = line.split(separator: " ")
+    let extents = words.dropFirst().compactMap { Int($0) }.filter { 0..<64 ~= $0 }
+    guard let name = words.first, extents.count < 5 else { continue }
+    let end = bytes + 2 * extents.reduce(1, *)
+    guard end < 1 << 16 else { return nil }
+    entries.append(
+      #"\(JSONValue.string(String(name))): {"dtype": "F16", "shape": \(extents), "data_offsets": [\(bytes), \(end)]}"#
+    )
+    bytes = end
+  }
+  let header = Array("{\(entries.joined(separator: ", "))}".utf8)
+  let length = withUnsafeBytes(of: UInt64(header.count).littleEndian, Array.init)
+  return length + header + [UInt8](repeating: 0, count: bytes)
 }

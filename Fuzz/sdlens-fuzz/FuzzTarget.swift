@@ -88,6 +88,19 @@ struct Scratch: Sendable {
   }
 
   func remove() { try? FileManager.default.removeItem(atPath: path) }
+
+  /// Removes the folders of processes that are no longer there: where it found something or was stopped, libFuzzer ends
+  /// its process at once.
+  static func sweep() throws {
+    let beginning = "sdlens-fuzz-"
+    for name in try FileManager.default.contentsOfDirectory(atPath: "/dev/shm")
+    where name.hasPrefix(beginning) {
+      guard let process = pid_t(name.dropFirst(beginning.count).prefix(while: \.isNumber)),
+        kill(process, 0) != 0, errno == ESRCH
+      else { continue }
+      try? FileManager.default.removeItem(atPath: "/dev/shm/\(name)")
+    }
+  }
 }
 
 /// An input to begin with; a text stands for itself.
@@ -128,5 +141,6 @@ let sparseGoldens = "Tests/SDLensSparseTests/Goldens"
 let formats = sparseGoldens + "/formats"
 let variants = sparseGoldens + "/variants"
 let kinds = sparseGoldens + "/kinds"
-let tiny = "Tests/SDLensDiffusionTests/Goldens/tiny"
+let tiny = diffusionGoldens + "/tiny"
+let diffusionGoldens = "Tests/SDLensDiffusionTests/Goldens"
 let studyGoldens = "Tests/SDLensStudyTests/Goldens"

@@ -92,6 +92,9 @@ let studyTargets = [
         try embed(in: folder)
       }
     }),
+  FuzzTarget("probe-labels", ["red,blue\r\n green, red\n", "1.5\n2\n"], file: "labels.csv") { path, _ in
+    _ = try ProbeLabels(contentsOf: path, pictures: 2, places: 2).numbers
+  },
   FuzzTarget("mask", pictures, file: "mask.png") { path, _ in
     _ = try Mask(contentsOf: path, picture: (8, 8), map: (2, 2))
   },

@@ -3,6 +3,7 @@
 //
 //     sdlens-fuzz --list                  the targets
 //     sdlens-fuzz --seeds TARGET FOLDER   writes what it begins with
+//     sdlens-fuzz --sweep                 removes what runs that ended early left in memory
 //     sdlens-fuzz TARGET [option…]        runs it; the options are those of libFuzzer
 
 import CFuzzer
@@ -10,7 +11,8 @@ import Foundation
 import SDLensCore
 
 let arguments = CommandLine.arguments
-let targets = coreTargets + sparseTargets + diffusionTargets + studyTargets + commandTargets
+let targets =
+  coreTargets + sparseTargets + diffusionTargets + studyTargets + commandTargets + exploreTargets
 
 func stop(_ message: String) -> Never {
   FileHandle.standardError.write(Data((message + "\n").utf8))
@@ -31,6 +33,7 @@ nonisolated(unsafe) var scratch: Scratch?
 
 switch arguments.dropFirst().first {
 case "--list": for target in targets { print(target.name) }
+case "--sweep": try Scratch.sweep()
 case "--seeds" where arguments.count == 4:
   for (index, seed) in named(arguments[2]).seeds.enumerated() {
     // libFuzzer cuts longer ones, which nothing reads then.

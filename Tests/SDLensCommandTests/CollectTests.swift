@@ -87,7 +87,8 @@ import Testing
     #expect(
       outcome.err
         == "Error: 'w/activations/tiny-update' was begun with seed 42, but 43 is asked for now; ask for the same, "
-        + "or give the new store another name\n")
+        + "give the new store another name with collect --name, or train on this one as it is with --store tiny-update\n"
+    )
   }
 
   @Test func aFolderWithOtherFilesIsLeftAlone() throws {

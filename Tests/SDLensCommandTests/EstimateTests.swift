@@ -51,8 +51,9 @@ import Testing
     #expect(other.status == 1)
     #expect(
       other.err
-        == "Error: 'w/activations/tiny-update' was begun with seed 42, but 43 is asked for now; ask for the same, or give "
-        + "the new store another name\n")
+        == "Error: 'w/activations/tiny-update' was begun with seed 42, but 43 is asked for now; ask for the same, give "
+        + "the new store another name with collect --name, or train on this one as it is with --store tiny-update\n"
+    )
   }
 
   @Test func aTrainingIsJudgedWithWhatMustBeRecordedBefore() throws {

@@ -146,7 +146,8 @@ import Testing
     #expect(
       message
         == "Error: 'w/activations/tiny-update' was begun with seed \(seeds[winner]), but \(seeds[loser]) is asked for now; "
-        + "ask for the same, or give the new store another name\n")
+        + "ask for the same, give the new store another name with collect --name, or train on this one as it is with "
+        + "--store tiny-update\n")
     #expect(try collect("--workspace", "alone", "--seed", seeds[winner]).status == 0)
     #expect(try contents("w") == contents("alone"))
   }

@@ -281,6 +281,34 @@ import Testing
         outcome.out.contains(
           #""name" : "unet.up_blocks.0.attentions.1_k10_hidden5120_auxk256_bs4096_lr0.0001/final""#))
     }
+    func encode(_ name: String, _ arguments: String...) throws -> (outcome: Outcome, codes: Data?) {
+      try? FileManager.default.removeItem(atPath: folder("codes.safetensors"))
+      let outcome = try Command.run(
+        ["encode", "--sae", name, "--input", "tiny-update-24", "--output", "codes.safetensors"]
+          + ["--workspace", "w", "--quiet"] + arguments,
+        in: folder, environment: ["HF_HUB_CACHE": folder("hub")])
+      return (outcome, FileManager.default.contents(atPath: folder("codes.safetensors")))
+    }
+    let codes = try #require(try encode("k4-n32", "--block", "up.0.1").codes)
+    for name in ["o/saes", "\(hub)/snapshots/abc"] {
+      let found = try encode(name, "--block", "up.0.1")
+      #expect(found.codes == codes, "\(found.outcome.err)")
+      #expect(
+        try encode(name).outcome.err
+          == "Error: '\(name)' has dictionaries of down.2.1, up.0.1; choose one with --block\n")
+      #expect(
+        try encode(name, "--block", "mid.0").outcome.err
+          == "Error: '\(name)' has no dictionary of mid.0; name another with --sae or --block\n")
+    }
+    #expect(
+      try encode("k4-n32").outcome.err
+        == "Error: 'k4-n32' has dictionaries of down.2.1, up.0.1; choose one with --block\n")
+    let measured = try Command.run(
+      [
+        "statistics", "--sae", "o/saes", "--block", "up.0.1", "--store", "tiny-update-24", "--workspace", "w",
+        "--json", "--quiet",
+      ], in: folder, environment: ["HF_HUB_CACHE": folder("hub")])
+    #expect(measured.status == 0 && measured.out.contains(#""block" : "up.0.1""#), "\(measured)")
     let none = try Command.run(
       ["features", "--model", Command.tinyModel, "--sae", "o/other", "--workspace", "w"] + Self.prompt,
       in: folder,

@@ -35,6 +35,38 @@ import Testing
     #expect(tokens.removed == "a <cat-toy>_1")
   }
 
+  // StableDiffusionXLPipeline.maybe_convert_prompt, then tokenizer(text).input_ids
+  @Test(arguments: [
+    (
+      "a <cat-toy> on a table", "a <cat-toy> <cat-toy>_1 <cat-toy>_2 on a table",
+      [998, 320, 1000, 1001, 1002, 524, 320, 563, 699, 999]
+    ),
+    (
+      "<cat-toy> <CAT-TOY>", "<cat-toy> <cat-toy>_1 <cat-toy>_2 <CAT-TOY>",
+      [998, 1000, 1001, 1002, 1000, 999]
+    ),
+    ("a <cat-toy>_1", "a <cat-toy>_1", [998, 320, 1001, 999]),
+    (
+      "<cat-toy> and <cat-toy>_2",
+      "<cat-toy> <cat-toy>_1 <cat-toy>_2 and <cat-toy> <cat-toy>_1 <cat-toy>_2_2",
+      [998, 1000, 1001, 1002, 522, 1000, 1001, 1002, 318, 273, 999]
+    ),
+    (
+      "\u{E9}<cat-toy>\u{301}", "\u{E9}<cat-toy> <cat-toy>_1 <cat-toy>_2\u{301}",
+      [998, 127, 358, 1000, 1001, 1002, 136, 479, 999]
+    ),
+    ("no token", "no token", [998, 77, 334, 547, 74, 575, 999]),
+  ])
+  func anEmbeddingOfSeveralVectorsIsReadWhole(_ prompt: String, _ expanded: String, _ ids: [Int]) throws {
+    for name in ["inversion", "inversion, saved"] {
+      let folder = try #require(saved.cases().first { $0.name == name }).folder
+      let tokenizer = try Tokenizer(folder: folder.path)
+      let found = tokenizer.expanded(prompt)
+      #expect(Array(found.utf8) == Array(expanded.utf8))
+      #expect(Array(tokenizer(found).ids.prefix(ids.count)) == ids)
+    }
+  }
+
   @Test(arguments: [
     (
       #"{"1001": {"content": "<x>"}}"#,

@@ -109,6 +109,39 @@ import Testing
     #expect(encoder.contextWidth == 62 && encoder.pooledWidth == 30 && encoder.tokens == 77)
   }
 
+  // Both encoders read the second token, too, and it counts where a prompt is too long. In capitals the tokens are the
+  // same, but no text that diffusers replaces.
+  @Test func anEmbeddingOfSeveralVectorsIsEncodedWhole() throws {
+    let folder = try TemporaryFolder()
+    try TinyModel.copy(to: folder)
+    for suffix in ["", "_2"] {
+      let part = "text_encoder\(suffix)"
+      let weights = try goldens.tensors("tiny/\(part)/model.safetensors")
+      let grown = try weights.names.filter { !$0.hasSuffix("position_ids") }.map { name in
+        let tensor = try weights.tensor(name)
+        guard name.hasSuffix("token_embedding.weight") else { return (name: name, tensor: tensor) }
+        let rows = tensor.elements.suffix(2 * tensor.shape[1])
+        return (name, Tensor(tensor.elements + rows, [tensor.shape[0] + 2, tensor.shape[1]]))
+      }
+      try Safetensors.write(grown, to: folder("grown.safetensors"))
+      try FileManager.default.removeItem(atPath: folder("\(part)/model.safetensors"))
+      try FileManager.default.moveItem(
+        atPath: folder("grown.safetensors"), toPath: folder("\(part)/model.safetensors"))
+      try TinyModel.set("vocab_size", to: "1002", in: "\(part)/config.json", of: folder)
+      try TinyModel.set(
+        "added_tokens_decoder", to: #"{"1000": {"content": "<x>"}, "1001": {"content": "<x>_1"}}"#,
+        in: "tokenizer\(suffix)/tokenizer_config.json", of: folder)
+    }
+    let encoder = try PromptEncoder(ModelFolder(folder.path))
+    let (short, long, half) = (encoder(["a <x> b"]), encoder(["a <X> <X>_1 b"]), encoder(["a <x>_1 b"]))
+    #expect(short.pooled.elements == long.pooled.elements)
+    #expect(short.embeddings.elements == long.embeddings.elements)
+    #expect(short.embeddings.elements != half.embeddings.elements)
+    #expect(
+      try encoder.tokens(of: "a <x> b").words.map(\.text).prefix(4) == ["<start>", "a", "<x>", "<x>_1"])
+    #expect(encoder.cut(from: String(repeating: "<x> ", count: 38))?.contains("<x>_1") == true)
+  }
+
   @Test func aPromptThatIsTooLongSaysWhatIsCut() throws {
     let encoder = try promptEncoder(emptyIsZero: true)
     #expect(encoder.cut(from: "a photo of a cat") == nil)

@@ -9,6 +9,8 @@ package struct AddedTokens: Sendable {
   package let roles: [String: Int]
   /// The texts of the tokens that the vocabulary does not have, by their numbers.
   let contents: [Int: String]
+  /// The first tokens of embeddings of several vectors, by their numbers: `<x>`, and `<x> <x>_1 <x>_2` that it stands for.
+  private let series: [Int: (first: [UInt8], all: [UInt8])]
 
   private struct Pattern: Sendable {
     let scalars: [Unicode.Scalar]
@@ -60,6 +62,7 @@ package struct AddedTokens: Sendable {
       last = max(last, number)
     }
     self.contents = contents
+    series = Self.series(of: numbers)
     self.roles = tokens.roles.compactMapValues { numbers[$0.bytes] }
     let patterns = order.compactMap { bytes -> Pattern? in
       guard let token = described[bytes], let id = numbers[bytes] else { return nil }
@@ -84,6 +87,29 @@ package struct AddedTokens: Sendable {
           part.marker.map { [$0] } ?? words(part.text)
         }
     }
+  }
+
+  /// A text with all tokens of every embedding of several vectors whose first token is among those of the text
+  /// (diffusers: `maybe_convert_prompt`).
+  func expanded(_ text: String, tokens: (String) -> [Int]) -> String {
+    guard !series.isEmpty else { return text }
+    let found = Set(tokens(text)).sorted().compactMap { series[$0] }
+    let bytes = found.reduce(Array(text.utf8)) { $0.replacing($1.first, with: $1.all) }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Textual inversion numbers the further tokens of an embedding from 1.
+  private static func series(of numbers: [[UInt8]: Int]) -> [Int: (first: [UInt8], all: [UInt8])] {
+    var series: [Int: (first: [UInt8], all: [UInt8])] = [:]
+    for (first, number) in numbers {
+      var (all, count) = (first, 1)
+      while case let next = first + Array("_\(count)".utf8), numbers[next] != nil {
+        all += Array(" ".utf8) + next
+        count += 1
+      }
+      if count > 1 { series[number] = (first, all) }
+    }
+    return series
   }
 
   /// Cuts a text before and after every token in it, the longest where several begin.

@@ -45,14 +45,14 @@ public struct PromptEncoder: Sendable {
 
   /// The end of a prompt that does not fit into the model, nil when it fits.
   public func cut(from prompt: String) -> String? {
-    tokenizers.lazy.compactMap { $0(prompt).removed }.first
+    tokenizers.lazy.compactMap { $0($0.expanded(prompt)).removed }.first
   }
 
   /// The tokens of a prompt, and the words that they make up.
   ///
   /// - Throws: `TokensDiffer` when the two tokenizers cut it differently, so that a token's place is of two words.
   public func tokens(of prompt: String) throws -> PromptTokens {
-    let both = tokenizers.map { PromptTokens(prompt, $0) }
+    let both = tokenizers.map { PromptTokens($0.expanded(prompt), $0) }
     guard both[0].words == both[1].words else { throw TokensDiffer(prompt: prompt) }
     return both[0]
   }
@@ -73,7 +73,7 @@ public struct PromptEncoder: Sendable {
       }
     }
     let outputs = zip(tokenizers, encoders).map { tokenizer, encoder in
-      encoder(distinct.map { tokenizer($0).ids })
+      encoder(distinct.map { tokenizer(tokenizer.expanded($0)).ids })
     }
     guard let pooled = outputs[1].pooled else { preconditionFailure("the second encoder has a projection") }
     let states = Tensor.concatenated(outputs[0].penultimate, outputs[1].penultimate)

@@ -63,6 +63,10 @@ public struct Tokenizer: Sendable {
         ? vocabulary.text(all.dropFirst(kept.count), added: added.contents) : nil)
   }
 
+  /// A prompt as diffusers gives it to this tokenizer: an embedding of several vectors, as textual inversion learns them,
+  /// is asked for by its first token, `<x>`, and read as `<x> <x>_1 <x>_2`.
+  public func expanded(_ prompt: String) -> String { added.expanded(prompt, tokens: tokens) }
+
   /// The tokens of a text of any length, without start and end, word by word; a token that is cut out of the text is a
   /// word of its own.
   func words(_ text: String) -> [[Int]] {

@@ -63,6 +63,19 @@ extension EditList {
     }
   }
 
+  /// The blocks whose features are edited, and these, as in `up.0.1 features 73, 63`; empty without any.
+  package static func features(of lists: [EditList]) -> String {
+    let edits = lists.flatMap(\.edits).compactMap { edit in edit.feature.map { (edit.block, $0) } }
+    return Set(edits.map(\.0)).sorted().map { block in
+      var features: [Int] = []
+      for (other, feature) in edits where other == block && !features.contains(feature) {
+        features.append(feature)
+      }
+      let shown = features.prefix(8).map(String.init) + (features.count > 8 ? ["…"] : [])
+      return "\(block) feature\(features.count == 1 ? "" : "s") \(shown.joined(separator: ", "))"
+    }.joined(separator: " · ")
+  }
+
   /// A number without a needless point.
   package static func number(_ value: Double) -> String {
     let text = value == value.rounded() && abs(value) < 1e9 ? "\(Int(value))" : "\(value)"

@@ -170,8 +170,10 @@ public struct InterventionJob {
           title: item.title, picture: "after\(number).png", edits: list.edits,
           change: PictureChange(from: before, to: picture, area: active?.area)))
     }
+    let note = [EditList.features(of: lists.map(\.list)), try laboratory.origin(settings)]
     let grid = Grid(
-      title: prompt.isEmpty ? "the empty prompt" : prompt, note: try laboratory.origin(settings),
+      title: prompt.isEmpty ? "the empty prompt" : prompt,
+      note: note.filter { !$0.isEmpty }.joined(separator: " · "),
       columns: shown.map(\.title),
       rows: [Grid.Row(cells: shown.map { Grid.Cell(hasScale: $0.drawing.scale != nil) })], cellWidth: 256,
       enlargement: .smooth)

@@ -1,3 +1,4 @@
+import Foundation
 import SDLensCore
 
 /// A folder that holds a store of another job.
@@ -12,7 +13,8 @@ public struct OtherStore: UserError {
   /// The store, the setting that differs and both values.
   public var description: String {
     "'\(path)' was begun with \(difference.setting) \(difference.ours), but \(difference.theirs) is asked for now; "
-      + "ask for the same, or give the new store another name"
+      + "ask for the same, give the new store another name with collect --name, or train on this one as it is with "
+      + "--store \((path as NSString).lastPathComponent)"
   }
 }
 

@@ -22,7 +22,7 @@ public struct StatisticsReport: Encodable {
   /// Measures a dictionary, and writes statistics and examples of every feature beside it.
   ///
   /// - Parameters:
-  ///   - name: a folder, or a name in the workspace, in any format.
+  ///   - name: a folder, a name in the workspace, or a Hugging Face id in the local cache, in any format.
   ///   - block: where the dictionary does not tell.
   ///   - store: a folder, or a name in the workspace.
   ///   - isCompact: whether of each feature the pictures of its top 5 % are kept only, and no maps.
@@ -31,7 +31,7 @@ public struct StatisticsReport: Encodable {
     measuring name: String, _ block: BlockName? = nil, on store: String, in workspace: Workspace,
     isCompact: Bool = false, _ progress: any MetricProgress
   ) throws {
-    let path = workspace.path(ofDictionary: name, block)
+    let path = try workspace.path(ofDictionary: name, block) { progress.note($0) }
     if let model = try? ModelFolder(ModelFolder.embedded), path.hasPrefix(model.dictionaries) {
       throw EmbeddedStays(path: path)
     }

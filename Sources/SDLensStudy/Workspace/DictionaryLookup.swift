@@ -220,8 +220,7 @@ public struct DictionaryLookup {
 
   /// What a name stands for: one dictionary, or of a folder or a repository of several those of the blocks.
   private func open(_ name: String, _ blocks: [BlockName]) throws -> [Given] {
-    guard !FileManager.default.fileExists(atPath: name) else { return try inside(name, name, blocks) }
-    if !name.contains("/") {
+    if !name.contains("/"), !FileManager.default.fileExists(atPath: name) {
       let paths = blocks.map { "\(workspace.dictionaries(of: $0))/\(name)" }
       let present = paths.filter(FileManager.default.fileExists)
       guard present.isEmpty else { return try present.map { try given($0) } }
@@ -230,50 +229,7 @@ public struct DictionaryLookup {
       }
       guard embedded.isEmpty else { return try embedded.map { try given($0.path) } }
     }
-    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-    let (repository, rest) = (
-      parts.prefix(2).joined(separator: "/"), parts.dropFirst(2).joined(separator: "/")
-    )
-    if HubCache.isName(repository) {
-      let cache = HubCache()
-      guard let snapshot = cache.snapshot(of: repository) else {
-        throw DictionaryNotCached(name: name, repository: repository, cache: cache.path)
-      }
-      let path = rest.isEmpty ? snapshot : "\(snapshot)/\(rest)"
-      guard FileManager.default.fileExists(atPath: path) else { throw FileError.missing(path: path) }
-      return try inside(path, name, blocks)
-    }
-    return [try given(name)]
-  }
-
-  /// The dictionary at a path, or those below it whose folders name the blocks, as sdxl-unbox lays them out.
-  private func inside(_ path: String, _ name: String, _ blocks: [BlockName]) throws -> [Given] {
-    let folders = SavedAutoencoder.isCheckpoint(path) ? [] : Self.checkpoints(below: path)
-    guard !folders.isEmpty else { return [try given(path)] }
-    return try blocks.compactMap { block in
-      let found = folders.filter { BlockName.named(inPath: $0) == block }
-      guard found.count > 1 else { return try found.first.map { try given("\(path)/\($0)") } }
-      // The paper's own setting, where it is one of several.
-      let usual = found.filter { $0.contains("_k10_hidden5120_") }
-      guard usual.count == 1 else { throw SeveralDictionaries(name: name, block: block, found: found) }
-      note(
-        "'\(name)' has \(found.count) dictionaries of \(block); taking '\(usual[0])' (--sae \(name)/FOLDER takes another)"
-      )
-      return try given("\(path)/\(usual[0])")
-    }
-  }
-
-  /// The folders of dictionaries below a folder, by their paths in it; two levels are looked at, and of the steps of
-  /// a training, which sdxl-unbox keeps side by side, the last.
-  private static func checkpoints(below folder: String) -> [String] {
-    Workspace.names(in: folder).flatMap { name -> [String] in
-      if SavedAutoencoder.isCheckpoint("\(folder)/\(name)") { return [name] }
-      let inner = Workspace.names(in: "\(folder)/\(name)").filter {
-        SavedAutoencoder.isCheckpoint("\(folder)/\(name)/\($0)")
-      }
-      let last = inner.contains("final") ? ["final"] : inner
-      return last.map { "\(name)/\($0)" }
-    }
+    return try DictionaryFiles(name).paths(of: blocks, note: note).map { try given($0) }
   }
 }
 
@@ -309,29 +265,5 @@ public struct MeasuredApart: UserError {
     "the dictionary '\(other.path)' of \(other.block) was measured on other pictures than '\(first.path)' of "
       + "\(first.block), so that one measurement cannot take both; measure one block after the other, or both "
       + "dictionaries on one store with: sdlens statistics"
-  }
-}
-
-/// A repository that was not downloaded.
-public struct DictionaryNotCached: UserError {
-  let name: String
-  let repository: String
-  let cache: String
-  /// What was looked for, and the command that brings it.
-  public var description: String {
-    "'\(name)' is no dictionary in the workspace, no folder, and not in the local cache '\(cache)'; if it is a Hugging "
-      + "Face id, download it with: hf download \(repository)"
-  }
-}
-
-/// More than one dictionary of a block, and nothing that says which.
-public struct SeveralDictionaries: UserError {
-  let name: String
-  let block: BlockName
-  let found: [String]
-  /// The dictionaries.
-  public var description: String {
-    "'\(name)' has \(found.count) dictionaries of \(block); name one of them with --sae, as in \(name)/\(found[0]): "
-      + found.joined(separator: ", ")
   }
 }

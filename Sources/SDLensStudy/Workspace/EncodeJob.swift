@@ -19,7 +19,7 @@ public struct EncodeJob {
   /// Reads a dictionary.
   ///
   /// - Parameters:
-  ///   - name: a folder, or a name in the workspace, in any format.
+  ///   - name: a folder, a name in the workspace, or a Hugging Face id in the local cache, in any format.
   ///   - block: where the dictionary does not tell.
   ///   - k: features that may be active in a vector, instead of its own.
   ///   - note: told what reading it passed over.
@@ -28,7 +28,7 @@ public struct EncodeJob {
     by name: String, _ block: BlockName? = nil, k: Int? = nil, in workspace: Workspace, note: (String) -> Void
   ) throws {
     (self.name, self.workspace) = (name, workspace)
-    let saved = try SavedAutoencoder.read(workspace.path(ofDictionary: name, block))
+    let saved = try SavedAutoencoder.read(workspace.path(ofDictionary: name, block, note: note))
     for text in saved.notes { note(text) }
     autoencoder = saved.autoencoder
     self.block = block?.description ?? saved.block

@@ -62,14 +62,6 @@ public struct Workspace: Sendable {
     return !store.contains("/") && FileManager.default.fileExists(atPath: path) ? path : store
   }
 
-  /// A dictionary: a path, or the name of one in the workspace or else of those that come with the program, which without
-  /// a block only one block may have.
-  public func path(ofDictionary name: String, _ block: BlockName?) -> String {
-    guard !FileManager.default.fileExists(atPath: name) else { return name }
-    let found = paths(ofDictionaries: name, block.map { [$0] } ?? BlockName.all)
-    return found.count == 1 ? found[0] : name
-  }
-
   /// The dictionaries of some blocks that a name stands for: those of the workspace, or else those that come with the
   /// program.
   public func paths(ofDictionaries name: String, _ blocks: [BlockName] = BlockName.all) -> [String] {

@@ -13,8 +13,10 @@ struct Statistics: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The dictionary, in any format that convert reads: a folder, or a name in the workspace.",
-      valueName: "folder|name"), completion: .directory)
+      """
+      The dictionary, in any format that convert reads: a name in the workspace, a folder, or a Hugging Face id in the \
+      local cache; --block says which of several.
+      """, valueName: "name|folder|id"), completion: .directory)
   var sae: String
 
   @Option(

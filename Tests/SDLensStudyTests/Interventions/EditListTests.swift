@@ -29,6 +29,18 @@ import Testing
     }
   }
 
+  /// What the title of a comparison says.
+  @Test func editedFeaturesAreNamedByBlock() throws {
+    let (mid, up) = (try BlockName("mid.0"), try BlockName("up.0.1"))
+    let strip = try EditList.strip(
+      [Edit(.emptyContext(feature: 5, gamma: 1), at: mid), Edit(.ablate, at: mid)], features: [73, 63], .beta,
+      [[-6, 6], [2]], at: up, steps: nil)
+    #expect(EditList.features(of: strip.map(\.list)) == "mid.0 feature 5 · up.0.1 features 73, 63")
+    let many = try EditList((0..<10).map { Edit(.modulate(feature: $0, beta: 1), at: mid) })
+    #expect(EditList.features(of: [many]) == "mid.0 features 0, 1, 2, 3, 4, 5, 6, 7, …")
+    #expect(try EditList.features(of: [EditList([Edit(.reconstruct, at: mid)])]) == "")
+  }
+
   @Test func theFileSaysWhatItIs() throws {
     try EditList([Edit(.modulate(feature: 7, beta: -6), at: BlockName("up.0.1"), steps: [2, 0])])
       .write(to: folder("edit.json"))
