@@ -97,7 +97,8 @@ struct Winograd: Sendable {
       result.withMutableElements { u in
         withUnsafePointer(to: weights) {
           kernel_winograd_weights(
-            u.baseAddress!, panel.count * stride, stride, $0, panel.lowerBound, panel.upperBound, inputs.lowerBound,
+            u.baseAddress!, panel.count * stride, stride, $0, panel.lowerBound, panel.upperBound,
+            inputs.lowerBound,
             inputs.count)
         }
       }

@@ -19,7 +19,9 @@ package struct Shares: Sendable {
   }
 
   /// The pieces that `count` rows can be cut into.
-  static func blocks(_ count: Int) -> Int { (count + StripedMatrix.rowsAtOnce - 1) / StripedMatrix.rowsAtOnce }
+  static func blocks(_ count: Int) -> Int {
+    (count + StripedMatrix.rowsAtOnce - 1) / StripedMatrix.rowsAtOnce
+  }
 
   /// Fills all rows, of `width` elements each, from those that each rank has.
   func gather(_ rows: UnsafeMutablePointer<Float>, width: Int) {

@@ -67,7 +67,8 @@ extension Residual {
     }
     // As strips, all levels are one matrix.
     var all = StripedMatrix(
-      rows: count, width: levels.count * StripedMatrix.count(width) * StripedMatrix.columns, elements, from: 0)
+      rows: count, width: levels.count * StripedMatrix.count(width) * StripedMatrix.columns, elements, from: 0
+    )
     elements = Tensor([0])
     shares.gather(&all)
     let residuals = levels.indices.map { level in

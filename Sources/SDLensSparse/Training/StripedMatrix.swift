@@ -108,7 +108,8 @@ struct ColumnMoments {
                 [Float](repeating: 0, count: columns), [Float](repeating: 0, count: columns)
               )
               kernel_column_sums(
-                &sum, &square, x + (strip * rows + row) * columns, min(StripedMatrix.rowsAtOnce, rows - row), columns
+                &sum, &square, x + (strip * rows + row) * columns, min(StripedMatrix.rowsAtOnce, rows - row),
+                columns
               )
               for column in 0..<columns {
                 sums[strip * columns + column] += Double(sum[column])
