@@ -98,8 +98,7 @@ struct Winograd: Sendable {
         withUnsafePointer(to: weights) {
           kernel_winograd_weights(
             u.baseAddress!, panel.count * stride, stride, $0, panel.lowerBound, panel.upperBound,
-            inputs.lowerBound,
-            inputs.count)
+            inputs.lowerBound, inputs.count)
         }
       }
     }
