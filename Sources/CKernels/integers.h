@@ -8,6 +8,7 @@
 #define WORDS(TYPE, BYTES) TYPE __attribute__((vector_size(BYTES), aligned(4), may_alias))
 typedef WORDS(int16_t, 32) shorts;
 typedef WORDS(int16_t, 64) pairs;
+typedef WORDS(int8_t, 16) octets;
 typedef int32_t products __attribute__((vector_size(128)));
 
 // sums[r] += the sum of the products of the pairs x[r] and w.

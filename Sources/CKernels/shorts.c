@@ -167,8 +167,20 @@ INLINE void round_block(int32_t *q, const block *b, const roundings *all, size_t
     round_vectors(q, b, scale, near_one, false);
 }
 
-// Up to sixteen rows of a block, pair by pair, and their units.
-INLINE void pack_block(float *packed, const float *x, size_t stride, size_t rows, size_t count) {
+// The high bytes of a rounded block, with its sign, and behind them the low ones, without.
+INLINE void split_bytes(int32_t *q) {
+  signed char bytes[2 * INPUTS];
+#pragma clang loop unroll(full)
+  for (size_t i = 0; i < VECTORS; i++) {
+    shorts whole = *(const shorts *)(q + i * LANES / 2);
+    *(octets *)(bytes + i * LANES) = __builtin_convertvector(whole >> 8, octets);
+    *(octets *)(bytes + INPUTS + i * LANES) = __builtin_convertvector(whole, octets);
+  }
+  memcpy(q, bytes, sizeof bytes);
+}
+
+// Up to sixteen rows of a block, word by word, and their units; the words are pairs, or four high or low bytes.
+INLINE void pack_block(float *packed, const float *x, size_t stride, size_t rows, size_t count, bool bytes) {
   int32_t q[LANES][PAIRS];
   float *units = packed + PAIRS * LANES;
   roundings all;
@@ -176,7 +188,10 @@ INLINE void pack_block(float *packed, const float *x, size_t stride, size_t rows
   for (size_t r = 0; r < LANES; r++)
     blocks[r] = (block){(const char *)(x + (r < rows ? r * stride : 0)), r < rows ? count : 0, kernel_f32};
   bool whole = measure(&all, blocks);
-  for (size_t r = 0; r < LANES; r++) round_block(q[r], &blocks[r], &all, r, whole);
+  for (size_t r = 0; r < LANES; r++) {
+    round_block(q[r], &blocks[r], &all, r, whole);
+    if (bytes) split_bytes(q[r]);
+  }
   memcpy(units, all.unit, sizeof all.unit);
   for (size_t k = 0; k < PAIRS; k += 8)
     for (size_t half = 0; half < LANES; half += 8) {
@@ -189,8 +204,9 @@ INLINE void pack_block(float *packed, const float *x, size_t stride, size_t rows
 
 enum { OUTPUTS = LANES / CHUNK };  // whose blocks are measured together
 
-// The chunks of some outputs.
-INLINE void read_rows(float *w, const source *s, size_t first, kernel_format format) {
+// The chunks of some outputs: row after row, or as bytes in the order of packed activations, sixteen outputs together,
+// each with sixteen words at a time.
+INLINE void read_rows(float *w, const source *s, size_t first, kernel_format format, bool bytes) {
   size_t size = element_size(format), blocks_of_chunk = (s->depth + INPUTS - 1) / INPUTS;
   block blocks[LANES];
   roundings all;
@@ -199,27 +215,36 @@ INLINE void read_rows(float *w, const source *s, size_t first, kernel_format for
     blocks[i] = (block){s->base + (rest ? o * s->stride + k * size : 0), rest < INPUTS ? rest : INPUTS, format};
   }
   bool whole = measure(&all, blocks);
-  for (size_t o = 0; o < OUTPUTS && first + o < s->rows; o++, w += ROW)
+  for (size_t i = 0; i < OUTPUTS && first + i < s->rows; i++)
     for (size_t b = 0; b < blocks_of_chunk; b++) {
       int32_t q[PAIRS];
-      round_block(q, &blocks[o * CHUNK + b], &all, o * CHUNK + b, whole);
-      memcpy(w + b * PAIRS, q, sizeof q);
-      w[CHUNK * PAIRS + b] = all.unit[o * CHUNK + b];
+      size_t o = first + i;
+      round_block(q, &blocks[i * CHUNK + b], &all, i * CHUNK + b, whole);
+      if (bytes) {
+        float *to = w + (o / LANES * blocks_of_chunk + b) * GROUP;
+        split_bytes(q);
+        for (size_t part = 0; part < PAIRS / LANES; part++)
+          memcpy(to + (part * LANES + o % LANES) * LANES, q + part * LANES, LANES * sizeof *q);
+        to[PAIRS * LANES + o % LANES] = all.unit[i * CHUNK + b];
+      } else {
+        memcpy(w + o * ROW + b * PAIRS, q, sizeof q);
+        w[o * ROW + CHUNK * PAIRS + b] = all.unit[i * CHUNK + b];
+      }
     }
 }
 
-INLINE void read_format(float *w, const source *s, kernel_format format) {
-  for (size_t o = 0; o < s->rows; o += OUTPUTS, w += OUTPUTS * ROW) {
+INLINE void read_format(float *w, const source *s, kernel_format format, bool bytes) {
+  for (size_t o = 0; o < s->rows; o += OUTPUTS) {
     for (size_t i = 0; i < OUTPUTS; i++) fetch_row(s, o + OUTPUTS + i);
-    read_rows(w, s, o, format);
+    read_rows(w, s, o, format, bytes);
   }
 }
 
-INLINE void read_weights(float *w, const source *s) {
+INLINE void read_weights(float *w, const source *s, bool bytes) {
   switch (s->format) {
-  case kernel_f16: read_format(w, s, kernel_f16); break;
-  case kernel_bf16: read_format(w, s, kernel_bf16); break;
-  case kernel_f32: read_format(w, s, kernel_f32); break;
+  case kernel_f16: read_format(w, s, kernel_f16, bytes); break;
+  case kernel_bf16: read_format(w, s, kernel_bf16, bytes); break;
+  case kernel_f32: read_format(w, s, kernel_f32, bytes); break;
   case kernel_panel: __builtin_trap();
   }
 }
@@ -310,24 +335,36 @@ typedef struct {
   void (*store)(float *, size_t, const float *, size_t, size_t, size_t, const float *, bool);
 } variant;
 
-#define INTEGERS(NAME, TARGET, VECTORS, STEP, ADD)                                                                    \
+#define INTEGERS(NAME, TARGET, BYTES, BLOCK)                                                                         \
   TARGET static void pack_##NAME(float *p, const float *x, size_t s, size_t r, size_t c) {                   \
-    pack_block(p, x, s, r, c);                                                                               \
+    pack_block(p, x, s, r, c, BYTES);                                                                        \
   }                                                                                                          \
-  TARGET static void read_##NAME(float *w, const source *s) { read_weights(w, s); }                          \
-  TARGET static void block_##NAME(float *to, const float *x, const float *w, size_t r, size_t o, size_t b,   \
-                                  fetching *next) {                                                          \
-    add_block(to, x, w, r, o, b, next, VECTORS, STEP, ADD);                                                           \
-  }                                                                                                          \
+  TARGET static void read_##NAME(float *w, const source *s) { read_weights(w, s, BYTES); }                   \
   TARGET static void store_##NAME(float *y, size_t s, const float *c, size_t width, size_t r, size_t o,      \
                                   const float *b, bool add) {                                                \
     store(y, s, c, width, r, o, b, add);                                                                     \
   }                                                                                                          \
-  static const variant NAME = {pack_##NAME, read_##NAME, block_##NAME, store_##NAME};
+  static const variant NAME = {pack_##NAME, read_##NAME, BLOCK, store_##NAME};
 
-#define VARIANT(NAME, TARGET, VECTORS, STEP) INTEGERS(NAME, TARGET, VECTORS, STEP, add_pairs)
+#define VECTORS_OF_PAIRS(NAME, TARGET, VECTORS, STEP, ADD)                                                           \
+  TARGET static void block_##NAME(float *to, const float *x, const float *w, size_t r, size_t o, size_t b,   \
+                                  fetching *next) {                                                          \
+    add_block(to, x, w, r, o, b, next, VECTORS, STEP, ADD);                                                  \
+  }                                                                                                          \
+  INTEGERS(NAME, TARGET, false, block_##NAME)
+#define VARIANT(NAME, TARGET, VECTORS, STEP) VECTORS_OF_PAIRS(NAME, TARGET, VECTORS, STEP, add_pairs)
 
-INTEGER_VARIANTS(INTEGERS)
+INTEGER_VARIANTS(VECTORS_OF_PAIRS)
+
+#if defined(__x86_64__)
+#include "matrices.h"
+
+INTEGERS(amx, AMX, true, block_amx)
+
+static const variant *best(void) { return has_matrices() ? &amx : BEST_INTEGERS; }
+#else
+static const variant *best(void) { return BEST_INTEGERS; }
+#endif
 
 static size_t groups_of(size_t rows) { return (rows + LANES - 1) / LANES; }
 static size_t blocks_of(size_t depth) { return (depth + INPUTS - 1) / INPUTS; }
@@ -336,11 +373,12 @@ size_t kernel_shorts_size(size_t rows, size_t depth) { return groups_of(rows) * 
 
 void kernel_shorts_pack_inputs(float *packed, const float *x, size_t stride, size_t rows, size_t depth, size_t group,
                                size_t input, size_t count) {
+  const variant *v = best();
   size_t blocks = blocks_of(depth), groups = groups_of(rows), row = group * LANES;
   for (size_t k = 0; k < count; k += INPUTS) {
     size_t b = (input + k) / INPUTS, chunk = b / CHUNK * CHUNK, together = blocks - chunk < CHUNK ? blocks - chunk : CHUNK;
-    BEST_INTEGERS->pack(packed + (chunk * groups + group * together + b - chunk) * GROUP, x + k, stride,
-                        rows - row < LANES ? rows - row : LANES, count - k < INPUTS ? count - k : INPUTS);
+    v->pack(packed + (chunk * groups + group * together + b - chunk) * GROUP, x + k, stride,
+            rows - row < LANES ? rows - row : LANES, count - k < INPUTS ? count - k : INPUTS);
   }
 }
 
@@ -363,7 +401,7 @@ void kernel_shorts_product(float *y, size_t stride, const float *packed, size_t 
                            size_t first, size_t last, const float *bias, bool accumulate) {
   static _Thread_local float panel[KERNEL_PANEL * ROW] __attribute__((aligned(64)));
   static _Thread_local float sums[KERNEL_PANEL * SUMS] __attribute__((aligned(64)));
-  const variant *v = BEST_INTEGERS;
+  const variant *v = best();
   size_t outputs = last - first, groups = groups_of(rows), blocks = blocks_of(w->depth);
   for (size_t o = 0; o < outputs; o++) memset(sums + o * SUMS, 0, groups * LANES * sizeof(float));
   for (size_t b = 0; b < blocks; b += CHUNK) {
