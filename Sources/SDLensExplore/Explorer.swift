@@ -5,15 +5,12 @@ import SDLensSparse
 import SDLensStudy
 import Synchronization
 
-/// A page on this machine's own address, over a laboratory: what a prompt activates, and pictures with edits.
+/// What a page over a laboratory can ask: what a prompt activates, and pictures with edits.
 ///
-/// Who knows the printed address may ask; nobody else, and no other machine. One thing is computed at a time, in turn
-/// for all tabs, and of one tab only the newest request counts.
+/// One thing is computed at a time, in turn for all tabs, and of one tab only the newest request counts.
 public final class Explorer: Sendable {
   /// How it is set up.
   public struct Setup: Sendable {
-    /// The port; 0 for any, nil for the first free one from 8642 on.
-    public var port: Int?
     /// Whether nothing on the disk may be changed.
     public var isReadOnly: Bool
     /// The words that name the model, and those that name the workspace, in the command lines that the page shows.
@@ -27,10 +24,10 @@ public final class Explorer: Sendable {
 
     /// Puts all together.
     public init(
-      port: Int? = nil, isReadOnly: Bool = false, modelWords: [String] = [], workspaceWords: [String] = [],
+      isReadOnly: Bool = false, modelWords: [String] = [], workspaceWords: [String] = [],
       decoderWords: [String] = [], namesDictionaries: Bool = false, hint: String? = nil
     ) {
-      (self.port, self.isReadOnly, self.hint) = (port, isReadOnly, hint)
+      (self.isReadOnly, self.hint) = (isReadOnly, hint)
       (self.modelWords, self.workspaceWords) = (modelWords, workspaceWords)
       (self.decoderWords, self.namesDictionaries) = (decoderWords, namesDictionaries)
     }
@@ -41,111 +38,54 @@ public final class Explorer: Sendable {
   let exactModel: ModelFolder
   let setup: Setup
   let workspace: Workspace
-  let turns = Turns()
+  let turns: Turns
   let shelf: Shelf
   let words = Mutex<[(run: RunRequest.Run, maps: WordMaps)]>([])
   let pictureSize: Int
   /// How many blocks the model has.
   let blocks: Int
-  private let listener: Listener
-  private let access: Access
-  private let page: PageFiles
 
   /// So many runs without edits are remembered: that of the view, of a prompt to compare with, and one more.
   public static let keptRuns = 3
 
-  /// Takes the port; nothing of the model is read yet.
+  /// Nothing of the model is read yet.
   ///
-  /// - Throws: what is wrong with the port, the page or the model's settings.
-  public init(_ laboratory: Laboratory, in workspace: Workspace, _ setup: Setup) throws {
-    (self.laboratory, self.workspace, self.setup) = (laboratory, workspace, setup)
+  /// - Parameter turns: those of all models.
+  /// - Throws: what is wrong with the model's settings or the dictionaries.
+  init(_ laboratory: Laboratory, in workspace: Workspace, _ setup: Setup, _ turns: Turns) throws {
+    (self.laboratory, self.workspace, self.setup, self.turns) = (laboratory, workspace, setup, turns)
     exactModel = laboratory.model.withOwnDecoder
     shelf = try Shelf(laboratory, in: workspace)
     pictureSize = try laboratory.model.pictureSize
     blocks = try laboratory.model.blocks.count
-    page = try PageFiles()
-    listener = try Listener(port: setup.port)
-    access = Access(port: listener.port)
   }
 
-  /// The address to open, with the token.
-  public var address: String { "http://127.0.0.1:\(listener.port)/\(access.token)/" }
-
-  /// Answers for ever.
-  public func serve() -> Never { listener.serve { self.serve($0) } }
-
-  private func serve(_ connection: Connection) {
-    do {
-      while let request = try connection.request() {
-        guard try answer(request, on: connection) else { break }
-      }
-    } catch let refusal as Refusal {
-      try? connection.send(Response(refusal: refusal).bytes(keepsAlive: false))
-      connection.finish()
-    } catch {
-      // The client has gone.
-    }
-  }
-
-  /// Answers one request.
+  /// Computes when it is its turn; what another model keeps in memory goes first.
   ///
-  /// - Returns: whether the connection stays open.
-  /// - Throws: `Refusal` where nothing was answered, `Connection.Ended`.
-  private func answer(_ request: Request, on connection: Connection) throws -> Bool {
-    let path = try access.path(of: request)
-    if path.first == "api" { return try call(path.dropFirst(), request, on: connection) }
-    guard ["GET", "HEAD"].contains(request.method) else { throw Refusal(405, "pages are read with GET") }
-    guard path.count == 1, let file = page[path[0]] else {
-      if path.isEmpty {
-        // Without the slash at its end, the page would look for its parts in the wrong place.
-        let moved = Response(
-          status: 301, type: "text/plain", body: [], headers: [("Location", "/\(access.token)/")])
-        try connection.send(moved.bytes(keepsAlive: request.keepsAlive))
-        return request.keepsAlive
-      }
-      throw Refusal(404, "there is no such page")
-    }
-    try connection.send(file.bytes(keepsAlive: request.keepsAlive, withBody: request.method == "GET"))
-    return request.keepsAlive
-  }
-
-  /// Answers a call; a client that accepts `text/event-stream` is told of the progress.
-  private func call(_ path: ArraySlice<String>, _ request: Request, on connection: Connection) throws -> Bool
+  /// - Throws: as `Turns.take`.
+  func compute<Value>(_ tab: String, _ lane: String, _ work: Work, _ body: (Turns.Turn) throws -> Value)
+    throws
+    -> Value
   {
-    let call = try Call(path, request)
-    let asEvents = request.headers["accept"]?.contains("text/event-stream") == true
-    if asEvents {
-      try connection.send(Response.head(200, "text/event-stream", length: nil, keepsAlive: false))
+    try turns.take(tab: tab, lane: lane, isGone: { work.isGone }) { turn in
+      turns.enter(self)
+      return try body(turn)
     }
-    let work = Work(connection, sendsEvents: asEvents)
-    let (status, name, body): (Int, String, [UInt8])
-    do {
-      (status, name, body) = (200, "done", try Answer.bytes(answer(to: call, work)))
-    } catch is Superseded {
-      (status, name, body) = (409, "superseded", Response.errorBody("a newer request of this tab has come"))
-    } catch let refusal as Refusal {
-      (status, name, body) = (refusal.status, "error", Response.errorBody(refusal.description))
-    } catch let mistake as EditFields.Mistake {
-      (status, name, body) = (400, "error", Response.errorBody("the request \(mistake.reason)"))
-    } catch let error as any UserError {
-      (status, name, body) = (422, "error", Response.errorBody("\(error)"))
-    } catch let ended as Connection.Ended {
-      throw ended
-    } catch {
-      (status, name, body) = (500, "error", Response.errorBody("\(error)"))
-    }
-    guard !asEvents else {
-      try work.send(name, body)
-      return false
-    }
-    try connection.send(
-      Response(status: status, type: "application/json", body: body).bytes(keepsAlive: request.keepsAlive))
-    return request.keepsAlive
   }
 
-  private func answer(to call: Call, _ work: Work) throws -> any Encodable {
+  /// Lets go of what is kept in memory.
+  func release() {
+    laboratory.release()
+    words.withLock { $0 = [] }
+  }
+
+  /// Answers a call.
+  ///
+  /// - Parameter models: all that the page can choose from.
+  /// - Throws: `Refusal`, `Superseded`, what is wrong with the request, and what is wrong with the model's files.
+  func answer(to call: Call, _ work: Work, models: [Answer.Info.Choice]) throws -> any Encodable {
     switch call {
-    case .info: return try info()
+    case .info: return try info(models)
     case .dictionary(let block): return try dictionary(of: block)
     case .knownDictionary(var fields): return try dictionary(&fields)
     case .features(var fields): return try features(&fields, work)

@@ -10,6 +10,8 @@ final class Turns: @unchecked Sendable {
   /// When each tab had its last turn.
   private var served: [String: Int] = [:]
   private var count = 0
+  /// Whose model is in memory; only that of the turn that runs is asked.
+  private var explorer: Explorer?
 
   /// The most requests that wait.
   static let mostWaiting = 64
@@ -74,6 +76,15 @@ final class Turns: @unchecked Sendable {
     }
     try turn.check()
     return try body(turn)
+  }
+
+  /// The turn that runs is of a model; another one that was in memory is let go of.
+  func enter(_ next: Explorer) {
+    let last = condition.withLock { () -> Explorer? in
+      defer { explorer = next }
+      return explorer
+    }
+    if let last, last !== next { last.release() }
   }
 
   /// Whose turn it is: the tab that waits longest since its last one, and in it what a person waits for.

@@ -37,8 +37,14 @@ enum Answer {
       let pictureSize: Int
       let tokens: Int
     }
+    /// A model that can be chosen, and where its page lies; nil of the model that is asked.
+    struct Choice: Encodable {
+      let name: String
+      let path: String?
+    }
     let version: String
     let model: Model
+    let models: [Choice]
     let blocks: [Block]
     let examples: [String]
     let isReadOnly: Bool
@@ -177,6 +183,8 @@ enum Answer {
     }
     struct Other: Encodable {
       let block: String
+      /// Where it is not of the dictionary that was asked for.
+      var dictionary: String?
       let feature: Int
       let likeness: Double
       let caption: String?
@@ -210,6 +218,8 @@ enum Answer {
     let neighbours: [Other]
     let together: [Other]
     let counterparts: [Other]
+    /// Of each other dictionary of the block what points in the likest direction.
+    let elsewhere: [Other]
   }
 
   struct Search: Encodable {

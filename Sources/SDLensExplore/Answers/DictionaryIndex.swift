@@ -84,25 +84,37 @@ final class DictionaryIndex: Sendable {
       .prefix(count).map(\.self)
   }
 
-  /// The features whose directions are most alike, by their cosine.
+  /// The direction of a feature, [width].
+  func direction(of feature: Int) -> [Float] {
+    folder.autoencoder.decoder.rows(feature..<feature + 1).elements
+  }
+
+  /// The features whose directions are most like that of a feature, by their cosine.
   func neighbours(of feature: Int, _ count: Int) -> [(feature: Int, likeness: Double)] {
+    Array(likest(direction(of: feature), count + 1).filter { $0.feature != feature }.prefix(count))
+  }
+
+  /// The features whose directions are most like one [width], by their cosine.
+  func likest(_ direction: [Float], _ count: Int) -> [(feature: Int, likeness: Double)] {
     let decoder = folder.autoencoder.decoder
-    let (features, width) = (decoder.shape[0], decoder.width)
-    let cosines = decoder.withElements { d -> [Double] in
-      let own = feature * width
-      func length(_ start: Int) -> Double {
-        (0..<width).reduce(0.0) { $0 + Double(d[start + $1]) * Double(d[start + $1]) }.squareRoot()
-      }
-      let ownLength = length(own)
-      // Disjoint: each has its own number.
-      return Parallel.map(features) { other in
-        let start = other * width
-        let dot = (0..<width).reduce(0.0) { $0 + Double(d[own + $1]) * Double(d[start + $1]) }
-        return dot / max(ownLength * length(start), .leastNormalMagnitude)
+    let width = decoder.width
+    func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>) -> Double {
+      (0..<width).reduce(0.0) { $0 + Double(a[$1]) * Double(b[$1]) }
+    }
+    let cosines = direction.withUnsafeBufferPointer { own in
+      decoder.withElements { d in
+        let (own, d) = (own.baseAddress!, d.baseAddress!)
+        let length = dot(own, own).squareRoot()
+        // Disjoint: each has its own number.
+        return Parallel.map(decoder.shape[0]) { feature in
+          let other = d + feature * width
+          return dot(own, other) / max(length * dot(other, other).squareRoot(), .leastNormalMagnitude)
+        }
       }
     }
-    return cosines.indices.filter { $0 != feature }.sorted { (cosines[$1], $0) < (cosines[$0], $1) }
-      .prefix(count).map { ($0, cosines[$0]) }
+    return cosines.indices.sorted { (cosines[$1], $0) < (cosines[$0], $1) }.prefix(count).map {
+      ($0, cosines[$0])
+    }
   }
 
   /// The features that are active in the same pictures, by how much of the pictures of either are pictures of both.

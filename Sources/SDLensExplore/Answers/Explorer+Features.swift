@@ -67,7 +67,21 @@ extension Explorer {
       neighbours: others(index.neighbours(of: feature, 8), at: block),
       together: others(
         index.together(with: pictures, 9).filter { $0.feature != feature }, at: block),
-      counterparts: counterparts)
+      counterparts: counterparts, elsewhere: try elsewhere(feature, of: index, at: block))
+  }
+
+  /// Of each other dictionary of the block the feature whose direction is most like that of one.
+  private func elsewhere(_ feature: Int, of index: DictionaryIndex, at block: BlockName) throws
+    -> [Answer.Feature.Other]
+  {
+    let direction = index.direction(of: feature)
+    return try (shelf.names[block] ?? []).compactMap { name in
+      let other = try shelf.index(of: block, name)
+      guard other !== index, let (found, likeness) = other.likest(direction, 1).first else { return nil }
+      return Answer.Feature.Other(
+        block: "\(block)", dictionary: name, feature: found, likeness: likeness,
+        caption: other.preferred[found])
+    }
   }
 
   /// The strongest pictures, and some from the middle and the end of the list.

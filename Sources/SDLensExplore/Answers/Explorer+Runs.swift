@@ -8,7 +8,7 @@ import SDLensStudy
 /// Answers for which the model runs.
 extension Explorer {
   /// The model, its blocks, and what can be asked.
-  func info() throws -> Answer.Info {
+  func info(_ models: [Answer.Info.Choice]) throws -> Answer.Info {
     let model = laboratory.model
     let summary = try ModelSummary(model)
     let blocks = summary.blocks.map { block in
@@ -23,7 +23,7 @@ extension Explorer {
       version: Version.current,
       model: .init(
         name: model.title, fingerprint: summary.fingerprint, pictureSize: pictureSize, tokens: summary.tokens),
-      blocks: blocks, examples: try examples, isReadOnly: setup.isReadOnly,
+      models: models, blocks: blocks, examples: try examples, isReadOnly: setup.isReadOnly,
       draftDecoder: try model.otherDecoder, hint: setup.hint)
   }
 
@@ -52,7 +52,7 @@ extension Explorer {
         422, "step is \(step), but the run has the steps 0 to \(request.settings.steps - 1)")
     }
     let (notes, tokens) = (try notes(on: request), try? laboratory.encoder.tokens(of: request.prompt))
-    return try turns.take(tab: request.tab, lane: request.lane, isGone: { work.isGone }) { turn in
+    return try compute(request.tab, request.lane, work) { turn in
       let start = Self.now
       let run = try base(request, step: step, turn, work)
       let laboratory = laboratory(with: chosen)
@@ -150,7 +150,7 @@ extension Explorer {
     }
     let list = given.naming(needed)
     let settings = request.settings
-    return try turns.take(tab: request.tab, lane: request.lane, isGone: { work.isGone }) { turn in
+    return try compute(request.tab, request.lane, work) { turn in
       let (start, made) = (Self.now, laboratory.madeRuns)
       let intervention = try laboratory(with: chosen).interventions(
         [list], negative: request.negative, settings)[0]

@@ -64,7 +64,7 @@ extension Explorer {
     let second = try shelf.index(of: block, fields.string("other"))
     let (tab, lane) = try RunRequest.caller(&fields)
     try fields.finish()
-    return try turns.take(tab: tab, lane: lane, isGone: { work.isGone }) { _ in
+    return try compute(tab, lane, work) { _ in
       let match = DictionaryMatch(
         first.folder.autoencoder.decoder, with: second.folder.autoencoder.decoder)
       return Answer.Match(
@@ -76,7 +76,7 @@ extension Explorer {
 
   /// The maps of all words in each block; the run is done once.
   private func wordMaps(_ request: RunRequest, _ work: Work) throws -> WordMaps {
-    try turns.take(tab: request.tab, lane: request.lane, isGone: { work.isGone }) { turn in
+    try compute(request.tab, request.lane, work) { turn in
       if let found = words.withLock({ $0.first { $0.run == request.run }?.maps }) { return found }
       defer { if !laboratory.model.paintsShapes { laboratory.releaseEncoder() } }
       let maps = try laboratory.wordMaps(

@@ -12,20 +12,24 @@ import { say } from "./status.js";
 
 const [mostRows, mostOthers] = [40, 20];
 
+let blocks = [];
+const namesOf = (block) => blocks.find((known) => known.block === block)?.dictionaries ?? [];
+
 /** The menu of the shown block's dictionaries; it hides where there is only one. */
 export function makeDictionaryMenu(root, info) {
+  ({ blocks } = info);
   const menu = el("span", { class: "bar", id: "dictionaries" });
   root.append(menu);
   let drawn = "";
   function show() {
     const { block } = state();
-    const names = info.blocks.find((known) => known.block === block)?.dictionaries ?? [];
+    const names = namesOf(block);
     const name = state().dictionaries[block] ?? names[0];
     const key = JSON.stringify([block, name]);
     if (key === drawn) return;
     drawn = key;
     menu.hidden = names.length < 2;
-    menu.replaceChildren(select(`Dictionary of ${block}`, names.map((other) => [other, other]), name, (other) => choose(block, other, names)),
+    menu.replaceChildren(select(`Dictionary of ${block}`, names.map((other) => [other, other]), name, (other) => choose(block, other)),
       button("Side by side", `Compare this dictionary of ${block} with another`, () => openSideBySide(block, names), { id: "side-by-side" }));
   }
   subscribe(show);
@@ -33,7 +37,8 @@ export function makeDictionaryMenu(root, info) {
 }
 
 /** Takes a dictionary. A feature's number means another direction there: overlays go, edits are switched off. */
-function choose(block, name, names) {
+export function choose(block, name) {
+  const names = namesOf(block);
   const { [block]: _, ...others } = state().dictionaries;
   const isOf = (edit) => edit.block === block && (needsFeature(edit.kind) || edit.kind === "reconstruct");
   const { edits } = state();
@@ -55,7 +60,7 @@ function openSideBySide(block, names) {
   const heads = el("tr", {});
   const box = dialog(`Dictionaries of ${block}`, el("div", { class: "bar" }, el("b", {}, first), "beside",
     select("The other dictionary", rest.map((name) => [name, name]), rest[0], (name) => { other = name; start(name); }),
-    button("Take the other", `Look through the other dictionary of ${block}`, () => { choose(block, other, names); box.close(); })), note,
+    button("Take the other", `Look through the other dictionary of ${block}`, () => { choose(block, other); box.close(); })), note,
   el("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": "Features side by side" }, el("table", {}, el("thead", {}, heads), rows)));
   box.id = "dictionary-pair";
   const controller = new AbortController();

@@ -2,6 +2,7 @@
 
 import { call, bytes, Failed } from "./api.js";
 import { captionList } from "./captions.js";
+import { choose } from "./dictionaries.js";
 import { el, button, dialog, short, percent } from "./dom.js";
 import { editFeature } from "./edits.js";
 import { caption, picture, run } from "./lab.js";
@@ -41,7 +42,8 @@ export async function openFeature(block, feature) {
     el("h3", {}, "Strongest pictures, and some from the middle of the list"), maps,
     el("h3", {}, "More and less of it (β), in its strongest picture"), strip,
     el("h3", {}, "Alone, on the empty prompt (γ)"), alone,
-    others("Directions most alike", "cosine", known.neighbours), others("Active in the same pictures", "shared pictures", known.together), others("In other blocks, active in the same pictures", "shared pictures", known.counterparts));
+    others("Directions most alike", "cosine", known.neighbours), others("Active in the same pictures", "shared pictures", known.together), others("In other blocks, active in the same pictures", "shared pictures", known.counterparts),
+    others("In other dictionaries of this block, the direction most alike", "cosine", known.elsewhere));
   try {
     await fill(known, { maps, strip, alone }, controller.signal);
     box.dataset.state = "whole";
@@ -83,8 +85,10 @@ function bookmark(block, feature) {
 
 function others(title, measure, list) {
   if (!list.length) return null;
-  return el("section", {}, el("h3", {}, title), el("div", { class: "bar" }, list.map(({ block, feature, likeness }) =>
-    button(`${block} #${feature} · ${short(likeness)}${caption(block, feature) ? ` · ${caption(block, feature)}` : ""}`, `Page of feature ${feature} of ${block}, ${measure} ${short(likeness)}`, () => openFeature(block, feature)))));
+  return el("section", {}, el("h3", {}, title), el("div", { class: "bar" }, list.map(({ block, dictionary, feature, likeness, caption: said }) => {
+    const text = dictionary ? said : caption(block, feature);
+    return button(`${dictionary ?? block} #${feature} · ${short(likeness)}${text ? ` · ${text}` : ""}`, `Page of feature ${feature} of ${dictionary ? `the dictionary ${dictionary}` : block}, ${measure} ${short(likeness)}`, () => { if (dictionary) choose(block, dictionary); openFeature(block, feature); });
+  })));
 }
 
 /** Makes the pictures, one after the other. */

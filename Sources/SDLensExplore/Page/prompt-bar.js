@@ -34,7 +34,7 @@ export function makePromptBar(root, info) {
     select("Examples", [["", "Examples…"], ...info.examples.map((text) => [text, text])], "", (text) => { if (text) { prompt.value = text; ask(); } }),
     el("span", { class: "seed" }, button("−", "Seed before ([)", () => by(-1n)), seed, button("+", "Next seed (])", () => by(1n)), button("⚄", "Draw a seed (r)", () => update({ seed: draw() }), { id: "dice" }), lock),
     el("details", {}, el("summary", {}, "Settings"),
-      el("div", { class: "settings" }, field("steps", steps), field("guidance", guidance), field("width", width), field("height", height), field("negative", negative, { id: "negative-field" }),
+      el("div", { class: "settings" }, info.models.length > 1 ? field("model", modelMenu(info.models)) : null, field("steps", steps), field("guidance", guidance), field("width", width), field("height", height), field("negative", negative, { id: "negative-field" }),
         el("p", { class: "hint" }, `${info.model.name}; reads ${info.model.tokens} tokens. `, ...info.blocks.filter((block) => block.dictionary).map(({ block, dictionary, features }) => el("span", {}, `${block}: ${dictionary.name} (${features} features). `))))),
     el("label", { class: "button", for: "open-png" }, "Open PNG"), file);
   root.append(form, notes);
@@ -78,6 +78,17 @@ export function makePromptBar(root, info) {
   onSeen(show);
   prompt.value = state().prompt;
   show();
+}
+
+/** Another model has its own page; prompt and seed go along. */
+function modelMenu(models) {
+  const here = models.findIndex(({ path }) => path === undefined);
+  return select("Model", models.map(({ name }, index) => [String(index), name]), String(here), (index) => {
+    const { prompt, seed } = state();
+    const page = new URL(models[index].path ?? "", new URL(".", location.href));
+    page.hash = encodeURIComponent(JSON.stringify({ prompt, seed }));
+    location.assign(page);
+  });
 }
 
 async function take(file, info) { if (file) say(await openPicture(file, info) || `Restored what '${file.name}' was made of.`); }

@@ -105,6 +105,9 @@ public final class Laboratory: Sendable {
   /// Lets go of the text encoders, which take gigabytes, until the next prompt that is not remembered.
   public func releaseEncoder() { memory.state.withLock { $0.encoder = nil } }
 
+  /// Lets go of all that is kept: weights, prompts and runs.
+  package func release() { memory.state.withLock { $0 = State(madeRuns: $0.madeRuns) } }
+
   // MARK: Prompts
 
   /// What a prompt becomes; with guidance, the negative prompt first: the empty one unless another is given.

@@ -41,6 +41,13 @@ struct Explore: ParsableCommand {
   @OptionGroup var model: ModelOptions
 
   @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "More models, to choose from on the page, each as --model takes it; of all, the one in use is in memory.",
+      valueName: "folder|file|id"), completion: .file())
+  var also: [String] = []
+
+  @Option(
     help: ArgumentHelp(
       "Pictures while a slider moves are drafts of this AutoencoderTiny of diffusers, a folder or a Hugging Face id as "
         + "madebyollin/taesdxl; at rest the model's own decoder makes them.", valueName: "folder|id"),
@@ -66,41 +73,58 @@ struct Explore: ParsableCommand {
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
-    let folder = try model.folder(decoding: decoder)
+    let models = try [explored(progress)] + also.map { try explored($0, progress) }
+    let server = try ExploreServer(models, in: workspace.place, port: port)
+    if report.json {
+      try Output.print(
+        json: Result(
+          address: server.address,
+          dictionaries: Dictionary(
+            uniqueKeysWithValues: models[0].0.dictionaries.map { ("\($0)", $1.identity) })))
+    } else {
+      try Output.print(server.address)
+    }
+    progress.note("Open this address in a browser; Ctrl-C ends it")
+    if open { show(server.address, progress) }
+    server.serve()
+  }
+
+  /// The model at work, with what the page must know of it.
+  ///
+  /// - Parameter other: one of `--also`; what says more of the first model is not of it.
+  private func explored(_ other: String? = nil, _ progress: Progress) throws -> (Laboratory, Explorer.Setup) {
+    var (model, sae) = (model, sae)
+    if let other {
+      (model.model, model.base, model.vae, model.lora) = (other, nil, nil, [])
+      (model.sampler, model.timesteps, model.eta) = (nil, [], nil)
+      sae.sae = []
+    }
+    let folder = try model.folder(decoding: other == nil ? decoder : nil)
     var hint: String?
     var dictionaries: [BlockName: DictionaryFolder] = [:]
     do {
       dictionaries = try sae.dictionaries(named: block, model: folder, in: workspace, progress)
-    } catch let none as NoDictionary where block.isEmpty && sae.sae.isEmpty {
+    } catch let none as NoDictionary where other != nil || (block.isEmpty && sae.sae.isEmpty) {
       hint =
-        "There are no dictionaries in '\(workspace.folder)'. Train them with: sdlens train-sae --block "
-        + BlockName.studied.map(\.description).joined(separator: " ") + ", then start this page again."
+        "There are no dictionaries of this model in '\(workspace.folder)'. Train them with: sdlens train-sae --block "
+        + BlockName.studied.map(\.description).joined(separator: " ")
+        + (other.map { " --model \($0)" } ?? "") + ", then start this page again."
       progress.note("\(none)")
     }
-    let laboratory = Laboratory(folder, dictionaries: dictionaries, keepingRuns: Explorer.keptRuns)
-    let explorer = try Explorer(
-      laboratory, in: workspace.place,
-      Explorer.Setup(
-        port: port, isReadOnly: readOnly, modelWords: words(of: Self.modelOptions),
-        workspaceWords: words(of: ["--workspace"]), decoderWords: words(of: ["--decoder"]),
-        namesDictionaries: !sae.sae.isEmpty, hint: hint))
-    if report.json {
-      try Output.print(
-        json: Result(
-          address: explorer.address,
-          dictionaries: Dictionary(uniqueKeysWithValues: dictionaries.map { ("\($0)", $1.identity) })))
-    } else {
-      try Output.print(explorer.address)
-    }
-    progress.note("Open this address in a browser; Ctrl-C ends it")
-    if open { show(explorer.address, progress) }
-    explorer.serve()
+    let setup = Explorer.Setup(
+      isReadOnly: readOnly,
+      modelWords: other.map { ["--model", $0] + words(of: Self.computingOptions) }
+        ?? words(of: Self.modelOptions),
+      workspaceWords: words(of: ["--workspace"]), decoderWords: other == nil ? words(of: ["--decoder"]) : [],
+      namesDictionaries: !sae.sae.isEmpty, hint: hint)
+    return (Laboratory(folder, dictionaries: dictionaries, keepingRuns: Explorer.keptRuns), setup)
   }
 
   /// The options that say which model it is, and what computes it.
   private static let modelOptions: Set = [
     "--model", "--base", "--vae", "--lora", "--sampler", "--timesteps", "--eta", "--engine", "--precision",
   ]
+  private static let computingOptions: Set = ["--engine", "--precision"]
 
   /// The words of this command that a command of the same model and workspace needs too.
   private func words(of options: Set<String>) -> [String] {

@@ -78,6 +78,35 @@ import Testing
     #expect(abs(sum / Double(places) - (found[0]["strength"] as? Double ?? 0)) < 1e-9)
   }
 
+  @Test func severalModelsHaveAPageEach() throws {
+    let two = try ExploreServer(server.workspace, ["--also", "shapes"])
+    func info(_ path: String) throws -> [String: Any] {
+      try #require(try JSONSerialization.jsonObject(with: two.get(path).body) as? [String: Any])
+    }
+    let (first, second) = (try info("api/info"), try info("2/api/info"))
+    func models(_ info: [String: Any]) -> [String] {
+      (info["models"] as? [[String: Any]] ?? []).map { "\($0["name"] ?? "") \($0["path"] ?? "here")" }
+    }
+    #expect(models(first).count == 2 && models(first)[0].hasSuffix(" here"))
+    #expect(models(first)[1] == "shapes 2/")
+    #expect(models(second)[0].hasSuffix(" ../") && models(second)[1] == "shapes here")
+    #expect((second["blocks"] as? [[String: Any]] ?? []).contains { $0["dictionary"] != nil })
+    // Each makes what its command makes, in turn, and again after the other was in memory.
+    for _ in 0..<2 {
+      for page in ["", "2/"] {
+        let answer = try two.answer("generate", #"{"prompt": "a red circle"}"#, page: page)
+        let command = try #require(answer["command"] as? String)
+        #expect(command.contains("--model shapes") == (page == "2/"), "\(command)")
+        try two.run(command, output: "several.png")
+        #expect(try two.png(answer) == two.file("several.png"))
+      }
+    }
+    #expect(try two.get("2").status == 301 && two.get("2/").status == 200)
+    #expect(try two.get("3/").status == 404 && two.get("1/api/info").status == 404)
+    let outcome = try server.workspace.run("explore", ["--model", Command.tinyModel, "--also", "nowhere"])
+    #expect(outcome.status == 1 && outcome.err.contains("nowhere"), "\(outcome.err)")
+  }
+
   @Test func whatIsKnownOfAFeatureIsShown() throws {
     let known = try server.answer("feature", #"{"block": "down.2.1", "feature": 3}"#)
     let examples = try #require(known["examples"] as? [[String: Any]])

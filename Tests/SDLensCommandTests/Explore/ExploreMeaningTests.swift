@@ -144,6 +144,12 @@ import Testing
     try idle()
     #expect(try browser.text("document.querySelector('#dictionaries select').value") != old)
     #expect(try browser.text("document.querySelector('.edit-row').classList.contains('off')") == "0")
+    // From a feature to its likest of the other dictionary, which is taken.
+    try browser.click(".feature .page")
+    try browser.wait(for: "document.querySelector('#feature-page[open]')")
+    try browser.click("#feature-page button[aria-label*='of the dictionary']")
+    try browser.wait(for: "document.querySelector('#dictionaries select').value === '\(old)'")
+    try browser.wait(for: "document.querySelector('#feature-page[open]')")
   }
 
   @Test func captionsAreWrittenInPlace() throws {

@@ -59,16 +59,18 @@ final class ExploreServer: @unchecked Sendable {
     try HTTPClient.ask("GET", "/\(token)/\(path)", port: port, headers: headers)
   }
 
-  /// Calls, with JSON that may be none.
-  func call(_ name: String, _ json: String, headers: [String: String] = [:]) throws -> HTTPClient.Reply {
+  /// Calls, with JSON that may be none; `page` is that of another model, such as "2/".
+  func call(_ name: String, _ json: String, headers: [String: String] = [:], page: String = "") throws
+    -> HTTPClient.Reply
+  {
     try HTTPClient.ask(
-      "POST", "/\(token)/api/\(name)", port: port,
+      "POST", "/\(token)/\(page)api/\(name)", port: port,
       headers: ["Content-Type": "application/json"].merging(headers) { $1 }, body: Data(json.utf8))
   }
 
   /// Calls, and takes the answer apart.
-  func answer(_ name: String, _ json: String) throws -> [String: Any] {
-    let reply = try call(name, json)
+  func answer(_ name: String, _ json: String, page: String = "") throws -> [String: Any] {
+    let reply = try call(name, json, page: page)
     #expect(reply.status == 200, "\(reply.text.prefix(400))")
     return try #require(try JSONSerialization.jsonObject(with: reply.body) as? [String: Any])
   }

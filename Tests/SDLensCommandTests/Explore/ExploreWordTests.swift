@@ -182,6 +182,11 @@ import Testing
     let (nearest, cosines) = (match["nearest"] as? [Int] ?? [], match["cosines"] as? [Double] ?? [])
     #expect(nearest.count == 16 && nearest.allSatisfy((0..<32).contains))
     #expect(cosines.allSatisfy { $0 <= 1.000001 })
+    let known = try two.answer("feature", #"{"block": "up.0.1", "feature": 3}"#)
+    let elsewhere = try #require(known["elsewhere"] as? [[String: Any]])
+    #expect(elsewhere.count == 1 && elsewhere[0]["dictionary"] as? String == old)
+    #expect(elsewhere[0]["feature"] as? Int == nearest[3])
+    #expect(abs((elsewhere[0]["likeness"] as? Double ?? 0) - cosines[3]) < 1e-6)
     let same = try two.answer("match", "{\"block\": \"up.0.1\", \"other\": \"\(old)\", \(chosen)}")
     #expect(same["nearest"] as? [Int] == Array(0..<32) && same["mutual_share"] as? Double == 1)
     #expect(
