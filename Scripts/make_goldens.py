@@ -45,6 +45,8 @@ SECTIONS = [
     "eight_bit_floats",
     "samplers",
     "image_to_image",
+    "inversion",
+    "second_family",
 ]
 OPTIONAL = {"clip_vocabulary": "clip_bpe", "minilm": "minilm"}
 

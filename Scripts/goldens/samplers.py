@@ -1,4 +1,4 @@
-"""Schedules and trajectories of the schedulers beside Euler's: DDIM, LCM, TCD, DPM-Solver++ of second order.
+"""Schedules and trajectories of the schedulers beside Euler's: DDIM, LCM, TCD, DPM-Solver++ of second order, PNDM.
 
 `samplers.json`: for each run its configuration, number of steps or given timesteps, eta, the timesteps taken and
 init_noise_sigma. `samplers.safetensors`: `NAME.STEP` after each step, with the made-up model of `sampling.py`, noise from
@@ -7,7 +7,7 @@ one generator of seed 7.
 What surprises (diffusers 0.42.1): the pipeline hands its `eta` of 0 to DDIM and TCD, whose own default is 0.3; LCM and TCD
 choose from 50 training steps and ignore `timestep_spacing`; LCM draws no noise in the last step, and DDIM none without eta;
 DDIM counts back by 1000 // steps and not to the next timestep; its `clip_sample` is true by default, which is refused
-here. With zero terminal signal DDIM, LCM and TCD divide by zero unless the model predicts velocity.
+here. PNDM takes its second step twice, so that of n steps n + 1 are taken. With zero terminal signal DDIM, LCM and TCD divide by zero unless the model predicts velocity.
 """
 
 import torch
@@ -19,7 +19,7 @@ ZERO = {**SDXL, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing", 
 KARRAS = {**SDXL, "use_karras_sigmas": True}
 DDIM = {**SDXL, "clip_sample": False}
 KINDS = {"ddim": "DDIMScheduler", "lcm": "LCMScheduler", "tcd": "TCDScheduler", "dpm": "DPMSolverMultistepScheduler",
-         "euler": "EulerDiscreteScheduler"}
+         "euler": "EulerDiscreteScheduler", "pndm": "PNDMScheduler"}
 
 
 def cases():
@@ -48,6 +48,12 @@ def cases():
         yield kind, SDXL, dict(timesteps=[800])
     yield "euler", {**SDXL, "timestep_spacing": "trailing", "prediction_type": "sample"}, dict(steps=1)
     yield "euler", {**SDXL, "timestep_spacing": "trailing", "prediction_type": "sample"}, dict(steps=4)
+    for prediction in ("epsilon", "v_prediction"):
+        for steps in (1, 2, 4, 20):
+            for spacing in ("leading", "trailing"):
+                yield "pndm", {**SDXL, "skip_prk_steps": True, "timestep_spacing": spacing, "prediction_type": prediction}, dict(steps=steps)
+    yield "pndm", {**SDXL, "skip_prk_steps": True, "set_alpha_to_one": True}, dict(steps=5)
+    yield "pndm", {"skip_prk_steps": True}, dict(steps=6)
 
 
 def make() -> None:
@@ -67,7 +73,7 @@ def run(arrays: Goldens, name: str, kind: str, config: dict, steps: int | None =
     generator = torch.Generator("cpu").manual_seed(7)
     x = torch.randn(1, 4, 4, 4, generator=generator) * it.init_noise_sigma
     extra = {"eta": eta} if kind in ("DDIMScheduler", "TCDScheduler") else {}
-    if kind != "DDIMScheduler" or eta > 0:
+    if kind not in ("DDIMScheduler", "PNDMScheduler") or eta > 0:
         extra["generator"] = generator
     for index, t in enumerate(it.timesteps):
         output = model_output(it.scale_model_input(x, t), t)

@@ -1,6 +1,7 @@
 import SDLensCore
 
-/// The name of one of the 11 cross-attention transformer blocks of SDXL, of which smaller models have fewer.
+/// The name of a cross-attention transformer block: one of the 11 of SDXL, of which smaller models have fewer, or of the 16 of
+/// Stable Diffusion 1 and 2.
 public struct BlockName: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// Where in the U-net the block stands.
   public enum Part: String, Hashable, Sendable { case down, mid, up }
@@ -12,11 +13,14 @@ public struct BlockName: Hashable, Comparable, Sendable, CustomStringConvertible
   /// The index of the transformer within its stage.
   public let index: Int
 
-  /// All blocks that a model may have, in the order of the forward pass.
+  /// All blocks that a model of any family may have, in the order of the forward pass.
   public static let all: [BlockName] =
-    [(1, 0), (1, 1), (2, 0), (2, 1)].map { BlockName(part: .down, stage: $0, index: $1) }
+    (0..<3).flatMap { stage in (0..<2).map { BlockName(part: .down, stage: stage, index: $0) } }
     + [BlockName(part: .mid, stage: 0, index: 0)]
-    + [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)].map { BlockName(part: .up, stage: $0, index: $1) }
+    + (0..<4).flatMap { stage in (0..<3).map { BlockName(part: .up, stage: stage, index: $0) } }
+
+  /// Those of SDXL.
+  public static let sdxl = ModelFamily.sdxl.blocks
 
   /// The four that the paper studies, in the order of the forward pass.
   public static let studied = all.filter {
@@ -31,15 +35,6 @@ public struct BlockName: Hashable, Comparable, Sendable, CustomStringConvertible
   /// The path in a checkpoint, as in `down_blocks.2.attentions.1`.
   public var path: String {
     part == .mid ? "mid_block.attentions.\(index)" : "\(part.rawValue)_blocks.\(stage).attentions.\(index)"
-  }
-
-  /// The level of the U-net that it works at, 0 being the outermost; a map has half the size of the level before.
-  public var level: Int {
-    switch part {
-    case .down: stage
-    case .mid: 2
-    case .up: 2 - stage
-    }
   }
 
   /// Whether the forward pass comes to `left` before `right`.
@@ -57,7 +52,7 @@ public struct BlockName: Hashable, Comparable, Sendable, CustomStringConvertible
 
   /// Reads a short name, a checkpoint path, or one with `unet.` in front.
   ///
-  /// - Throws: `UnknownBlock`, which lists the 11 names.
+  /// - Throws: `UnknownBlock`, which lists the names.
   public init(_ text: String) throws {
     let path = text.hasPrefix("unet.") ? String(text.dropFirst(5)) : text
     guard let block = Self.all.first(where: { $0.description == text || $0.path == path }) else {
@@ -79,12 +74,13 @@ public struct BlockName: Hashable, Comparable, Sendable, CustomStringConvertible
   }
 }
 
-/// A block name that is none of the 11.
+/// A block name that no model has.
 public struct UnknownBlock: UserError {
   let text: String
-  /// The name, and the 11 that exist.
+  /// The name, and those that exist.
   public var description: String {
     "'\(text)' is not a transformer block; the 11 blocks are: "
-      + BlockName.all.map(\.description).joined(separator: ", ")
+      + BlockName.sdxl.map(\.description).joined(separator: ", ") + "; those of Stable Diffusion 1 and 2: "
+      + ModelFamily.stableDiffusion.blocks.map(\.description).joined(separator: ", ")
   }
 }

@@ -16,15 +16,47 @@ extension ModelFolder {
   /// The autoencoder in place of the model's own, where there is one: its name and a number that changes with its content.
   public var otherAutoencoder: String? { get throws { try vae?.identity() } }
 
-  /// A number that changes with the content of the model: its settings, vocabularies and weights.
+  /// A number that changes with the content of the model: its settings, vocabularies and weights, and the sampler that was
+  /// chosen.
   public func fingerprint() throws -> Fingerprint {
+    var fingerprint = try contentFingerprint()
+    if let sampler = sampler?.title { fingerprint.add("sampler \(sampler)\n".utf8) }
+    return fingerprint
+  }
+
+  /// Whether the model that has a fingerprint is this one, sampled as here or in its own way.
+  public func shares(_ fingerprint: String) throws -> Bool {
+    let own = try contentFingerprint()
+    guard own.description != fingerprint else { return true }
+    return try sampler != nil && fingerprint == self.fingerprint().description
+  }
+
+  /// The same without the sampler.
+  private func contentFingerprint() throws -> Fingerprint {
     var fingerprint = Fingerprint()
     for (name, path) in try files() { try fingerprint.add(path, as: name) }
     if file != nil { try fingerprint.add(path, as: "model.safetensors") }
     try vae?.add(to: &fingerprint)
     for lora in loras { try fingerprint.add(lora.path, as: "lora \(lora.strength)") }
-    if let sampler = sampler?.title { fingerprint.add("sampler \(sampler)\n".utf8) }
     return fingerprint
+  }
+
+  /// What was given beside the model and decides its content, as words of the command line.
+  public var options: [String] { options(base: baseName, vae: vae?.name, loras.map(\.word)) }
+
+  /// The same with files and folders by their last parts, which are the same everywhere.
+  public var titledOptions: [String] {
+    func title(_ name: String, at path: String) -> String {
+      path.hasPrefix(name) ? URL(fileURLWithPath: name).standardizedFileURL.lastPathComponent : name
+    }
+    return options(
+      base: baseName.map { title($0, at: base) }, vae: vae.map { title($0.name, at: $0.path) },
+      loras.map(\.title))
+  }
+
+  private func options(base: String?, vae: String?, _ loras: [String]) -> [String] {
+    (base.map { ["--base", $0] } ?? []) + (vae.map { ["--vae", $0] } ?? [])
+      + (loras.isEmpty ? [] : ["--lora"] + loras) + (sampler?.options ?? [])
   }
 
   /// The LoRAs and their strengths, where there are any.
@@ -33,7 +65,7 @@ extension ModelFolder {
   /// The files of folders that decide what the model computes, by their names in the folder, always in the same order.
   private func files() throws -> [(name: String, path: String)] {
     try [("model_index.json", index.path)]
-      + Self.parts.flatMap { part in
+      + family.parts.flatMap { part in
         if part == "vae", vae?.config != nil { return [(name: String, path: String)]() }
         let folder = try folder(of: part)
         let names: [String]

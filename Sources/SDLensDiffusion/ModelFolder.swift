@@ -4,21 +4,19 @@ import SDLensCore
 /// A model: in diffusers layout, a folder with `model_index.json` and one folder for each part, or in a single file,
 /// with what that lacks from such a folder; and the LoRAs that change it.
 public struct ModelFolder: Sendable {
-  /// The parts that a picture needs, by their folder names.
-  public static let parts = [
-    "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae",
-  ]
-  /// Those of them that have weights.
-  static let weighted = ["text_encoder", "text_encoder_2", "unet", "vae"]
   /// The name of the model that ships inside.
   public static let embedded = "shapes"
 
   /// What `--model` said.
   public let name: String
+  /// What `--base` said.
+  let baseName: String?
   /// Where the folder lies.
   public let path: String
   /// `model_index.json`.
   public let index: ConfigFile
+  /// The kind of model.
+  public let family: ModelFamily
   /// What computes the model.
   public let engine: any Engine
   /// What decodes pictures in place of the model's own decoder, for drafts; nil unless it was asked for.
@@ -32,7 +30,7 @@ public struct ModelFolder: Sendable {
   /// The file, where the model is one, and not a folder.
   let file: SingleFile?
   /// The folder of what the file lacks; without a file, the model's own.
-  private let base: String
+  let base: String
   /// What the LoRAs add to the weights of each part.
   private var updates: [String: [String: [LowRankUpdate]]]
 
@@ -61,6 +59,7 @@ public struct ModelFolder: Sendable {
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws {
     (self.name, self.engine, self.loras, self.sampler) = (name, engine, loras, sampler)
+    baseName = base
     draft = try decoder.map { try DecoderFolder($0, engine: engine, environment: environment) }
     self.vae = try vae.map { try AutoencoderSource($0, environment: environment) }
     path = try Self.find(name, environment)
@@ -73,20 +72,23 @@ public struct ModelFolder: Sendable {
     var own = Set(file?.parts.keys.map(\.self) ?? [])
     // A file takes its settings from the model's own autoencoder.
     if self.vae != nil, file != nil || self.vae?.config != nil { own.insert("vae") }
-    if file != nil, base == nil, case let missing = Self.weighted.filter({ !own.contains($0) }),
+    if file != nil, base == nil, case let missing = ModelFamily.sdxl.weighted.filter({ !own.contains($0) }),
       !missing.isEmpty
     {
       throw PartialFile(path: path, missing: missing)
     }
-    let missing = (["model_index.json"] + Self.parts).filter {
+    let indexPath = "\(folder)/model_index.json"
+    let hasIndex = FileManager.default.fileExists(atPath: indexPath)
+    let found = try hasIndex ? ModelFamily(ConfigFile(indexPath)) : .sdxl
+    if file != nil, found != .sdxl { throw BaseOfAnotherFamily(path: folder, family: found) }
+    let missing = (["model_index.json"] + found.parts).filter {
       !own.contains($0) && !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
     }
     guard missing.isEmpty else {
       let command = folder == base ?? name ? nil : HubName(base ?? name).map(HubDownload.pipeline.command)
       throw IncompleteModel(path: folder, missing: missing, command: command)
     }
-    index = try ConfigFile("\(folder)/model_index.json")
-    try index.require("_class_name", "StableDiffusionXLPipeline", default: .null)
+    (index, family) = (try ConfigFile(indexPath), found)
     updates = [:]
     updates = try Self.updates(loras, of: self)
     try checkScale()
@@ -120,7 +122,7 @@ public struct ModelFolder: Sendable {
     _ loras: [LoRA], of model: ModelFolder
   ) throws -> [String: [String: [LowRankUpdate]]] {
     guard !loras.isEmpty else { return [:] }
-    let shapes = try model.shapes(of: ["unet", "text_encoder", "text_encoder_2"])
+    let shapes = try model.shapes(of: model.family.weighted.filter { $0 != "vae" })
     var all: [String: [String: [LowRankUpdate]]] = [:]
     for lora in loras {
       for (part, updates) in try LoRAFile(lora).updates(shapes) {

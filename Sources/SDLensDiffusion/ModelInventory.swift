@@ -25,7 +25,7 @@ extension ModelFolder {
   }
 
   /// The models on this machine: the embedded one, `$SDLENS_MODEL`, and those in Hugging Face's cache that are
-  /// SDXL pipelines.
+  /// pipelines of a family that can be run.
   public static func found(
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> [Found] {
@@ -36,7 +36,7 @@ extension ModelFolder {
       let name = String(folder.dropFirst("models--".count).replacing("--", with: "/", maxReplacements: 1))
       guard let path = try? find(name, environment),
         let index = try? ConfigFile("\(path)/model_index.json"),
-        index["_class_name"] == "StableDiffusionXLPipeline"
+        (try? ModelFamily(index)) != nil
       else { return nil }
       return name
     }

@@ -32,7 +32,8 @@ public struct RunSettings: Sendable, Hashable {
     let facts = [
       ("original_size", sizes.original?.description), ("crop", sizes.crop?.description),
       ("target_size", sizes.target?.description), ("init_image", image?.title),
-      ("strength", image.map { "\($0.strength)" }),
+      ("strength", image.map { "\($0.strength)" }), ("source_prompt", image?.inversion?.prompt),
+      ("source_guidance", image?.inversion.map { "\($0.guidance)" }),
     ]
     return facts.compactMap { key, value in value.map { (key, $0) } }
   }
@@ -83,6 +84,8 @@ public struct Pipeline: Sendable {
     public internal(set) var noise: Tensor
     /// The latents of the picture that the run began with, before noise was added.
     public internal(set) var initial: Tensor?
+    /// The samples on the way back from these to the noise, where they were inverted.
+    public internal(set) var inversion: [Tensor] = []
     /// What each step took away: the (guided) prediction of the model.
     public internal(set) var predictions: [Tensor] = []
     /// The sample after the last step.
@@ -103,6 +106,9 @@ public struct Pipeline: Sendable {
     schedulerConfig = try folder.schedulerConfig()
     _ = try Scheduler(schedulerConfig, steps: 1)
     let unetConfig = try UNetConfig(folder.config("unet"))
+    guard unetConfig.family == folder.family else {
+      throw MixedFamilies(path: folder.path, index: folder.family, unet: unetConfig.family)
+    }
     let decoderConfig = try DecoderConfig(folder.config("vae"))
     let decoderWeights = try folder.weights("vae")
     decoder = try Decoder(decoderWeights.root, config: decoderConfig)
@@ -179,6 +185,14 @@ public struct Pipeline: Sendable {
     return Denoising(
       unet, scheduler, prompt, settings, seeds: seeds, firstStep: try settings.firstStep,
       factor: decoder.config.factor)
+  }
+
+  /// The scheduler of a run whose steps can be taken back.
+  ///
+  /// - Throws: `NotInvertible`, and as `sample`.
+  func invertibleScheduler(_ settings: RunSettings) throws -> Scheduler {
+    try Inversion.check(schedulerConfig)
+    return try Scheduler(schedulerConfig, steps: settings.steps)
   }
 
   /// How many steps a run takes: nearly always those of its settings, fewer where it begins with a picture.

@@ -24,33 +24,35 @@ public enum RecordedSite: Hashable, Sendable, CustomStringConvertible {
 
 /// What a run of a batch of pictures left at some blocks.
 public struct Recording: Sendable {
-  /// For each block, and for each step, [pictures, height, width, channels].
+  /// For each block, and for each step that was recorded, [pictures, height, width, channels].
   public internal(set) var steps: [BlockName: [Tensor]] = [:]
   /// The latents after the last step; nil when the run ended behind the last block that was recorded.
   public internal(set) var latents: Tensor?
 }
 
 extension Pipeline {
-  /// Runs a batch of pictures and keeps what is asked for of some blocks, in all steps.
+  /// Runs a batch of pictures and keeps what is asked for of some blocks, in some steps.
   ///
-  /// With guidance the conditional half is kept. Unless the latents are wanted, the last step ends behind the
-  /// last of the blocks.
+  /// With guidance the conditional half is kept. Unless the latents are wanted, the run ends in the last of these steps,
+  /// behind the last of the blocks.
   ///
   /// - Parameters:
   ///   - prompt: of all pictures; with guidance, the negative prompts of all first.
   ///   - seeds: one for each picture.
   ///   - settings: its seed does not count.
+  ///   - steps: those that are recorded, from 0; nil for all.
   /// - Throws: as `sample`.
   public func record(
     _ site: RecordedSite, of blocks: [BlockName], _ prompt: PromptEmbeddings, seeds: [Seed],
-    _ settings: RunSettings, latents: Bool = false
+    _ settings: RunSettings, atSteps steps: [Int]? = nil, latents: Bool = false
   ) throws -> Recording {
     let kept = Kept()
-    let hooks = hooks(site, of: blocks, keeping: settings.isGuided ? seeds.count : 0, in: kept)
+    let hooks = hooks(
+      site, of: blocks, atSteps: steps.map(Set.init), keeping: settings.isGuided ? seeds.count : 0, in: kept)
     var run = try start(prompt, settings, seeds: seeds)
     while !run.isDone {
       var pass = run.pass()
-      if run.isLast && !latents {
+      if run.isLast || run.step == steps?.max(), !latents {
         pass.run(through: blocks, hooks: hooks)
         break
       }
@@ -63,7 +65,7 @@ extension Pipeline {
 
   /// Hooks that keep what passes a site, without the first pictures of the batch.
   private func hooks(
-    _ site: RecordedSite, of blocks: [BlockName], keeping first: Int, in kept: Kept
+    _ site: RecordedSite, of blocks: [BlockName], atSteps steps: Set<Int>?, keeping first: Int, in kept: Kept
   ) -> HookSet {
     var hooks = HookSet()
     for block in blocks {
@@ -71,14 +73,15 @@ extension Pipeline {
         kept.steps[block, default: []].append(first == 0 ? tensor : tensor.pictures(first..<tensor.shape[0]))
       }
       switch site {
-      case .update: hooks.observe(.update, of: block, keep)
-      case .input: hooks.observe(.input, of: block, keep)
-      case .residual: hooks.observe(.output, of: block, keep)
+      case .update: hooks.observe(.update, of: block, atSteps: steps, keep)
+      case .input: hooks.observe(.input, of: block, atSteps: steps, keep)
+      case .residual: hooks.observe(.output, of: block, atSteps: steps, keep)
       case .heads(let layer):
         // Head outputs come as [batch, places, width]; the map gives them their shape.
         var map: Shape = []
         hooks.observe(.input, of: block) { input, _ in map = input.shape }
-        hooks.observe(.headOutputs, of: .crossAttention, layer: layer, in: block) { tensor, step in
+        hooks.observe(.headOutputs, of: .crossAttention, layer: layer, in: block, atSteps: steps) {
+          tensor, step in
           keep(tensor.reshaped([map[0], map[1], map[2], tensor.width]), step)
         }
       }

@@ -15,11 +15,15 @@ public struct RunTensors {
     _ trace: Pipeline.Trace, prompt: PromptEmbeddings, image: Tensor, recorder: Recorder = Recorder()
   ) {
     var all = [
-      ("prompt_embeds", prompt.embeddings), ("pooled_prompt_embeds", prompt.pooled),
+      ("prompt_embeds", prompt.embeddings),
       ("noise", trace.noise.channelsFirst()), ("latents", trace.latents.channelsFirst()),
       ("image", image.channelsFirst()),
     ]
+    if prompt.pooled.width > 0 { all.append(("pooled_prompt_embeds", prompt.pooled)) }
     if let initial = trace.initial { all.append(("init_latents", initial.channelsFirst())) }
+    for (step, sample) in trace.inversion.enumerated() {
+      all.append(("inversion.\(step)", sample.channelsFirst()))
+    }
     for (step, prediction) in trace.predictions.enumerated() {
       all.append(("noise_pred.\(step)", prediction.channelsFirst()))
     }

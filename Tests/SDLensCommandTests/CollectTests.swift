@@ -80,6 +80,121 @@ import Testing
     #expect(a == b, "\(b.keys.sorted())")
   }
 
+  /// One step of three alone is what all three have of it, and what is trained on either is the same.
+  @Test func oneStepAlone() throws {
+    let options = ["--limit", "20", "--steps", "3", "--guidance", "2", "--block", "mid.0", "--quiet"]
+    #expect(try Command.run(Self.start + options + ["--workspace", "a"], in: folder).status == 0)
+    let one = try Command.run(
+      Self.start + options + ["--workspace", "b", "--at-step", "1", "--sample-places", "2"], in: folder)
+    #expect(one.status == 0 && one.out == "b/activations/tiny-update-step1\n", "\(one.err)")
+    #expect(
+      try Command.run(
+        Self.start + options + ["--workspace", "b", "--at-step", "1", "--name", "s"], in: folder
+      )
+      .status == 0)
+    let (all, alone) = (
+      try Safetensors(contentsOf: folder("a/activations/tiny-update/shard-00001.safetensors")).tensor(
+        "mid.0"),
+      try Safetensors(contentsOf: folder("b/activations/s/shard-00001.safetensors")).tensor("mid.0")
+    )
+    #expect(alone.shape == [4, 1, all.shape[2], all.shape[3]] && all.shape[1] == 3)
+    for picture in 0..<4 {
+      let (whole, part) = (all.picture(picture), alone.picture(picture))
+      let size = part.count
+      #expect(Array(whole.elements[size..<2 * size]) == part.elements, "picture \(picture)")
+    }
+    let info = try Command.run(["info", "s", "--workspace", "b", "--quiet"], in: folder)
+    #expect(
+      info.out.contains(
+        "\nRun        3 steps, of which step 1 of 3 (from 0) is recorded, guidance 2.0, seeds from 42\n"),
+      "\(info.out)")
+    let list = try Command.run(["list", "--workspace", "b"], in: folder)
+    #expect(list.out.contains("mid.0, step 1 of 3 (from 0)\n"), "\(list.out)")
+
+    func train(_ workspace: String, _ arguments: String...) throws -> Outcome {
+      try Command.run(
+        [
+          "train-sae", "--model", Command.tinyModel, "--block", "mid.0", "--features", "24", "--k", "3",
+          "--steps", "20",
+          "--batch", "32", "--workspace", workspace,
+        ] + arguments, in: folder)
+    }
+    let trained = try train("a", "--at-step", "1")
+    #expect(trained.out == "a/saes/mid.0/k3-n24-step1\n", "\(trained.err)")
+    #expect(
+      trained.err.contains("'a/activations/tiny-update' (20 pictures, step 1 of 3 (from 0))"),
+      "\(trained.err)")
+    #expect(try train("b", "--store", "s", "--quiet").out == "b/saes/mid.0/k3-n24-step1\n")
+    let parts = try ["a", "b"].map {
+      try Safetensors(contentsOf: folder("\($0)/saes/mid.0/k3-n24-step1/sae.safetensors"))
+    }
+    for name in parts[0].names where parts[0].entry(name)?.type == .f32 {
+      #expect(try parts[0].tensor(name).elements == parts[1].tensor(name).elements, "\(name)")
+    }
+    let shown = try Command.run(["info", "k3-n24-step1", "--workspace", "a"], in: folder)
+    #expect(shown.out.contains("tiny, step 1 of 3 (from 0)"), "\(shown.out)")
+    // Its statistics are of that step, too.
+    #expect(shown.out.contains("\(20 * all.shape[2]) vectors"), "\(shown.out)")
+
+    // Where it is used at another step, that is said.
+    func features(_ step: String) throws -> Outcome {
+      try Command.run(
+        [
+          "features", "--model", Command.tinyModel, "--workspace", "a", "--block", "mid.0", "--prompt",
+          "a house",
+          "--steps", "3", "--at-step", step, "--force",
+        ], in: folder)
+    }
+    let note =
+      "The dictionary 'k3-n24-step1' learned from step 1 of 3 (from 0), but is used at step 2 of 3 (from 0)\n"
+    let (right, wrong) = (try features("1"), try features("2"))
+    #expect(right.status == 0 && !right.err.contains("learned from"), "\(right.err)")
+    #expect(wrong.status == 0 && wrong.err.contains(note), "\(wrong.err)")
+    let edited = try Command.run(
+      [
+        "intervene", "--model", Command.tinyModel, "--workspace", "a", "--block", "mid.0", "--prompt",
+        "a house",
+        "--feature", "3", "--beta", "2", "--steps", "3",
+      ], in: folder)
+    #expect(
+      edited.err.contains("learned from step 1 of 3 (from 0), but is used at all 3 steps\n"), "\(edited.err)")
+    let measured = try Command.run(
+      ["statistics", "--sae", "a/saes/mid.0/k3-n24-step1", "--store", "tiny-update", "--workspace", "a"],
+      in: folder)
+    #expect(
+      measured.err.contains("learned from step 1 of 3 (from 0), but is used at all 3 steps\n"),
+      "\(measured.err)")
+  }
+
+  @Test func stepsThatAreNotThereAreNamed() throws {
+    let beyond = try collect("--steps", "2", "--at-step", "2", "--quiet")
+    #expect(
+      beyond.err == "Error: at-step is 2, but it must be from 0 to 1, the steps of the run (--steps)\n",
+      "\(beyond.err)")
+    #expect(try collect("--workspace", "w", "--limit", "4", "--block", "mid.0", "--quiet").status == 0)
+    func train(_ arguments: String...) throws -> String {
+      try Command.run(
+        ["train-sae", "--model", Command.tinyModel, "--workspace", "w", "--block", "mid.0", "--quiet"]
+          + arguments,
+        in: folder
+      ).err
+    }
+    #expect(
+      try train("--at-step", "1")
+        == "Error: 'w' has no store of the updates at step 1 of mid.0 of the model tiny; make one with: sdlens collect "
+        + "--block mid.0 --steps … --at-step 1\n")
+    #expect(
+      try train("--at-step", "1", "--store", "tiny-update")
+        == "Error: 'w/activations/tiny-update' has the vectors of 1 step, but at-step asks for 1; name another with --store, or "
+        + "record them with: sdlens collect --steps … --at-step 1\n")
+    #expect(
+      try train("--at-step", "1", "--stream").hasPrefix(
+        "Error: --at-step chooses steps of a store; leave it out, or --stream\n"))
+    #expect(
+      try train("--at-step", "1", "--input", "x.npy").hasPrefix(
+        "Error: --at-step chooses steps of a store; leave it out, or --input\n"))
+  }
+
   @Test func anotherJobInTheSamePlaceIsRefused() throws {
     #expect(try collect("--workspace", "w", "--limit", "16", "--quiet").status == 0)
     let outcome = try collect("--workspace", "w", "--limit", "16", "--seed", "43", "--quiet")

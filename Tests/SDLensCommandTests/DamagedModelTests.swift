@@ -37,7 +37,7 @@ import Testing
       "another pipeline",
       { try $0.replace("StableDiffusionXLPipeline", with: "FluxPipeline", in: "model_index.json") },
       says: "'model/model_index.json': '_class_name' is \"FluxPipeline\", which is not supported; supported: "
-        + "\"StableDiffusionXLPipeline\""),
+        + "\"StableDiffusionXLPipeline\", \"StableDiffusionPipeline\""),
     Damage(
       "an unsupported setting",
       { try $0.replace(#""act_fn": "silu""#, with: #""act_fn": "mish""#, in: "unet/config.json") },

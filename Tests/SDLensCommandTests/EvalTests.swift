@@ -25,10 +25,14 @@ import Testing
     }
     struct Omission: Decodable, Equatable { let metric, subject, reason: String }
     struct Sources: Decodable, Equatable {
-      struct Dictionary: Decodable, Equatable { let block, name, path, fingerprint: String }
+      struct Dictionary: Decodable, Equatable {
+        let block, name, path, fingerprint: String
+        let model: String?
+      }
       struct Store: Decodable, Equatable {
         let folder: String?
         let pictures: Int
+        let model: String?
       }
       let dictionaries: [Dictionary]
       let store: Store?
@@ -81,7 +85,7 @@ import Testing
     // What was measured is named.
     #expect(found.sources.dictionaries.map(\.path) == ["w/saes/up.0.1/k4-n32"])
     #expect(found.sources.dictionaries[0].fingerprint.count == 16)
-    #expect(found.sources.store == .init(folder: "w/activations/\(try store())", pictures: 24))
+    #expect(found.sources.store == .init(folder: "w/activations/\(try store())", pictures: 24, model: nil))
     // Again: nothing is made, and all is the same.
     let again = try eval(arguments + ["--json"])
     #expect(again.err.contains("0 pictures made"))
@@ -106,6 +110,64 @@ import Testing
     #expect(found.measurements.map(\.column) == ["mean", "median", "explained variance"])
     #expect(found.omissions.map(\.reason) == ["weights of LPIPS are missing; name their folder with --lpips"])
     #expect((found("reconstruction", "up.0.1", "mean")?.mean ?? 0) > 0)
+  }
+
+  /// Dictionaries of the small model on one that a LoRA changes: named, with the pictures of that model.
+  @Test func reconstructionGoesAcrossModels() throws {
+    try Safetensors.write(
+      [
+        ("unet.up_blocks.0.attentions.1.proj_out.lora_A.weight", Tensor.random([2, 32], seed: 1)),
+        ("unet.up_blocks.0.attentions.1.proj_out.lora_B.weight", Tensor.random([32, 2], seed: 2)),
+      ], to: folder("style.safetensors"))
+    let store = try store()
+    func run(_ metric: String, _ arguments: [String]) throws -> Outcome {
+      try Command.run(
+        [
+          "eval", metric, "--pictures", "4", "--block", "up.0.1", "--model", Command.tinyModel, "--workspace",
+          "w",
+          "--store", store,
+        ] + arguments, in: folder)
+    }
+    func report(_ arguments: [String]) throws -> Report {
+      let outcome = try run("reconstruction", arguments + ["--json", "--quiet"])
+      #expect(outcome.status == 0, "\(outcome.err)")
+      return try JSONDecoder().decode(Report.self, from: Data(outcome.out.utf8))
+    }
+    let changed = ["--lora", "style.safetensors:3", "--sae", "k4-n32"]
+    let (own, other) = (try report([]), try report(changed))
+    let model = try #require(other.sources.dictionaries[0].model)
+    #expect(model.hasPrefix("tiny ") && other.sources.store?.model == model)
+    #expect(own.sources.dictionaries[0].model == nil && own.sources.store?.model == nil)
+    func explained(_ report: Report) throws -> Double {
+      try #require(report("reconstruction", "up.0.1", "explained variance")?.mean)
+    }
+    let (ours, theirs) = (try explained(own), try explained(other))
+    #expect(theirs < ours - 0.01, "\(theirs), \(ours)")
+    let said = try run("reconstruction", changed)
+    #expect(
+      said.err.contains("The dictionary 'k4-n32' of up.0.1 is of the model \(model), and used on tiny "),
+      "\(said.err)")
+    #expect(
+      said.err.contains(
+        "'w/activations/\(store)' was recorded with the model \(model); its prompts and seeds are run on tiny "
+      ),
+      "\(said.err)")
+    #expect(said.out.contains(" of the model \(model)"), "\(said.out)")
+    // A store of the changed model gives the same: the updates are those of its own runs.
+    let collected = try Command.run(
+      [
+        "collect", "--model", Command.tinyModel, "--workspace", "w", "--lora", "style.safetensors:3",
+        "--prompts",
+        "prompts.txt", "--block", "up.0.1", "--dtype", "float32", "--name", "changed", "--quiet",
+      ], in: folder)
+    #expect(collected.status == 0, "\(collected.err)")
+    let stored = try report(changed + ["--store", "changed"])
+    #expect(stored.sources.store?.model == nil)
+    #expect(try abs(explained(stored) - theirs) < 1e-4)
+    // Where numbers of features are compared, models are not mixed.
+    let refused = try run("locality", changed)
+    #expect(
+      refused.status == 1 && refused.err.contains("' is of the model \(model), but tiny "), "\(refused.err)")
   }
 
   @Test func localityHasInsideAndOutside() throws {

@@ -67,6 +67,68 @@ import Testing
     #expect(try PNG.read(folder("b.png")).height == 40)
   }
 
+  // DDIMInverseScheduler, then DDIMScheduler: the run `changed` of Scripts/goldens/inversion.py
+  @Test func aPictureIsTakenBackToItsNoise() throws {
+    let wanted = try Self.tensors("inversion.safetensors")
+    let samples = try wanted.tensor("changed.picture")
+    try PNG.write(
+      Picture(width: 48, height: 48, samples: samples.elements.map { UInt8($0) }), to: folder("photo.png"))
+    let prompt = "An oil painting of a dog on the beach, highly detailed!!!"
+    let outcome = try generate(
+      "--prompt", prompt, "--init-image", "photo.png", "--invert", "--source-prompt", "a photo of a cat",
+      "--sampler", "ddim", "--steps", "4", "--guidance", "2", "--tensors", "run.safetensors")
+    #expect(outcome.status == 0, "\(outcome.err)")
+    #expect(
+      outcome.err.contains(
+        "The picture is inverted to training step 999: of 4 steps with strength 1.0 the last 4 are taken\n"))
+    let found = try Safetensors(contentsOf: folder("run.safetensors"))
+    for (ours, theirs) in [
+      ("init_latents", "initial"), ("inversion.0", "inversion.0"), ("noise", "inversion.3"),
+      ("latents", "latents.3"), ("image", "image"),
+    ] {
+      expectClose(try found.tensor(ours), try wanted.tensor("changed.\(theirs)"), within: 5e-5, ours)
+    }
+    #expect(try text("source_prompt") == "a photo of a cat" && text("source_guidance") == "0.0")
+    #expect(try text("strength") == "1.0" && text("sampler") == "ddim")
+    let euler = try generate("--prompt", "x", "--init-image", "photo.png", "--invert", "--steps", "4")
+    #expect(
+      euler.err.hasSuffix(
+        "Error: a picture is inverted along the steps of ddim without fresh noise, but the sampler is "
+          + "EulerAncestralDiscreteScheduler; give --sampler ddim\n"), "\(euler.err)")
+  }
+
+  /// With small steps the picture that the model made comes back, and with it its features.
+  @Test func anInvertedPictureComesBack() throws {
+    let workspace = try TrainedWorkspace()
+    let ddim = ["--sampler", "ddim", "--steps", "50", "--size", "64", "--quiet"]
+    func change(_ prompt: String) throws -> Double {
+      _ = try Command.run(
+        ["generate", "--model", Command.tinyModel, "--prompt", "a cat", "--output", "a.png"] + ddim,
+        in: folder)
+      let again = try Command.run(
+        [
+          "generate", "--model", Command.tinyModel, "--prompt", prompt, "--init-image", "a.png", "--invert",
+          "--source-prompt", "a cat", "--output", "b.png", "--force",
+        ] + ddim, in: folder)
+      #expect(again.status == 0, "\(again.err)")
+      let (a, b) = (try PNG.read(folder("a.png")).samples, try PNG.read(folder("b.png")).samples)
+      return zip(a, b).reduce(0) { $0 + Double(abs(Int($1.0) - Int($1.1))) } / Double(a.count)
+    }
+    let (same, other) = (try change("a cat"), try change("a big dog on the beach"))
+    #expect(same < 3 && same < other / 2, "\(same) and \(other) grey levels")
+    try FileManager.default.copyItem(atPath: folder("a.png"), toPath: workspace.folder("a.png"))
+    // A dictionary is of the model however it is sampled.
+    func features(_ arguments: String...) throws -> String {
+      let outcome = try workspace.run(
+        "features",
+        ["--block", "up.0.1", "--image", "a.png", "--sampler", "ddim", "--steps", "4", "--json", "--force"]
+          + arguments)
+      #expect(outcome.status == 0, "\(outcome.err)")
+      return outcome.out
+    }
+    #expect(try features("--invert") != features())
+  }
+
   @Test func theModelIsToldOfSizes() throws {
     let sizes = ["--original-size", "160x128", "--crop", "8,20", "--target-size", "72x96"]
     let outcome = try Command.run(
@@ -139,6 +201,16 @@ import Testing
       ["--strength", "0.5"], 64,
       "--strength says how much --init-image is changed; give a picture with --init-image"
     ),
+    Refusal(["--invert"], 64, "--invert takes a picture back to its noise; give one with --init-image"),
+    Refusal(
+      ["--init-image", "photo.png", "--invert", "--count", "2"], 64,
+      "--invert adds no noise, so that all seeds make one picture; leave --count out"),
+    Refusal(
+      ["--init-image", "photo.png", "--source-prompt", ""], 64,
+      "--source-prompt belongs to --invert; give --invert, or leave it out"),
+    Refusal(
+      ["--init-image", "photo.png", "--invert", "--source-guidance", "-1"], 64,
+      "source-guidance is -1.0, but it must be from 0 to 1000 (above 1 it acts)"),
     Refusal(
       ["--init-image", "photo.png", "--strength", "1.5"], 64, "strength is 1.5, but it must be from 0 to 1"),
     Refusal(
@@ -199,6 +271,10 @@ import Testing
       (
         ["--prompt", "x", "--strength", "1"],
         "--strength says how far --image is noised; give a picture with --image"
+      ),
+      (
+        ["--prompt", "x", "--invert"],
+        "--invert takes a picture back to its noise; give one with --image"
       ),
     ] as [([String], String)] {
       let outcome = try Command.run(["features", "--model", Command.tinyModel] + arguments, in: folder)

@@ -92,8 +92,15 @@ import Testing
     ["--sample-places", "2", "--dtype", "float32"],
     ["--site", "residual", "--seed", "-7", "--guidance", "3.5"],
     ["--site", "heads", "--layer", "0", "--size", "64"], ["--engine", "openblas"], ["--precision", "int16"],
+    ["--steps", "3", "--at-step", "2", "0"],
+    ["--lora", "style.safetensors:0.5", "--sampler", "tcd", "--timesteps", "800", "300", "--eta", "0.3"],
   ])
   func theCommandAsksForTheSameStore(options: [String]) throws {
+    try Safetensors.write(
+      [
+        ("unet.mid_block.attentions.0.proj_in.lora_A.weight", Tensor.random([2, 32], seed: 1)),
+        ("unet.mid_block.attentions.0.proj_in.lora_B.weight", Tensor.random([32, 2], seed: 2)),
+      ], to: folder("style.safetensors"))
     #expect(
       try Command.run(Self.start + ["--workspace", "a b", "--name", "it's"] + options, in: folder).status == 0
     )

@@ -39,7 +39,7 @@ import Testing
     let plain = try predict()
     expectSame(try predict(), plain, "the second run")
     var hooks = HookSet()
-    for block in BlockName.all {
+    for block in BlockName.sdxl {
       for site in HookSet.Site.allCases { hooks.observe(site, of: block) { _, _ in } }
       for part in HookSet.AttentionPart.allCases {
         for kind in HookSet.AttentionKind.allCases {
@@ -205,7 +205,7 @@ import Testing
 
   @Test func everyBlockCanBeLeftOut() throws {
     let plain = try predict()
-    for block in BlockName.all {
+    for block in BlockName.sdxl {
       var hooks = HookSet()
       var shapes: [Shape] = []
       hooks.ablate(block)
@@ -231,7 +231,7 @@ import Testing
   @Test func probabilitiesAreShares() throws {
     var hooks = HookSet()
     var tensors: [Tensor] = []
-    for block in BlockName.all {
+    for block in BlockName.sdxl {
       for kind in HookSet.AttentionKind.allCases {
         hooks.observe(.probabilities, of: kind, layer: 0, in: block) { x, _ in tensors.append(x) }
       }

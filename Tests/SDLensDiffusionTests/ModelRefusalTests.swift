@@ -197,9 +197,9 @@ import Testing
 
   @Test func anotherKindOfModel() throws {
     #expect(
-      try refusal(of: #""StableDiffusionPipeline""#, as: "_class_name", in: "model_index.json")
-        == "'model_index.json': '_class_name' is \"StableDiffusionPipeline\", which is not supported; "
-        + "supported: \"StableDiffusionXLPipeline\"")
+      try refusal(of: #""FluxPipeline""#, as: "_class_name", in: "model_index.json")
+        == "'model_index.json': '_class_name' is \"FluxPipeline\", which is not supported; "
+        + "supported: \"StableDiffusionXLPipeline\", \"StableDiffusionPipeline\"")
   }
 
   // The sizes of the configuration are those of the file, or the first weight that is not is named.

@@ -14,7 +14,7 @@ import Testing
       timeIDs: inputs.timeIDs)
   }
 
-  @Test(arguments: BlockName.all) func partsMakeTheWhole(_ block: BlockName) throws {
+  @Test(arguments: BlockName.sdxl) func partsMakeTheWhole(_ block: BlockName) throws {
     try withThreads(2) {
       let whole = inputs(try TinyModel.unet)
       let recorder = Recorder()
@@ -31,13 +31,13 @@ import Testing
         var copy = kept
         var seen: [BlockName] = []
         var observers = HookSet()
-        for block in BlockName.all {
+        for block in BlockName.sdxl {
           observers.observe(.headOutputs, of: .selfAttention, layer: 0, in: block) { _, _ in
             seen.append(block)
           }
         }
         expectSame(copy.finish(hooks: observers, update: update), whole, "round \(round), behind the block")
-        #expect(seen == BlockName.all.filter { $0 > block })
+        #expect(seen == BlockName.sdxl.filter { $0 > block })
       }
       var (other, another) = (kept, kept)
       #expect(other.finish(update: update.scaled(by: 2)).differs(from: whole))
@@ -48,14 +48,14 @@ import Testing
   @Test func stopsFollowEachOther() throws {
     try withThreads(2) {
       var pass = try pass()
-      for block in BlockName.all { pass.run(before: block) }
+      for block in BlockName.sdxl { pass.run(before: block) }
       pass.run(before: try BlockName("up.1.2"))
       expectSame(pass.finish(), inputs(try TinyModel.unet), "with 11 stops")
     }
   }
 
   @Test func blocksAreInTheOrderOfThePass() {
-    #expect(BlockName.all.reversed().sorted() == BlockName.all)
+    #expect(BlockName.sdxl.reversed().sorted() == BlockName.sdxl)
   }
 
   @Test func mapsAreAsLargeAsTheyAre() throws {
@@ -64,11 +64,11 @@ import Testing
       let settings = try RunSettings(height: height, width: width)
       let recorder = Recorder()
       var hooks = HookSet()
-      for block in BlockName.all { recorder.record([.update], of: block, in: &hooks) }
+      for block in BlockName.sdxl { recorder.record([.update], of: block, in: &hooks) }
       let prompt = PromptEmbeddings(
         embeddings: inputs.text.picture(0), pooled: inputs.pooled.picture(0))
       _ = try pipeline.sample(prompt, settings, hooks: hooks)
-      for block in BlockName.all {
+      for block in BlockName.sdxl {
         let size = pipeline.mapSize(of: block, settings)
         let shape = try #require(recorder[block, .update, step: 0]).shape
         #expect(shape.extents.prefix(3) == [1, size.height, size.width], "\(block)")

@@ -43,7 +43,7 @@ import Testing
         abs(scheduler.initialNoiseScale - run.init_noise_sigma) <= 2e-7 * run.init_noise_sigma, "\(run.name)")
       var noise = NoiseSource(seeds: [7])
       var sample = noise([1, 4, 4, 4]).scaled(by: scheduler.initialNoiseScale)
-      var history: Tensor?
+      var history = Scheduler.History()
       for (step, timestep) in scheduler.timesteps.enumerated() {
         let slope = Float(0.3 * cos(Double(timestep) / 300))
         let prediction = scheduler.input(sample, step: step).scaled(by: slope, plus: 0.1)

@@ -72,7 +72,7 @@ import Testing
     for golden in trajectories {
       let scheduler = try scheduler(golden.config, steps: golden.steps)
       var noise = NoiseSource(seeds: [golden.seed])
-      var history: Tensor?
+      var history = Scheduler.History()
       let first = noise([1, 8, 8, 4])
       #expect(Closeness(first.elements, to: try tensors.tensor("noise").channelsLast().elements).ratio < 2e-7)
       var sample = first.scaled(by: scheduler.initialNoiseScale)
@@ -98,7 +98,7 @@ import Testing
     for (name, draws) in [("EulerAncestralDiscreteScheduler", 1), ("EulerDiscreteScheduler", 0)] {
       let scheduler = try Scheduler(config(text.replacing("CLASS", with: name)), steps: 1)
       var (noise, other) = (NoiseSource(seeds: [5]), NoiseSource(seeds: [5]))
-      var history: Tensor?
+      var history = Scheduler.History()
       _ = scheduler.next(sample, prediction: sample, step: 0, noise: &noise, history: &history)
       for _ in 0..<draws { _ = other(sample.shape) }
       #expect(noise(sample.shape).elements == other(sample.shape).elements)
@@ -136,9 +136,9 @@ import Testing
 
   @Test(arguments: [
     (
-      #""_class_name": "PNDMScheduler""#, "_class_name", "\"PNDMScheduler\"",
+      #""_class_name": "HeunDiscreteScheduler""#, "_class_name", "\"HeunDiscreteScheduler\"",
       "\"EulerAncestralDiscreteScheduler\", \"EulerDiscreteScheduler\", \"DDIMScheduler\", \"LCMScheduler\", "
-        + "\"TCDScheduler\", \"DPMSolverMultistepScheduler\""
+        + "\"TCDScheduler\", \"DPMSolverMultistepScheduler\", \"PNDMScheduler\"; or choose one with --sampler, as ddim"
     ),
     (
       #""prediction_type": "flow""#, "prediction_type", "\"flow\"",

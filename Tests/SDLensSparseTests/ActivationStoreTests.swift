@@ -27,6 +27,70 @@ import Testing
     }
   }
 
+  /// Of a store of two steps the vectors of each alone, read in every way there is.
+  @Test(arguments: [nil, 2] as [Int?], [0, 1]) func theVectorsOfOneStep(places: Int?, step: Int) throws {
+    let fixture = try StoreFixture(places: places)
+    let store = try fixture.store().at([step])
+    #expect(store.manifest.vectorSteps == VectorSteps([step], of: 2))
+    for block in fixture.manifest.blocks {
+      let kept = fixture.manifest.placesKept(of: block)
+      for mostMapped in [4096, 1] {
+        let activations = try store.activations(of: block.name, mostMapped: mostMapped)
+        #expect(activations.rowsPerPicture == kept)
+        let numbers = [7, 2, 9]
+        try activations.prepare(numbers)
+        for (place, picture) in numbers.enumerated() {
+          let all = fixture.vectors[block.name]!.picture(picture).reshaped([2 * kept, block.width])
+          let wanted = all.rows(step * kept..<(step + 1) * kept)
+          expectSame(try activations.rows(ofPicture: picture), wanted, "\(block.name) \(picture)")
+          var copied = Tensor(uninitialized: wanted.shape)
+          copied.withMutableElements {
+            for row in 0..<kept {
+              activations.copyRow(place * kept + row, to: $0.baseAddress! + row * block.width)
+            }
+          }
+          expectSame(copied, wanted, "\(block.name) \(picture), copied")
+          let marks = try fixture.store().activations(of: block.name).places(ofPicture: picture)
+          #expect(
+            try activations.places(ofPicture: picture)
+              == marks.map { Array($0[step * kept..<(step + 1) * kept]) })
+        }
+      }
+    }
+    #expect(
+      try store.at(nil).manifest == store.manifest && fixture.store().at([1, 0]).manifest.atSteps == nil)
+    #expect(
+      errorMessage { try store.at([2, 1 - step]) }
+        == "'\(fixture.folder.path)' has the vectors of step \(step) of 2 (from 0), but at-step asks for \(1 - step), 2; name "
+        + "another with --store, or record them with: sdlens collect --steps … --at-step \(1 - step) 2")
+  }
+
+  @Test func stepsThatNoRunHasAreRefused() throws {
+    let fixture = try StoreFixture(writing: [])
+    for steps in [[], [1, 0], [0, 0], [2], [-1]] {
+      var manifest = fixture.manifest
+      manifest.atSteps = steps
+      #expect(
+        errorMessage { try manifest.check(at: "m.json") }.contains(
+          "has the vectors of the steps \(steps) of 2"))
+    }
+  }
+
+  @Test func stepsInWords() {
+    #expect(
+      VectorSteps(of: 1).description == "1 step" && VectorSteps([0, 1], of: 2).description == "all 2 steps")
+    #expect(VectorSteps([0, 2], of: 4).description == "steps 0, 2 of 4 (from 0)")
+    #expect(VectorSteps([0, 2], of: 4).suffix == "-step0,2" && VectorSteps(of: 4).suffix == "")
+    let learned = VectorSteps([0, 2], of: 4)
+    #expect(learned.note(of: "d", usedAt: VectorSteps([2], of: 4)) == nil)
+    #expect(
+      learned.note(of: "d", usedAt: VectorSteps([1], of: 4))
+        == "The dictionary 'd' learned from steps 0, 2 of 4 (from 0), but is used at step 1 of 4 (from 0)")
+    #expect(
+      learned.note(of: "d", usedAt: VectorSteps(of: 1))
+        == "The dictionary 'd' learned from steps 0, 2 of 4 (from 0), but is used at 1 step")
+  }
+
   @Test func halfPrecisionRoundsToTheNearest() throws {
     let fixture = try StoreFixture(dtype: .float16)
     let found = try fixture.store().activations(of: "mid.0").rows(ofPicture: 5)

@@ -44,6 +44,19 @@ import Testing
     expectClose(sae.decode(codes), try wanted.tensor("rows"), within: 1e-6, "rows")
   }
 
+  /// The steps of the vectors are kept in our own format and beside those of others.
+  @Test(arguments: SavedAutoencoder.Format.allCases) func stepsAreKept(_ format: SavedAutoencoder.Format)
+    throws
+  {
+    let folder = try TemporaryFolder()
+    for (index, steps) in [nil, VectorSteps(of: 4), VectorSteps([0, 2], of: 4)].enumerated() {
+      var saved = try read("sdxl-unbox")
+      saved.steps = steps
+      try saved.write(to: folder("\(index)"), as: format)
+      #expect(try SavedAutoencoder.read(folder("\(index)")).steps == steps)
+    }
+  }
+
   @Test func whatIsKnownOfThem() throws {
     let wanted = try goldens.tensors("formats.safetensors")
     let unbox = try read("sdxl-unbox")

@@ -10,6 +10,8 @@ public struct LatentEncoder: Sendable {
   }
 
   private static let epsilon: Float = 1e-6
+  /// What of an autoencoder's weights it does not need.
+  static let unusedWeights = ["decoder.", "post_quant_conv."]
 
   /// The sizes of the model.
   public let config: DecoderConfig
@@ -32,7 +34,7 @@ public struct LatentEncoder: Sendable {
     let weights = try folder.weights("vae")
     guard weights.root.contains("encoder") else { throw NoEncoder(path: weights.path) }
     try self.init(weights.root, config: config)
-    try weights.finish(ignoring: ["decoder.", "post_quant_conv."])
+    try weights.finish(ignoring: Self.unusedWeights)
   }
 
   private init(_ root: WeightScope, config: DecoderConfig) throws {

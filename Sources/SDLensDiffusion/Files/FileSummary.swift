@@ -23,7 +23,7 @@ public struct FileSummary: Sendable {
       facts = try Self.facts(ofAutoencoder: file, path, model)
     } else {
       let single = try SingleFile(path)
-      let missing = ModelFolder.weighted.filter { single.parts[$0] == nil }
+      let missing = ModelFamily.sdxl.weighted.filter { single.parts[$0] == nil }
       if base || missing.isEmpty { return nil }
       facts = try Self.facts(of: single, missing: missing, file, path)
     }
@@ -51,7 +51,7 @@ public struct FileSummary: Sendable {
         (
           "Fits",
           fit(try model()) {
-            _ = try lora.updates($0.shapes(of: ["unet", "text_encoder", "text_encoder_2"]))
+            _ = try lora.updates($0.shapes(of: $0.family.weighted.filter { $0 != "vae" }))
           }
         ),
       ]

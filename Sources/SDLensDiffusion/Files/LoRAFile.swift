@@ -28,6 +28,9 @@ public struct LoRA: Sendable, Hashable {
     self.init(path: String(text[..<colon]), strength: strength)
   }
 
+  /// File and strength as `--lora` takes them.
+  var word: String { "\(path):\(strength)" }
+
   /// File and strength, the same wherever the file lies.
   public var title: String { "\((path as NSString).lastPathComponent):\(strength)" }
 }
@@ -162,7 +165,7 @@ struct LoRAFile {
   /// How many layers it changes of which part.
   var layersByPart: [(part: String, count: Int)] {
     let parts = Dictionary(grouping: layers.keys) { name in
-      ["lora_te1_", "text_encoder."].contains { name.hasPrefix($0) }
+      ["lora_te_", "lora_te1_", "text_encoder."].contains { name.hasPrefix($0) }
         ? "text encoder"
         : ["lora_te2_", "text_encoder_2."].contains { name.hasPrefix($0) } ? "second text encoder" : "U-net"
     }
@@ -249,7 +252,9 @@ struct LoRAFile {
     _ weights: [String: [String: Shape]]
   ) -> [String: (part: String, weight: String)] {
     var targets: [String: (part: String, weight: String)] = [:]
-    let kohya = ["unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"]
+    // A single text encoder has no number.
+    let first = weights["text_encoder_2"] == nil ? "lora_te_" : "lora_te1_"
+    let kohya = ["unet": "lora_unet_", "text_encoder": first, "text_encoder_2": "lora_te2_"]
     for (part, shapes) in weights {
       for (weight, shape) in shapes where weight.hasSuffix(".weight") && shape.rank > 1 {
         let layer = String(weight.dropLast(".weight".count))

@@ -1,6 +1,6 @@
 import SDLensCore
 
-/// What a run lets others see and change: closures over the tensors of the 11 blocks.
+/// What a run lets others see and change: closures over the tensors of the blocks.
 ///
 /// A set is a value passed to the call. Nothing is registered on the model, so nothing has to be
 /// removed, and two runs with different sets do not know of each other. Feature maps are

@@ -14,11 +14,12 @@ public struct Denoising: Sendable {
   private let first: Int
   private var source: NoiseSource
   /// What the scheduler remembers of earlier steps.
-  private var history: Tensor?
+  private var history = Scheduler.History()
 
   /// Draws the noise of a run, a picture for each seed; `factor` is that between the sides of pictures and of latents.
   ///
-  /// Where it begins with a picture, the draw from its latents comes before the noise.
+  /// Where it begins with a picture, the draw from its latents comes before the noise; nothing is drawn where its inversion
+  /// gives the noise.
   init(
     _ unet: UNet, _ scheduler: Scheduler, _ prompt: PromptEmbeddings, _ settings: RunSettings, seeds: [Seed],
     firstStep: Int, factor: Int
@@ -37,6 +38,14 @@ public struct Denoising: Sendable {
     precondition(
       image.height == settings.height && image.width == settings.width,
       "a picture of \(image.width) × \(image.height) in a run of \(settings.width) × \(settings.height)")
+    guard image.inversion == nil else {
+      guard image.samples.count > 1 else { preconditionFailure("an inversion that is not done") }
+      let samples = image.samples.map { sample in Tensor.stacked(seeds.map { _ in sample }) }
+      trace = Pipeline.Trace(
+        noise: samples[samples.count - 1], initial: samples[0], inversion: Array(samples.dropFirst()),
+        latents: samples[samples.count - 1])
+      return
+    }
     let initial = image.sample(source(shape))
     let noise = source(shape)
     trace = Pipeline.Trace(

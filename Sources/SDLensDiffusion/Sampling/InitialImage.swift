@@ -3,7 +3,8 @@ import SDLensCore
 /// A picture that a run begins with (diffusers: StableDiffusionXLImg2ImgPipeline).
 ///
 /// Its latents are drawn from what the encoder makes of it, noised to the first step that is taken, and denoised from
-/// there: of n steps the last ⌊n · strength⌋ are taken.
+/// there: of n steps the last ⌊n · strength⌋ are taken. With an inversion nothing is drawn: `Pipeline.inverted` finds the
+/// noise that makes the picture.
 public struct InitialImage: Sendable, Hashable {
   /// How far the run goes back, 0…1; at 1 all steps are taken, and nearly nothing is left of the picture.
   public let strength: Double
@@ -13,6 +14,10 @@ public struct InitialImage: Sendable, Hashable {
   public let height: Int
   /// Width of the picture, in pixels.
   public let width: Int
+  /// How it is taken back to its noise; nil where noise is added to it.
+  public let inversion: Inversion?
+  /// With an inversion that is done, the samples on the way back, the latents of the picture first.
+  var samples: [Tensor] = []
   private let latents: LatentDistribution
   private let scale: Float
 
@@ -21,16 +26,18 @@ public struct InitialImage: Sendable, Hashable {
   /// - Parameters:
   ///   - picture: of the size that the run will have.
   ///   - name: its name.
+  ///   - inversion: how it is taken back to its noise; nil to add noise to it.
   /// - Throws: `BadSetting` for a strength outside of 0…1.
   public init(
-    _ picture: Picture, named name: String, strength: Double, _ encoder: LatentEncoder
+    _ picture: Picture, named name: String, strength: Double, inversion: Inversion? = nil,
+    _ encoder: LatentEncoder
   ) throws {
     try Self.check(strength)
     var fingerprint = Fingerprint()
     fingerprint.add("\(picture.width) \(picture.height)\n".utf8)
     fingerprint.add(picture.samples)
     (self.strength, title) = (strength, "\(name) \(fingerprint)")
-    (height, width) = (picture.height, picture.width)
+    (height, width, self.inversion) = (picture.height, picture.width, inversion)
     (latents, scale) = (encoder(Tensor(signed: picture)), encoder.config.scalingFactor)
   }
 
@@ -56,15 +63,19 @@ public struct InitialImage: Sendable, Hashable {
     return Tensor.stacked(pictures).scaled(by: scale)
   }
 
+  /// Its latents as the sampler takes them, without a draw: the mode of what the encoder makes of it, [1, h, w, 4].
+  var likeliest: Tensor { latents.mean.scaled(by: scale) }
+
   /// Whether two begin alike.
   public static func == (left: InitialImage, right: InitialImage) -> Bool {
-    left.title == right.title && left.strength == right.strength
+    left.title == right.title && left.strength == right.strength && left.inversion == right.inversion
   }
 
   /// What `==` compares.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(title)
     hasher.combine(strength)
+    hasher.combine(inversion)
   }
 }
 

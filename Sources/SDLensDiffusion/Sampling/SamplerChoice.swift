@@ -6,7 +6,7 @@ public struct SamplerChoice: Sendable, Hashable {
   public enum Name: String, Sendable, CaseIterable {
     case euler
     case ancestral = "euler-ancestral"
-    case ddim, lcm, tcd
+    case ddim, lcm, tcd, pndm
     case multistep = "dpm++-2m"
     case karras = "dpm++-2m-karras"
 
@@ -19,11 +19,12 @@ public struct SamplerChoice: Sendable, Hashable {
         case .ddim: .ddim
         case .lcm: .consistency
         case .tcd: .trajectory
+        case .pndm: .pseudo
         case .multistep, .karras: .multistep
         }
       return [
         "_class_name": .string(method.rawValue), "use_karras_sigmas": .bool(self == .karras),
-        "clip_sample": false,
+        "clip_sample": false, "skip_prk_steps": true,
       ]
     }
   }
@@ -69,6 +70,13 @@ public struct SamplerChoice: Sendable, Hashable {
       throw BadSetting(name: "a timestep", found: "\(bad)", needed: "from 0 to \(trained - 1)")
     }
     return all
+  }
+
+  /// The choice as words of the command line.
+  var options: [String] {
+    (name.map { ["--sampler", $0.rawValue] } ?? [])
+      + (timesteps.map { ["--timesteps"] + $0.map(String.init) } ?? [])
+      + (eta.map { ["--eta", "\($0)"] } ?? [])
   }
 
   /// The choice in words, for files; nil where nothing is chosen.

@@ -78,7 +78,7 @@ extension Scheduler {
   }
 
   /// With `λ = log √ᾱ − log √(1 − ᾱ)`, `h = λ' − λ`: `σ'/σ x − α' (e⁻ʰ − 1) (x₀ + (x₀ − x₀ of the step before) / 2r)`.
-  func nextOfMultistep(_ x: Tensor, _ prediction: Tensor, step: Int, history: inout Tensor?) -> Tensor {
+  func nextOfMultistep(_ x: Tensor, _ prediction: Tensor, step: Int, history: inout History) -> Tensor {
     func level(_ sigma: Float) -> (alpha: Float, sigma: Float, lambda: Float) {
       let alpha = 1 / (sigma * sigma + 1).squareRoot()
       return (alpha, sigma * alpha, log(alpha) - log(sigma * alpha))
@@ -91,8 +91,8 @@ extension Scheduler {
         x.combined(with: prediction) { x, velocity in from.alpha * x - from.sigma * velocity }
       case .clean: prediction
       }
-    let earlier = history
-    history = clean
+    let earlier = history.predictions.last
+    history.predictions = [clean]
     let h = to.lambda - from.lambda
     let (kept, added) = (to.sigma / from.sigma, to.alpha * (exp(-h) - 1))
     let next = x.combined(with: clean) { x, clean in kept * x - added * clean }

@@ -21,6 +21,10 @@ extension Scheduler {
       eta = try config.double(SamplerChoice.etaKey, in: 0...1, default: 0)
       stride = levels.signals.count / steps
       switch method {
+      case .pseudo:
+        try config.require("skip_prk_steps", true, default: false)
+        lastSignal = try config.bool("set_alpha_to_one", default: false) ? 1 : signals[0]
+        timestepScaling = 1
       case .ddim, .consistency, .trajectory:
         try config.require("thresholding", false)
         try config.require("clip_sample", false, default: method == .ddim ? true : false)
@@ -56,7 +60,8 @@ extension Scheduler {
     }
   }
 
-  private func signal(_ timestep: Int) -> Float {
+  /// ᾱ of a training step; before the first, that of clean samples.
+  func signal(_ timestep: Int) -> Float {
     timestep >= 0 ? variance.signals[timestep] : variance.lastSignal
   }
 

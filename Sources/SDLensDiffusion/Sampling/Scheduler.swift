@@ -26,6 +26,7 @@ public struct Scheduler: Sendable {
     case consistency = "LCMScheduler"
     case trajectory = "TCDScheduler"
     case multistep = "DPMSolverMultistepScheduler"
+    case pseudo = "PNDMScheduler"
 
     /// Whether samples are of any variance, and scaled for the model; else they keep unit variance.
     var scalesInput: Bool { self == .ancestral || self == .euler }
@@ -38,6 +39,19 @@ public struct Scheduler: Sendable {
       self == .consistency || self == .trajectory
         ? NoiseLevels.Defaults(start: 0.00085, end: 0.012, schedule: .scaledLinear) : NoiseLevels.Defaults()
     }
+  }
+
+  /// What the steps of a run leave for later ones.
+  public struct History: Sendable {
+    /// Predictions, the latest last, or what they stand for.
+    var predictions: [Tensor] = []
+    /// The sample before the first step.
+    var first: Tensor?
+    /// Steps taken.
+    var steps = 0
+
+    /// That of a run before its first step.
+    public init() {}
   }
 
   enum Prediction: String, CaseIterable {
@@ -54,9 +68,13 @@ public struct Scheduler: Sendable {
   ///
   /// - Throws: `BadStepCount`, `UnusableNoise`, and the errors of `ConfigFile` for values that are not supported.
   public init(_ config: ConfigFile, steps: Int) throws {
-    method = try config.choice("_class_name")
+    do { method = try config.choice("_class_name") } catch let problem as UnsupportedConfigValue {
+      throw OtherSampler(problem: problem)
+    }
     prediction = try config.choice("prediction_type", default: .noise)
-    if method == .ancestral { try config.require("prediction_type", "epsilon", "v_prediction") }
+    if method == .ancestral || method == .pseudo {
+      try config.require("prediction_type", "epsilon", "v_prediction")
+    }
     let levels = try NoiseLevels(config, method.defaults)
     var last: Float = 0
     if method == .euler {
@@ -69,25 +87,26 @@ public struct Scheduler: Sendable {
       if config["final_sigmas_type"] == "sigma_min" { last = levels.sigmas[0] }
     }
     let spacing: Spacing = try config.choice(
-      "timestep_spacing", default: method == .ddim ? .leading : .linspace)
+      "timestep_spacing", default: method == .ddim || method == .pseudo ? .leading : .linspace)
     let offset = try config.int("steps_offset", in: 0...1000, default: 0)
     let trained = levels.sigmas.count
     guard 1...trained ~= steps else { throw BadStepCount(steps: steps, most: trained) }
     variance = try VarianceSettings(config, method, levels, steps: steps)
 
     var given = try SamplerChoice.timesteps(config, below: trained)?.map { Float($0) }
-    if given != nil, method == .ancestral || method == .ddim { throw NoGivenTimesteps(method: method) }
+    if given != nil, [.ancestral, .ddim, .pseudo].contains(method) { throw NoGivenTimesteps(method: method) }
     var sigmas: [Float]?
     switch method {
     case .ancestral, .euler: given = given ?? Self.timesteps(steps, of: trained, spacing, offset: offset)
-    case .ddim:
+    case .ddim, .pseudo:
       let all = Self.timesteps(steps, of: trained, spacing, offset: offset).map {
         $0.rounded(.toNearestOrEven)
       }
       guard all.count == steps, all.allSatisfy({ 0..<Float(trained) ~= $0 }) else {
         throw BadSteps(config, steps: steps, first: all.first ?? 0)
       }
-      given = all
+      // The second is taken twice: the first time from where the run began.
+      given = method == .pseudo ? Array(all.prefix(2) + all.dropFirst()) : all
     case .consistency, .trajectory: given = try given ?? Self.distilledTimesteps(config, steps, of: trained)
     case .multistep:
       let plan = try Self.multistepPlan(
@@ -160,9 +179,9 @@ public struct Scheduler: Sendable {
 
   /// The sample after a step from the model's prediction for the sample `x` before it.
   ///
-  /// `history` is what earlier steps of the same run have left for later ones; nil before the first.
+  /// `history` is what earlier steps of the same run have left for later ones.
   public func next(
-    _ x: Tensor, prediction: Tensor, step: Int, noise: inout NoiseSource, history: inout Tensor?
+    _ x: Tensor, prediction: Tensor, step: Int, noise: inout NoiseSource, history: inout History
   ) -> Tensor {
     switch method {
     case .ancestral, .euler: nextOfEuler(x, prediction, step: step, noise: &noise)
@@ -170,6 +189,7 @@ public struct Scheduler: Sendable {
     case .consistency: nextOfLCM(x, prediction, step: step, noise: &noise)
     case .trajectory: nextOfTCD(x, prediction, step: step, noise: &noise)
     case .multistep: nextOfMultistep(x, prediction, step: step, history: &history)
+    case .pseudo: nextOfPNDM(x, prediction, step: step, history: &history)
     }
   }
 
@@ -222,6 +242,12 @@ extension Tensor {
   }
 }
 
+/// A sampler that a model asks for and that is not there.
+struct OtherSampler: UserError {
+  let problem: UnsupportedConfigValue
+  var description: String { "\(problem); or choose one with --sampler, as ddim" }
+}
+
 /// A number of steps that the noise levels of the model do not allow.
 struct BadStepCount: UserError {
   let steps: Int
@@ -229,14 +255,14 @@ struct BadStepCount: UserError {
   var description: String { "\(steps) steps cannot be taken; choose 1 to \(most)" }
 }
 
-/// A number of steps for which DDIM would have to ask the model at a training step that there is not.
+/// A number of steps for which DDIM or PNDM would have to ask the model at a training step that there is not.
 struct BadSteps: UserError {
   let description: String
 
   init(_ config: ConfigFile, steps: Int, first: Float) {
     description =
       "'\(config.path)': with 'timestep_spacing' \(config["timestep_spacing"] ?? "leading") and 'steps_offset' "
-      + "\(config["steps_offset"] ?? 0) DDIM takes no \(steps) steps, the first being \(Int(first)): choose another "
+      + "\(config["steps_offset"] ?? 0) \(config["_class_name"] == "PNDMScheduler" ? "PNDM" : "DDIM") takes no \(steps) steps, the first being \(Int(first)): choose another "
       + "number of steps"
   }
 }

@@ -1,17 +1,19 @@
 import SDLensCore
 
-/// Both tokenizers and text encoders of SDXL: prompts to embeddings (diffusers: `encode_prompt`).
+/// The tokenizers and text encoders of a model, two in SDXL: prompts to embeddings (diffusers: `encode_prompt`).
 public struct PromptEncoder: Sendable {
   private let tokenizers: [Tokenizer]
   private let encoders: [TextEncoder]
+  private let family: ModelFamily
   private let emptyIsZero: Bool
 
-  /// Reads `tokenizer`, `tokenizer_2`, `text_encoder` and `text_encoder_2` of a model.
+  /// Reads the tokenizers and text encoders of a model: `tokenizer`, `text_encoder`, and in SDXL those with `_2` behind.
   ///
   /// - Throws: the errors of the tokenizers, the configurations and the weights, and `TextSizeMismatch`.
   public init(_ folder: ModelFolder) throws {
-    emptyIsZero = try folder.index.bool("force_zeros_for_empty_prompt", default: true)
-    let suffixes = ["", "_2"]
+    family = folder.family
+    emptyIsZero = try family == .sdxl && folder.index.bool("force_zeros_for_empty_prompt", default: true)
+    let suffixes = family.encoders
     tokenizers = try suffixes.map { try Tokenizer(folder: folder.folder(of: "tokenizer\($0)")) }
     encoders = try suffixes.map { suffix in
       let file = try folder.weights("text_encoder\(suffix)")
@@ -24,19 +26,19 @@ public struct PromptEncoder: Sendable {
     try TextSizeMismatch.check(folder.path, tokenizers, encoders.map(\.config))
   }
 
-  /// Width of a token's vector: that of both encoders together.
+  /// Width of a token's vector: that of all encoders together.
   public var contextWidth: Int { encoders.reduce(0) { $0 + $1.config.width } }
 
-  /// Width of a prompt's vector.
-  public var pooledWidth: Int { encoders[1].config.projectionWidth }
+  /// Width of a prompt's vector; 0 where there is none.
+  public var pooledWidth: Int { family == .sdxl ? encoders[1].config.projectionWidth : 0 }
 
   /// What prompts become: for each, the penultimate states of both encoders side by side, and the pooled
-  /// output of the second.
+  /// output of the second; of a single encoder the last states.
   public func callAsFunction(_ prompts: [String]) -> PromptEmbeddings { encode(prompts) }
 
   /// What prompts become for classifier-free guidance: first those to be avoided, then the prompts themselves.
   ///
-  /// Without `negative`, that is an empty prompt, or zeros where the model's `force_zeros_for_empty_prompt` is
+  /// Without `negative`, that is an empty prompt, or zeros where the `force_zeros_for_empty_prompt` of a model of SDXL is
   /// true. A negative prompt that is given and empty is encoded all the same.
   public func guided(_ prompts: [String], negative: [String]?) -> PromptEmbeddings {
     precondition(negative?.count ?? prompts.count == prompts.count)
@@ -52,9 +54,9 @@ public struct PromptEncoder: Sendable {
   ///
   /// - Throws: `TokensDiffer` when the two tokenizers cut it differently, so that a token's place is of two words.
   public func tokens(of prompt: String) throws -> PromptTokens {
-    let both = tokenizers.map { PromptTokens($0.expanded(prompt), $0) }
-    guard both[0].words == both[1].words else { throw TokensDiffer(prompt: prompt) }
-    return both[0]
+    let all = tokenizers.map { PromptTokens($0.expanded(prompt), $0) }
+    guard all.allSatisfy({ $0.words == all[0].words }) else { throw TokensDiffer(prompt: prompt) }
+    return all[0]
   }
 
   /// How many tokens of a prompt the model reads, its start and end included.
@@ -72,9 +74,13 @@ public struct PromptEncoder: Sendable {
         return distinct.count - 1
       }
     }
-    let outputs = zip(tokenizers, encoders).map { tokenizer, encoder in
-      encoder(distinct.map { tokenizer(tokenizer.expanded($0)).ids })
+    let ids = tokenizers.map { tokenizer in distinct.map { tokenizer(tokenizer.expanded($0)).ids } }
+    guard family == .sdxl else {
+      return PromptEmbeddings(
+        embeddings: encoders[0].states(of: ids[0]).gathered(rows),
+        pooled: Tensor(repeating: 0, [rows.count, 0]))
     }
+    let outputs = zip(encoders, ids).map { $0($1) }
     guard let pooled = outputs[1].pooled else { preconditionFailure("the second encoder has a projection") }
     let states = Tensor.concatenated(outputs[0].penultimate, outputs[1].penultimate)
     return PromptEmbeddings(embeddings: states.gathered(rows), pooled: pooled.gathered(rows))
@@ -116,10 +122,10 @@ struct TextSizeMismatch: UserError {
             + "'max_position_embeddings' of '\(path)/text_encoder\(suffix)' is \(encoder.positions)")
       }
     }
-    if tokenizers[0].length != tokenizers[1].length {
+    if let second = tokenizers.last, tokenizers[0].length != second.length {
       throw TextSizeMismatch(
         description: "'\(path)/tokenizer' makes \(tokenizers[0].length) tokens, but '\(path)/tokenizer_2' "
-          + "\(tokenizers[1].length); 'model_max_length' of both must be equal")
+          + "\(second.length); 'model_max_length' of both must be equal")
     }
   }
 }

@@ -65,6 +65,13 @@ public struct TextEncoder: Sendable {
     return Output(penultimate: penultimate, pooled: projection(finalNorm(x.gathered(rows: ends))))
   }
 
+  /// The last state of every token of texts of equally many, [batch, tokens, width] (transformers: last_hidden_state).
+  public func states(of texts: [[Int]]) -> Tensor {
+    var x = embedded(texts)
+    for layer in layers { layer(&x) }
+    return finalNorm(x)
+  }
+
   /// The sum of token and position embeddings, [batch, tokens, width].
   private func embedded(_ texts: [[Int]]) -> Tensor {
     let (tokens, width) = (texts[0].count, config.width)

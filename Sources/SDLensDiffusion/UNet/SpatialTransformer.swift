@@ -12,12 +12,19 @@ struct SpatialTransformer: Sendable {
     name = block.name
     let width = block.width
     norm = try GroupNorm(w["norm"], channels: width, groups: config.groups, epsilon: 1e-6)
-    projectIn = try Linear(w["proj_in"], inputs: width, outputs: width)
+    projectIn = try Self.projection(w["proj_in"], width, config)
     layers = try (0..<block.layers).map {
       try TransformerBlock(
         w["transformer_blocks"][$0], width: width, context: config.contextWidth, heads: block.heads)
     }
-    projectOut = try Linear(w["proj_out"], inputs: width, outputs: width)
+    projectOut = try Self.projection(w["proj_out"], width, config)
+  }
+
+  /// A linear layer; where the file has it as a 1 × 1 convolution, which is the same, [width, width, 1, 1].
+  private static func projection(_ w: WeightScope, _ width: Int, _ config: UNetConfig) throws -> Linear {
+    let shape: Shape = config.projectsByConvolution ? [width, width, 1, 1] : [width, width]
+    return Linear(
+      weight: try w.matrix("weight", shape), bias: try w.tensor("bias", [width]), engine: w.engine)
   }
 
   /// [batch, height, width, channels] → the same shape; an update that is `known` is not computed again.

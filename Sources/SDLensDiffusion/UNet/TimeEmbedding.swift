@@ -19,10 +19,11 @@ struct EmbeddingNetwork: Sendable {
   }
 }
 
-/// What the U-net knows besides the latents: the time step, the pooled prompt, sizes and crops.
+/// What the U-net knows besides the latents: the time step and, in SDXL, the pooled prompt, sizes and crops.
 package struct TimeEmbedding: Sendable {
   let time: EmbeddingNetwork
-  let addition: EmbeddingNetwork
+  /// Nil where it knows the time step alone.
+  let addition: EmbeddingNetwork?
   let timeWidth: Int
   let additionWidth: Int
 
@@ -30,8 +31,11 @@ package struct TimeEmbedding: Sendable {
     timeWidth = config.widths[0]
     additionWidth = config.additionTimeWidth
     time = try EmbeddingNetwork(w["time_embedding"], inputs: timeWidth, outputs: config.embeddingWidth)
-    addition = try EmbeddingNetwork(
-      w["add_embedding"], inputs: config.additionInputs, outputs: config.embeddingWidth)
+    addition =
+      config.additionInputs == 0
+      ? nil
+      : try EmbeddingNetwork(
+        w["add_embedding"], inputs: config.additionInputs, outputs: config.embeddingWidth)
   }
 
   /// Time step, pooled prompt [batch, p] and six time ids, for all pictures or for each → [batch, 4 · widths[0]].
@@ -39,6 +43,7 @@ package struct TimeEmbedding: Sendable {
     let batch = pooled.shape[0]
     let steps = Tensor(
       (0..<batch).flatMap { _ in Self.sinusoids(timestep, width: timeWidth) }, [batch, timeWidth])
+    guard let addition else { return time(steps) }
     precondition([6, 6 * batch].contains(timeIDs.count), "\(timeIDs.count) time ids for \(batch) pictures")
     let ids = timeIDs.flatMap { Self.sinusoids(Double($0), width: additionWidth) }
     let copies = 6 * batch / timeIDs.count

@@ -1,6 +1,6 @@
 import SDLensCore
 
-/// The denoising network of SDXL, with every cross-attention block open to hooks.
+/// The denoising network of SDXL, or of Stable Diffusion 1 and 2, with every cross-attention block open to hooks.
 ///
 /// The pass is a list of steps over a small state, so that it can be stopped after a block, kept as a
 /// value, and continued from there: tensors share their memory until one is written.
@@ -53,7 +53,7 @@ public struct UNet: Sendable {
   /// - Parameters:
   ///   - latents: already scaled for the step by the scheduler.
   ///   - text: prompt embeddings [batch, 77, context].
-  ///   - pooled: pooled prompt embeddings [batch, p].
+  ///   - pooled: pooled prompt embeddings [batch, p]; p is 0 where the U-net is told of the prompt alone.
   ///   - timeIDs: original height and width, crop top and left, target height and width, for all pictures
   ///     or for each.
   ///   - step: the number of the denoising step, from 0, for the hooks.

@@ -11,10 +11,12 @@ extension UNetConfig {
     public let layers: Int
     /// Heads of each attention.
     public let heads: Int
+    /// The level of the U-net, 0 being the outermost.
+    public let level: Int
 
     /// Height and width of its map for latents of a size: halved at each level of the U-net, and rounded up.
     public func mapSize(latents: (height: Int, width: Int)) -> (height: Int, width: Int) {
-      func halved(_ size: Int) -> Int { (0..<name.level).reduce(size) { size, _ in (size + 1) / 2 } }
+      func halved(_ size: Int) -> Int { (0..<level).reduce(size) { size, _ in (size + 1) / 2 } }
       return (halved(latents.height), halved(latents.width))
     }
   }
@@ -34,7 +36,8 @@ extension UNetConfig {
   /// What is known of one that is there.
   public subscript(_ name: BlockName) -> Block {
     guard let layers = depths[name] else { preconditionFailure("no block \(name)") }
-    return Block(name: name, width: widths[name.level], layers: layers, heads: heads[name.level])
+    let level = family.level(of: name)
+    return Block(name: name, width: widths[level], layers: layers, heads: heads[level], level: level)
   }
 }
 

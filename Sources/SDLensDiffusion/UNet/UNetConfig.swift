@@ -1,9 +1,11 @@
 import SDLensCore
 
-/// The sizes of a U-net of SDXL's topology, from its `config.json`: SDXL's own, and smaller ones with fewer layers
-/// (SSD-1B, Segmind Vega), which have no attention in the middle.
+/// The sizes of a U-net, from its `config.json`: SDXL's own, smaller ones with fewer layers (SSD-1B, Segmind Vega), which have
+/// no attention in the middle, and those of Stable Diffusion 1 and 2.
 public struct UNetConfig: Sendable {
-  /// Channels of the residual stream at the three levels, outermost first.
+  /// The kind of model.
+  public let family: ModelFamily
+  /// Channels of the residual stream at the levels, outermost first.
   public let widths: [Int]
   /// Transformer layers in each block; a block that is not there has none.
   let depths: [BlockName: Int]
@@ -17,9 +19,11 @@ public struct UNetConfig: Sendable {
   public let epsilon: Float
   /// Width of the prompt embeddings.
   public let contextWidth: Int
-  /// Sinusoids for each of the six time ids.
+  /// Whether the projections around the transformer layers are 1 × 1 convolutions in the file.
+  let projectsByConvolution: Bool
+  /// Sinusoids for each of the six time ids; 0 where the U-net is told of no sizes.
   public let additionTimeWidth: Int
-  /// Width of the pooled prompt and all sinusoids together.
+  /// Width of the pooled prompt and all sinusoids together; 0 where the U-net is told of neither.
   public let additionInputs: Int
   /// Channels of the latents.
   public let inChannels: Int
@@ -36,25 +40,30 @@ public struct UNetConfig: Sendable {
 
   /// Reads the sizes and refuses every setting that would make it another computation.
   public init(_ file: ConfigFile) throws {
-    try Self.checkTopology(file)
-    widths = try file.ints("block_out_channels", count: 3)
-    depths = try Self.depths(file)
-    // SDXL's files say `attention_head_dim` where the number of heads is meant.
+    let stages = JSONValue.array(ModelFamily.stableDiffusion.downStages.map(JSONValue.string))
+    family = file["down_block_types"] == stages ? .stableDiffusion : .sdxl
+    try Self.checkTopology(file, family)
+    let levels = family.downStages.count
+    widths = try file.ints("block_out_channels", count: levels)
+    depths = try Self.depths(file, family)
+    // The files say `attention_head_dim` where the number of heads is meant.
     let key = file["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads"
-    heads = try file.ints(key, count: 3)
+    heads = try file.ints(key, count: levels)
     layersPerStage = try file.int("layers_per_block", in: 2...2)
     groups = try file.int("norm_num_groups", default: 32)
     epsilon = Float(try file.double("norm_eps", in: 0...1, default: 1e-5))
     contextWidth = try file.int("cross_attention_dim")
-    additionTimeWidth = try file.int("addition_time_embed_dim")
-    additionInputs = try file.int("projection_class_embeddings_input_dim")
+    projectsByConvolution = try !file.bool("use_linear_projection", default: false)
+    let isTold = family == .sdxl
+    additionTimeWidth = isTold ? try file.int("addition_time_embed_dim") : 0
+    additionInputs = isTold ? try file.int("projection_class_embeddings_input_dim") : 0
     inChannels = try file.int("in_channels", default: 4)
     outChannels = try file.int("out_channels", default: 4)
     sampleSize = try file.int("sample_size", in: 1...4096)
     for (width, heads) in zip(widths, heads) where width % groups != 0 || width % heads != 0 {
       throw UnevenWidth(path: file.path, width: width, groups: groups, heads: heads)
     }
-    guard additionInputs > 6 * additionTimeWidth else {
+    guard !isTold || additionInputs > 6 * additionTimeWidth else {
       throw BadConfigValue(
         path: file.path, key: "projection_class_embeddings_input_dim", found: .int(additionInputs),
         needed: "more than 6 times 'addition_time_embed_dim'")
@@ -68,25 +77,26 @@ public struct UNetConfig: Sendable {
   }
 
   /// The transformer layers of each block: one number for a level, or one for each block of a stage.
-  private static func depths(_ file: ConfigFile) throws -> [BlockName: Int] {
+  private static func depths(_ file: ConfigFile, _ family: ModelFamily) throws -> [BlockName: Int] {
     let key = "transformer_layers_per_block"
-    let down = try stages(file, key, blocks: 2) ?? Array(repeating: [1, 1], count: 3)
+    let levels = family.downStages.count
+    let down = try stages(file, key, levels, blocks: 2) ?? Array(repeating: [1, 1], count: levels)
     let listed =
       if case .array(let all)? = file[key] {
         all.contains { if case .array = $0 { true } else { false } }
       } else { false }
     let reverse = "reverse_\(key)"
-    let up = try stages(file, reverse, blocks: 3)
+    let up = try stages(file, reverse, levels, blocks: 3)
     if listed, up == nil {
       throw BadConfigValue(
         path: file.path, key: reverse, found: nil, needed: "given where '\(key)' differs within a stage")
     }
     let middle: Middle = try file.choice("mid_block_type", default: .withAttention)
     var depths: [BlockName: Int] = [:]
-    for name in BlockName.all {
+    for name in family.blocks {
       switch name.part {
       case .down: depths[name] = down[name.stage][name.index]
-      case .mid: depths[name] = middle == .plain ? nil : down[2][0]
+      case .mid: depths[name] = middle == .plain ? nil : down[levels - 1][0]
       case .up:
         depths[name] =
           (up ?? down.reversed().map { Array(repeating: $0[0], count: 3) })[name.stage][name.index]
@@ -95,15 +105,17 @@ public struct UNetConfig: Sendable {
     return depths
   }
 
-  /// Three stages, each a number or a list of one for each block; nil when the key is absent.
-  private static func stages(_ file: ConfigFile, _ key: String, blocks: Int) throws -> [[Int]]? {
+  /// So many stages, each a number or a list of one for each block; nil when the key is absent.
+  private static func stages(
+    _ file: ConfigFile, _ key: String, _ levels: Int, blocks: Int
+  ) throws -> [[Int]]? {
     guard let value = file[key] else { return nil }
     func count(_ value: JSONValue) -> Int? {
       if case .int(let count) = value, 1...1024 ~= count { count } else { nil }
     }
     let stages: [[Int]]? =
       switch value {
-      case .array(let all) where all.count == 3:
+      case .array(let all) where all.count == levels:
         all.compactMap { stage in
           if case .array(let list) = stage {
             let counts = list.compactMap(count)
@@ -111,26 +123,29 @@ public struct UNetConfig: Sendable {
           }
           return count(stage).map { Array(repeating: $0, count: blocks) }
         }
-      default: count(value).map { Array(repeating: Array(repeating: $0, count: blocks), count: 3) }
+      default: count(value).map { Array(repeating: Array(repeating: $0, count: blocks), count: levels) }
       }
-    guard let stages, stages.count == 3 else {
+    guard let stages, stages.count == levels else {
       throw BadConfigValue(
         path: file.path, key: key, found: value,
-        needed: "3 integers from 1 to 1024, or lists of \(blocks) of them")
+        needed: "\(levels) integers from 1 to 1024, or lists of \(blocks) of them")
     }
     return stages
   }
 
-  /// The settings that SDXL has and that the forward pass is built for; everything else is refused.
-  private static func checkTopology(_ file: ConfigFile) throws {
-    let down: [JSONValue] = ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]
-    let up: [JSONValue] = ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"]
+  /// The settings that the family has and that the forward pass is built for; everything else is refused.
+  private static func checkTopology(_ file: ConfigFile, _ family: ModelFamily) throws {
+    let (down, up) = (family.downStages.map(JSONValue.string), family.upStages.map(JSONValue.string))
     try file.require("down_block_types", .array(down), default: .null)
     try file.require("up_block_types", .array(up), default: .null)
-    try file.require("addition_embed_type", "text_time", default: .null)
+    switch family {
+    case .sdxl:
+      try file.require("addition_embed_type", "text_time", default: .null)
+      try file.require("use_linear_projection", true, default: false)
+    case .stableDiffusion: try file.require("addition_embed_type", .null)
+    }
     try file.require("act_fn", "silu")
     try file.require("attention_type", "default")
-    try file.require("use_linear_projection", true, default: false)
     try file.require("flip_sin_to_cos", true)
     try file.require("freq_shift", 0)
     try file.require("time_embedding_type", "positional")

@@ -48,8 +48,10 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   public var places: Int?
   /// Of the first picture.
   public var seed: Seed
-  /// Denoising steps; all are recorded.
+  /// Denoising steps.
   public var steps: Int
+  /// The steps whose vectors are recorded, from 0, ascending; nil when all are.
+  public var atSteps: [Int]?
   /// Strength of guidance; of a guided run the conditional half is recorded.
   public var guidance: Double
   /// Of the pictures, in pixels.
@@ -62,6 +64,9 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   public var origin: String?
   /// What computed the model, where it was not this program's own kernels in float32.
   public var engine: String?
+  /// What was given beside the model and decides its content, as words of the command line, files without their folders:
+  /// `--base`, `--vae`, `--lora`, `--sampler` and what belongs to it.
+  public var modelOptions: [String]?
   /// The world whose pictures the model paints, `shapes`, where the model is not called so.
   public var world: String?
 
@@ -69,19 +74,23 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   static let fileName = "manifest.json"
   /// The number of shards of the whole store.
   public var shards: Int { (pictures + picturesPerShard - 1) / picturesPerShard }
+  /// The steps whose vectors are recorded, from 0.
+  public var vectorSteps: VectorSteps { VectorSteps(atSteps, of: steps) }
   /// Bytes of a number.
   public var numberSize: Int { dtype == .float16 ? 2 : 4 }
 
   /// Describes a store; the fields that are not given have one value only.
   public init(
     model: String, modelFingerprint: String, site: String, blocks: [Block], dtype: Format, pictures: Int,
-    picturesPerShard: Int, places: Int?, seed: Seed, steps: Int, guidance: Double, height: Int, width: Int,
-    prompts: String, origin: String? = nil, engine: String? = nil, world: String? = nil
+    picturesPerShard: Int, places: Int?, seed: Seed, steps: Int, atSteps: [Int]? = nil, guidance: Double,
+    height: Int, width: Int, prompts: String, origin: String? = nil, engine: String? = nil,
+    modelOptions: [String]? = nil, world: String? = nil
   ) {
     (self.model, self.modelFingerprint, self.site, self.blocks) = (model, modelFingerprint, site, blocks)
     (self.dtype, self.pictures, self.picturesPerShard) = (dtype, pictures, picturesPerShard)
     (self.places, self.seed, self.steps, self.guidance) = (places, seed, steps, guidance)
-    (self.height, self.width, self.prompts) = (height, width, prompts)
+    (self.height, self.width, self.prompts, self.atSteps) = (height, width, prompts, atSteps)
+    self.modelOptions = modelOptions
     (self.origin, self.engine, self.world) = (origin, engine, world)
   }
 
@@ -121,6 +130,7 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
     guard 1...1 << 40 ~= pictures, 1...1 << 20 ~= picturesPerShard, 1...1 << 16 ~= steps else {
       return "has \(pictures) pictures in shards of \(picturesPerShard) with \(steps) steps"
     }
+    if let problem = atSteps.flatMap({ VectorSteps.problem($0, of: steps) }) { return problem }
     guard seed.reaches(pictures) else { return "has seed \(seed), from which \(pictures) pictures have none" }
     guard places.map({ 1...1 << 16 ~= $0 }) ?? true else { return "keeps \(places ?? 0) places of a map" }
     guard shards <= Self.mostShards else {
@@ -162,8 +172,8 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
     index * picturesPerShard..<min(pictures, (index + 1) * picturesPerShard)
   }
 
-  /// Vectors of one picture in a block: those of all its steps.
-  public func rows(of block: Block) -> Int { steps * placesKept(of: block) }
+  /// Vectors of one picture in a block: those of all steps that are recorded.
+  public func rows(of block: Block) -> Int { vectorSteps.steps.count * placesKept(of: block) }
 
   /// Places of a block's map that are kept.
   public func placesKept(of block: Block) -> Int {
@@ -187,7 +197,9 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
 
   /// The first setting in which two manifests differ, with both values.
   public func difference(from other: Self) -> (setting: String, ours: String, theirs: String)? {
-    let absent = ["places": "all", "world": "that of its name"]
+    let absent = [
+      "places": "all", "atSteps": "all", "modelOptions": "none", "world": "that of its name",
+    ]
     func fields(_ manifest: Self) -> [(String, String)] {
       Mirror(reflecting: manifest).children.map { child in
         let value = Mirror(reflecting: child.value)

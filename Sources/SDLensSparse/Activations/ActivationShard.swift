@@ -3,7 +3,7 @@ import SDLensCore
 
 /// Some consecutive pictures of a store, in one file that never changes: `shard-00012.safetensors`.
 ///
-/// Each block has a tensor of its name, [pictures, steps, places, width]; where only some places are kept, a
+/// Each block has a tensor of its name, [pictures, recorded steps, places, width]; where only some places are kept, a
 /// tensor `down.2.1.places` [pictures, steps, places] tells which, counted row by row. The metadata holds the
 /// prompts as a JSON list, the first picture's number, the fingerprint of the manifest, and a CRC-32 of the data.
 public struct ActivationShard: Sendable {
@@ -50,7 +50,9 @@ public struct ActivationShard: Sendable {
     var items: [Safetensors.Item] = []
     for block in manifest.blocks {
       guard let part = parts[block.name] else { preconditionFailure("no \(block.name) for the shard") }
-      let shape: Shape = [pictures.count, manifest.steps, manifest.placesKept(of: block), block.width]
+      let shape: Shape = [
+        pictures.count, manifest.vectorSteps.steps.count, manifest.placesKept(of: block), block.width,
+      ]
       precondition(part.vectors.shape == shape, "\(block.name): \(part.vectors.shape), not \(shape)")
       items.append(
         manifest.dtype == .float16

@@ -8,7 +8,7 @@ public struct ActivationStore: Sendable {
   /// Where it lies.
   public let folder: String
   /// What it holds.
-  public let manifest: ActivationManifest
+  public private(set) var manifest: ActivationManifest
   /// The shards that are there and whole, as far as their headers tell.
   public let shards: [ActivationShard]
   /// The numbers of the shards that are not there.
@@ -45,6 +45,22 @@ public struct ActivationStore: Sendable {
     }
     missing = (0..<manifest.shards).filter { !present.contains($0) }
     (self.manifest, self.shards, self.damaged) = (manifest, shards, damaged)
+  }
+
+  /// The same store, of whose vectors those of some steps count.
+  ///
+  /// - Parameter steps: from 0, in any order; nil for all.
+  /// - Throws: `StepsNotStored`.
+  public func at(_ steps: [Int]?) throws -> ActivationStore {
+    guard let wanted = steps.map({ Set($0).sorted() }), wanted != manifest.vectorSteps.steps else {
+      return self
+    }
+    guard !wanted.isEmpty, Set(wanted).isSubset(of: manifest.vectorSteps.steps) else {
+      throw StepsNotStored(store: folder, stored: manifest.vectorSteps, wanted: wanted)
+    }
+    var store = self
+    store.manifest.atSteps = wanted
+    return store
   }
 
   /// The numbers of the shards whose files are in a folder, as its names tell.
@@ -113,6 +129,19 @@ public struct ActivationStore: Sendable {
       throw DamagedShard(path: path, reason: "lacks picture \(number)")
     }
     return Array(bytes[start..<start + size])
+  }
+}
+
+/// Steps of which a store has no vectors.
+public struct StepsNotStored: UserError {
+  let store: String
+  let stored: VectorSteps
+  let wanted: [Int]
+  /// The store, its steps, and what records others.
+  public var description: String {
+    "'\(store)' has the vectors of \(stored), but at-step asks for \(wanted.map(String.init).joined(separator: ", ")); name "
+      + "another with --store, or record them with: sdlens collect --steps … --at-step "
+      + wanted.map(String.init).joined(separator: " ")
   }
 }
 

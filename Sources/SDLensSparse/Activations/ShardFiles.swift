@@ -123,11 +123,11 @@ final class ShardFiles: Sendable {
       }
     }
     for block in manifest.blocks {
-      let places = manifest.placesKept(of: block)
+      let (steps, places) = (manifest.vectorSteps.steps.count, manifest.placesKept(of: block))
       let type: ElementType = manifest.dtype == .float16 ? .f16 : .f32
-      try check(block.name, type, [pictures.count, manifest.steps, places, block.width])
+      try check(block.name, type, [pictures.count, steps, places, block.width])
       if manifest.places != nil {
-        try check("\(block.name).places", .i32, [pictures.count, manifest.steps, places])
+        try check("\(block.name).places", .i32, [pictures.count, steps, places])
       }
     }
   }

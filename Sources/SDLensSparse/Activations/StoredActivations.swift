@@ -10,8 +10,12 @@ public final class StoredActivations: PictureRows {
   public let width: Int
   /// Pictures that are there.
   public let pictures: Int
-  /// Vectors of a picture.
+  /// Vectors of a picture, in the steps that count.
   public let rowsPerPicture: Int
+  /// Vectors of a picture in the files, and in a step.
+  private let storedRows, placesPerStep: Int
+  /// Which of the steps in the files count; nil for all.
+  private let steps: [Int]?
   private let files: ShardFiles
   private let shards: [ActivationShard]
   /// The place of the first picture of each shard among those that are there.
@@ -34,6 +38,9 @@ public final class StoredActivations: PictureRows {
     (self.block, self.files, shards, width) = (block, files, store.shards, block.width)
     self.mostMapped = mostMapped
     rowsPerPicture = store.manifest.rows(of: block)
+    (storedRows, placesPerStep) = (files.manifest.rows(of: block), files.manifest.placesKept(of: block))
+    let (stored, wanted) = (files.manifest.vectorSteps.steps, store.manifest.vectorSteps.steps)
+    steps = stored == wanted ? nil : wanted.compactMap(stored.firstIndex)
     hasPlaces = store.manifest.places != nil
     var first = 0
     firsts = store.shards.map { shard in
@@ -54,19 +61,37 @@ public final class StoredActivations: PictureRows {
     return low
   }
 
+  /// The rows in the files that count, of a picture whose rows begin at `start`: the steps of each run that lie together.
+  private func stretches(from start: Int) -> [Range<Int>] {
+    guard let steps else { return [start..<start + storedRows] }
+    return steps.map { start + $0 * placesPerStep..<start + ($0 + 1) * placesPerStep }
+  }
+
+  /// The row in the files, counted from the first of its picture, of a row that counts.
+  private func storedRow(_ row: Int) -> Int {
+    steps.map { $0[row / placesPerStep] * placesPerStep + row % placesPerStep } ?? row
+  }
+
   /// All vectors of a picture, [rows, width], steps first.
   ///
   /// - Throws: `DamagedShard`, and what is wrong with the file.
   public func rows(ofPicture picture: Int) throws -> Tensor {
-    let size = rowsPerPicture * width
     let shard = shard(of: picture)
     let tensor = try files.verified(shards[shard].index).stored(block.name)
     var result = Tensor(uninitialized: [rowsPerPicture, width])
     result.withMutableElements {
-      let start = (picture - firsts[shard]) * size
-      tensor.copy(start..<start + size, to: $0.baseAddress!)
+      copy(from: tensor, (picture - firsts[shard]) * storedRows, to: $0.baseAddress!)
     }
     return result
+  }
+
+  /// Copies the vectors of the picture whose rows in a file begin at `start`.
+  private func copy(from tensor: StoredTensor, _ start: Int, to target: UnsafeMutablePointer<Float>) {
+    var target = target
+    for rows in stretches(from: start) {
+      tensor.copy(rows.lowerBound * width..<rows.upperBound * width, to: target)
+      target += rows.count * width
+    }
   }
 
   /// Which places of the map the vectors of a picture are from; nil when they are all.
@@ -76,8 +101,7 @@ public final class StoredActivations: PictureRows {
     guard hasPlaces else { return nil }
     let shard = shard(of: picture)
     let all = try files.verified(shards[shard].index).integers("\(block.name).places")
-    let start = (picture - firsts[shard]) * rowsPerPicture
-    return all[start..<start + rowsPerPicture].map(Int.init)
+    return stretches(from: (picture - firsts[shard]) * storedRows).flatMap { all[$0].map(Int.init) }
   }
 
   /// Makes the vectors of some pictures ready to be copied.
@@ -85,7 +109,7 @@ public final class StoredActivations: PictureRows {
   /// - Throws: As `rows`.
   public func prepare(_ pictures: [Int]) throws {
     group = .mapped([])
-    let size = rowsPerPicture * width
+    let size = storedRows * width
     let places = pictures.map(shard(of:))
     let needed = Set(places).sorted()
     guard needed.count <= mostMapped else { return try copy(pictures) }
@@ -101,13 +125,15 @@ public final class StoredActivations: PictureRows {
 
   /// Copies the vectors of some pictures, shard by shard.
   private func copy(_ pictures: [Int]) throws {
-    let size = rowsPerPicture * width
     var copy = Tensor(uninitialized: [pictures.count * rowsPerPicture, width])
     for (place, picture) in pictures.enumerated().sorted(by: { $0.element < $1.element }) {
       let shard = shard(of: picture)
       let tensor = try files.verified(shards[shard].index).stored(block.name)
-      let start = (picture - firsts[shard]) * size
-      copy.withMutableElements { tensor.copy(start..<start + size, to: $0.baseAddress! + place * size) }
+      copy.withMutableElements {
+        self.copy(
+          from: tensor, (picture - firsts[shard]) * storedRows,
+          to: $0.baseAddress! + place * rowsPerPicture * width)
+      }
     }
     group = .copied(copy)
   }
@@ -117,7 +143,7 @@ public final class StoredActivations: PictureRows {
     switch group {
     case .mapped(let pictures):
       let (tensor, first) = pictures[row / rowsPerPicture]
-      let start = first + row % rowsPerPicture * width
+      let start = first + storedRow(row % rowsPerPicture) * width
       tensor.copy(start..<start + width, to: target)
     case .copied(let vectors):
       vectors.withElements { target.update(from: $0.baseAddress! + row * width, count: width) }

@@ -18,6 +18,8 @@ enum OwnLayout: WritableLayout {
     let l0: Double?
     let block, site, model, modelFingerprint: String?
     let order: Int?
+    let steps: Int?
+    let atSteps: [Int]?
   }
 
   static func read(_ folder: String) throws -> SavedAutoencoder {
@@ -43,6 +45,15 @@ enum OwnLayout: WritableLayout {
     saved.modelFingerprint = try config.text("model_fingerprint")
     saved.l0 = try config.l0()
     saved.order = config["order"] == nil ? nil : try config.int("order", in: 0...1 << 40)
+    if config["steps"] != nil {
+      let count = try config.int("steps", in: 1...1 << 16)
+      let some = config["at_steps"] == nil ? nil : try config.ints("at_steps", in: 0...count - 1)
+      if let some, VectorSteps.problem(some, of: count) != nil {
+        throw BadConfigValue(
+          path: config.path, key: "at_steps", found: config["at_steps"], needed: "ascending integers")
+      }
+      saved.steps = VectorSteps(some, of: count)
+    }
     saved.metadata = tensors.metadata
     return saved
   }
@@ -57,7 +68,9 @@ enum OwnLayout: WritableLayout {
     try writeJSON(
       Config(
         k: sae.k, width: sae.width, features: sae.features, l0: saved.l0, block: saved.block,
-        site: saved.site, model: saved.model, modelFingerprint: saved.modelFingerprint, order: saved.order),
+        site: saved.site, model: saved.model, modelFingerprint: saved.modelFingerprint, order: saved.order,
+        steps: saved.steps?.count,
+        atSteps: saved.steps.flatMap { $0.areAll ? nil : $0.steps }),
       to: folder + "/sae.json")
   }
 }

@@ -13,6 +13,8 @@ public struct SavedAutoencoder: Sendable {
   public var model: String?
   /// The fingerprint of the model.
   public var modelFingerprint: String?
+  /// The denoising steps whose vectors it learned from; nil where nobody knows, or where there was one.
+  public var steps: VectorSteps?
   /// How many vectors were seen since each feature was last active; sdxl-unbox counts training steps, see there.
   public var lastActive: [Int64]?
   /// The mean of the positive activations of each feature, `μ_ρ`, [features].

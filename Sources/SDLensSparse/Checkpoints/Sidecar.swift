@@ -5,7 +5,7 @@ import SDLensCore
 /// is lost on the way there and back. The other project does not look at it.
 ///
 /// It has the tensors `last_active`, `mean`, `deviation` and those of the parity case, and as texts block, site, model,
-/// fingerprint, l0, all metadata (each key behind `metadata.`), and the fingerprint of the weights that it belongs to.
+/// fingerprint, steps (those of its vectors and how many there were, as in `0,2/4`), l0, all metadata (each key behind `metadata.`), and the fingerprint of the weights that it belongs to.
 enum Sidecar {
   private static let file = "/sdlens.safetensors"
 
@@ -31,6 +31,15 @@ enum Sidecar {
       }
       return l0
     }
+    saved.steps = try texts["steps"].map { text in
+      let numbers = text.split(separator: "/").map { $0.split(separator: ",").compactMap { Int($0) } }
+      guard numbers.count == 2, let count = numbers[1].first, count > 0,
+        VectorSteps.problem(numbers[0], of: count) == nil
+      else {
+        throw MalformedFile(path: path, reason: "says that steps are '\(text)', which is not as in 0,2/4")
+      }
+      return VectorSteps(numbers[0], of: count)
+    }
     saved.metadata = [:]
     for (key, text) in texts where key.hasPrefix(prefix) {
       saved.metadata[String(key.dropFirst(prefix.count))] = text
@@ -42,6 +51,7 @@ enum Sidecar {
     var texts = ["weights": try fingerprint(folder, weights)]
     (texts["block"], texts["site"]) = (saved.block, saved.site)
     (texts["model"], texts["model_fingerprint"]) = (saved.model, saved.modelFingerprint)
+    texts["steps"] = saved.steps.map { "\($0.steps.map(String.init).joined(separator: ","))/\($0.count)" }
     texts["l0"] = saved.l0.map { "\($0)" }
     for (key, text) in saved.metadata { texts[prefix + key] = text }
     try Safetensors.write(saved.statistics, metadata: texts, to: folder + file)

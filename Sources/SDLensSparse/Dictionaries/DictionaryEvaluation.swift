@@ -29,7 +29,7 @@ public struct DictionaryEvaluation {
     }
     let (rows, isWhole) = (activations.rowsPerPicture, store.manifest.places == nil)
     let (height, width) = (activations.block.mapHeight, activations.block.mapWidth)
-    let steps = store.manifest.steps
+    let steps = store.manifest.vectorSteps.steps.count
     var counts = FeatureCounts(features: autoencoder.features)
     var collector = FeatureExampleCollector(
       features: autoencoder.features, mapShape: isWhole ? [steps, height, width] : [1, 1, rows],

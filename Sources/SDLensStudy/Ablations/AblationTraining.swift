@@ -37,6 +37,7 @@ struct AblationTraining {
     let manifest = training.manifest
     (saved.block, saved.site) = (block, manifest.site)
     (saved.model, saved.modelFingerprint) = (manifest.model, manifest.modelFingerprint)
+    saved.steps = manifest.steps == 1 ? nil : manifest.vectorSteps
     saved.mean = Tensor(evaluation.statistics.mean, [autoencoder.features])
     saved.deviation = Tensor(evaluation.statistics.deviation, [autoencoder.features])
     if autoencoder.k == nil { saved.l0 = evaluation.statistics.l0 }

@@ -5,7 +5,7 @@ public struct BlocksFigure: Sendable {
   /// The prompts.
   public var scenes: [Scene]
   /// The blocks that are ablated, one at a time.
-  public var blocks = BlockName.all
+  public var blocks = BlockName.sdxl
   /// The pixels of a cell.
   public var cellWidth = 160
 

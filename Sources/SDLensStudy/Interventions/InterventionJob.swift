@@ -61,6 +61,9 @@ public struct InterventionJob {
   /// - Throws: as `Laboratory.interventions` and `Laboratory.run`; `FileError`, `PictureError`.
   public func run(_ progress: any MetricProgress) throws -> Result {
     try Canvas.checkFonts()
+    progress.noteSteps(
+      of: lists.flatMap(\.list.edits), laboratory.dictionaries,
+      stepsOfRun: try laboratory.model.stepCount(settings.steps))
     progress.stage("the runs of other prompts")
     let interventions = try laboratory.interventions(
       lists.map(\.list), negative: negativePrompt, settings)

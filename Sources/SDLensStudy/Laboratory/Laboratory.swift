@@ -136,6 +136,27 @@ public final class Laboratory: Sendable {
 
   // MARK: Runs
 
+  /// Settings whose picture is taken back to its noise, where they have an inversion; others as they are.
+  ///
+  /// - Parameter progress: called after every step with its number, from 1.
+  /// - Throws: as `Pipeline.inverted`, and what is wrong with the model.
+  public func inverted(
+    _ settings: RunSettings, negative: String? = nil, progress: (Int) -> Void = { _ in }
+  ) throws -> RunSettings {
+    guard let prompt = try sourceEmbeddings(of: settings, negative: negative) else { return settings }
+    return try pipeline.inverted(settings, prompt, progress: progress)
+  }
+
+  /// What the prompt of an inversion becomes; nil without one.
+  ///
+  /// - Throws: what is wrong with the model.
+  func sourceEmbeddings(of settings: RunSettings, negative: String?) throws -> PromptEmbeddings? {
+    guard let inversion = settings.image?.inversion else { return nil }
+    var own = settings
+    own.guidance = inversion.guidance
+    return try embeddings(of: inversion.prompt, negative: negative, own)
+  }
+
   /// A run without edits, at which edits may begin; as `BaseRun`.
   ///
   /// - Throws: as `Pipeline.sample`, what `pause` throws, and what is wrong with the model.

@@ -1,12 +1,15 @@
 import SDLensDiffusion
 
 extension MetricProgress {
-  /// Refuses a run that surely has no room in memory, and says when it will be slow.
+  /// Refuses a run that surely has no room in memory, and says when it will be slow; `encodes` says that it begins with a
+  /// picture.
   ///
   /// - Throws: `TooLittleMemory`, and what is wrong with the model.
-  public func checkMemory(of model: ModelFolder, _ settings: RunSettings, decodes: Bool = true) throws {
-    let memory = try ModelMemory(model)
-    try memory.check(height: settings.height, width: settings.width, decodes: decodes)
-    if let slow = memory.note(height: settings.height, width: settings.width) { note(slow) }
+  public func checkMemory(
+    of model: ModelFolder, _ settings: RunSettings, decodes: Bool = true, encodes: Bool = false
+  ) throws {
+    let (memory, height, width) = (try ModelMemory(model), settings.height, settings.width)
+    try memory.check(height: height, width: width, decodes: decodes, encodes: encodes)
+    if let slow = memory.note(height: height, width: width, encodes: encodes) { note(slow) }
   }
 }

@@ -55,6 +55,7 @@ public struct PictureJob {
   private struct Session {
     let embeddings: PromptEmbeddings
     let pipeline: Pipeline
+    let settings: RunSettings
     let steps: Int
     let progress: any MetricProgress
     var watch = Stopwatch()
@@ -76,9 +77,19 @@ public struct PictureJob {
     progress.stage("reading the model")
     let pipeline = try watch.time("read") { try laboratory.pipeline }
 
+    let isInverted = settings.image?.inversion != nil
+    progress.count(to: count * (steps + 1) + (isInverted ? steps : 0), unit: "steps")
+    let settings =
+      !isInverted
+      ? self.settings
+      : try watch.time("invert") {
+        try laboratory.inverted(self.settings, negative: negativePrompt) {
+          progress.advance("inverting, step \($0) of \(steps)", by: 1)
+        }
+      }
     var session = Session(
-      embeddings: embeddings, pipeline: pipeline, steps: steps, progress: progress, watch: watch)
-    progress.count(to: count * (steps + 1), unit: "steps")
+      embeddings: embeddings, pipeline: pipeline, settings: settings, steps: steps, progress: progress,
+      watch: watch)
     let results = try seeds.indices.map { index in
       let picture = try make(index, &session)
       progress.clear()
@@ -107,7 +118,7 @@ public struct PictureJob {
     let recorder = Recorder()
     for block in cached { recorder.record([.input, .output], of: block, in: &hooks) }
 
-    var settings = settings
+    var settings = session.settings
     settings.seed = seed
     let trace = try session.watch.time("denoise") {
       try pipeline.sample(embeddings, settings, hooks: hooks) { step in
@@ -144,9 +155,11 @@ public struct PictureJob {
         if let unknown = UnknownWords(text, name: name) { progress.note(unknown.note) }
       }
     }
-    if negativePrompt != nil && !settings.isGuided {
+    if negativePrompt != nil && !settings.isGuided && settings.image?.inversion?.isGuided != true {
       progress.note("The negative prompt has no effect without --guidance above 1")
     }
+    // Remembered until the picture is inverted.
+    _ = try laboratory.sourceEmbeddings(of: settings, negative: negativePrompt)
     return try laboratory.embeddings(of: prompt, negative: negativePrompt, settings)
   }
 }

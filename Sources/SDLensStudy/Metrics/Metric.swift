@@ -26,6 +26,8 @@ public protocol Metric: SendableMetatype {
   static var paper: [String: [String]] { get }
   /// Whether it takes so long that it is measured only when it is asked for by name.
   static var isSlow: Bool { get }
+  /// Whether it tells something of a dictionary of another model, so that one may be named.
+  static var goesAcrossModels: Bool { get }
 
   /// Measures a block for whose need everything is there, and tells `run` what it found.
   static func measure(_ block: BlockName, in run: MetricRun) throws
@@ -50,6 +52,8 @@ extension Metric {
   public static var paper: [String: [String]] { [:] }
   /// It is measured together with the others.
   public static var isSlow: Bool { false }
+  /// Dictionary and store must be of the model.
+  public static var goesAcrossModels: Bool { false }
   /// Nothing.
   public static func baselines(in run: MetricRun) throws {}
 

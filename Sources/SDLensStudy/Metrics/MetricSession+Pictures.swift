@@ -142,7 +142,7 @@ extension MetricSession {
     guard isMadeAgain, recorded?.prompts[picture] != nil, let (prompt, settings) = try run(of: picture) else {
       return nil
     }
-    let step = try model.stepCount(settings.steps) - 1
+    let step = try recorded?.manifest.atSteps?.last ?? model.stepCount(settings.steps) - 1
     let run = try laboratory.run(prompt, settings, watching: blocks, atSteps: [step])
     return Dictionary(
       uniqueKeysWithValues: blocks.compactMap { block in

@@ -78,11 +78,17 @@ public final class MetricSession {
   ) throws {
     (self.model, self.dictionaries, self.settings, self.progress) = (model, dictionaries, settings, progress)
     (self.store, self.recorded, self.workspace) = (store, recorded, Workspace(workspace))
-    isStoreOfRecorded = try store?.manifest.fingerprint == recorded?.manifest.fingerprint
+    // Those of another model are made again.
+    isStoreOfRecorded =
+      try store?.manifest.fingerprint == recorded?.manifest.fingerprint
+      && (store == nil || store?.manifest.modelFingerprint == model.fingerprint().description)
     try settings.features.check(dictionaries)
     let blocks = dictionaries.keys.sorted()
     sources = try Provenance(
-      model, dictionaries: blocks.compactMap { block in dictionaries[block].map { .init($0, of: block) } },
+      model,
+      dictionaries: blocks.compactMap { block in
+        try dictionaries[block].map { try .init($0, of: block, on: model) }
+      },
       store: store, recorded: recorded)
     archive = try PictureArchive(
       Laboratory(model, dictionaries: dictionaries), folder: Workspace(workspace).madePictures)

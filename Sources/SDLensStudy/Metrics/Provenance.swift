@@ -19,6 +19,8 @@ public struct Provenance: Sendable, Codable, Equatable {
     public let features: Int
     /// How many features may be active in a vector; nil where thresholds decide.
     public let k: Int?
+    /// The model that it is of, where that is another one than the one at work.
+    public private(set) var model: String?
 
     /// Names one that lies at a path.
     public init(_ path: String, of block: String?, _ autoencoder: SparseAutoencoder) {
@@ -29,8 +31,13 @@ public struct Provenance: Sendable, Codable, Equatable {
     }
 
     /// Names a folder.
-    public init(_ folder: DictionaryFolder, of block: BlockName) {
+    ///
+    /// - Parameter model: the one at work.
+    public init(_ folder: DictionaryFolder, of block: BlockName, on model: ModelFolder) throws {
       self.init(folder.path, of: "\(block)", folder.autoencoder)
+      let fingerprint = try model.fingerprint().description
+      guard let made = folder.saved.modelFingerprint, made != fingerprint else { return }
+      self.model = "\(folder.saved.model ?? "") \(made)"
     }
   }
 
@@ -42,6 +49,8 @@ public struct Provenance: Sendable, Codable, Equatable {
     public let pictures: Int
     /// A number that changes with what was recorded.
     public let fingerprint: String
+    /// The model that recorded it, where that is another one than the one at work.
+    public let model: String?
   }
 
   /// The model's name; nil where none was needed.
@@ -61,12 +70,21 @@ public struct Provenance: Sendable, Codable, Equatable {
     self.model = model?.title
     modelFingerprint = try model?.fingerprint().description
     self.dictionaries = dictionaries
+    let own = modelFingerprint
+    func other(_ manifest: ActivationManifest) -> String? {
+      own == nil || manifest.modelFingerprint == own
+        ? nil : "\(manifest.model) \(manifest.modelFingerprint)"
+    }
     self.store =
       try store.map {
-        Store(folder: $0.folder, pictures: $0.pictures, fingerprint: try $0.manifest.fingerprint)
+        Store(
+          folder: $0.folder, pictures: $0.pictures, fingerprint: try $0.manifest.fingerprint,
+          model: other($0.manifest))
       }
       ?? recorded.map {
-        Store(folder: nil, pictures: $0.prompts.count, fingerprint: try $0.manifest.fingerprint)
+        Store(
+          folder: nil, pictures: $0.prompts.count, fingerprint: try $0.manifest.fingerprint,
+          model: other($0.manifest))
       }
   }
 
@@ -96,12 +114,14 @@ public struct Provenance: Sendable, Codable, Equatable {
   public var text: String {
     let names = dictionaries.map { dictionary in
       "\(dictionary.block.map { "\($0) " } ?? "")'\(dictionary.name)' (\(dictionary.features) features, \(dictionary.k.map { "k \($0)" } ?? "thresholds"), "
-        + "\(dictionary.fingerprint))"
+        + "\(dictionary.fingerprint))\(dictionary.model.map { " of the model \($0)" } ?? "")"
     }
     let lines = (names.isEmpty ? [] : ["Dictionaries: \(names.joined(separator: ", "))"])
     guard let store else { return lines.joined(separator: "\n") }
     let place = store.folder.map { "Store '\(URL(fileURLWithPath: $0).lastPathComponent)'" } ?? "Recorded"
-    return (lines + ["\(place): \(store.pictures) pictures (\(store.fingerprint))"]).joined(separator: "\n")
+    let model = store.model.map { " of the model \($0)" } ?? ""
+    return (lines + ["\(place): \(store.pictures) pictures (\(store.fingerprint))\(model)"])
+      .joined(separator: "\n")
   }
 }
 

@@ -60,10 +60,15 @@ enum ReconstructionErrorMetric: Metric {
     Mean and median Manhattan distance of pixels (0 to 765), LPIPS, the share of LPIPS that the \
     reconstruction keeps of what leaving out the block takes, and explained variance. The paper's values \
     are those of k = 10 and 5120 features.
+
+    A dictionary that is named with --sae may be of another model than --model: then the table says how well the \
+    updates of this model are explained by it. Of a --store of another model the prompts and seeds are taken, and run \
+    on this one.
     """
   static let columns = ["mean", "median", "LPIPS", "LPIPS recovered", "explained variance"]
   static let decimals = 3
   static let needs: Set<MetricNeed> = [.recorded]
+  static let goesAcrossModels = true
   static let paperTable: String? = "Table 2"
   static let paper = [
     "down.2.1": ["64.97", "34.77", "0.2582", "", "0.737"],

@@ -75,7 +75,7 @@ public struct ProbeJob {
       codes: dictionary != nil, classes: study.classes.count, score: study.score, chance: study.chance,
       error: study.error, learned: study.learned,
       sources: try Provenance(
-        model, dictionaries: dictionary.map { [.init($0, of: block)] } ?? [], store: store))
+        model, dictionaries: dictionary.map { [try .init($0, of: block, on: model)] } ?? [], store: store))
   }
 }
 

@@ -19,6 +19,8 @@ public struct Collector {
     public var dtype: ActivationManifest.Format
     /// Places kept of each map, chosen at random for every picture; nil for all.
     public var places: Int?
+    /// The denoising steps that are recorded, from 0; nil for all.
+    public var atSteps: [Int]?
     /// Pictures that run through the U-net together.
     public var batch: Int
     /// Whether the pictures are kept too.
@@ -30,9 +32,10 @@ public struct Collector {
     /// Asks for the update of some blocks in half precision.
     public init(
       blocks: [BlockName], site: RecordedSite = .update, dtype: ActivationManifest.Format = .float16,
-      places: Int? = nil, batch: Int = 4, images: Bool = false,
+      places: Int? = nil, atSteps: [Int]? = nil, batch: Int = 4, images: Bool = false,
       picturesPerShard: Int? = nil
     ) {
+      self.atSteps = atSteps
       (self.blocks, self.site, self.dtype) = (blocks, site, dtype)
       (self.places, self.batch, self.images) = (places, batch, images)
       self.picturesPerShard = picturesPerShard
@@ -66,6 +69,11 @@ public struct Collector {
     self.prompts = prompts.prompts
     blocks = BlockName.all.filter(request.blocks.contains)
     let steps = try model.stepCount(settings.steps)
+    let recorded = VectorSteps(request.atSteps.map { Set($0).sorted() }, of: steps)
+    if let bad = recorded.steps.first(where: { !(0..<steps ~= $0) }) {
+      throw BadSetting(
+        name: "at-step", found: "\(bad)", needed: "from 0 to \(steps - 1), the steps of the run (--steps)")
+    }
     let config = pipeline.unet.config
     if case .heads(let layer) = request.site {
       for block in blocks where layer >= config[block].layers {
@@ -84,10 +92,11 @@ public struct Collector {
       site: request.site.description, blocks: described, dtype: request.dtype,
       pictures: prompts.prompts.count,
       picturesPerShard: request.picturesPerShard
-        ?? StoreFolder.picturesPerShard(described, steps: steps, places: request.places),
-      places: request.places, seed: settings.seed, steps: steps, guidance: settings.guidance,
+        ?? StoreFolder.picturesPerShard(described, steps: recorded.steps.count, places: request.places),
+      places: request.places, seed: settings.seed, steps: steps,
+      atSteps: recorded.areAll ? nil : recorded.steps, guidance: settings.guidance,
       height: settings.height, width: settings.width, prompts: prompts.fingerprint,
-      engine: model.otherEngine,
+      engine: model.otherEngine, modelOptions: model.options.isEmpty ? nil : model.titledOptions,
       world: model.paintsShapes && model.title != ModelFolder.embedded ? ModelFolder.embedded : nil)
   }
 
@@ -188,7 +197,7 @@ public struct Collector {
     let embeddings = try laboratory.embeddings(of: prompts, settings)
     let recording = try pipeline.record(
       request.site, of: blocks, embeddings, seeds: pictures.map { manifest.seed + $0 }, settings,
-      latents: request.images)
+      atSteps: manifest.atSteps, latents: request.images)
     let vectors = zip(blocks, manifest.blocks).map { name, block in
       let shape: Shape = [pictures.count, 1, block.mapHeight * block.mapWidth, block.width]
       return Self.interleaved((recording.steps[name] ?? []).map { $0.reshaped(shape) })
@@ -224,18 +233,18 @@ public struct Collector {
   ) -> ActivationShard.Part {
     let (all, count) = (block.mapHeight * block.mapWidth, manifest.placesKept(of: block))
     guard manifest.places != nil else { return ActivationShard.Part(vectors: vectors, places: nil) }
-    let steps = manifest.steps
+    let steps = manifest.vectorSteps.steps
     var places: [Int32] = []
-    var kept = Tensor(uninitialized: [pictures.count, steps, count, block.width])
+    var kept = Tensor(uninitialized: [pictures.count, steps.count, count, block.width])
     kept.withMutableElements { y in
       vectors.withElements { x in
         var target = 0
         for (index, picture) in pictures.enumerated() {
-          for step in 0..<steps {
+          for (slot, step) in steps.enumerated() {
             let order = MersenneTwister.permutation(
               of: all, seeds: [(manifest.seed + picture).bits, UInt64(step)])
             for place in order.prefix(count).sorted() {
-              let source = ((index * steps + step) * all + Int(place)) * block.width
+              let source = ((index * steps.count + slot) * all + Int(place)) * block.width
               _ = y[target...].update(fromContentsOf: x[source..<source + block.width])
               places.append(place)
               target += block.width

@@ -77,7 +77,9 @@ public struct StoreRepair: Sendable {
     let workspace = (parent as NSString).deletingLastPathComponent
     let isModel = (try? model?.fingerprint().description) == manifest.modelFingerprint
     let own = isModel ? model.flatMap { try? PromptList(of: $0, limit: manifest.pictures) } : nil
-    var words = ["--model", isModel ? model!.name : manifest.model]
+    // Of a model of the same name, given with something more or less, its place is known.
+    var words = ["--model", model.flatMap { $0.title == manifest.model ? $0.name : nil } ?? manifest.model]
+    words += isModel ? model!.options : manifest.modelOptions ?? []
     switch manifest.engine?.split(separator: "-", maxSplits: 1).map(String.init) {
     case nil: break
     case let parts? where parts.count == 2: words += ["--engine", parts[0], "--precision", parts[1]]
@@ -96,9 +98,11 @@ public struct StoreRepair: Sendable {
     }
     if let places = manifest.places { words += ["--sample-places", "\(places)"] }
     words += ["--dtype", manifest.dtype.rawValue, "--shard-size", "\(manifest.picturesPerShard)"]
-    words += [
-      "--seed", "\(manifest.seed)", "--steps", "\(manifest.steps)", "--guidance", "\(manifest.guidance)",
-    ]
+    words += ["--seed", "\(manifest.seed)"]
+    // Given timesteps are as many as there are steps.
+    if !words.contains("--timesteps") { words += ["--steps", "\(manifest.steps)"] }
+    if let steps = manifest.atSteps { words += ["--at-step"] + steps.map(String.init) }
+    words += ["--guidance", "\(manifest.guidance)"]
     words += ["--height", "\(manifest.height)", "--width", "\(manifest.width)"]
     words += ["--workspace", workspace.isEmpty ? "." : workspace, "--name", name]
     return words.map(\.shellWord).joined(separator: " ")

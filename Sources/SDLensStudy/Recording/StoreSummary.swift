@@ -33,6 +33,10 @@ public struct StoreSummary: Encodable {
         block.name, "\(block.width)", "\(block.mapHeight) × \(block.mapWidth)", Units.grouped(vectors),
         Units.bytes(vectors * block.width * (manifest.dtype == .float16 ? 2 : 4)))
     }
+    let steps = manifest.vectorSteps
+    let recorded =
+      steps.areAll ? "" : ", of which \(steps) \(steps.steps.count == 1 ? "is" : "are") recorded"
+    let options = manifest.modelOptions.map { "\nWith       \($0.joined(separator: " "))" } ?? ""
     let missing =
       store.missing.isEmpty
       ? ""
@@ -48,10 +52,10 @@ public struct StoreSummary: Encodable {
     return """
       \(store.folder)
 
-      Model      \(manifest.model) \(manifest.modelFingerprint)
+      Model      \(manifest.model) \(manifest.modelFingerprint)\(options)
       Pictures   \(Units.grouped(store.pictures)) of \(Units.grouped(manifest.pictures)), \(manifest.width) × \(manifest.height) pixels
       Recorded   \(manifest.site), \(manifest.places.map { "\($0) places" } ?? "all places") of every map, as \(manifest.dtype.rawValue)
-      Run        \(manifest.steps) step\(manifest.steps == 1 ? "" : "s"), guidance \(manifest.guidance), \(manifest.origin.map { "noise of \($0)" } ?? "seeds from \(manifest.seed)")
+      Run        \(manifest.steps) step\(manifest.steps == 1 ? "" : "s")\(recorded), guidance \(manifest.guidance), \(manifest.origin.map { "noise of \($0)" } ?? "seeds from \(manifest.seed)")
       Shards     \(store.shards.count) of \(manifest.shards), \(manifest.picturesPerShard) pictures each\(missing)\(doubled)\(unfinished)
 
       \(blocks.text)\(damaged)\(mending)

@@ -58,7 +58,7 @@ public struct UnboxImport {
     try config.check(blocks)
     let factor = try DecoderConfig(model.config("vae")).factor
     let shapes = try tars.map { try source.samples(of: $0).next()!.update.shape }
-    let scale = factor << blocks[0].level
+    let scale = factor << config[blocks[0]].level
     let (height, width) = (shapes[0][1] * scale, shapes[0][2] * scale)
     let described = blocks.map {
       ActivationManifest.Block(config[$0], latents: (height / factor, width / factor))

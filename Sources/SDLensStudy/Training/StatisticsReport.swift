@@ -43,6 +43,7 @@ public struct StatisticsReport: Encodable {
       throw StoreOfAnotherSite(
         store: store.folder, found: store.manifest.site, dictionary: path, needed: site)
     }
+    if let note = saved.steps?.note(of: path, usedAt: store.manifest.vectorSteps) { progress.note(note) }
     progress.count(to: store.pictures, unit: "pictures")
     let found = try DictionaryEvaluation(of: saved.autoencoder, block: block, in: store) {
       progress.advance("measuring", by: $0)

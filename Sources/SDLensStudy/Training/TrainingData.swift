@@ -8,6 +8,7 @@ public struct TrainingData {
   private let model: ModelFolder
   private let workspace: Workspace
   private let limit: Int?
+  private let steps: [Int]?
   private let seed: Seed
   private let progress: any MetricProgress
   private let prompts: ((_ limit: Int?) throws -> PromptList)?
@@ -17,12 +18,13 @@ public struct TrainingData {
   /// - Parameters:
   ///   - prompts: reads a list that somebody named, up to a limit; nil for the model's own prompts.
   ///   - limit: prompts to record at most; nil for the usual number.
+  ///   - steps: the denoising steps whose vectors of a store count, from 0; nil for all.
   public init(
     of model: ModelFolder, in workspace: Workspace, prompts: ((_ limit: Int?) throws -> PromptList)? = nil,
-    limit: Int? = nil, seed: Seed, _ progress: any MetricProgress
+    limit: Int? = nil, atSteps steps: [Int]? = nil, seed: Seed, _ progress: any MetricProgress
   ) {
     (self.model, self.workspace, self.prompts) = (model, workspace, prompts)
-    (self.limit, self.seed, self.progress) = (limit, seed, progress)
+    (self.limit, self.steps, self.seed, self.progress) = (limit, steps, seed, progress)
   }
 
   private func list(_ limit: Int?) throws -> PromptList {
@@ -47,7 +49,9 @@ public struct TrainingData {
   /// The store that is named, or the best that is there; nil where something is to be recorded first.
   private func present(_ blocks: [BlockName], store name: String?) throws -> ActivationStore? {
     let lookup = StoreLookup(model, in: workspace) { progress.note($0) }
-    if let name { return try lookup.named(name) }
+    if let name { return try lookup.named(name).at(steps) }
+    // Steps are those of a run that somebody chose: nothing is recorded for them here.
+    if let steps { return try lookup.find(nil, of: blocks, atSteps: steps).at(steps) }
     return prompts == nil && limit == nil ? try lookup.best(of: blocks) : nil
   }
 
@@ -114,8 +118,11 @@ public struct TrainingData {
   }
 
   /// Blocks whose maps are of one size.
-  private func groups(_ blocks: [BlockName]) -> [[BlockName]] {
-    Dictionary(grouping: blocks, by: \.level).values.sorted { $0[0].level < $1[0].level }
+  private func groups(_ blocks: [BlockName]) throws -> [[BlockName]] {
+    try model.check(blocks)
+    let config = try UNetConfig(model.config("unet"))
+    let levels = Dictionary(grouping: blocks) { config[$0].level }
+    return levels.sorted { $0.key < $1.key }.map(\.value)
   }
 
   /// What makes the vectors of blocks whose maps are of one size.

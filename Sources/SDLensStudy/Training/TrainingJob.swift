@@ -72,7 +72,8 @@ public final class TrainingJob {
     (self.source, self.settings, self.saveEvery, self.logEvery) = (source, settings, saveEvery, logEvery)
     (self.workspace, isRestart, self.ranks) = (workspace, restart, ranks)
     let site = source.site.map { $0 == "update" ? "" : "-\($0)" } ?? ""
-    names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title + site }
+    let steps = source.steps?.suffix ?? ""
+    names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title + site + steps }
     folder = "\(workspace.trainings(at: source.place))/\(names.joined(separator: "+"))"
     // Encoder, decoder and both means of their gradient; the gradient is of one dictionary at a time.
     let numbers = settings.map { 2 * $0.features * source.rows.width }
@@ -181,6 +182,7 @@ public final class TrainingJob {
       var saved = SavedAutoencoder(autoencoder)
       (saved.block, saved.site) = (source.block?.description, source.site)
       (saved.model, saved.modelFingerprint) = (source.model, source.modelFingerprint)
+      saved.steps = source.steps.flatMap { $0.count == 1 ? nil : $0 }
       saved.lastActive = trainer.lastActive(index)
       // Taken up again after its end, it stays where it was in the order.
       if let block = source.block {

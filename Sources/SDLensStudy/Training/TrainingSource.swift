@@ -13,6 +13,8 @@ public struct TrainingSource {
   public let rows: ShuffledRows
   /// What of the block they are, and which model made them; nil where nobody knows.
   let site, model, modelFingerprint: String?
+  /// The denoising steps that they are of; nil where nobody knows.
+  let steps: VectorSteps?
   /// A number that changes with them.
   let fingerprint: String
   /// The store or file that they lie in; neither when they are made on the way.
@@ -25,7 +27,7 @@ public struct TrainingSource {
   ) throws {
     (self.block, place, self.rows, self.store, file) = (block, "\(block)", rows, store, nil)
     (site, model, modelFingerprint) = (manifest.site, manifest.model, manifest.modelFingerprint)
-    fingerprint = try manifest.fingerprint
+    (steps, fingerprint) = (manifest.vectorSteps, try manifest.fingerprint)
   }
 
   /// The vectors of a block in a store.
@@ -41,13 +43,16 @@ public struct TrainingSource {
     let name = URL(fileURLWithPath: file.path).deletingPathExtension().lastPathComponent
     (self.block, place) = (block, block?.description ?? name)
     rows = ShuffledRows(file, seed: seed)
-    (site, model, modelFingerprint) = (nil, nil, nil)
+    (site, model, modelFingerprint, steps) = (nil, nil, nil, nil)
     (fingerprint, self.file, store) = (try file.fingerprint(), file, nil)
   }
 
   /// As the vectors are called in notes.
   var title: String {
-    if let store { return " of '\(store.folder)' (\(store.pictures) pictures)" }
+    if let store {
+      let steps = steps.flatMap { $0.count == 1 ? nil : ", \($0)" } ?? ""
+      return " of '\(store.folder)' (\(store.pictures) pictures\(steps))"
+    }
     return file.map { " of '\($0.path)'" } ?? ""
   }
 }

@@ -20,7 +20,7 @@ public struct TruthJob {
   ///
   /// - Parameters:
   ///   - blocks: without any, those of the paper's four that have dictionaries.
-  ///   - names: of dictionaries; without any, the newest of each block.
+  ///   - names: of dictionaries, also of other models; without any, the newest of each block.
   ///   - store: the name of a store; nil for the one that fits.
   /// - Throws: `NotOfShapes`, `TooFewPictures`, and as `DictionaryLookup` and `CollectionJob.store`.
   public init(
@@ -30,7 +30,9 @@ public struct TruthJob {
     guard model.paintsShapes else { throw NotOfShapes(store: model.name, reason: "is another model") }
     (self.model, self.workspace, self.progress) = (model, workspace, progress)
     let named = try name.map(StoreLookup(model, in: workspace) { progress.note($0) }.named)
-    dictionaries = try DictionaryLookup(model, in: workspace, site: named?.manifest.site ?? "update") {
+    dictionaries = try DictionaryLookup(
+      model, in: workspace, site: named?.manifest.site ?? "update", acrossModels: true
+    ) {
       progress.note($0)
     }.all(of: blocks, named: names)
     let blocks = Set(dictionaries.map(\.block)).sorted()
@@ -46,7 +48,7 @@ public struct TruthJob {
   public func run(command: [String]) throws -> [TruthTable] {
     let blocks = Set(dictionaries.map(\.block)).sorted()
     let sources = try Provenance(
-      model, dictionaries: dictionaries.map { .init($0.folder, of: $0.block) }, store: store)
+      model, dictionaries: dictionaries.map { try .init($0.folder, of: $0.block, on: model) }, store: store)
     let settings = sources.settings.merging([
       "pictures": "\(min(pictures, store.pictures))", "pooling": pooling.rawValue, "seed": "\(seed)",
     ]) { $1 }

@@ -11,14 +11,20 @@ public struct DictionaryLookup {
   public let workspace: Workspace
   /// What of a block their vectors must be.
   public let site: String
+  /// Whether dictionaries that are named may be of other models, which is said.
+  public let acrossModels: Bool
+  /// Whether they may be of the model with its own sampler, where another was chosen.
+  public let acrossSamplers: Bool
   /// Told of every choice among several.
   public let note: (String) -> Void
 
   /// Looks in a workspace.
   public init(
-    _ model: ModelFolder, in workspace: Workspace, site: String = "update", note: @escaping (String) -> Void
+    _ model: ModelFolder, in workspace: Workspace, site: String = "update", acrossModels: Bool = false,
+    acrossSamplers: Bool = false, note: @escaping (String) -> Void
   ) {
     (self.model, self.workspace, self.site, self.note) = (model, workspace, site, note)
+    (self.acrossModels, self.acrossSamplers) = (acrossModels, acrossSamplers)
   }
 
   /// The dictionary of each block: of those named the one that is of the block, else the one of the workspace that
@@ -31,7 +37,6 @@ public struct DictionaryLookup {
   public func dictionaries(of blocks: [BlockName], named names: [String]) throws -> [BlockName:
     DictionaryFolder]
   {
-    let fingerprint = try model.fingerprint().description
     try model.check(blocks)
     let given = try names.flatMap { try open($0, blocks) }
     for note in given.flatMap(\.dictionary.saved.notes) { self.note(note) }
@@ -43,10 +48,16 @@ public struct DictionaryLookup {
         if let found = given.first(where: { $0.block.map { $0 == "\(block)" } ?? (blocks.count == 1) })?
           .dictionary
         {
-          if let made = found.saved.modelFingerprint, made != fingerprint {
-            throw DictionaryOfAnother(
-              path: found.path, what: "model", found: "\(found.saved.model ?? "") \(made)",
-              needed: "\(model.title) \(fingerprint)")
+          if let made = found.saved.modelFingerprint, try !isOfModel(made) {
+            let theirs = "\(found.saved.model ?? "") \(made)"
+            let own = "\(model.title) \(try model.fingerprint())"
+            guard acrossModels else {
+              throw DictionaryOfAnother(
+                path: found.path, what: "model", found: theirs, needed: own)
+            }
+            note(
+              "The dictionary '\(found.identity.name)' of \(block) is of the model \(theirs), and used on \(own)"
+            )
           }
           if let own = found.saved.site, own != site {
             throw DictionaryOfAnother(path: found.path, what: "site", found: own, needed: site)
@@ -57,9 +68,9 @@ public struct DictionaryLookup {
           throw DictionaryOfAnother(
             path: other.dictionary.path, what: "block", found: other.block ?? "unknown", needed: "\(block)")
         }
-        let present = trained(of: block, fingerprint)
+        let present = try trained(of: block)
         guard let last = present.last else {
-          if let found = try Self.embedded(in: model, of: block).last {
+          if let found = try embeddedOnes(of: block).last {
             embedded.append((block, found.name))
             return (block, try workspace.dictionary(found.path))
           }
@@ -81,9 +92,8 @@ public struct DictionaryLookup {
     -> [BlockName: DictionaryFolder]
   {
     guard blocks.isEmpty else { return try dictionaries(of: Set(blocks).sorted(), named: names) }
-    let fingerprint = try model.fingerprint().description
     let present = try BlockName.studied.filter {
-      try !trained(of: $0, fingerprint).isEmpty || !Self.embedded(in: model, of: $0).isEmpty
+      try !trained(of: $0).isEmpty || !embeddedOnes(of: $0).isEmpty
     }
     return try dictionaries(
       of: present.isEmpty || !names.isEmpty ? BlockName.studied : present, named: names)
@@ -93,8 +103,8 @@ public struct DictionaryLookup {
   ///
   /// - Throws: as `dictionaries`.
   public func choices(of block: BlockName) throws -> [(name: String, path: String)] {
-    let own = trained(of: block, try model.fingerprint().description)
-    let found = try own.reversed() + Self.embedded(in: model, of: block).reversed()
+    let own = try trained(of: block)
+    let found = try own.reversed() + embeddedOnes(of: block).reversed()
     return found.map { ($0.name, $0.path) }
   }
 
@@ -188,20 +198,38 @@ public struct DictionaryLookup {
   /// Those that come with a model, and are of it as it is now; the last is the one to take.
   ///
   /// - Throws: what is wrong with a file: these are whole, or the installation is damaged.
-  static func embedded(in model: ModelFolder, of block: BlockName) throws -> [Found] {
+  static func embedded(
+    in model: ModelFolder, of block: BlockName, acrossSamplers: Bool = false
+  ) throws -> [Found] {
+    let all = try brought(by: model, of: block)
+    return try all.filter { try $0.modelFingerprint.map { try isOf(model, $0, acrossSamplers) } ?? false }
+  }
+
+  private static func isOf(
+    _ model: ModelFolder, _ fingerprint: String, _ acrossSamplers: Bool
+  ) throws -> Bool {
+    try acrossSamplers ? model.shares(fingerprint) : fingerprint == model.fingerprint().description
+  }
+
+  private func isOfModel(_ fingerprint: String) throws -> Bool {
+    try Self.isOf(model, fingerprint, acrossSamplers)
+  }
+
+  /// Those that come with a model, of whatever model they are.
+  private static func brought(by model: ModelFolder, of block: BlockName) throws -> [Found] {
     let folder = "\(model.dictionaries)/\(block)"
-    let names = Workspace.names(in: folder)
-    guard !names.isEmpty else { return [] }
-    let fingerprint = try model.fingerprint().description
-    return try names.map { try Found($0, in: folder) }.filter { $0.modelFingerprint == fingerprint }
-      .sorted(by: areInOrder)
+    return try Workspace.names(in: folder).map { try Found($0, in: folder) }.sorted(by: areInOrder)
   }
 
   private static func areInOrder(_ a: Found, _ b: Found) -> Bool { (a.order, a.name) < (b.order, b.name) }
 
-  private func trained(of block: BlockName, _ fingerprint: String) -> [Found] {
-    Self.all(of: block, in: workspace).filter {
-      $0.modelFingerprint ?? fingerprint == fingerprint && $0.site ?? site == site
+  private func embeddedOnes(of block: BlockName) throws -> [Found] {
+    try Self.embedded(in: model, of: block, acrossSamplers: acrossSamplers)
+  }
+
+  private func trained(of block: BlockName) throws -> [Found] {
+    try Self.all(of: block, in: workspace).filter {
+      try $0.modelFingerprint.map(isOfModel) ?? true && $0.site ?? site == site
     }
   }
 
@@ -225,7 +253,10 @@ public struct DictionaryLookup {
       let present = paths.filter(FileManager.default.fileExists)
       guard present.isEmpty else { return try present.map { try given($0) } }
       let embedded = try blocks.compactMap { block in
-        try Self.embedded(in: model, of: block).first { $0.name == name }
+        try
+          (acrossModels
+          ? Self.brought(by: ModelFolder(ModelFolder.embedded), of: block)
+          : embeddedOnes(of: block)).first { $0.name == name }
       }
       guard embedded.isEmpty else { return try embedded.map { try given($0.path) } }
     }

@@ -9,12 +9,17 @@ public struct StoreLookup {
   public let model: ModelFolder
   /// Where they lie unless they are named.
   public let workspace: Workspace
+  /// Whether one that is named may be of another model, which is said.
+  public let acrossModels: Bool
   /// Told of every choice among several, and of what is passed over.
   public let note: (String) -> Void
 
   /// Looks in a workspace.
-  public init(_ model: ModelFolder, in workspace: Workspace, note: @escaping (String) -> Void) {
-    (self.model, self.workspace, self.note) = (model, workspace, note)
+  public init(
+    _ model: ModelFolder, in workspace: Workspace, acrossModels: Bool = false,
+    note: @escaping (String) -> Void
+  ) {
+    (self.model, self.workspace, self.acrossModels, self.note) = (model, workspace, acrossModels, note)
   }
 
   /// A store that somebody names: one of the workspace, or a folder.
@@ -28,12 +33,17 @@ public struct StoreLookup {
 
   /// The best store of a site (the model's updates) that has all the blocks: a whole one, and of these the one with the most
   /// vectors; of equal ones the first by name. Nil when there is none.
-  public func best(of blocks: [BlockName], site: String = "update") throws -> ActivationStore? {
+  ///
+  /// - Parameter steps: the denoising steps that it must have, from 0.
+  public func best(
+    of blocks: [BlockName], site: String = "update", atSteps steps: [Int] = []
+  ) throws -> ActivationStore? {
     let fingerprint = try model.fingerprint().description
     let wanted = Set(blocks.map(\.description))
     let fitting = open { manifest in
       manifest.modelFingerprint == fingerprint && manifest.site == site
         && wanted.isSubset(of: manifest.blocks.map(\.name))
+        && Set(steps).isSubset(of: manifest.vectorSteps.steps)
     }.filter { $0.pictures > 0 }
     guard let best = fitting.max(by: { Self.size($0, wanted) < Self.size($1, wanted) }) else { return nil }
     if fitting.count > 1 {
@@ -48,17 +58,26 @@ public struct StoreLookup {
   /// The one that is named, else the best that fits.
   ///
   /// - Throws: `NoStore`, and as `named`.
-  public func find(_ name: String?, of blocks: [BlockName], site: String = "update") throws -> ActivationStore
-  {
+  public func find(
+    _ name: String?, of blocks: [BlockName], site: String = "update", atSteps steps: [Int] = []
+  ) throws -> ActivationStore {
     if let name { return try named(name) }
-    if let store = try best(of: blocks, site: site) { return store }
-    throw NoStore(model: model.title, blocks: blocks, site: site, workspace: workspace.folder)
+    if let store = try best(of: blocks, site: site, atSteps: steps) { return store }
+    throw NoStore(
+      model: model.title, blocks: blocks, site: site, steps: steps, workspace: workspace.folder)
   }
 
-  /// The store in which some pictures were recorded; nil when it is no longer there.
+  /// The store in which some pictures were recorded, of whose vectors those of the same steps count; nil when it is no longer
+  /// there.
   public func store(of pictures: RecordedPictures) throws -> ActivationStore? {
-    let fingerprint = try pictures.manifest.fingerprint
-    return open { (try? $0.fingerprint) == fingerprint }.first
+    let wanted = pictures.manifest
+    let store = open { manifest in
+      var own = manifest
+      own.atSteps = wanted.atSteps
+      return own == wanted
+        && Set(wanted.vectorSteps.steps).isSubset(of: manifest.vectorSteps.steps)
+    }.first
+    return try store?.at(wanted.atSteps)
   }
 
   /// Checks that the model recorded a store.
@@ -66,11 +85,15 @@ public struct StoreLookup {
   /// - Throws: `StoreOfAnotherModel`.
   public func check(_ store: ActivationStore) throws {
     let fingerprint = try model.fingerprint().description
-    guard store.manifest.modelFingerprint == fingerprint else {
+    guard store.manifest.modelFingerprint != fingerprint else { return }
+    let theirs = "\(store.manifest.model) \(store.manifest.modelFingerprint)"
+    guard acrossModels else {
       throw StoreOfAnotherModel(
-        store: store.folder, found: "\(store.manifest.model) \(store.manifest.modelFingerprint)",
-        needed: "\(model.title) \(fingerprint)")
+        store: store.folder, found: theirs, needed: "\(model.title) \(fingerprint)")
     }
+    note(
+      "'\(store.folder)' was recorded with the model \(theirs); its prompts and seeds are run on \(model.title) \(fingerprint)"
+    )
   }
 
   /// The stores of the workspace that fit by their manifests; one that cannot be read stops nothing, but is said.
@@ -110,6 +133,7 @@ public struct NoStore: UserError {
   let model: String
   let blocks: [BlockName]
   let site: String
+  let steps: [Int]
   let workspace: String
   /// What is missing, and the command that makes it.
   public var description: String {
@@ -118,9 +142,12 @@ public struct NoStore: UserError {
     let parts = site.split(separator: ".")
     let option = parts.count == 2 ? " --site \(parts[0]) --layer \(parts[1])" : " --site \(site)"
     let isUpdate = site == "update"
+    let list = steps.map(String.init)
+    let at = steps.isEmpty ? "" : " at step \(list.joined(separator: ", "))"
+    let stepOptions = steps.isEmpty ? "" : " --steps … --at-step \(list.joined(separator: " "))"
     return
-      "'\(workspace)' has no store of the \(isUpdate ? "updates" : site) of \(names.joined(separator: ", ")) of the model "
-      + "\(model); make one with: sdlens collect --block \(names.joined(separator: " "))\(isUpdate ? "" : option)"
+      "'\(workspace)' has no store of the \(isUpdate ? "updates" : site)\(at) of \(names.joined(separator: ", ")) of the model "
+      + "\(model); make one with: sdlens collect --block \(names.joined(separator: " "))\(isUpdate ? "" : option)\(stepOptions)"
   }
 }
 

@@ -1,4 +1,5 @@
 import SDLensCore
+import SDLensSparse
 
 extension WorkspaceContents {
   /// The contents, within 80 columns where the names are short.
@@ -15,7 +16,8 @@ extension WorkspaceContents {
         let missing = store.pictures < store.picturesPlanned ? " of \(store.picturesPlanned)" : ""
         table.add(
           store.name, "\(store.pictures)\(missing)", Units.grouped(store.vectors), Units.bytes(store.bytes),
-          (store.site == "update" ? "" : "\(store.site) of ") + store.blocks.joined(separator: " "))
+          (store.site == "update" ? "" : "\(store.site) of ") + store.blocks.joined(separator: " ")
+            + (store.steps == 1 ? "" : ", \(VectorSteps(store.atSteps, of: store.steps))"))
       }
       parts.append(table.text)
     }

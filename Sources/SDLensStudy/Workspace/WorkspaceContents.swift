@@ -15,6 +15,10 @@ public struct WorkspaceContents: Encodable {
     public let site: String
     /// Its blocks, in the order of the forward pass.
     public let blocks: [String]
+    /// Denoising steps of its runs.
+    public let steps: Int
+    /// Those that are recorded, from 0; nil when all are.
+    public let atSteps: [Int]?
     /// Those that are there, and those that it is to have.
     public let pictures, picturesPlanned: Int
     /// Vectors of all blocks.
@@ -33,6 +37,8 @@ public struct WorkspaceContents: Encodable {
     public let fingerprint: String
     /// The model whose updates it decomposes, where that is known.
     public let model: String?
+    /// The denoising steps that it learned from, in words; nil where nobody knows, or where there was one.
+    public let steps: String?
     /// Features, and the width of a vector.
     public let features, width: Int
     /// How many features may be active in a vector; nil where thresholds decide.
@@ -139,6 +145,7 @@ extension WorkspaceContents.Store {
     let manifest = store.manifest
     (self.name, model, site) = (name, manifest.model, manifest.site)
     blocks = manifest.blocks.map(\.name)
+    (steps, atSteps) = (manifest.steps, manifest.atSteps)
     (pictures, picturesPlanned) = (store.pictures, manifest.pictures)
     vectors = manifest.blocks.reduce(0) { $0 + manifest.rows(of: $1) } * store.pictures
     bytes = manifest.bytes(pictures: store.pictures)
@@ -156,7 +163,7 @@ extension WorkspaceContents.Dictionary {
     let (autoencoder, identity) = (folder.autoencoder, folder.identity)
     (self.block, self.isDefault) = (block, isDefault)
     (name, fingerprint) = (identity.name, identity.fingerprint)
-    model = folder.saved.model
+    (model, steps) = (folder.saved.model, folder.saved.steps?.description)
     (features, k, width) = (autoencoder.features, autoencoder.k, autoencoder.width)
     l0 = folder.l0
     neverActiveShare = folder.statistics.map { Double($0.dead.count) / Double($0.features) }

@@ -111,7 +111,7 @@ public struct DictionarySummary: Encodable {
       left: [0, 1],
       [
         [path, ""], ["Fingerprint", dictionary.fingerprint], ["Format", format], ["Block", dictionary.block],
-        ["Model", dictionary.model ?? "not told"],
+        ["Model", (dictionary.model ?? "not told") + (dictionary.steps.map { ", \($0)" } ?? "")],
         [
           "Features",
           "\(dictionary.features), \(dictionary.activity) active in a vector of \(dictionary.width)",

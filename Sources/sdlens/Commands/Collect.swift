@@ -53,6 +53,11 @@ struct Collect: ResumableCommand {
   var layer: Int?
 
   @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Denoising steps of --steps to record, from 0. (default: all)", valueName: "n"))
+  var atStep: [Int] = []
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Keep n random places of every map. (default: all)", valueName: "n"))
   var samplePlaces: Int?
@@ -78,7 +83,7 @@ struct Collect: ResumableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Name of the store in the workspace. (default: the model's and --site)", valueName: "name"))
+      "Name of the store in the workspace. (default: the model's, --site and --at-step)", valueName: "name"))
   var name: String?
 
   @OptionGroup var estimation: EstimateOptions
@@ -113,12 +118,16 @@ struct Collect: ResumableCommand {
     let blocks = block.isEmpty ? BlockName.studied.filter(present.contains) : block
     let site = try site.recorded(layer: layer ?? folder.lastLayer(of: blocks))
     let request = Collector.Request(
-      blocks: blocks, site: site, dtype: dtype, places: samplePlaces, batch: batch, images: images,
+      blocks: blocks, site: site, dtype: dtype, places: samplePlaces,
+      atSteps: atStep.isEmpty ? nil : atStep, batch: batch, images: images,
       picturesPerShard: shardSize)
+    let settings = try options.settings(of: folder, decodes: images, progress)
+    let steps = VectorSteps(
+      atStep.isEmpty ? nil : Set(atStep).sorted(), of: try folder.stepCount(settings.steps))
     let job = CollectionJob(
       model: folder, prompts: list, request: request,
-      settings: try options.settings(of: folder, decodes: images, progress),
-      store: "\(workspace.place.activations)/\(name ?? "\(folder.folderTitle)-\(site)")",
+      settings: settings,
+      store: "\(workspace.place.activations)/\(name ?? "\(folder.folderTitle)-\(site)\(steps.suffix)")",
       part: shard.flatMap(ShardSelection.init) ?? .all)
     if estimation.estimate { return try report.print(job.estimate(progress)) }
     let result = try job.run(progress)

@@ -19,7 +19,8 @@ struct Features: ParsableCommand {
 
       A picture of --image is encoded and noised to the first step of the run; the features are those of the U-net's \
       pass on it, with the prompt beside it. With one step and strength 1 little is left of the picture: more is with \
-      --steps 4 and --strength 0.5, if the model can take that many.
+      --steps 4 and --strength 0.5, if the model can take that many. With --invert and --sampler ddim nothing is added: the \
+      run has the noise that makes the picture, as found by going back along as many steps.
       """)
 
   @Option(
@@ -40,6 +41,12 @@ struct Features: ParsableCommand {
       "How far --image is noised, 0 to 1: to the first of the last ⌊steps · strength⌋ steps. (default: 1, to the "
         + "first step)", valueName: "share"))
   var strength: Double?
+
+  @Flag(
+    help: ArgumentHelp(
+      "Take --image back to the noise that makes it, instead of adding noise to it, with --sampler ddim: the run comes back "
+        + "to the picture."))
+  var invert = false
 
   @Option(
     parsing: .upToNextOption,
@@ -84,6 +91,9 @@ struct Features: ParsableCommand {
       throw ValidationError("--strength says how far --image is noised; give a picture with --image")
     }
     if let strength { try InitialImage.validate(strength) }
+    if invert && image == nil {
+      throw ValidationError("--invert takes a picture back to its noise; give one with --image")
+    }
     guard 0..<options.steps ~= atStep else {
       throw ValidationError("at-step is \(atStep), but the run has the steps 0 to \(options.steps - 1)")
     }
@@ -106,17 +116,20 @@ struct Features: ParsableCommand {
     let folder = try model.folder(decoder)
     let prompt = prompt ?? ""
     let input = try image.map {
-      try options.settings(of: folder, beginningWith: $0, strength: strength ?? 1, progress)
+      try options.settings(
+        of: folder, beginningWith: $0, strength: strength ?? 1,
+        inversion: invert ? Inversion(of: prompt, guidance: options.guidance) : nil, progress)
     }
     var settings = try input?.settings ?? options.settings(of: folder, progress)
-    settings.sizes = sizes.conditioning
+    settings.sizes = try sizes.conditioning(of: folder)
     guard case let steps = try folder.stepCount(settings), atStep < steps else {
       throw BadSetting(
         name: "at-step", found: "\(atStep)",
         needed: "from 0 to \(try folder.stepCount(settings) - 1), the steps that are taken")
     }
     try Canvas.checkFonts()
-    let found = try sae.dictionaries(named: block, model: folder, in: workspace, progress)
+    let found = try sae.dictionaries(
+      named: block, model: folder, in: workspace, acrossSamplers: true, progress)
     let record = try RunRecord(
       of: folder, prompt: prompt, settings: settings, dictionaries: found, request: OutputPlace.request)
     let texts = try record.texts(shows: "heat maps of the strongest features")
@@ -125,9 +138,13 @@ struct Features: ParsableCommand {
     }.path
     try AtomicFile.check(output)
     let blocks = found.keys.sorted()
+    let step = VectorSteps([try settings.firstStep + atStep], of: try folder.stepCount(settings.steps))
+    for dictionary in blocks.compactMap({ found[$0] }) { progress.noteSteps(of: dictionary, usedAt: step) }
     progress.stage("reading the model")
     let laboratory = Laboratory(folder, dictionaries: found)
     progress.noteUnknownWords(of: [prompt], folder)
+    if invert { progress.stage("inverting the picture") }
+    settings = try laboratory.inverted(settings)
     progress.stage("running")
     let run = try laboratory.run(prompt, settings, watching: blocks, atSteps: [atStep])
     let codes = try blocks.map { try laboratory.codes(of: $0, in: run, step: atStep) }

@@ -37,8 +37,26 @@ struct Generate: ParsableCommand {
     parsing: .unconditional,
     help: ArgumentHelp(
       "How much of the way is gone again with --init-image, 0 to 1: of the steps the last ⌊steps · strength⌋. "
-        + "(default: 0.5)", valueName: "share"))
+        + "(default: 0.5; with --invert 1)", valueName: "share"))
   var strength: Double?
+
+  @Flag(
+    help: ArgumentHelp(
+      "Take --init-image back to the noise that makes it, instead of adding noise to it: with --sampler ddim and enough "
+        + "steps, the same prompt makes the picture again, and another changes it."))
+  var invert = false
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "With --invert: what --init-image shows; may be empty. (default: --prompt)", valueName: "text"))
+  var sourcePrompt: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "With --invert: guidance on the way back; acts above 1. (default: 0)", valueName: "factor"))
+  var sourceGuidance: Double?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Number of pictures.", valueName: "n"))
   var count = 1
@@ -81,6 +99,7 @@ struct Generate: ParsableCommand {
         "--strength says how much --init-image is changed; give a picture with --init-image")
     }
     if let strength { try InitialImage.validate(strength) }
+    try checkInversion()
     if !cache.isEmpty && tensors == nil {
       throw ValidationError("--cache says what --tensors keeps; give a file with --tensors")
     }
@@ -93,9 +112,12 @@ struct Generate: ParsableCommand {
     let progress = Progress(quiet: quiet.quiet)
     var settings =
       try initImage.map {
-        try options.settings(of: folder, beginningWith: $0, strength: strength ?? 0.5, progress).settings
+        try options.settings(
+          of: folder, beginningWith: $0, strength: strength ?? (invert ? 1 : 0.5), inversion: inversion,
+          progress
+        ).settings
       } ?? options.settings(of: folder, progress)
-    settings.sizes = sizes.conditioning
+    settings.sizes = try sizes.conditioning(of: folder)
     let edits = try EditList(ablate.unique.map { Edit(.ablate, at: $0) })
     let record = try RunRecord(of: folder, prompt: prompt, negativePrompt: negativePrompt, settings: settings)
     let place = try OutputPlace(given: output, default: Self.output, force: force.force) { name in
@@ -111,6 +133,24 @@ struct Generate: ParsableCommand {
     (job.ablated, job.cached, job.tensors) = (ablate.unique, cache.unique, try tensorFiles)
     let result = try job.run(progress) { picture in if !report.json { try Output.print(picture.path) } }
     if report.json { try Output.print(json: result) }
+  }
+
+  private var inversion: Inversion? {
+    get throws { invert ? try Inversion(of: sourcePrompt ?? prompt, guidance: sourceGuidance ?? 0) : nil }
+  }
+
+  private func checkInversion() throws {
+    if invert && initImage == nil {
+      throw ValidationError("--invert takes a picture back to its noise; give one with --init-image")
+    }
+    if invert && count > 1 {
+      throw ValidationError("--invert adds no noise, so that all seeds make one picture; leave --count out")
+    }
+    for (isGiven, option) in [(sourcePrompt != nil, "prompt"), (sourceGuidance != nil, "guidance")]
+    where isGiven && !invert {
+      throw ValidationError("--source-\(option) belongs to --invert; give --invert, or leave it out")
+    }
+    do { _ = try inversion } catch { throw ValidationError("\(error)") }
   }
 
   private static let output = "picture.png"

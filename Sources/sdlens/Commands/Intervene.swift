@@ -59,10 +59,11 @@ struct Intervene: ParsableCommand {
     let saved = try edits.edit.map { try EditList(contentsOf: $0) }
     let needed = (saved?.edits ?? []).filter(\.needsDictionary).map(\.block)
     let blocks = Set(needed + (edits.feature.isEmpty && !edits.reconstruct ? [] : [block])).sorted()
-    let dictionaries = try sae.dictionaries(of: blocks, model: folder, in: workspace, progress)
+    let dictionaries = try sae.dictionaries(
+      of: blocks, model: folder, in: workspace, acrossSamplers: true, progress)
     try saved?.check(dictionaries, path: edits.edit ?? "")
     var settings = try options.settings(of: folder, progress)
-    settings.sizes = sizes.conditioning
+    settings.sizes = try sizes.conditioning(of: folder)
     let prompt = try prompt ?? defaultPrompt(dictionaries[block], &settings, progress)
     let record = try RunRecord(
       of: folder, prompt: prompt, negativePrompt: negativePrompt, settings: settings,

@@ -36,6 +36,13 @@ struct TrainSAE: ResumableCommand {
   var store: String?
 
   @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Denoising steps of the store whose vectors count, from 0. (default: all that are recorded)",
+      valueName: "n"))
+  var atStep: [Int] = []
+
+  @Option(
     help: ArgumentHelp(
       "Vectors of anything to train on, [rows, width]: a safetensors file, or a .npy file of NumPy.",
       valueName: "file"), completion: .file(extensions: ["safetensors", "npy"]))
@@ -99,6 +106,13 @@ struct TrainSAE: ResumableCommand {
     }
     if stream && store != nil {
       throw ValidationError("--stream records what it trains on; leave out --store, or --stream")
+    }
+    if let bad = atStep.first(where: { $0 < 0 }) {
+      throw ValidationError("at-step is \(bad), but steps are counted from 0")
+    }
+    for (isGiven, option) in [(stream, "--stream"), (input != nil, "--input")]
+    where isGiven && !atStep.isEmpty {
+      throw ValidationError("--at-step chooses steps of a store; leave it out, or \(option)")
     }
     if input == nil && tensor != nil {
       throw ValidationError("--tensor names a tensor of --input; leave it out, or give an --input")
@@ -191,7 +205,7 @@ struct TrainSAE: ResumableCommand {
     return TrainingData(
       of: folder, in: workspace.place,
       prompts: prompts.prompts == nil ? nil : { try prompts.list(of: folder, limit: $0, progress) },
-      limit: limit, seed: seed, progress)
+      limit: limit, atSteps: atStep.isEmpty ? nil : atStep, seed: seed, progress)
   }
 
   /// The vectors, in the groups that are trained side by side.

@@ -10,10 +10,14 @@ extension RunOptions {
   /// As in diffusers, the run has the picture's own size without what is over a multiple of 8; unless a size was
   /// chosen. To another size than its own the picture is brought by PIL's Lanczos filter, and not cropped.
   ///
-  /// - Throws: `NoPNG`, `UnusablePictureSize`, `NoStepLeft`, `NoEncoder`, as `settings(of:)`, and what is wrong with the file.
+  /// - Parameter inversion: how the picture is to be taken back to its noise; nil to add noise to it.
+  /// - Throws: `NoPNG`, `UnusablePictureSize`, `NoStepLeft`, `NoEncoder`, `NotInvertible`, as `settings(of:)`, and what is wrong
+  ///   with the file.
   func settings(
-    of model: ModelFolder, beginningWith path: String, strength: Double, _ progress: Progress
+    of model: ModelFolder, beginningWith path: String, strength: Double, inversion: Inversion? = nil,
+    _ progress: Progress
   ) throws -> (settings: RunSettings, picture: Picture) {
+    if inversion != nil { try Inversion.check(model.schedulerConfig()) }
     try NoPNG.check(path)
     var picture = try PNG.read(path)
     let whole = (height: picture.height - picture.height % 8, width: picture.width - picture.width % 8)
@@ -21,7 +25,7 @@ extension RunOptions {
     guard hasSize || (8...4096 ~= whole.height && 8...4096 ~= whole.width) else {
       throw UnusablePictureSize(path: path, width: picture.width, height: picture.height)
     }
-    var settings = try settings(of: model, own: whole, progress)
+    var settings = try settings(of: model, encodes: true, own: whole, progress)
     let first = try InitialImage.firstStep(strength: strength, of: settings.steps)
     let timesteps = try Scheduler(model.schedulerConfig(), steps: settings.steps).timesteps
     if picture.width != settings.width || picture.height != settings.height {
@@ -32,12 +36,13 @@ extension RunOptions {
     }
     let taken = timesteps.count - first
     progress.note(
-      "The picture is noised to training step \(Int(timesteps[first].rounded())): of \(settings.steps) step"
+      "The picture is \(inversion == nil ? "noised" : "inverted") to training step \(Int(timesteps[first].rounded())): of \(settings.steps) step"
         + "\(settings.steps == 1 ? "" : "s") with strength \(strength) the last \(taken == 1 ? "is" : "\(taken) are") taken"
     )
     progress.stage("encoding the picture")
     settings.image = try InitialImage(
-      picture, named: (path as NSString).lastPathComponent, strength: strength, LatentEncoder(model))
+      picture, named: (path as NSString).lastPathComponent, strength: strength, inversion: inversion,
+      LatentEncoder(model))
     return (settings, picture)
   }
 }

@@ -50,10 +50,12 @@ struct RunOptions: ParsableArguments {
   ///
   /// - Parameters:
   ///   - decodes: whether it makes pictures.
+  ///   - encodes: whether it begins with one.
   ///   - own: the size where none is chosen; nil for that of the model.
   /// - Throws: `BadSetting`, `TooLittleMemory`, and what is wrong with the model.
   func settings(
-    of model: ModelFolder, decodes: Bool = true, own: (height: Int, width: Int)? = nil, _ progress: Progress
+    of model: ModelFolder, decodes: Bool = true, encodes: Bool = false,
+    own: (height: Int, width: Int)? = nil, _ progress: Progress
   ) throws -> RunSettings {
     let side = try model.pictureSize
     var settings = try settings(own: own ?? (side, side))
@@ -65,7 +67,7 @@ struct RunOptions: ParsableArguments {
       settings.steps = given
     }
     if let note = model.note { progress.note(note) }
-    try progress.checkMemory(of: model, settings, decodes: decodes)
+    try progress.checkMemory(of: model, settings, decodes: decodes, encodes: encodes)
     if let draft = model.draft {
       progress.note("Pictures are drafts: '\(draft.name)' decodes them, not the model's own decoder")
     }

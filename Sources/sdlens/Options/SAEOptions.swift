@@ -17,25 +17,32 @@ struct SAEOptions: ParsableArguments {
   var sae: [String] = []
 
   /// Where they are looked for; every choice among several is said.
+  ///
+  /// A run with another sampler has updates of the same kind.
   func lookup(
-    _ model: ModelFolder, in workspace: WorkspaceOptions, site: String = "update", _ progress: Progress
+    _ model: ModelFolder, in workspace: WorkspaceOptions, site: String = "update",
+    acrossSamplers: Bool = false, _ progress: Progress
   ) -> DictionaryLookup {
-    DictionaryLookup(model, in: workspace.place, site: site) { progress.note($0) }
+    DictionaryLookup(model, in: workspace.place, site: site, acrossSamplers: acrossSamplers) {
+      progress.note($0)
+    }
   }
 
   /// The dictionary of each block, as `DictionaryLookup` finds it.
   func dictionaries(
     of blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions, site: String = "update",
-    _ progress: Progress
+    acrossSamplers: Bool = false, _ progress: Progress
   ) throws -> [BlockName: DictionaryFolder] {
-    try lookup(model, in: workspace, site: site, progress).dictionaries(of: blocks, named: sae)
+    try lookup(model, in: workspace, site: site, acrossSamplers: acrossSamplers, progress).dictionaries(
+      of: blocks, named: sae)
   }
 
   /// Those of the named blocks; without names, of those of the paper's four that have one.
   func dictionaries(
     named blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions, site: String = "update",
-    _ progress: Progress
+    acrossSamplers: Bool = false, _ progress: Progress
   ) throws -> [BlockName: DictionaryFolder] {
-    try lookup(model, in: workspace, site: site, progress).dictionaries(ofSome: blocks, named: sae)
+    try lookup(model, in: workspace, site: site, acrossSamplers: acrossSamplers, progress).dictionaries(
+      ofSome: blocks, named: sae)
   }
 }

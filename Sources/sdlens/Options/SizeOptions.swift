@@ -26,8 +26,19 @@ struct SizeOptions: ParsableArguments {
   var targetSize: SizeConditioning.Size?
 
   /// All of it.
-  var conditioning: SizeConditioning {
-    SizeConditioning(original: originalSize, crop: crop, target: targetSize)
+  ///
+  /// - Throws: `BadSetting` where the model is told of no sizes.
+  func conditioning(of model: ModelFolder) throws -> SizeConditioning {
+    let all: [(String, (any CustomStringConvertible)?)] = [
+      ("original-size", originalSize), ("crop", crop), ("target-size", targetSize),
+    ]
+    for (name, value) in all where model.family != .sdxl {
+      guard let value else { continue }
+      throw BadSetting(
+        name: name, found: "\(value)",
+        needed: "left out: models of \(model.family.title) are told of no sizes")
+    }
+    return SizeConditioning(original: originalSize, crop: crop, target: targetSize)
   }
 }
 

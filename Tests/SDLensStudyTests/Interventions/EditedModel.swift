@@ -38,7 +38,7 @@ enum EditedModel {
   struct Missing: Error { let name: String }
 
   static let dictionaries: [BlockName: BlockDictionary] = {
-    (try? Dictionary(uniqueKeysWithValues: BlockName.all.map { ($0, try dictionary(of: $0)) })) ?? [:]
+    (try? Dictionary(uniqueKeysWithValues: BlockName.sdxl.map { ($0, try dictionary(of: $0)) })) ?? [:]
   }()
   private static func dictionary(of block: BlockName) throws -> BlockDictionary {
     let tensors = try tensors

@@ -27,7 +27,7 @@ import Testing
     #expect(found.predictions.map(\.elements) == wanted.predictions.map(\.elements), "\(name)")
   }
 
-  @Test(arguments: BlockName.all, [0.0, 3.0]) func eachOperationAtEachBlock(
+  @Test(arguments: BlockName.sdxl, [0.0, 3.0]) func eachOperationAtEachBlock(
     _ block: BlockName, guidance: Double
   )
     throws
@@ -35,7 +35,7 @@ import Testing
     let settings = try EditedModel.settings(steps: 1, guidance: guidance)
     let prompt = try EditedModel.prompt("dog", guided: settings.isGuided)
     try withThreads(2) {
-      let base = try BaseRun(EditedModel.pipeline, prompt, settings, watching: BlockName.all)
+      let base = try BaseRun(EditedModel.pipeline, prompt, settings, watching: BlockName.sdxl)
       for operation in Self.kinds {
         let edits = try EditList([Edit(operation, at: block)])
         let wanted = try whole(edits, prompt, settings)
@@ -55,7 +55,7 @@ import Testing
       // Everything kept, nothing kept, only a block before the first edited one, only other steps.
       let all = Set(0..<run.steps)
       let watched: [(blocks: [BlockName], steps: Set<Int>)] = [
-        (BlockName.all, all), ([], all), ([BlockName.all[0]], all), (BlockName.all, [run.steps - 1]),
+        (BlockName.sdxl, all), ([], all), ([BlockName.sdxl[0]], all), (BlockName.sdxl, [run.steps - 1]),
         (run.edits.blocks, [0]),
       ]
       for (blocks, steps) in watched {
@@ -90,7 +90,7 @@ import Testing
       EditedModel.pipeline, try EditedModel.prompt(), settings, watching: [block], atSteps: [1])
     var (computed, attended): ([String], [String]) = ([], [])
     var observers = HookSet()
-    for block in BlockName.all {
+    for block in BlockName.sdxl {
       observers.observe(.update, of: block) { _, step in computed.append("\(block) \(step)") }
       observers.observe(.headOutputs, of: .selfAttention, layer: 0, in: block) { _, step in
         attended.append("\(block) \(step)")
@@ -135,7 +135,7 @@ import Testing
     #expect(found.shape == [1, 2, 3, 32])
     SDLensTestSupport.expectSame(found, wanted.picture(settings.isGuided ? 1 : 0), "update")
     #expect(base.update(of: block, step: 0) == nil && base.steps == 2)
-    #expect(base.update(of: BlockName.all[0], step: 1) == nil)
+    #expect(base.update(of: BlockName.sdxl[0], step: 1) == nil)
   }
 }
 

@@ -32,7 +32,7 @@ public struct SteeringJob {
   /// - Parameters:
   ///   - named: blocks; without any, those that carry the factors.
   ///   - factors: without any, those that the blocks carry.
-  ///   - names: of dictionaries; without any, the newest of each block.
+  ///   - names: of dictionaries, also of other models; without any, the newest of each block.
   ///   - name: of a store; nil for the one that fits.
   ///   - limit: prompts to take, from the first on.
   ///   - seed: that of the first prompt.
@@ -44,8 +44,9 @@ public struct SteeringJob {
     (self.model, self.workspace, self.progress) = (model, workspace, progress)
     progress.stage("reading the model")
     prompts = try JudgedPrompts(of: model, limit: limit, seed: seed)
-    let dictionaries = try DictionaryLookup(model, in: workspace) { progress.note($0) }.dictionaries(
-      ofSome: named.isEmpty ? Set(factors.map(\.carrier)).sorted() : named, named: names)
+    let dictionaries = try DictionaryLookup(model, in: workspace, acrossModels: true) { progress.note($0) }
+      .dictionaries(
+        ofSome: named.isEmpty ? Set(factors.map(\.carrier)).sorted() : named, named: names)
     tasks = Self.tasks(named.isEmpty ? [] : dictionaries.keys.sorted(), factors).filter {
       dictionaries[$0.block] != nil
     }
@@ -54,7 +55,10 @@ public struct SteeringJob {
     store = try CollectionJob.store(named: name, of: blocks, model, in: workspace, progress)
     try progress.checkSize(of: store, blocks: blocks, isNamed: name != nil)
     sources = try Provenance(
-      model, dictionaries: blocks.compactMap { block in dictionaries[block].map { .init($0, of: block) } },
+      model,
+      dictionaries: blocks.compactMap { block in
+        try dictionaries[block].map { try .init($0, of: block, on: model) }
+      },
       store: store)
     (self.dictionaries, self.blocks) = (dictionaries, blocks)
   }

@@ -46,7 +46,7 @@ extension EvalOptions {
   ) throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
-    let session = try session(features, progress)
+    let session = try session(features, across: metrics.allSatisfy { $0.goesAcrossModels }, progress)
     let report = try MetricReport(
       of: metrics, as: name, in: session, workspace.place, command: CommandLine.arguments)
     guard !self.report.json else { return try Output.print(json: report) }
@@ -54,14 +54,17 @@ extension EvalOptions {
   }
 
   /// What is measured, and with what.
-  private func session(_ features: FeatureChoice, _ progress: Progress) throws -> MetricSession {
+  private func session(
+    _ features: FeatureChoice, across acrossModels: Bool, _ progress: Progress
+  ) throws -> MetricSession {
     var settings = MetricSettings()
     (settings.features, settings.pictures, settings.seed) = (self.features ?? features, pictures, seed)
     (settings.clip, settings.lpips, settings.sentences, settings.textures) = (
       encoders.clip, encoders.lpips, encoders.sentences, encoders.textures
     )
     return try measured.session(
-      try model.folder(), settings, store: store, in: workspace, quiet: quiet, progress)
+      try model.folder(), settings, store: store, in: workspace, acrossModels: acrossModels, quiet: quiet,
+      progress)
   }
 }
 
@@ -71,12 +74,13 @@ extension MeasuredOptions {
   /// A session on the dictionaries that are meant.
   func session(
     _ model: ModelFolder, _ settings: MetricSettings, store: String?, in workspace: WorkspaceOptions,
-    keptIn folder: String? = nil, quiet: QuietOptions, takesFew: Bool = false, _ progress: Progress
+    keptIn folder: String? = nil, acrossModels: Bool = false, quiet: QuietOptions, takesFew: Bool = false,
+    _ progress: Progress
   ) throws -> MetricSession {
     let isQuiet = quiet.quiet
     return try MetricSession(
       model, at: block, dictionaries: sae.sae, store: store, settings: settings, in: workspace.place,
-      keptIn: folder, takesFew: takesFew, progress: progress
+      keptIn: folder, acrossModels: acrossModels, takesFew: takesFew, progress: progress
     ) { Progress(quiet: isQuiet).note($0) }
   }
 }

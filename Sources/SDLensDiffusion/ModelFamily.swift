@@ -1,0 +1,91 @@
+import SDLensCore
+
+/// A kind of model that can be run: which parts it has, and what its U-net looks like and is told besides the prompt.
+public enum ModelFamily: String, Sendable, CaseIterable {
+  /// SDXL and what was made of it: two text encoders, three levels, a pooled prompt and sizes beside the prompt.
+  case sdxl = "StableDiffusionXLPipeline"
+  /// Stable Diffusion 1 and 2: one text encoder, four levels, nothing beside the prompt.
+  case stableDiffusion = "StableDiffusionPipeline"
+
+  /// Reads `_class_name` of a `model_index.json`.
+  ///
+  /// - Throws: `UnsupportedConfigValue` for another kind of model.
+  init(_ index: ConfigFile) throws {
+    let names = Self.allCases.map { JSONValue.string($0.rawValue) }
+    guard case .string(let name) = index["_class_name"] ?? .null, let family = Self(rawValue: name) else {
+      throw UnsupportedConfigValue(
+        path: index.path, key: "_class_name", found: index["_class_name"] ?? .null, supported: names)
+    }
+    self = family
+  }
+
+  /// As people call it.
+  public var title: String { self == .sdxl ? "SDXL" : "Stable Diffusion 1 and 2" }
+
+  /// What the names of the tokenizers' and text encoders' folders end in.
+  var encoders: [String] { self == .sdxl ? ["", "_2"] : [""] }
+
+  /// The parts that a picture needs, by their folder names.
+  public var parts: [String] {
+    ["scheduler"] + encoders.map { "text_encoder\($0)" } + encoders.map { "tokenizer\($0)" } + [
+      "unet", "vae",
+    ]
+  }
+
+  /// Those of them that have weights.
+  var weighted: [String] { parts.filter { !$0.hasPrefix("tokenizer") && $0 != "scheduler" } }
+
+  /// The kinds of the U-net's stages on the way down.
+  var downStages: [String] {
+    let attention = "CrossAttnDownBlock2D"
+    return self == .sdxl
+      ? ["DownBlock2D", attention, attention] : [attention, attention, attention, "DownBlock2D"]
+  }
+
+  /// The kinds of the U-net's stages on the way up.
+  var upStages: [String] { downStages.reversed().map { $0.replacing("Down", with: "Up") } }
+
+  /// The blocks that a U-net of the family may have, in the order of the forward pass.
+  public var blocks: [BlockName] {
+    func hasAttention(_ stages: [String], _ name: BlockName) -> Bool {
+      name.stage < stages.count && stages[name.stage].hasPrefix("CrossAttn")
+    }
+    return BlockName.all.filter { name in
+      switch name.part {
+      case .down: hasAttention(downStages, name)
+      case .mid: true
+      case .up: hasAttention(upStages, name)
+      }
+    }
+  }
+
+  /// The level of the U-net that a block works at, 0 being the outermost; a map has half the size of the level before.
+  func level(of name: BlockName) -> Int {
+    switch name.part {
+    case .down: name.stage
+    case .mid: downStages.count - 1
+    case .up: downStages.count - 1 - name.stage
+    }
+  }
+}
+
+/// Parts of models of two families.
+struct MixedFamilies: UserError {
+  let path: String
+  let index: ModelFamily
+  let unet: ModelFamily
+  var description: String {
+    "'\(path)': the U-net is one of \(unet.title), but 'model_index.json' says \(index.rawValue), which is \(index.title); take "
+      + "both from one model"
+  }
+}
+
+/// A base for a single file that is of another family.
+struct BaseOfAnotherFamily: UserError {
+  let path: String
+  let family: ModelFamily
+  var description: String {
+    "'\(path)' is a model of \(family.title), but single files are read of \(ModelFamily.sdxl.title); name a base of that kind "
+      + "with --base"
+  }
+}
