@@ -67,7 +67,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .target(name: "SDLensTestSupport", dependencies: ["SDLensCore"], path: "Tests/SDLensTestSupport"),
+    .target(
+      name: "SDLensTestSupport", dependencies: ["SDLensCore", "SDLensSparse"], path: "Tests/SDLensTestSupport"
+    ),
     .testTarget(
       name: "SDLensCoreTests", dependencies: ["CKernels", "SDLensCore", "SDLensTestSupport"],
       exclude: ["Goldens"]),

@@ -43,6 +43,7 @@ SECTIONS = [
     "single_file",
     "lora",
     "eight_bit_floats",
+    "narrow_floats",
     "samplers",
     "image_to_image",
     "inversion",

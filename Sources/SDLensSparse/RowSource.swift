@@ -6,9 +6,16 @@ public protocol RowSource: AnyObject {
   var width: Int { get }
   /// The number of vectors in one pass over the data.
   var count: Int { get }
+  /// Whether ranks make the vectors together, so that all of them must ask for the same ones, in the same order.
+  var isCollective: Bool { get }
   /// The vectors at some positions of the shuffled order of one epoch (from 0), [range, width].
   ///
   /// The same positions always give the same vectors, so that a training run can go on where it was
   /// interrupted. Reading forwards is fast; ranges may not pass `count`.
   func rows(_ range: Range<Int>, epoch: Int) throws -> Tensor
+}
+
+extension RowSource {
+  /// Each rank reads for itself.
+  public var isCollective: Bool { false }
 }

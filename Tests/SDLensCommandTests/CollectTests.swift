@@ -206,6 +206,40 @@ import Testing
     )
   }
 
+  @Test(arguments: ["float8", "bfloat16"])
+  func roundedVectorsSayWhatItCostsAndTrain(dtype: String) throws {
+    func collect(_ dtype: String, _ arguments: String...) throws -> Outcome {
+      try Command.run(
+        [
+          "collect", "--model", Command.tinyModel, "--prompts", "prompts.txt", "--workspace", "w", "--dtype",
+          dtype,
+        ]
+          + arguments, in: folder)
+    }
+    let outcome = try collect(dtype)
+    #expect(outcome.status == 0)
+    #expect(
+      outcome.err.contains(
+        "\nAs \(dtype), vectors differ from those computed by (root mean square): down.2.1 "),
+      "\(outcome.err)")
+    let info = try Command.run(["info", "w/activations/tiny-update", "--quiet"], in: folder)
+    #expect(info.status == 0 && info.out.contains("of every map, as \(dtype)\n"), "\(info.out)")
+    #expect(info.out.contains("  Rounding\n"), "\(info.out)")
+    let again = try collect("float16")
+    #expect(again.status == 1)
+    #expect(
+      again.err.hasPrefix(
+        "Error: 'w/activations/tiny-update' was begun with dtype \(dtype), but float16 is asked for now; "),
+      "\(again.err)")
+    let trained = try Command.run(
+      [
+        "train-sae", "--model", Command.tinyModel, "--workspace", "w", "--features", "24", "--k", "3",
+        "--steps", "2",
+        "--batch", "64",
+      ], in: folder)
+    #expect(trained.status == 0, "\(trained.err)")
+  }
+
   @Test func aFolderWithOtherFilesIsLeftAlone() throws {
     try FileManager.default.createDirectory(
       atPath: folder("w/activations/x"), withIntermediateDirectories: true)
@@ -249,6 +283,11 @@ import Testing
     (["--batch", "-1"], "batch is -1, but it must be at least 1"),
     (["--layer", "0"], "--layer belongs to --site heads"),
     (["--shard", "4/3"], "shard is '4/3', but it must be i/n with i from 1 to n, as in 3/8"),
+    (
+      ["--dtype", "float4"],
+      "The value 'float4' is invalid for '--dtype <format>'. Please provide one of 'float16', 'bfloat16', 'float8' and "
+        + "'float32'."
+    ),
     (["--name", "a/b"], "name is 'a/b', but it must be the name of a folder, without '/'"),
   ])
   func usage(arguments: [String], message: String) throws {

@@ -89,7 +89,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ["--sample-places", "2", "--dtype", "float32"],
+    ["--sample-places", "2", "--dtype", "float32"], ["--sample-places", "2", "--dtype", "float8"],
     ["--site", "residual", "--seed", "-7", "--guidance", "3.5"],
     ["--site", "heads", "--layer", "0", "--size", "64"], ["--engine", "openblas"], ["--precision", "int16"],
     ["--steps", "3", "--at-step", "2", "0"],

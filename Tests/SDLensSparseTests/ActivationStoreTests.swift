@@ -98,9 +98,85 @@ import Testing
     expectSame(found, wanted, "mid.0")
   }
 
-  @Test func whatHalfPrecisionCannotHoldIsAnError() throws {
-    let fixture = try StoreFixture(dtype: .float16, writing: [])
-    for (value, text) in [(70000, "70000.0"), (Float.nan, "nan"), (-.infinity, "-inf")] {
+  @Test func bfloat16RoundsToTheNearest() throws {
+    let fixture = try StoreFixture(dtype: .bfloat16)
+    let found = try fixture.store().activations(of: "mid.0").rows(ofPicture: 5)
+    expectSame(found, fixture.vectors["mid.0"]!.picture(5).rounded(to: .bf16).reshaped([4, 4]), "mid.0")
+  }
+
+  /// Of the 256 numbers of E4M3, times the scale of a vector, each is the nearest.
+  @Test(arguments: [nil, 2]) func float8RoundsToTheNearest(places: Int?) throws {
+    let fixture = try StoreFixture(dtype: .float8, places: places)
+    let numbers = try Safetensors(
+      contentsOf: Goldens(beside: #filePath)("../../SDLensCoreTests/Goldens/eight-bit-floats.safetensors")
+    )
+    .tensor("e4m3.float").elements.filter(\.isFinite)
+    for block in fixture.manifest.blocks {
+      let wanted = fixture.vectors[block.name]!.picture(9)
+      let found = try fixture.store().activations(of: block.name).rows(ofPicture: 9)
+      for row in 0..<found.rows {
+        let x = (0..<block.width).map { wanted[row * block.width + $0] }
+        let largest = x.map(\.magnitude).max()!
+        var scale: Float = 1
+        while largest / scale > 448 { scale *= 2 }
+        while largest / scale <= 224 { scale /= 2 }
+        for (c, value) in x.enumerated() {
+          let error = abs(found[row * block.width + c] - value)
+          #expect(numbers.allSatisfy { abs($0 * scale - value) >= error }, "\(block.name) \(row), \(c)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: ActivationManifest.Format.allCases)
+  func whatRoundingCostsIsSaid(dtype: ActivationManifest.Format) throws {
+    let fixture = try StoreFixture(dtype: dtype)
+    let store = try fixture.store()
+    let said = try store.rounding()
+    guard dtype != .float32 else { return #expect(said.isEmpty) }
+    for block in fixture.manifest.blocks {
+      let activations = try store.activations(of: block.name)
+      var errors: [Double] = []
+      for picture in 0..<10 {
+        let (found, wanted) = (
+          try activations.rows(ofPicture: picture), fixture.vectors[block.name]!.picture(picture)
+        )
+        for row in 0..<found.rows {
+          let places = row * block.width..<(row + 1) * block.width
+          let error = places.reduce(0.0) { $0 + pow(Double(found[$1]) - Double(wanted[$1]), 2) }
+          errors.append(error / places.reduce(0.0) { $0 + pow(Double(wanted[$1]), 2) })
+        }
+      }
+      let rounding = try #require(said[block.name])
+      #expect(rounding.vectors == errors.count)
+      #expect(
+        abs(rounding.rootMeanSquare / (errors.reduce(0, +) / Double(errors.count)).squareRoot() - 1) < 1e-6)
+      #expect(abs(rounding.largest / errors.max()!.squareRoot() - 1) < 1e-6)
+    }
+  }
+
+  @Test func scalesThatAreNotThereAreDamage() throws {
+    let fixture = try StoreFixture(dtype: .float8, writing: [0])
+    let path = fixture.folder("shard-00000.safetensors")
+    let metadata = try Safetensors(contentsOf: path).metadata
+    try Safetensors.write(
+      fixture.manifest.blocks.map { block in
+        let vectors = fixture.vectors[block.name]!.pictures(0..<4)
+        let scales = [Float](repeating: 1, count: vectors.rows)
+        return Safetensors.Item(eightBits: vectors, scales: scales, block.name)
+      }, metadata: metadata, to: path)
+    let store = try fixture.store()
+    #expect("\(store.damaged[0])".contains("has 'down.2.1.scale' missing, but it must be F32 [4, 2, 6]"))
+  }
+
+  @Test(arguments: [
+    (ActivationManifest.Format.float16, "half-precision number 65504"),
+    (.bfloat16, "bfloat16 number 3.3895314e+38"), (.float8, "float32 number 3.4028235e+38"),
+  ])
+  func whatAFormatCannotHoldIsAnError(dtype: ActivationManifest.Format, largest: String) throws {
+    let fixture = try StoreFixture(dtype: dtype, writing: [])
+    for (value, text) in [(Float(70000), "70000.0"), (Float.nan, "nan"), (-.infinity, "-inf")] {
+      if value.isFinite && dtype != .float16 { continue }
       var parts: [String: ActivationShard.Part] = [:]
       for block in fixture.manifest.blocks {
         var vectors = fixture.vectors[block.name]!.pictures(0..<4)
@@ -113,7 +189,7 @@ import Testing
         )
       }
       #expect(
-        message == "'mid.0' holds \(text) at position 9, beyond the largest half-precision number 65504; "
+        message == "'mid.0' holds \(text) at position 9, beyond the largest \(largest); "
           + "store it as float32")
     }
     #expect(try fixture.store().missing == [0, 1, 2])
@@ -180,8 +256,9 @@ import Testing
   }
 
   /// Where a group has more shards than are mapped at a time, its rows are copied, and are the same.
-  @Test(arguments: [nil, 2]) func rowsOfManyShards(places: Int?) throws {
-    let fixture = try StoreFixture(dtype: .float16, places: places)
+  @Test(arguments: [nil, 2], ActivationManifest.Format.allCases)
+  func rowsOfManyShards(places: Int?, dtype: ActivationManifest.Format) throws {
+    let fixture = try StoreFixture(dtype: dtype, places: places)
     func rows(_ mostMapped: Int, groupSize: Int) throws -> Tensor {
       let activations = try fixture.store().activations(of: "down.2.1", mostMapped: mostMapped)
       let rows = ShuffledRows(activations, groupSize: groupSize, seed: 3)
@@ -204,8 +281,9 @@ import Testing
     #expect(store.missing == [1] && store.damaged.isEmpty && store.shards.count == 2)
   }
 
-  @Test func aShardOfAnotherStoreIsDamage() throws {
-    let (fixture, other) = (try StoreFixture(), try StoreFixture(dtype: .float16))
+  @Test(arguments: [ActivationManifest.Format.float16, .bfloat16, .float8])
+  func aShardOfAnotherStoreIsDamage(dtype: ActivationManifest.Format) throws {
+    let (fixture, other) = (try StoreFixture(), try StoreFixture(dtype: dtype))
     try FileManager.default.removeItem(atPath: fixture.folder("shard-00000.safetensors"))
     try FileManager.default.copyItem(
       atPath: other.folder("shard-00000.safetensors"), toPath: fixture.folder("shard-00000.safetensors"))

@@ -5,12 +5,13 @@ import SDLensSparse
 final class MemorySource: RowSource {
   private let vectors: Tensor
   private let isShuffled: Bool
+  let isCollective: Bool
   private(set) var reads: [(range: Range<Int>, epoch: Int)] = []
   var width: Int { vectors.width }
   var count: Int { vectors.rows }
 
-  init(_ vectors: Tensor, isShuffled: Bool = false) {
-    (self.vectors, self.isShuffled) = (vectors, isShuffled)
+  init(_ vectors: Tensor, isShuffled: Bool = false, isCollective: Bool = false) {
+    (self.vectors, self.isShuffled, self.isCollective) = (vectors, isShuffled, isCollective)
   }
 
   func rows(_ range: Range<Int>, epoch: Int) throws -> Tensor {

@@ -2,7 +2,6 @@ import Foundation
 import SDLensCore
 import SDLensSparse
 import SDLensTestSupport
-import Synchronization
 import Testing
 
 /// Trainings that several ranks share, which are threads here.
@@ -25,13 +24,15 @@ import Testing
 
   /// What the first rank has at a step; the others must have the same.
   private func train(
-    _ settings: [TrainingSettings], ranks: Int, until position: Int = .max, resuming: Data? = nil
+    _ settings: [TrainingSettings], ranks: Int, use: RankUse? = .share, until position: Int = .max,
+    resuming: Data? = nil
   ) throws -> Outcome {
     let folder = try TemporaryFolder()
     if let resuming { try resuming.write(to: URL(fileURLWithPath: folder("before"))) }
     let outcomes = ThreadRanks.run(ranks) { rank in
       let checkpoint = try resuming.map { _ in try TrainingCheckpoint(contentsOf: folder("before")) }
-      let trainer = try Trainer(source: source, settings: settings, resuming: checkpoint, ranks: rank)
+      let trainer = try Trainer(
+        source: source, settings: settings, resuming: checkpoint, ranks: rank, use: use)
       var reports: [StepReport] = []
       while !trainer.isDone, trainer.position < position { reports += try trainer.step() }
       try trainer.compareRanks()
@@ -71,6 +72,72 @@ import Testing
     #expect(first.reports + second.reports + third.reports == whole.reports)
   }
 
+  /// Three dictionaries of other sizes.
+  private func three(_ architecture: String) throws -> [TrainingSettings] {
+    let architecture = try Architecture(architecture)
+    return [60, 150, 41].map { features in
+      settings { ($0.architecture, $0.features) = (architecture, features) }
+    }
+  }
+
+  @Test(arguments: architectures) func dictionariesThatAreSpreadAreTheSame(architecture: String) throws {
+    let several = try three(architecture)
+    let alone = try train(several, ranks: 1)
+    for ranks in [2, 3] { #expect(try train(several, ranks: ranks, use: .spread) == alone, "\(ranks) ranks") }
+  }
+
+  @Test(arguments: architectures) func sharedOrSpreadTheyGoOn(architecture: String) throws {
+    let several = try three(architecture)
+    let whole = try train(several, ranks: 1)
+    let first = try train(several, ranks: 3, use: .spread, until: 3)
+    let second = try train(several, ranks: 2, use: .share, until: 5, resuming: first.checkpoint)
+    let third = try train(several, ranks: 2, use: .spread, resuming: second.checkpoint)
+    #expect(third.checkpoint == whole.checkpoint)
+    #expect(first.reports + second.reports + third.reports == whole.reports)
+  }
+
+  @Test func theLargestDictionaryHasARankForItself() throws {
+    let ranks = ThreadRanks.run(2) { rank in
+      let trainer = try Trainer(source: source, settings: three("topk"), ranks: rank)
+      return (0..<3).map(trainer.trains)
+    }
+    #expect(try ranks.map { try $0.get() } == [[false, true, false], [true, false, true]])
+  }
+
+  @Test func fewerDictionariesThanRanksShareEveryStep() throws {
+    let spread = ThreadRanks.run(3) { rank in
+      try Trainer(source: source, settings: [settings(), settings()], ranks: rank).isSpread
+    }
+    #expect(try spread.map { try $0.get() } == [false, false, false])
+    let refused = ThreadRanks.run(3) { rank in
+      errorMessage { try Trainer(source: source, settings: [settings()], ranks: rank, use: .spread) }
+    }
+    for outcome in refused {
+      #expect(
+        (try? outcome.get())
+          == "1 dictionaries cannot be spread over 3 ranks; run at most as many ranks, or let them share each step"
+      )
+    }
+  }
+
+  @Test func textsOfAllRanks() throws {
+    let texts = ThreadRanks.run(4) { $0.texts(Array("éa".utf8.prefix($0.rank == 2 ? 0 : $0.rank + 1))) }
+    for found in texts { #expect(try found.get() == [[0xC3], [0xC3, 0xA9], [], [0xC3, 0xA9, 0x61]]) }
+  }
+
+  /// Ranks that make vectors together must all ask for all of them.
+  @Test func whatIsMadeTogetherIsReadByAll() throws {
+    let reads = ThreadRanks.run(2) { rank in
+      let source = MemorySource(
+        .random([710, 70], seed: 9, plus: 0.5), isShuffled: true, isCollective: true)
+      let trainer = try Trainer(source: source, settings: [settings()], ranks: rank)
+      let before = source.reads.count
+      _ = try trainer.step()
+      return source.reads[before...].map(\.range)
+    }
+    #expect(try reads.map { try $0.get() } == [[0..<300], [0..<300]])
+  }
+
   @Test func everyRankReadsItsPart() throws {
     let reads = ThreadRanks.run(2) { rank in
       let source = source
@@ -106,75 +173,6 @@ import Testing
         (try? outcome.get())
           == "at step 0 rank 1 of this training has other numbers than rank 0, but all must compute the same; run the "
           + "same program with the same files, on processors of one kind")
-    }
-  }
-}
-
-/// Ranks that are threads of one process.
-private final class ThreadRanks: Sendable {
-  private struct State {
-    var places: [UInt]
-    var arrived = 0
-    var turn = 0
-  }
-  private let state: Mutex<State>
-  private let count: Int
-
-  private init(_ count: Int) {
-    self.count = count
-    state = Mutex(State(places: Array(repeating: 0, count: count)))
-  }
-
-  /// What `body` makes on each rank, all side by side.
-  static func run<Value: Sendable>(
-    _ count: Int, _ body: @escaping @Sendable (any Communicator) throws -> Value
-  ) -> [Result<Value, any Error>] {
-    let ranks = ThreadRanks(count)
-    let results = Results<Value>(count)
-    let group = DispatchGroup()
-    for rank in 0..<count {
-      group.enter()
-      let thread = Thread {
-        let result = Result { try body(Member(all: ranks, rank: rank)) }
-        results.all.withLock { $0[rank] = result }
-        group.leave()
-      }
-      thread.stackSize = 8 << 20
-      thread.start()
-    }
-    group.wait()
-    return results.all.withLock { $0.map { $0! } }
-  }
-
-  private final class Results<Value: Sendable>: Sendable {
-    let all: Mutex<[Result<Value, any Error>?]>
-    init(_ count: Int) { all = Mutex(Array(repeating: nil, count: count)) }
-  }
-
-  private struct Member: Communicator {
-    let all: ThreadRanks
-    let rank: Int
-    var count: Int { all.count }
-
-    func gather(_ start: UnsafeMutableRawPointer, _ parts: [Range<Int>]) {
-      all.state.withLock { $0.places[rank] = UInt(bitPattern: start) }
-      wait()
-      let places = all.state.withLock { $0.places }
-      for (other, part) in parts.enumerated() where other != rank && !part.isEmpty {
-        (start + part.lowerBound * 4).copyMemory(
-          from: UnsafeRawPointer(bitPattern: places[other])! + part.lowerBound * 4, byteCount: part.count * 4)
-      }
-      wait()
-    }
-
-    func wait() {
-      let turn = all.state.withLock { state in
-        let turn = state.turn
-        state.arrived += 1
-        if state.arrived == all.count { (state.arrived, state.turn) = (0, turn + 1) }
-        return turn
-      }
-      while all.state.withLock({ $0.turn == turn }) { sched_yield() }
     }
   }
 }

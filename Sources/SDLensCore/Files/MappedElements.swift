@@ -38,18 +38,7 @@ struct MappedElements: Sendable {
 
   /// Writes the elements of `range` as float32.
   func convert(_ range: Range<Int>, to target: UnsafeMutablePointer<Float>) {
-    withBytes(range) { source in
-      switch type {
-      case .f16: kernel_float_from_half(target, source.assumingMemoryBound(to: UInt16.self), range.count)
-      case .bf16: kernel_float_from_bfloat(target, source.assumingMemoryBound(to: UInt16.self), range.count)
-      case .f8e4m3, .f8e5m2:
-        let (values, bytes) = (type.bytes ?? [], source.assumingMemoryBound(to: UInt8.self))
-        values.withUnsafeBufferPointer { values in
-          for index in 0..<range.count { target[index] = values[Int(bytes[index])] }
-        }
-      default: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: range.count * type.size)
-      }
-    }
+    withBytes(range) { type.convert($0, range.count, to: target) }
   }
 
   /// The position and the value of the first element that is NaN or infinite.
@@ -99,6 +88,20 @@ struct MappedElements: Sendable {
 }
 
 extension ElementType {
+  /// Writes `count` weights of this format, which lie at an aligned address, as float32.
+  package func convert(_ source: UnsafeRawPointer, _ count: Int, to target: UnsafeMutablePointer<Float>) {
+    switch self {
+    case .f16: kernel_float_from_half(target, source.assumingMemoryBound(to: UInt16.self), count)
+    case .bf16: kernel_float_from_bfloat(target, source.assumingMemoryBound(to: UInt16.self), count)
+    case .f8e4m3, .f8e5m2:
+      let (values, bytes) = (bytes ?? [], source.assumingMemoryBound(to: UInt8.self))
+      values.withUnsafeBufferPointer { values in
+        for index in 0..<count { target[index] = values[Int(bytes[index])] }
+      }
+    default: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: count * size)
+    }
+  }
+
   /// How the product kernels name the format of a weight; nil of one that they do not read.
   var kernelFormat: kernel_format? {
     switch self {

@@ -12,3 +12,11 @@
     try wrappedValue.map { try container.encode($0) } ?? container.encodeNil()
   }
 }
+
+extension Nullable: Decodable where Value: Decodable {
+  /// Reads the value, or null.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    wrappedValue = container.decodeNil() ? nil : try container.decode(Value.self)
+  }
+}

@@ -8,8 +8,9 @@ extension Safetensors {
     /// Its name in the file.
     public let name: String
     fileprivate let shape: Shape
-    fileprivate let type: ElementType
-    fileprivate let withBytes: (_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    package let type: ElementType
+    /// Its bytes as they are to stand in the file.
+    package let withBytes: (_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
 
     fileprivate var size: Int { shape.count * type.size }
 
@@ -21,7 +22,7 @@ extension Safetensors {
 
     /// A float32 tensor stored in half precision, each value to the nearest.
     ///
-    /// - Throws: `BeyondHalf` for a value that half precision cannot hold.
+    /// - Throws: `BeyondFormat` for a value that half precision cannot hold.
     public init(half tensor: Tensor, _ name: String) throws {
       (self.name, shape, type) = (name, tensor.shape, .f16)
       let halves = try [UInt16](unsafeUninitializedCapacity: tensor.count) { buffer, count in
@@ -32,9 +33,33 @@ extension Safetensors {
         }
         guard !isWhole else { return }
         let index = (0..<count).first { buffer[$0] & 0x7C00 == 0x7C00 }!
-        throw BeyondHalf(name: name, position: index, value: tensor[index])
+        throw BeyondFormat(
+          name: name, position: index, value: tensor[index], largest: "half-precision number 65504")
       }
       withBytes = { try halves.withUnsafeBytes($0) }
+    }
+
+    /// A float32 tensor stored in bfloat16, each value to the nearest.
+    ///
+    /// - Throws: `BeyondFormat` for a value that bfloat16 cannot hold.
+    public init(bfloat tensor: Tensor, _ name: String) throws {
+      (self.name, shape, type) = (name, tensor.shape, .bf16)
+      let numbers = NarrowFloats.bfloats(tensor)
+      if let index = numbers.firstIndex(where: { $0 & 0x7F80 == 0x7F80 }) {
+        throw BeyondFormat(
+          name: name, position: index, value: tensor[index], largest: "bfloat16 number 3.3895314e+38")
+      }
+      withBytes = { try numbers.withUnsafeBytes($0) }
+    }
+
+    /// A float32 tensor stored in 8 bits a number (E4M3), each value of a row divided by the scale of the row and then
+    /// to the nearest.
+    ///
+    /// - Parameter scales: of each row, as `NarrowFloats.scales` finds them.
+    public init(eightBits tensor: Tensor, scales: [Float], _ name: String) {
+      (self.name, shape, type) = (name, tensor.shape, .f8e4m3)
+      let numbers = NarrowFloats.eightBits(tensor, scales: scales)
+      withBytes = { try numbers.withUnsafeBytes($0) }
     }
 
     /// Whole numbers, as I32.
@@ -115,14 +140,14 @@ extension Safetensors {
   }
 }
 
-/// A value that half precision cannot hold.
-public struct BeyondHalf: UserError {
+/// A value that a number format cannot hold.
+public struct BeyondFormat: UserError {
   let name: String
   let position: Int
   let value: Float
+  let largest: String
   /// The tensor, the value and what to do.
   public var description: String {
-    "'\(name)' holds \(value) at position \(position), beyond the largest half-precision number 65504; "
-      + "store it as float32"
+    "'\(name)' holds \(value) at position \(position), beyond the largest \(largest); store it as float32"
   }
 }

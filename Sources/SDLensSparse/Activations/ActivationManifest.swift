@@ -23,8 +23,22 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
     }
   }
 
-  /// The number format of the vectors.
-  public enum Format: String, Codable, Sendable, CaseIterable { case float16, float32 }
+  /// The number format of the vectors; `float8` is E4M3 with a scale for each vector.
+  public enum Format: String, Codable, Sendable, CaseIterable {
+    case float16, bfloat16, float8, float32
+
+    /// Of the numbers in a shard.
+    var type: ElementType {
+      switch self {
+      case .float16: .f16
+      case .bfloat16: .bf16
+      case .float8: .f8e4m3
+      case .float32: .f32
+      }
+    }
+    /// Whether each vector has a scale beside it.
+    var isScaled: Bool { self == .float8 }
+  }
 
   /// Always `sdlens-activations`.
   public var format = "sdlens-activations"
@@ -77,7 +91,9 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   /// The steps whose vectors are recorded, from 0.
   public var vectorSteps: VectorSteps { VectorSteps(atSteps, of: steps) }
   /// Bytes of a number.
-  public var numberSize: Int { dtype == .float16 ? 2 : 4 }
+  public var numberSize: Int { dtype.type.size }
+  /// Bytes of what stands beside each vector: its place, its scale.
+  private var besideVector: Int { (places == nil ? 0 : 4) + (dtype.isScaled ? 4 : 0) }
 
   /// Describes a store; the fields that are not given have one value only.
   public init(
@@ -147,7 +163,7 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
     }
     // In floating point, where nothing overflows.
     let picture = blocks.reduce(Double(height * width * 3)) {
-      $0 + Double(rows(of: $1)) * Double($1.width * numberSize + 4)
+      $0 + Double(rows(of: $1)) * Double($1.width * numberSize + besideVector)
     }
     guard Double(pictures) * picture < 0x1p62 else {
       return "has \(pictures) pictures of \(Int(picture)) bytes each, which is more than any disk holds"
@@ -180,9 +196,9 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
     min(places ?? .max, block.mapHeight * block.mapWidth)
   }
 
-  /// The bytes of the vectors of `count` pictures.
+  /// The bytes of the vectors of `count` pictures, with their places and scales.
   public func bytes(pictures count: Int) -> Int {
-    blocks.reduce(0) { $0 + rows(of: $1) * ($1.width * numberSize + (places == nil ? 0 : 4)) } * count
+    blocks.reduce(0) { $0 + rows(of: $1) * ($1.width * numberSize + besideVector) } * count
   }
 
   /// The block of that name.

@@ -4,8 +4,9 @@ import SDLensCore
 /// Some consecutive pictures of a store, in one file that never changes: `shard-00012.safetensors`.
 ///
 /// Each block has a tensor of its name, [pictures, recorded steps, places, width]; where only some places are kept, a
-/// tensor `down.2.1.places` [pictures, steps, places] tells which, counted row by row. The metadata holds the
-/// prompts as a JSON list, the first picture's number, the fingerprint of the manifest, and a CRC-32 of the data.
+/// tensor `down.2.1.places` [pictures, steps, places] tells which, counted row by row; of numbers in 8 bits, a tensor
+/// `down.2.1.scale` of that shape has what each vector is multiplied by. The metadata holds the prompts as a JSON list,
+/// the first picture's number, the fingerprint of the manifest, a CRC-32 of the data, and what rounding cost.
 public struct ActivationShard: Sendable {
   /// The vectors of one block of the pictures of a shard.
   public struct Part {
@@ -40,33 +41,47 @@ public struct ActivationShard: Sendable {
 
   /// Writes a shard, whole or not at all.
   ///
-  /// - Throws: `BeyondHalf` when a value does not fit the number format, and `FileError`.
-  public static func write(
+  /// - Returns: What rounding cost, by block; empty where nothing is rounded.
+  /// - Throws: `BeyondFormat` when a value does not fit the number format, and `FileError`.
+  @discardableResult public static func write(
     _ index: Int, of manifest: ActivationManifest, _ parts: [String: Part], prompts: [String],
     in folder: String
-  ) throws {
+  ) throws -> [String: RoundingError] {
     let pictures = manifest.pictures(ofShard: index)
     precondition(prompts.count == pictures.count)
     var items: [Safetensors.Item] = []
+    var errors: [String: RoundingError] = [:]
     for block in manifest.blocks {
       guard let part = parts[block.name] else { preconditionFailure("no \(block.name) for the shard") }
       let shape: Shape = [
         pictures.count, manifest.vectorSteps.steps.count, manifest.placesKept(of: block), block.width,
       ]
       precondition(part.vectors.shape == shape, "\(block.name): \(part.vectors.shape), not \(shape)")
-      items.append(
-        manifest.dtype == .float16
-          ? try .init(half: part.vectors, block.name) : .init(block.name, part.vectors))
-      if let places = part.places {
-        items.append(.init("\(block.name).places", places, Shape(Array(shape.extents.dropLast()))))
+      let vectorShape = Shape(Array(shape.extents.dropLast()))
+      var scales: [Float]?
+      switch manifest.dtype {
+      case .float32: items.append(.init(block.name, part.vectors))
+      case .float16: items.append(try .init(half: part.vectors, block.name))
+      case .bfloat16: items.append(try .init(bfloat: part.vectors, block.name))
+      case .float8:
+        let found = try NarrowFloats.scales(part.vectors, block.name)
+        items.append(.init(eightBits: part.vectors, scales: found, block.name))
+        scales = found
       }
+      if manifest.dtype != .float32 {
+        errors[block.name] = try RoundingError(of: part.vectors, as: items[items.count - 1], scales: scales)
+      }
+      if let scales { items.append(.init("\(block.name).scale", Tensor(scales, vectorShape))) }
+      if let places = part.places { items.append(.init("\(block.name).places", places, vectorShape)) }
     }
-    let metadata = [
+    var metadata = [
       "prompts": String(decoding: try JSONEncoder().encode(prompts), as: UTF8.self),
       "first": "\(pictures.lowerBound)", "store": try manifest.fingerprint,
       "crc32": String(try Safetensors.checksum(of: items), radix: 16),
     ]
+    if !errors.isEmpty { metadata["rounding"] = String(decoding: try JSON.line(errors), as: UTF8.self) }
     try Safetensors.write(items, metadata: metadata, to: "\(folder)/\(fileName(index))")
+    return errors
   }
 }
 

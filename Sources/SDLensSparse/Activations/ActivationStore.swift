@@ -114,6 +114,13 @@ public struct ActivationStore: Sendable {
   /// The prompts of all pictures that are there, in their order.
   public func prompts() throws -> [String] { try shards.flatMap { try files.prompts($0.index) } }
 
+  /// What rounding cost, by block, in the shards that say so.
+  ///
+  /// - Throws: what is wrong with a file.
+  public func rounding() throws -> [String: RoundingError] {
+    try shards.reduce(into: [:]) { $0.add(try files.rounding($1.index)) }
+  }
+
   /// The numbers of all pictures that are there; the seed of picture i is `manifest.seed + i`.
   public var pictureNumbers: [Int] { shards.flatMap { Array($0.pictures) } }
 

@@ -98,6 +98,14 @@ final class ShardFiles: Sendable {
     return prompts
   }
 
+  /// What rounding cost in a shard, by block; empty where it does not say.
+  ///
+  /// - Throws: As `open`.
+  func rounding(_ index: Int) throws -> [String: RoundingError] {
+    let text = try open(index).metadata["rounding"] ?? ""
+    return (try? JSON.decode([String: RoundingError].self, from: Data(text.utf8))) ?? [:]
+  }
+
   private func path(_ index: Int) -> String { "\(folder)/\(ActivationShard.fileName(index))" }
 
   /// Compares what a header says with the manifest.
@@ -123,12 +131,12 @@ final class ShardFiles: Sendable {
       }
     }
     for block in manifest.blocks {
-      let (steps, places) = (manifest.vectorSteps.steps.count, manifest.placesKept(of: block))
-      let type: ElementType = manifest.dtype == .float16 ? .f16 : .f32
-      try check(block.name, type, [pictures.count, steps, places, block.width])
-      if manifest.places != nil {
-        try check("\(block.name).places", .i32, [pictures.count, steps, places])
-      }
+      let vectors: Shape = [
+        pictures.count, manifest.vectorSteps.steps.count, manifest.placesKept(of: block),
+      ]
+      try check(block.name, manifest.dtype.type, Shape(vectors.extents + [block.width]))
+      if manifest.dtype.isScaled { try check("\(block.name).scale", .f32, vectors) }
+      if manifest.places != nil { try check("\(block.name).places", .i32, vectors) }
     }
   }
 }

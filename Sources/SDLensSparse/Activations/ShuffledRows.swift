@@ -8,10 +8,17 @@ public protocol PictureRows: AnyObject {
   var pictures: Int { get }
   /// Vectors of a picture.
   var rowsPerPicture: Int { get }
+  /// Whether ranks make the vectors together, so that all of them must prepare the same pictures, in the same order.
+  var isCollective: Bool { get }
   /// Gets ready for reading the vectors of some pictures.
   func prepare(_ pictures: [Int]) throws
   /// Writes a vector of the pictures of the last `prepare`, counted through them; called by several threads.
   func copyRow(_ row: Int, to target: UnsafeMutablePointer<Float>)
+}
+
+extension PictureRows {
+  /// Each rank reads for itself.
+  public var isCollective: Bool { false }
 }
 
 /// The vectors of many pictures in random order, with neither the vectors nor their order in memory.
@@ -23,6 +30,8 @@ public final class ShuffledRows: RowSource {
   public var width: Int { source.width }
   /// The vectors of all pictures.
   public var count: Int { source.pictures * source.rowsPerPicture }
+  /// As its source is.
+  public var isCollective: Bool { source.isCollective }
   /// Pictures in a group.
   public let picturesPerGroup: Int
   private let source: any PictureRows

@@ -24,7 +24,8 @@ public final class StoredActivations: PictureRows {
 
   /// Where the vectors of the pictures lie that were prepared: of each picture in a file, or all in memory.
   private enum Group {
-    case mapped([(tensor: StoredTensor, start: Int)])
+    case mapped([(vectors: StoredVectors, start: Int)])
+    /// Those of a smaller group are in front.
     case copied(Tensor)
   }
   private var group = Group.mapped([])
@@ -61,13 +62,20 @@ public final class StoredActivations: PictureRows {
     return low
   }
 
-  /// The rows in the files that count, of a picture whose rows begin at `start`: the steps of each run that lie together.
-  private func stretches(from start: Int) -> [Range<Int>] {
-    guard let steps else { return [start..<start + storedRows] }
+  /// The rows of a shard that a picture has.
+  private func rows(of picture: Int, in shard: Int) -> Range<Int> {
+    let start = (picture - firsts[shard]) * storedRows
+    return start..<start + storedRows
+  }
+
+  /// Those of them that count, which lie together within a step.
+  private func stretches(_ rows: Range<Int>) -> [Range<Int>] {
+    guard let steps else { return [rows] }
+    let start = rows.lowerBound
     return steps.map { start + $0 * placesPerStep..<start + ($0 + 1) * placesPerStep }
   }
 
-  /// The row in the files, counted from the first of its picture, of a row that counts.
+  /// Of a row that counts the row in the files, counted from the first of its picture.
   private func storedRow(_ row: Int) -> Int {
     steps.map { $0[row / placesPerStep] * placesPerStep + row % placesPerStep } ?? row
   }
@@ -76,22 +84,24 @@ public final class StoredActivations: PictureRows {
   ///
   /// - Throws: `DamagedShard`, and what is wrong with the file.
   public func rows(ofPicture picture: Int) throws -> Tensor {
-    let shard = shard(of: picture)
-    let tensor = try files.verified(shards[shard].index).stored(block.name)
     var result = Tensor(uninitialized: [rowsPerPicture, width])
-    result.withMutableElements {
-      copy(from: tensor, (picture - firsts[shard]) * storedRows, to: $0.baseAddress!)
-    }
+    try result.withMutableElements { try copy(picture, to: $0.baseAddress!) }
     return result
   }
 
-  /// Copies the vectors of the picture whose rows in a file begin at `start`.
-  private func copy(from tensor: StoredTensor, _ start: Int, to target: UnsafeMutablePointer<Float>) {
+  /// Writes all vectors of a picture.
+  private func copy(_ picture: Int, to target: UnsafeMutablePointer<Float>) throws {
+    let shard = shard(of: picture)
+    let vectors = try vectors(files.verified(shards[shard].index))
     var target = target
-    for rows in stretches(from: start) {
-      tensor.copy(rows.lowerBound * width..<rows.upperBound * width, to: target)
+    for rows in stretches(rows(of: picture, in: shard)) {
+      vectors.copy(rows, to: target)
       target += rows.count * width
     }
+  }
+
+  private func vectors(_ file: Safetensors) throws -> StoredVectors {
+    try StoredVectors(file, block, files.manifest.dtype)
   }
 
   /// Which places of the map the vectors of a picture are from; nil when they are all.
@@ -101,38 +111,37 @@ public final class StoredActivations: PictureRows {
     guard hasPlaces else { return nil }
     let shard = shard(of: picture)
     let all = try files.verified(shards[shard].index).integers("\(block.name).places")
-    return stretches(from: (picture - firsts[shard]) * storedRows).flatMap { all[$0].map(Int.init) }
+    return stretches(rows(of: picture, in: shard)).flatMap { all[$0].map(Int.init) }
   }
 
   /// Makes the vectors of some pictures ready to be copied.
   ///
   /// - Throws: As `rows`.
   public func prepare(_ pictures: [Int]) throws {
-    group = .mapped([])
-    let size = storedRows * width
     let places = pictures.map(shard(of:))
     let needed = Set(places).sorted()
     guard needed.count <= mostMapped else { return try copy(pictures) }
-    let opened = try files.verified(needed.map { shards[$0].index }).map { try $0.stored(block.name) }
-    let tensors = Dictionary(uniqueKeysWithValues: zip(needed, opened))
+    group = .mapped([])
+    let opened = try files.verified(needed.map { shards[$0].index }).map(vectors)
+    let vectors = Dictionary(uniqueKeysWithValues: zip(needed, opened))
     group = .mapped(
       zip(pictures, places).map { picture, shard in
-        let (tensor, start) = (tensors[shard]!, (picture - firsts[shard]) * size)
-        tensor.prefetch(start..<start + size)
-        return (tensor, start)
+        let (vectors, rows) = (vectors[shard]!, rows(of: picture, in: shard))
+        vectors.prefetch(rows)
+        return (vectors, rows.lowerBound)
       })
   }
 
-  /// Copies the vectors of some pictures, shard by shard.
+  /// Copies the vectors of some pictures, shard by shard, to where those of the last group were, if there is room.
   private func copy(_ pictures: [Int]) throws {
-    var copy = Tensor(uninitialized: [pictures.count * rowsPerPicture, width])
-    for (place, picture) in pictures.enumerated().sorted(by: { $0.element < $1.element }) {
-      let shard = shard(of: picture)
-      let tensor = try files.verified(shards[shard].index).stored(block.name)
-      copy.withMutableElements {
-        self.copy(
-          from: tensor, (picture - firsts[shard]) * storedRows,
-          to: $0.baseAddress! + place * rowsPerPicture * width)
+    let (count, size) = (pictures.count * rowsPerPicture, rowsPerPicture * width)
+    var copy = Tensor([0])
+    if case .copied(let last) = group, last.rows >= count { copy = last }
+    group = .mapped([])
+    if copy.count == 0 { copy = Tensor(uninitialized: [count, width]) }
+    try copy.withMutableElements { target in
+      for (place, picture) in pictures.enumerated().sorted(by: { $0.element < $1.element }) {
+        try self.copy(picture, to: target.baseAddress! + place * size)
       }
     }
     group = .copied(copy)
@@ -142,9 +151,9 @@ public final class StoredActivations: PictureRows {
   public func copyRow(_ row: Int, to target: UnsafeMutablePointer<Float>) {
     switch group {
     case .mapped(let pictures):
-      let (tensor, first) = pictures[row / rowsPerPicture]
-      let start = first + storedRow(row % rowsPerPicture) * width
-      tensor.copy(start..<start + width, to: target)
+      let (vectors, first) = pictures[row / rowsPerPicture]
+      let start = first + storedRow(row % rowsPerPicture)
+      vectors.copy(start..<start + 1, to: target)
     case .copied(let vectors):
       vectors.withElements { target.update(from: $0.baseAddress! + row * width, count: width) }
     }

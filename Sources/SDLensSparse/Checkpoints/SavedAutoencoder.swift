@@ -39,7 +39,7 @@ public struct SavedAutoencoder: Sendable {
 
   /// The same with every parameter rounded to half precision; our own format keeps it in half the room.
   ///
-  /// - Throws: `BeyondHalf`.
+  /// - Throws: `BeyondFormat`.
   public func half() throws -> SavedAutoencoder {
     var result = self
     for (index, item) in autoencoder.parameters.list.enumerated() {

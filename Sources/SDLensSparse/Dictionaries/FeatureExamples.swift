@@ -163,7 +163,7 @@ public struct FeatureExamples: Sendable {
     if case .memory(let maps) = maps {
       let shape: Shape = [features, Self.mapsKept, mapShape.count]
       let maps = Tensor(maps, shape)
-      do { items.append(try .init(half: maps, "maps")) } catch is BeyondHalf {
+      do { items.append(try .init(half: maps, "maps")) } catch is BeyondFormat {
         items.append(.init("maps", maps))
       }
     }

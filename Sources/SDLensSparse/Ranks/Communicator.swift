@@ -1,8 +1,8 @@
 /// Processes that compute one training together, as those of an `mpirun`; each has a rank, counted from 0.
 ///
-/// Every rank computes a part of each step and gets the other parts from the others. Nothing is added up across ranks:
-/// each number is computed by one of them, as a process alone computes it, so that a training is the same bytes on any
-/// number of ranks.
+/// Every rank computes a part of each step, or some of the dictionaries, and gets the other parts from the others. Nothing
+/// is added up across ranks: each number is computed by one of them, as a process alone computes it, so that a training is
+/// the same bytes on any number of ranks.
 public protocol Communicator: Sendable {
   /// Which one this process is.
   var rank: Int { get }
@@ -35,8 +35,29 @@ public struct Alone: Communicator {
 }
 
 extension Communicator {
+  /// What one rank has is then on all of them.
+  func share(_ start: UnsafeMutableRawPointer, words: Int, from owner: Int) {
+    gather(start, (0..<count).map { $0 < owner ? 0..<0 : $0 == owner ? 0..<words : words..<words })
+  }
+
+  /// The texts of all ranks, in their order.
+  package func texts(_ own: [UInt8]) -> [[UInt8]] {
+    let sizes = joined([Int32(own.count)])
+    // In words, the last of them filled up.
+    let padded = own + Array(repeating: 0, count: -own.count & 3)
+    let words = stride(from: 0, to: padded.count, by: 4).map { start in
+      padded.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: start, as: UInt32.self) }
+    }
+    var rest = joined(words)[...]
+    return sizes.map { size in
+      let count = (Int(size) + 3) / 4
+      defer { rest = rest.dropFirst(count) }
+      return rest.prefix(count).withUnsafeBytes { Array($0.prefix(Int(size))) }
+    }
+  }
+
   /// The lists of all ranks, one behind the other.
-  func joined<Value: BitwiseCopyable>(_ own: [Value]) -> [Value] {
+  package func joined<Value: BitwiseCopyable>(_ own: [Value]) -> [Value] {
     guard count > 1 else { return own }
     let words = MemoryLayout<Value>.stride / 4
     var sizes = [Int32](repeating: 0, count: count)

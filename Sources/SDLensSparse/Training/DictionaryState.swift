@@ -1,3 +1,4 @@
+import Foundation
 import SDLensCore
 
 /// A dictionary in training, with everything that its next step depends on.
@@ -177,6 +178,24 @@ extension DictionaryState {
 
   /// Gets what only other ranks have.
   mutating func gather(_ ranks: any Communicator) { adam.gather(Shares(autoencoder.features, among: ranks)) }
+
+  /// Becomes what it is on the rank that trains it.
+  mutating func share(from owner: Int, _ ranks: any Communicator) {
+    func share(_ tensor: inout Tensor) {
+      tensor.withMutableElements { ranks.share($0.baseAddress!, words: $0.count, from: owner) }
+    }
+    for index in autoencoder.parameters.list.indices {
+      autoencoder.parameters.update(index, share)
+      adam.mean.update(index, share)
+      adam.square.update(index, share)
+    }
+    var counts = dead.idle + dead.activations
+    let features = dead.idle.count
+    counts.withUnsafeMutableBytes { ranks.share($0.baseAddress!, words: $0.count / 4, from: owner) }
+    dead = DeadFeatures(idle: Array(counts[..<features]), activations: Array(counts[features...]))
+    let notes = ranks.rank == owner ? (try? JSON.line(memory)) ?? [] : []
+    memory = (try? JSON.decode([String: Double].self, from: Data(ranks.texts(notes)[owner]))) ?? memory
+  }
 
   /// Raises `b_act` of dead features, so that each is among the active ones of some vector again and learns from it; as
   /// DeSieno, "Adding a conscience to competitive learning", 1988, for vector quantization.

@@ -1,5 +1,5 @@
 /// What one step of training says of itself; a line of the log.
-public struct StepReport: Codable, Equatable, Sendable {
+public struct StepReport: Codable, Equatable, Sendable, BitwiseCopyable {
   /// Which dictionary, from 0.
   public var dictionary = 0
   /// Steps so far, this one included.

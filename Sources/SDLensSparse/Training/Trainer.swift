@@ -15,6 +15,8 @@ public final class Trainer {
   public private(set) var position: Int
   private var states: [DictionaryState]
   private let ranks: any Communicator
+  /// Who trains which dictionary; nil where all ranks share every step.
+  private let owners: Owners?
 
   /// Begins a training, or goes on with one.
   ///
@@ -23,15 +25,18 @@ public final class Trainer {
   ///   - checkpoint: where an earlier run stopped. The settings must be those of that run, but `steps` and `epochs`
   ///     may be higher as long as the learning rate has not begun to fall.
   ///   - ranks: the processes that train together; all make the same trainer and take every step together.
+  ///   - use: how they do. Spread, each has in memory what all dictionaries were at the last checkpoint.
   /// - Throws: `BadTrainingSetting`, `TrainingError` and the errors of the source.
   public init(
     source: any RowSource, settings: [TrainingSettings], resuming checkpoint: TrainingCheckpoint? = nil,
-    ranks: any Communicator = Alone()
+    ranks: any Communicator = Alone(), use: RankUse? = nil
   ) throws {
     guard let first = settings.first else { throw TrainingError.noDictionaries }
     for each in settings { try each.check() }
     guard source.count > 0 else { throw TrainingError.noVectors }
     try Self.requireSame("batch", settings.map { "\($0.batch)" })
+    let isSpread = try RankUse.isSpread(use, dictionaries: settings.count, ranks: ranks.count)
+    owners = isSpread ? Owners(settings.map(\.features), among: ranks) : nil
     guard Shares.blocks(first.batch) >= ranks.count else {
       throw TrainingError.tooManyRanks(batch: first.batch, ranks: ranks.count)
     }
@@ -50,18 +55,21 @@ public final class Trainer {
     } else {
       states = try begin(settings)
     }
-    try compareRanks()
+    try compareRanks(withStates: true)
   }
 
   /// Checks that all ranks, who must all ask for it, have come to the same numbers.
   ///
   /// - Throws: `TrainingError.ranksDiffer`.
-  public func compareRanks() throws {
+  public func compareRanks() throws { try compareRanks(withStates: owners == nil) }
+
+  private func compareRanks(withStates: Bool) throws {
     guard ranks.count > 1 else { return }
     var state = Fingerprint()
     state.add("\(position) \(source.count) \(steps)".utf8)
     for each in states {
       state.add(try JSON.line(each.settings))
+      guard withStates else { continue }
       // The matrices are the same: each rank has got their rows from the others.
       for tensor in [each.autoencoder.preBias, each.autoencoder.latentBias] {
         tensor.withElements { state.add(UnsafeRawBufferPointer($0)) }
@@ -91,10 +99,11 @@ public final class Trainer {
     let first = position * batch
     let h = try vectors(first..<first + batch)
     var reports: [StepReport] = []
-    for index in states.indices {
+    let group = owners == nil ? ranks : Alone() as any Communicator
+    for index in states.indices where trains(index) {
       do {
         var report = try states[index].learn(
-          from: h, step: position + 1, of: steps, vectors: first + batch, ranks)
+          from: h, step: position + 1, of: steps, vectors: first + batch, group)
         report.dictionary = index
         reports.append(report)
       } catch TrainingError.diverged(_, let step) {
@@ -102,13 +111,22 @@ public final class Trainer {
       }
     }
     position += 1
-    return reports
+    return owners == nil ? reports : ranks.joined(reports).sorted { $0.dictionary < $1.dictionary }
   }
+
+  /// Whether each dictionary is trained by one rank.
+  public var isSpread: Bool { owners != nil }
+
+  /// Whether this rank takes part in the training of a dictionary.
+  public func trains(_ index: Int) -> Bool { owners?.isOwn(index) ?? true }
 
   /// The number of dictionaries.
   public var count: Int { states.count }
 
-  /// A dictionary as it is now.
+  /// The rank that trains a dictionary, where each is trained by one; else the first.
+  public func rank(of index: Int) -> Int { owners?.list[index] ?? 0 }
+
+  /// A dictionary as it is now; that of another rank, as it was at the last checkpoint.
   public func autoencoder(_ index: Int) -> SparseAutoencoder { states[index].finished }
 
   /// Vectors since each feature of a dictionary was last active, counted in whole batches; 0 in its own.
@@ -122,13 +140,19 @@ public final class Trainer {
 
   /// Everything that is needed to go on from here, on any number of ranks; all of them must ask for it.
   public func checkpoint() -> TrainingCheckpoint {
+    if let owners {
+      for index in states.indices { states[index].share(from: owners.list[index], ranks) }
+    }
     var states = states
-    for index in states.indices { states[index].gather(ranks) }
+    if owners == nil {
+      for index in states.indices { states[index].gather(ranks) }
+    }
     return TrainingCheckpoint(position: position, width: source.width, count: source.count, states: states)
   }
 
-  /// The vectors at some places of the sequence of all epochs, of which each rank reads a part.
+  /// The vectors at some places of the sequence of all epochs, of which each rank reads a part, or makes one.
   private func vectors(_ range: Range<Int>) throws -> Tensor {
+    guard !source.isCollective else { return try read(range) }
     let shares = Shares(range.count, among: ranks)
     let own = shares.own
     let read = try read(range.lowerBound + own.lowerBound..<range.lowerBound + own.upperBound)

@@ -25,6 +25,7 @@ public enum TrainingError: UserError {
   case changedCount(now: Int, checkpoint: Int)
   case otherData(name: String, now: Int, checkpoint: Int)
   case tooManyRanks(batch: Int, ranks: Int)
+  case tooFewDictionaries(count: Int, ranks: Int)
   case ranksDiffer(rank: Int, position: Int)
 
   /// The sentence for the user.
@@ -64,6 +65,8 @@ public enum TrainingError: UserError {
     case .tooManyRanks(let batch, let ranks):
       "\(ranks) ranks are to share a batch of \(batch) vectors, which can be cut into \(Shares.blocks(batch)) pieces of 64; "
         + "run fewer, or train with a larger batch"
+    case .tooFewDictionaries(let count, let ranks):
+      "\(count) dictionaries cannot be spread over \(ranks) ranks; run at most as many ranks, or let them share each step"
     case .ranksDiffer(let rank, let position):
       "at step \(position) rank \(rank) of this training has other numbers than rank 0, but all must compute the same; "
         + "run the same program with the same files, on processors of one kind"

@@ -3,19 +3,24 @@ import SDLensSparse
 
 /// Activations made when they are needed, and kept nowhere: a shuffle buffer of some pictures.
 ///
-/// The blocks that are trained side by side share it; their maps must be of one size.
+/// The blocks that are trained side by side share it; their maps must be of one size. Each rank makes a part of the
+/// pictures and gets the vectors of the others, which are those that it would have made itself.
 public final class ActivationStream {
   private let collector: Collector
+  private let ranks: any Communicator
   private let progress: (Int) -> Void
   // A batch may begin in one group and end in the next, and every block reads it anew.
   private var groups: [(pictures: [Int], vectors: [Tensor])] = []
 
   /// Makes what `collector` would record.
   ///
-  /// - Parameter progress: called with the number of pictures that were made.
-  public init(_ collector: Collector, progress: @escaping (Int) -> Void = { _ in }) {
-    self.collector = collector
-    self.progress = progress
+  /// - Parameters:
+  ///   - ranks: the processes that make it together; all must ask for the same vectors, in the same order.
+  ///   - progress: called with the number of pictures that were made here.
+  public init(
+    _ collector: Collector, _ ranks: any Communicator = Alone(), progress: @escaping (Int) -> Void = { _ in }
+  ) {
+    (self.collector, self.ranks, self.progress) = (collector, ranks, progress)
   }
 
   /// The vectors of one of the blocks, in random order.
@@ -29,15 +34,39 @@ public final class ActivationStream {
   private func vectors(of pictures: [Int], block: Int) throws -> Tensor {
     if let group = groups.first(where: { $0.pictures == pictures }) { return group.vectors[block] }
     if groups.count == 2 { groups.removeFirst() }
-    var batches: [[Tensor]] = []
-    for start in stride(from: 0, to: pictures.count, by: collector.request.batch) {
-      let batch = Array(pictures[start..<min(pictures.count, start + collector.request.batch)])
-      batches.append(try collector.record(batch).vectors)
-      progress(batch.count)
+    let blocks = collector.manifest.blocks
+    let words = blocks.map { collector.manifest.rows(of: $0) * $0.width }
+    var vectors = zip(blocks, words).map { Tensor(uninitialized: [pictures.count, $1 / $0.width, $0.width]) }
+    // So many that their numbers can be counted in 32 bits where ranks speak to each other.
+    let atOnce = max(1, (1 << 30) / words.max()!)
+    for start in stride(from: 0, to: pictures.count, by: atOnce) {
+      let count = min(atOnce, pictures.count - start)
+      let parts = (0..<ranks.count).map { count * $0 / ranks.count..<count * ($0 + 1) / ranks.count }
+      let own = parts[ranks.rank]
+      try record(pictures, start + own.lowerBound..<start + own.upperBound, into: &vectors)
+      for (index, words) in words.enumerated() {
+        vectors[index].withMutableElements { all in
+          ranks.gather(
+            all.baseAddress! + start * words, parts.map { $0.lowerBound * words..<$0.upperBound * words })
+        }
+      }
     }
-    let vectors = collector.manifest.blocks.indices.map { index in Tensor.stacked(batches.map { $0[index] }) }
     groups.append((pictures, vectors))
     return vectors[block]
+  }
+
+  /// Makes some of the pictures, and puts the vectors of each block where they belong.
+  private func record(_ pictures: [Int], _ part: Range<Int>, into vectors: inout [Tensor]) throws {
+    for start in stride(from: part.lowerBound, to: part.upperBound, by: collector.request.batch) {
+      let batch = pictures[start..<min(part.upperBound, start + collector.request.batch)]
+      let recorded = try collector.record(Array(batch)).vectors
+      for (index, tensor) in recorded.enumerated() {
+        vectors[index].withMutableElements { all in
+          tensor.withElements { _ = all[(start * ($0.count / batch.count))...].update(fromContentsOf: $0) }
+        }
+      }
+      progress(batch.count)
+    }
   }
 
   /// The vectors of one block, picture by picture.
@@ -45,6 +74,7 @@ public final class ActivationStream {
     let width: Int
     let pictures: Int
     let rowsPerPicture: Int
+    var isCollective: Bool { stream.ranks.count > 1 }
     private let stream: ActivationStream
     private let index: Int
     private var vectors = Tensor([0])

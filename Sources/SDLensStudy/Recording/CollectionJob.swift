@@ -16,15 +16,19 @@ public struct CollectionJob {
     public let shardsMissing: Int
     /// Bytes that were written now.
     public let bytes: Int
+    /// What rounding cost in the shards that were made now, by block.
+    public let rounding: [String: RoundingError]
     /// How long it took.
     public let seconds: Double
 
     /// Of a job that is done.
     public init(
-      store: String, pictures: Int, shardsMade: Int, shardsMissing: Int, bytes: Int, seconds: Double
+      store: String, pictures: Int, shardsMade: Int, shardsMissing: Int, bytes: Int,
+      rounding: [String: RoundingError], seconds: Double
     ) {
       (self.store, self.pictures, self.shardsMade) = (store, pictures, shardsMade)
-      (self.shardsMissing, self.bytes, self.seconds) = (shardsMissing, bytes, seconds)
+      (self.shardsMissing, self.bytes, self.rounding) = (shardsMissing, bytes, rounding)
+      self.seconds = seconds
     }
   }
 
@@ -70,16 +74,19 @@ public struct CollectionJob {
     try collector.open(store, part: part)
     let todo = collector.todo(in: store, part)
     let (pictures, bytes) = progress.begin("record", todo, of: manifest, in: store, bytes: collector.bytes)
+    var rounding: [String: RoundingError] = [:]
     for shard in todo {
-      try collector.make(shard, in: store) { progress.advance("recording", by: $0) }
+      rounding.add(try collector.make(shard, in: store) { progress.advance("recording", by: $0) })
     }
     progress.clear()
     if !todo.isEmpty {
       progress.note("\(pictures) pictures in \(Units.time(watch.total)), \(Units.bytes(bytes))")
     }
+    if let note = rounding.note(manifest) { progress.note(note) }
     return Result(
       store: store, pictures: manifest.pictures, shardsMade: todo.count,
-      shardsMissing: collector.todo(in: store, .all).count, bytes: bytes, seconds: watch.total / .seconds(1))
+      shardsMissing: collector.todo(in: store, .all).count, bytes: bytes,
+      rounding: rounding, seconds: watch.total / .seconds(1))
   }
 }
 

@@ -166,7 +166,10 @@ public struct Collector {
   /// Makes one shard.
   ///
   /// - Parameter progress: called after every batch with the number of pictures in it.
-  public func make(_ shard: Int, in folder: String, progress: (Int) -> Void = { _ in }) throws {
+  /// - Returns: what rounding cost, by block.
+  @discardableResult public func make(
+    _ shard: Int, in folder: String, progress: (Int) -> Void = { _ in }
+  ) throws -> [String: RoundingError] {
     let pictures = manifest.pictures(ofShard: shard)
     var vectors: [String: [Tensor]] = [:]
     var images: [UInt8] = []
@@ -188,7 +191,8 @@ public struct Collector {
     for block in manifest.blocks {
       parts[block.name] = part(block, .stacked(vectors[block.name] ?? []), pictures)
     }
-    try ActivationShard.write(shard, of: manifest, parts, prompts: Array(prompts[pictures]), in: folder)
+    return try ActivationShard.write(
+      shard, of: manifest, parts, prompts: Array(prompts[pictures]), in: folder)
   }
 
   /// The vectors of some pictures, [pictures, steps, places, width] for each block of the manifest.

@@ -9,6 +9,8 @@ public struct StoreSummary: Encodable {
   public let problems: [String]
   private let repair: StoreRepair
   private let model: ModelFolder?
+  /// What rounding cost, by block; of blocks where the shards say it.
+  private let rounding: [String: RoundingError]
 
   /// Opens a store and compares every shard with its checksum.
   ///
@@ -19,6 +21,7 @@ public struct StoreSummary: Encodable {
     store = try ActivationStore(folder)
     progress.count(to: store.shards.count, unit: "shards")
     let found = store.damaged + store.verify { _ in progress.advance("checking", by: 1) }
+    rounding = try store.rounding()
     problems = found.map(\.description)
     repair = StoreRepair(store, problems: found)
   }
@@ -26,12 +29,14 @@ public struct StoreSummary: Encodable {
   /// The summary, within 80 columns.
   public var text: String {
     let manifest = store.manifest
-    var blocks = Table(left: [0], [["Block", "Width", "Map", "Vectors", "Bytes"]])
+    var blocks = Table(
+      left: [0], [["Block", "Width", "Map", "Vectors", "Bytes", rounding.isEmpty ? "" : "Rounding"]])
     for block in manifest.blocks {
       let vectors = manifest.rows(of: block) * store.pictures
       blocks.add(
         block.name, "\(block.width)", "\(block.mapHeight) × \(block.mapWidth)", Units.grouped(vectors),
-        Units.bytes(vectors * block.width * (manifest.dtype == .float16 ? 2 : 4)))
+        Units.bytes(vectors * block.width * manifest.numberSize),
+        rounding[block.name].map { "\(Units.rounded($0.rootMeanSquare * 100)) %" } ?? "")
     }
     let steps = manifest.vectorSteps
     let recorded =
@@ -73,7 +78,7 @@ public struct StoreSummary: Encodable {
   private var array: [String] { repair.array(model).map { ["or on a cluster:", $0] } ?? [] }
 
   private enum CodingKeys: String, CodingKey {
-    case folder, manifest, pictures, missing, damaged, doubled, unfinished, commands
+    case folder, manifest, pictures, rounding, missing, damaged, doubled, unfinished, commands
   }
 
   /// The facts, and the commands that make it whole.
@@ -82,6 +87,7 @@ public struct StoreSummary: Encodable {
     try values.encode(store.folder, forKey: .folder)
     try values.encode(store.manifest, forKey: .manifest)
     try values.encode(store.pictures, forKey: .pictures)
+    try values.encode(rounding, forKey: .rounding)
     try values.encode(store.missing, forKey: .missing)
     try values.encode(problems, forKey: .damaged)
     try values.encode(repair.doubled, forKey: .doubled)

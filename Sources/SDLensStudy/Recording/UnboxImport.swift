@@ -134,10 +134,12 @@ public struct UnboxImport {
   /// - Parameters:
   ///   - note: called with a sentence once for each tar whose numbers are rounded.
   ///   - progress: called after every batch with the number of pictures in it that were written or kept.
-  /// - Throws: `FileError`, `BeyondHalf`, `UnlikeModel`, and what is wrong with an archive.
-  public func run(
+  /// - Returns: what rounding cost, by block.
+  /// - Throws: `FileError`, `BeyondFormat`, `UnlikeModel`, and what is wrong with an archive.
+  @discardableResult public func run(
     into folder: String, note: (String) -> Void = { _ in }, progress: (Int) -> Void = { _ in }
-  ) throws {
+  ) throws -> [String: RoundingError] {
+    var rounding: [String: RoundingError] = [:]
     let todo = Set(todo(in: folder))
     let readers = try tars.map(source.samples(of:))
     var pieces: [[Tensor]] = tars.map { _ in [] }
@@ -161,13 +163,14 @@ public struct UnboxImport {
           pieces[index].append(sample.update.pictures(part.lowerBound - first..<part.upperBound - first))
         }
         if range.upperBound <= pictures.upperBound {
-          try write(shard, pieces, in: folder)
+          rounding.add(try write(shard, pieces, in: folder))
           pieces = tars.map { _ in [] }
         }
         progress(part.count)
       }
       first = pictures.upperBound
     }
+    return rounding
   }
 
   /// Passes over a batch, empty ones before it too.
@@ -190,7 +193,8 @@ public struct UnboxImport {
     throw source.changed
   }
 
-  private func write(_ shard: Int, _ pieces: [[Tensor]], in folder: String) throws {
+  private func write(_ shard: Int, _ pieces: [[Tensor]], in folder: String) throws -> [String: RoundingError]
+  {
     var parts: [String: ActivationShard.Part] = [:]
     for (block, pieces) in zip(manifest.blocks, pieces) {
       let vectors = Tensor.stacked(pieces)
@@ -199,7 +203,7 @@ public struct UnboxImport {
         places: nil)
     }
     let prompts = Array(prompts[manifest.pictures(ofShard: shard)])
-    try ActivationShard.write(shard, of: manifest, parts, prompts: prompts, in: folder)
+    return try ActivationShard.write(shard, of: manifest, parts, prompts: prompts, in: folder)
   }
 }
 

@@ -102,14 +102,16 @@ public struct TrainingData {
     return WorkEstimate(all.works, disk: disk + all.disk, in: workspace.folder, memory: all.memory)
   }
 
-  /// Vectors made on the way; blocks whose maps are of one size share what is made.
+  /// Vectors made on the way; blocks whose maps are of one size share what is made, and every rank makes a part of it.
   ///
   /// - Throws: as `Collector`.
-  public func streamed(_ blocks: [BlockName], buffer: Int) throws -> [[TrainingSource]] {
+  public func streamed(
+    _ blocks: [BlockName], buffer: Int, _ ranks: any Communicator = Alone()
+  ) throws -> [[TrainingSource]] {
     let list = try self.list(limit)
     return try groups(blocks).map { blocks in
       let collector = try streaming(blocks, list)
-      let stream = ActivationStream(collector)
+      let stream = ActivationStream(collector, ranks)
       return try zip(blocks, collector.manifest.blocks).map { block, described in
         try TrainingSource(
           block, stream.rows(of: described, buffer: buffer, seed: seed), collector.manifest, store: nil)

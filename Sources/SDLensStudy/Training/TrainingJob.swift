@@ -6,7 +6,7 @@ import SDLensSparse
 /// The training of some dictionaries on the vectors of one block, in one pass.
 public final class TrainingJob {
   /// What is reported of a dictionary.
-  public struct Result: Encodable {
+  public struct Result: Codable {
     /// Its folder.
     public let dictionary: String
     /// A number that changes with its content.
@@ -63,11 +63,14 @@ public final class TrainingJob {
   ///
   /// - Parameters:
   ///   - restart: whether a training and dictionaries of the same names that are there are replaced.
-  ///   - ranks: the processes that train together; all make the same job, and the first writes what comes of it.
+  ///   - ranks: the processes that train together; all make the same job. The first writes what comes of it, and of
+  ///     dictionaries that are spread over them each its own.
+  ///   - use: how they do; nil for what suits the number of dictionaries.
   /// - Throws: `OtherTraining`, `DictionaryExists`, `TooLittleMemory`, and the errors of `Trainer`.
   public init(
     _ source: TrainingSource, settings: [TrainingSettings], name: String?, workspace: Workspace,
-    saveEvery: Int, logEvery: Int, restart: Bool, ranks: any Communicator = Alone()
+    saveEvery: Int, logEvery: Int, restart: Bool, ranks: any Communicator = Alone(),
+    use: RankUse? = nil
   ) throws {
     (self.source, self.settings, self.saveEvery, self.logEvery) = (source, settings, saveEvery, logEvery)
     (self.workspace, isRestart, self.ranks) = (workspace, restart, ranks)
@@ -104,7 +107,8 @@ public final class TrainingJob {
       checkpoint = found
     }
     if let present, checkpoint == nil, !restart { throw DictionaryExists(path: present) }
-    trainer = try Trainer(source: source.rows, settings: settings, resuming: checkpoint, ranks: ranks)
+    trainer = try Trainer(
+      source: source.rows, settings: settings, resuming: checkpoint, ranks: ranks, use: use)
     log = !isFirst ? nil : try TrainingLog(path: "\(folder)/log.jsonl", keepingUpTo: trainer.position)
   }
 
@@ -164,46 +168,33 @@ public final class TrainingJob {
     last.first?.explainedVariance.map { ", \(Units.rounded($0 * 100)) % explained" } ?? ""
   }
 
-  /// Saves the dictionaries, with what one pass over the store tells of their features; the first rank does, and the others
-  /// wait and return nothing.
+  /// Saves the dictionaries, with what one pass over the store tells of their features.
+  ///
+  /// The first rank does, or where dictionaries are spread, each for its own; the others wait.
+  ///
+  /// - Returns: what the first rank says of all; nothing on the others.
   public func finish(_ progress: any MetricProgress) throws -> [Result] {
-    let results = ranks.rank == 0 ? try save(progress) : []
-    ranks.wait()
-    return results
-  }
-
-  private func save(_ progress: any MetricProgress) throws -> [Result] {
     defer { progress.clear() }
-    var statistics: [FeatureStatistics?] = []
+    let isFirst = ranks.rank == 0
+    let orders = ranks.joined(isFirst ? self.orders : [])
     var components: PrincipalComponents?
-    let results = try names.indices.map { index in
-      let folder = "\(workspace.dictionaries(at: source.place))/\(names[index])"
-      let autoencoder = trainer.autoencoder(index)
-      var saved = SavedAutoencoder(autoencoder)
-      (saved.block, saved.site) = (source.block?.description, source.site)
-      (saved.model, saved.modelFingerprint) = (source.model, source.modelFingerprint)
-      saved.steps = source.steps.flatMap { $0.count == 1 ? nil : $0 }
-      saved.lastActive = trainer.lastActive(index)
-      // Taken up again after its end, it stays where it was in the order.
-      if let block = source.block {
-        let order = isRestart ? nil : DictionaryLookup.order(of: names[index], at: block, in: workspace)
-        saved.order = order ?? DictionaryLookup.nextOrder(of: block, in: workspace)
+    var statistics: [FeatureStatistics?] = names.map { _ in nil }
+    var results: [Result] = []
+    for index in names.indices where trainer.isSpread ? trainer.trains(index) : isFirst {
+      let (result, evaluation) = try save(index, order: orders[index], &components, progress)
+      results.append(result)
+      statistics[index] = evaluation?.statistics
+      note(result, names[index], progress)
+    }
+    ranks.wait()
+    if trainer.isSpread { results = try joined(results) }
+    guard isFirst else { return [] }
+    for (index, result) in results.enumerated() where !trainer.trains(index) {
+      if result.store != nil {
+        statistics[index] = try FeatureStatistics(
+          contentsOf: "\(result.dictionary)/\(FeatureStatistics.fileName)", features: result.features)
       }
-      saved.metadata = [
-        "data": source.fingerprint,
-        "settings": String(decoding: try JSON.line(settings[index]), as: UTF8.self),
-      ]
-      let (evaluation, examples) = try evaluation(autoencoder, names[index], components, progress)
-      if let found = evaluation {
-        let count = found.statistics.features
-        saved.mean = Tensor(found.statistics.mean, [count])
-        saved.deviation = Tensor(found.statistics.deviation, [count])
-        if autoencoder.k == nil { saved.l0 = found.statistics.l0 }
-        components = found.components
-      }
-      try write(saved, evaluation, examples, to: folder)
-      statistics.append(evaluation?.statistics)
-      return report(index, folder, saved, evaluation, progress)
+      note(result, names[index], progress)
     }
     do {
       try log?.save()
@@ -214,6 +205,54 @@ public final class TrainingJob {
       progress.note("The curves were not drawn: \(problem); later: sdlens visualize training \(folder)")
     }
     return results
+  }
+
+  /// The numbers of the dictionaries among those of their block; 0 where the block is not known.
+  private var orders: [Int] {
+    guard let block = source.block else { return names.map { _ in 0 } }
+    var next = DictionaryLookup.nextOrder(of: block, in: workspace)
+    return names.map { name in
+      // Taken up again after its end, it stays where it was in the order.
+      if !isRestart, let order = DictionaryLookup.order(of: name, at: block, in: workspace) { return order }
+      defer { next += 1 }
+      return next
+    }
+  }
+
+  /// What each rank says of its dictionaries, in their order.
+  private func joined(_ own: [Result]) throws -> [Result] {
+    var all = try ranks.texts(JSON.line(own)).map {
+      try JSONDecoder().decode([Result].self, from: Data($0))[...]
+    }
+    return names.indices.map { all[trainer.rank(of: $0)].removeFirst() }
+  }
+
+  /// Measures the features of a dictionary, and writes it.
+  private func save(
+    _ index: Int, order: Int, _ components: inout PrincipalComponents?, _ progress: any MetricProgress
+  ) throws -> (Result, VectorEvaluation?) {
+    let folder = "\(workspace.dictionaries(at: source.place))/\(names[index])"
+    let autoencoder = trainer.autoencoder(index)
+    var saved = SavedAutoencoder(autoencoder)
+    (saved.block, saved.site) = (source.block?.description, source.site)
+    (saved.model, saved.modelFingerprint) = (source.model, source.modelFingerprint)
+    saved.steps = source.steps.flatMap { $0.count == 1 ? nil : $0 }
+    saved.lastActive = trainer.lastActive(index)
+    if source.block != nil { saved.order = order }
+    saved.metadata = [
+      "data": source.fingerprint,
+      "settings": String(decoding: try JSON.line(settings[index]), as: UTF8.self),
+    ]
+    let (evaluation, examples) = try evaluation(autoencoder, names[index], components, progress)
+    if let found = evaluation {
+      let count = found.statistics.features
+      saved.mean = Tensor(found.statistics.mean, [count])
+      saved.deviation = Tensor(found.statistics.deviation, [count])
+      if autoencoder.k == nil { saved.l0 = found.statistics.l0 }
+      components = found.components
+    }
+    try write(saved, evaluation, examples, to: folder)
+    return (report(index, folder, saved, evaluation), evaluation)
   }
 
   /// What one pass over the vectors tells, where they can be gone through again; of a store also the examples.
@@ -255,27 +294,11 @@ public final class TrainingJob {
   }
 
   private func report(
-    _ index: Int, _ folder: String, _ saved: SavedAutoencoder, _ evaluation: VectorEvaluation?,
-    _ progress: any MetricProgress
+    _ index: Int, _ folder: String, _ saved: SavedAutoencoder, _ evaluation: VectorEvaluation?
   ) -> Result {
     let features = settings[index].features
-    let silent = evaluation.map { Double($0.statistics.dead.count) / Double(features) }
     let (l0, components) = (evaluation?.statistics.l0, evaluation?.components)
-    let k = saved.autoencoder.k ?? max(1, Int((l0 ?? 1).rounded()))
-    let byComponents = components?.explainedVariance(of: k)
-    let meanByComponents = components?.meanExplainedVariance(of: k)
-    if let evaluation, let silent {
-      func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "–" }
-      progress.note(
-        "\(source.place) \(names[index]): explained variance \(percent(evaluation.variance.global)) (mean over "
-          + "dimensions \(percent(evaluation.variance.perDimension))), where \(k) principal components "
-          + "reach \(percent(byComponents)) (\(percent(meanByComponents))); \(percent(silent)) of the features "
-          + "never active")
-    } else {
-      progress.note(
-        "\(source.place) \(names[index]): trained; for statistics and examples of its features, collect activations "
-          + "and run: sdlens statistics --sae \(folder)")
-    }
+    let k = Self.components(saved.autoencoder.k, l0)
     return Result(
       dictionary: folder, fingerprint: saved.autoencoder.contentFingerprint.description,
       block: source.block?.description, store: source.store?.folder ?? source.file?.path,
@@ -284,8 +307,28 @@ public final class TrainingJob {
       features: features, steps: trainer.steps, vectors: trainer.steps * settings[index].batch,
       explainedVariance: evaluation?.variance.global,
       meanExplainedVariance: evaluation?.variance.perDimension,
-      componentsExplainedVariance: byComponents, componentsMeanExplainedVariance: meanByComponents,
-      neverActiveShare: silent, seconds: watch.total / .seconds(1))
+      componentsExplainedVariance: components?.explainedVariance(of: k),
+      componentsMeanExplainedVariance: components?.meanExplainedVariance(of: k),
+      neverActiveShare: evaluation.map { Double($0.statistics.dead.count) / Double(features) },
+      seconds: watch.total / .seconds(1))
+  }
+
+  /// As many components as features are active in a vector.
+  private static func components(_ k: Int?, _ l0: Double?) -> Int { k ?? max(1, Int((l0 ?? 1).rounded())) }
+
+  private func note(_ result: Result, _ name: String, _ progress: any MetricProgress) {
+    guard let silent = result.neverActiveShare else {
+      return progress.note(
+        "\(source.place) \(name): trained; for statistics and examples of its features, collect activations and run: "
+          + "sdlens statistics --sae \(result.dictionary)")
+    }
+    func percent(_ share: Double?) -> String { share.map { "\(Units.rounded($0 * 100)) %" } ?? "–" }
+    progress.note(
+      "\(source.place) \(name): explained variance \(percent(result.explainedVariance)) (mean over dimensions "
+        + "\(percent(result.meanExplainedVariance))), where \(Self.components(result.k, result.l0)) principal "
+        + "components reach \(percent(result.componentsExplainedVariance)) "
+        + "(\(percent(result.componentsMeanExplainedVariance))); \(percent(silent)) of the features never active"
+    )
   }
 }
 

@@ -62,7 +62,7 @@ struct Collect: ResumableCommand {
     help: ArgumentHelp("Keep n random places of every map. (default: all)", valueName: "n"))
   var samplePlaces: Int?
 
-  @Option(help: ArgumentHelp("Store vectors as float16 or float32.", valueName: "format"))
+  @Option(help: ArgumentHelp("How vectors are stored; float8 has a scale for each.", valueName: "format"))
   var dtype = ActivationManifest.Format.float16
 
   @Flag(help: "Keep the pictures too.")

@@ -26,7 +26,7 @@ struct Import: ResumableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Take the first n pictures only.", valueName: "n"))
   var limit: Int?
 
-  @Option(help: ArgumentHelp("Store vectors as float16 or float32.", valueName: "format"))
+  @Option(help: ArgumentHelp("How vectors are stored; float8 has a scale for each.", valueName: "format"))
   var dtype = ActivationManifest.Format.float16
 
   @Option(
@@ -64,11 +64,12 @@ struct Import: ResumableCommand {
     try job.open(store)
     let todo = job.todo(in: store)
     let (_, bytes) = progress.begin("import", todo, of: manifest, in: store, bytes: manifest.bytes)
-    try job.run(into: store, note: progress.note) { progress.advance("importing", by: $0) }
+    let rounding = try job.run(into: store, note: progress.note) { progress.advance("importing", by: $0) }
     progress.clear()
+    if let note = rounding.note(manifest) { progress.note(note) }
     let result = CollectionJob.Result(
       store: store, pictures: manifest.pictures, shardsMade: todo.count, shardsMissing: 0, bytes: bytes,
-      seconds: watch.total / .seconds(1))
+      rounding: rounding, seconds: watch.total / .seconds(1))
     try report.json ? Output.print(json: result) : Output.print(store)
   }
 }

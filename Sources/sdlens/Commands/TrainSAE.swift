@@ -18,7 +18,7 @@ struct TrainSAE: ResumableCommand {
       Each dictionary gets a folder in the workspace, saes/<block>/<name>, with statistics and top examples \
       of its features; checkpoint, log and curves are under training/.
 
-      A program built with MPI (swift build -c release --traits MPI) shares each step out among the processes of \
+      A program built with MPI (swift build -c release --traits MPI) shares the work out among the processes of \
       mpirun -n 4 sdlens train-sae …; the dictionaries are the same to the byte on any number of them.
       """)
 
@@ -81,6 +81,13 @@ struct TrainSAE: ResumableCommand {
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Steps between two lines of the log.", valueName: "n"))
   var logEvery = 10
+
+  @Option(
+    name: .customLong("ranks"),
+    help: ArgumentHelp(
+      "With mpirun: share every step among the ranks, or spread the dictionaries over them. (default: spread, where there "
+        + "are as many dictionaries as ranks)", valueName: "use"))
+  var rankUse: RankUse?
 
   @OptionGroup var estimation: EstimateOptions
   @OptionGroup var workspace: WorkspaceOptions
@@ -145,19 +152,21 @@ struct TrainSAE: ResumableCommand {
     let isFirst = ranks.rank == 0
     let progress = Progress(quiet: quiet.quiet || !isFirst)
     defer { progress.clear() }
-    if ranks.count > 1 { try checkRanks(ranks) }
-    if estimation.estimate { return try report.print(estimate(progress)) }
+    if estimation.estimate {
+      guard ranks.count == 1 else { throw NotShared(option: "--estimate", ranks: ranks.count) }
+      return try report.print(estimate(progress))
+    }
     var results: [TrainingJob.Result] = []
     // The first may have to record something that the others then find.
     if !isFirst { ranks.wait() }
-    let groups = try sources(progress)
+    let groups = try sources(ranks, progress)
     if isFirst { ranks.wait() }
     for sources in groups {
       let jobs = try sources.map { source in
         try TrainingJob(
           source, settings: recipe.settings(vectors: source.rows.count, width: source.rows.width, seed: seed),
           name: name, workspace: workspace.place, saveEvery: saveEvery, logEvery: logEvery, restart: restart,
-          ranks: ranks)
+          ranks: ranks, use: rankUse)
       }
       try TrainingJob.train(jobs, progress)
       if let note = Ranks.note(ranks) { progress.note(note) }
@@ -171,13 +180,6 @@ struct TrainSAE: ResumableCommand {
       }
     }
     if report.json && isFirst { try Output.print(json: results) }
-  }
-
-  /// Refuses what several processes would all do alike, one beside the other.
-  private func checkRanks(_ ranks: any Communicator) throws {
-    for (isGiven, option) in [(stream, "--stream"), (estimation.estimate, "--estimate")] where isGiven {
-      throw NotShared(option: option, ranks: ranks.count)
-    }
   }
 
   /// What it will take.
@@ -209,11 +211,13 @@ struct TrainSAE: ResumableCommand {
   }
 
   /// The vectors, in the groups that are trained side by side.
-  private func sources(_ progress: Progress) throws -> [[TrainingSource]] {
+  private func sources(_ ranks: any Communicator, _ progress: Progress) throws -> [[TrainingSource]] {
     if let input {
       return [[try TrainingSource(VectorFile(input, tensor: tensor), block: block.first, seed: seed)]]
     }
     let data = try data(progress)
-    return try stream ? data.streamed(blocks, buffer: buffer) : data.stored(blocks, store: store)
+    return try stream ? data.streamed(blocks, buffer: buffer, ranks) : data.stored(blocks, store: store)
   }
 }
+
+extension RankUse: ExpressibleByArgument {}
