@@ -73,7 +73,7 @@ struct Explore: ParsableCommand {
   func run() throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
-    let models = try [explored(progress)] + also.map { try explored($0, progress) }
+    let models = try [explored(progress)] + also.map { try explored(also: $0, progress) }
     let server = try ExploreServer(models, in: workspace.place, port: port)
     if report.json {
       try Output.print(
@@ -92,7 +92,7 @@ struct Explore: ParsableCommand {
   /// The model at work, with what the page must know of it.
   ///
   /// - Parameter other: one of `--also`; what says more of the first model is not of it.
-  private func explored(_ other: String? = nil, _ progress: Progress) throws -> (Laboratory, Explorer.Setup) {
+  private func explored(also other: String? = nil, _ progress: Progress) throws -> (Laboratory, Explorer.Setup) {
     var (model, sae) = (model, sae)
     if let other {
       (model.model, model.base, model.vae, model.lora) = (other, nil, nil, [])
