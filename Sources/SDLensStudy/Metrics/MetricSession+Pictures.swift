@@ -146,7 +146,7 @@ extension MetricSession {
     let run = try laboratory.run(prompt, settings, watching: blocks, atSteps: [step])
     return Dictionary(
       uniqueKeysWithValues: blocks.compactMap { block in
-        run.update(of: block, step: step).map { (block, $0) }
+        run.update(of: block, step: step).map { (block, $0.reshaped([$0.rows, $0.width])) }
       })
   }
 

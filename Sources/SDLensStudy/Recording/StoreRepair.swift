@@ -76,9 +76,10 @@ public struct StoreRepair: Sendable {
     guard manifest.origin == nil, (parent as NSString).lastPathComponent == "activations" else { return nil }
     let workspace = (parent as NSString).deletingLastPathComponent
     let isModel = (try? model?.fingerprint().description) == manifest.modelFingerprint
-    let own = isModel ? model.flatMap { try? PromptList(of: $0, limit: manifest.pictures) } : nil
-    // Of a model of the same name, given with something more or less, its place is known.
-    var words = ["--model", model.flatMap { $0.title == manifest.model ? $0.name : nil } ?? manifest.model]
+    // Of a model of the same name, given with something more or less, place and prompts are known.
+    let known = model.flatMap { $0.title == manifest.model ? $0 : nil }
+    let own = known.flatMap { try? PromptList(of: $0, limit: manifest.pictures) }
+    var words = ["--model", known?.name ?? manifest.model]
     words += isModel ? model!.options : manifest.modelOptions ?? []
     switch manifest.engine?.split(separator: "-", maxSplits: 1).map(String.init) {
     case nil: break
