@@ -78,8 +78,8 @@ public struct ModelFolder: Sendable {
       throw PartialFile(path: path, missing: missing)
     }
     let indexPath = "\(folder)/model_index.json"
-    let hasIndex = FileManager.default.fileExists(atPath: indexPath)
-    let found = try hasIndex ? ModelFamily(ConfigFile(indexPath)) : .sdxl
+    let known = try? ConfigFile(indexPath)
+    let found = try known.map(ModelFamily.init) ?? .sdxl
     if file != nil, found != .sdxl { throw BaseOfAnotherFamily(path: folder, family: found) }
     let missing = (["model_index.json"] + found.parts).filter {
       !own.contains($0) && !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
@@ -88,7 +88,7 @@ public struct ModelFolder: Sendable {
       let command = folder == base ?? name ? nil : HubName(base ?? name).map(HubDownload.pipeline.command)
       throw IncompleteModel(path: folder, missing: missing, command: command)
     }
-    (index, family) = (try ConfigFile(indexPath), found)
+    (index, family) = (try known ?? ConfigFile(indexPath), found)
     updates = [:]
     updates = try Self.updates(loras, of: self)
     try checkScale()

@@ -154,6 +154,8 @@ import Testing
       "\(said.err)")
     #expect(said.out.contains(" of the model \(model)"), "\(said.out)")
     // A store of the changed model gives the same: the updates are those of its own runs.
+    let prompts = (0..<24).map { "a house with \($0) windows" }.joined(separator: "\n")
+    try folder.write(prompts.utf8, to: "prompts.txt")
     let collected = try Command.run(
       [
         "collect", "--model", Command.tinyModel, "--workspace", "w", "--lora", "style.safetensors:3",

@@ -86,7 +86,7 @@ import Testing
       ("init_latents", "initial"), ("inversion.0", "inversion.0"), ("noise", "inversion.3"),
       ("latents", "latents.3"), ("image", "image"),
     ] {
-      expectClose(try found.tensor(ours), try wanted.tensor("changed.\(theirs)"), within: 5e-5, ours)
+      expectClose(try found.tensor(ours), try wanted.tensor("changed.\(theirs)"), within: 1e-4, ours)
     }
     #expect(try text("source_prompt") == "a photo of a cat" && text("source_guidance") == "0.0")
     #expect(try text("strength") == "1.0" && text("sampler") == "ddim")
@@ -97,27 +97,34 @@ import Testing
           + "EulerAncestralDiscreteScheduler; give --sampler ddim\n"), "\(euler.err)")
   }
 
-  /// With small steps the picture that the model made comes back, and with it its features.
+  /// A picture that shapes made comes back with its own prompt, and changes with another.
   @Test func anInvertedPictureComesBack() throws {
-    let workspace = try TrainedWorkspace()
-    let ddim = ["--sampler", "ddim", "--steps", "50", "--size", "64", "--quiet"]
+    let red = "a large red circle in the center on a blue background"
+    let ddim = ["--sampler", "ddim", "--steps", "8", "--quiet", "--force"]
+    #expect(
+      try Command.run(["generate", "--prompt", red, "--output", "a.png"] + ddim, in: folder).status == 0)
     func change(_ prompt: String) throws -> Double {
-      _ = try Command.run(
-        ["generate", "--model", Command.tinyModel, "--prompt", "a cat", "--output", "a.png"] + ddim,
-        in: folder)
       let again = try Command.run(
         [
-          "generate", "--model", Command.tinyModel, "--prompt", prompt, "--init-image", "a.png", "--invert",
-          "--source-prompt", "a cat", "--output", "b.png", "--force",
+          "generate", "--prompt", prompt, "--init-image", "a.png", "--invert", "--source-prompt", red,
+          "--output", "b.png",
         ] + ddim, in: folder)
       #expect(again.status == 0, "\(again.err)")
       let (a, b) = (try PNG.read(folder("a.png")).samples, try PNG.read(folder("b.png")).samples)
       return zip(a, b).reduce(0) { $0 + Double(abs(Int($1.0) - Int($1.1))) } / Double(a.count)
     }
-    let (same, other) = (try change("a cat"), try change("a big dog on the beach"))
-    #expect(same < 3 && same < other / 2, "\(same) and \(other) grey levels")
-    try FileManager.default.copyItem(atPath: folder("a.png"), toPath: workspace.folder("a.png"))
-    // A dictionary is of the model however it is sampled.
+    // 2.4 and 14.6 grey levels.
+    let (same, other) = (try change(red), try change(red.replacing("red", with: "green")))
+    #expect(same < 4 && other > 10, "\(same) and \(other) grey levels")
+  }
+
+  /// A dictionary is of the model however it is sampled, so that its features are seen along an inversion.
+  @Test func theFeaturesOfAnInvertedPicture() throws {
+    let workspace = try TrainedWorkspace()
+    let first = try Self.tensors("image-to-image.safetensors").tensor("four.picture")
+    try PNG.write(
+      Picture(width: 64, height: 64, samples: first.elements.map { UInt8($0) }), to: workspace.folder("a.png")
+    )
     func features(_ arguments: String...) throws -> String {
       let outcome = try workspace.run(
         "features",

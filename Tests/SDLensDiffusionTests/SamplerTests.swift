@@ -126,13 +126,15 @@ import Testing
     let prompt = try PromptEncoder(model).guided(["a cat"], negative: nil)
     let settings = try RunSettings(seed: 3, steps: 3, guidance: 2, height: 32, width: 32)
     let trace = try pipeline.sample(prompt, settings)
-    #expect(trace.predictions.count == 3 && trace.latents.elements.allSatisfy(\.isFinite))
+    // PNDM asks twice at one of them.
+    #expect(
+      trace.predictions.count == (name == .pndm ? 4 : 3) && trace.latents.elements.allSatisfy(\.isFinite))
     // Stopped between two steps and copied, it is the same run.
     var run = try pipeline.start(prompt, settings)
     var pass = run.pass()
     run.advance(by: pass.finish())
     var copy = run
-    for _ in 0..<2 {
+    while !copy.isDone {
       var pass = copy.pass()
       copy.advance(by: pass.finish())
     }

@@ -92,7 +92,9 @@ struct Explore: ParsableCommand {
   /// The model at work, with what the page must know of it.
   ///
   /// - Parameter other: one of `--also`; what says more of the first model is not of it.
-  private func explored(also other: String? = nil, _ progress: Progress) throws -> (Laboratory, Explorer.Setup) {
+  private func explored(also other: String? = nil, _ progress: Progress) throws -> (
+    Laboratory, Explorer.Setup
+  ) {
     var (model, sae) = (model, sae)
     if let other {
       (model.model, model.base, model.vae, model.lora) = (other, nil, nil, [])

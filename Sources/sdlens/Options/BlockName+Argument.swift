@@ -10,6 +10,6 @@ extension BlockName: ExpressibleByArgument {
   /// Listed in the help and when a name is unknown.
   public static var allValueStrings: [String] { all.map(\.description) }
 
-  /// What a shell completes.
-  public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
+  /// What a shell completes: the blocks of SDXL.
+  public static var defaultCompletionKind: CompletionKind { .list(sdxl.map(\.description)) }
 }
