@@ -285,7 +285,7 @@ import Testing
     (["--shard", "4/3"], "shard is '4/3', but it must be i/n with i from 1 to n, as in 3/8"),
     (
       ["--dtype", "float4"],
-      "The value 'float4' is invalid for '--dtype <format>'. Please provide one of 'float16', 'bfloat16', 'float8' and "
+      "The value 'float4' is invalid for '--dtype <format>'. Please provide one of 'float16', 'bfloat16', 'float8' or "
         + "'float32'."
     ),
     (["--name", "a/b"], "name is 'a/b', but it must be the name of a folder, without '/'"),
