@@ -84,34 +84,19 @@ final class DictionaryIndex: Sendable {
       .prefix(count).map(\.self)
   }
 
-  /// The direction of a feature, [width].
-  func direction(of feature: Int) -> [Float] {
-    folder.autoencoder.decoder.rows(feature..<feature + 1).elements
-  }
+  /// The direction of a feature, [1, width].
+  func direction(of feature: Int) -> Tensor { folder.autoencoder.decoder.rows(feature..<feature + 1) }
 
   /// The features whose directions are most like that of a feature, by their cosine.
   func neighbours(of feature: Int, _ count: Int) -> [(feature: Int, likeness: Double)] {
     Array(likest(direction(of: feature), count + 1).filter { $0.feature != feature }.prefix(count))
   }
 
-  /// The features whose directions are most like one [width], by their cosine.
-  func likest(_ direction: [Float], _ count: Int) -> [(feature: Int, likeness: Double)] {
+  /// The features whose directions are most like one, by their cosine; none where it is of vectors of another width.
+  func likest(_ direction: Tensor, _ count: Int) -> [(feature: Int, likeness: Double)] {
     let decoder = folder.autoencoder.decoder
-    let width = decoder.width
-    func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>) -> Double {
-      (0..<width).reduce(0.0) { $0 + Double(a[$1]) * Double(b[$1]) }
-    }
-    let cosines = direction.withUnsafeBufferPointer { own in
-      decoder.withElements { d in
-        let (own, d) = (own.baseAddress!, d.baseAddress!)
-        let length = dot(own, own).squareRoot()
-        // Disjoint: each has its own number.
-        return Parallel.map(decoder.shape[0]) { feature in
-          let other = d + feature * width
-          return dot(own, other) / max(length * dot(other, other).squareRoot(), .leastNormalMagnitude)
-        }
-      }
-    }
+    guard decoder.width == direction.width else { return [] }
+    let cosines = UnitVectors(decoder).cosines(with: UnitVectors(direction)).elements
     return cosines.indices.sorted { (cosines[$1], $0) < (cosines[$0], $1) }.prefix(count).map {
       ($0, cosines[$0])
     }

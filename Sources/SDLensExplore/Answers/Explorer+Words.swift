@@ -64,6 +64,13 @@ extension Explorer {
     let second = try shelf.index(of: block, fields.string("other"))
     let (tab, lane) = try RunRequest.caller(&fields)
     try fields.finish()
+    let widths = [first, second].map(\.folder.autoencoder.decoder.width)
+    guard widths[0] == widths[1] else {
+      throw Refusal(
+        422,
+        "'\(first.folder.identity.name)' is of vectors of width \(widths[0]), '\(second.folder.identity.name)' of width \(widths[1]); "
+          + "choose dictionaries of one model")
+    }
     return try compute(tab, lane, work) { _ in
       let match = DictionaryMatch(
         first.folder.autoencoder.decoder, with: second.folder.autoencoder.decoder)
