@@ -51,7 +51,7 @@ let diffusionTargets = [
   FuzzTarget.config(
     "scheduler-config", [.file(tiny + "/scheduler/scheduler_config.json")]
   ) {
-    for steps in [1, 4, 50] { _ = try Scheduler($0, steps: steps) }
+    for steps in [1, 4, 50] { _ = try $0.sampler(steps: steps) }
   },
   FuzzTarget.config(
     "text-encoder-config",

@@ -79,8 +79,10 @@ public struct UnknownBlock: UserError {
   let text: String
   /// The name, and those that exist.
   public var description: String {
-    "'\(text)' is not a transformer block; the 11 blocks are: "
-      + BlockName.sdxl.map(\.description).joined(separator: ", ") + "; those of Stable Diffusion 1 and 2: "
-      + ModelFamily.stableDiffusion.blocks.map(\.description).joined(separator: ", ")
+    "'\(text)' is not a transformer block; "
+      + ModelFamily.all.map {
+        "those of \($0.title): \($0.blocks.map(\.description).joined(separator: ", "))"
+      }
+      .joined(separator: "; ")
   }
 }

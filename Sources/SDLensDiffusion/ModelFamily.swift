@@ -1,29 +1,45 @@
 import SDLensCore
 
-/// A kind of model that can be run: which parts it has, and what its U-net looks like and is told besides the prompt.
-public enum ModelFamily: String, Sendable, CaseIterable {
-  /// SDXL and what was made of it: two text encoders, three levels, a pooled prompt and sizes beside the prompt.
-  case sdxl = "StableDiffusionXLPipeline"
-  /// Stable Diffusion 1 and 2: one text encoder, four levels, nothing beside the prompt.
-  case stableDiffusion = "StableDiffusionPipeline"
+/// A kind of model that can be run, as facts: which parts it has, and what its U-net looks like and is told besides the
+/// prompt. What the parts compute is asked of their configurations.
+public struct ModelFamily: Hashable, Sendable {
+  /// `_class_name` of its `model_index.json`.
+  public let className: String
+  /// As people call it.
+  public let title: String
+  /// What the names of the tokenizers' and text encoders' folders end in.
+  let encoders: [String]
+  /// The kinds of the U-net's stages on the way down.
+  let downStages: [String]
+  /// Whether the U-net is told the pooled prompt and sizes besides the prompt.
+  public let isToldOfSizes: Bool
+
+  /// SDXL and what was made of it: two text encoders, three levels.
+  public static let sdxl = ModelFamily(
+    className: "StableDiffusionXLPipeline", title: "SDXL", encoders: ["", "_2"],
+    downStages: ["DownBlock2D", attention, attention], isToldOfSizes: true)
+
+  /// Stable Diffusion 1 and 2: one text encoder, four levels.
+  public static let stableDiffusion = ModelFamily(
+    className: "StableDiffusionPipeline", title: "Stable Diffusion 1 and 2", encoders: [""],
+    downStages: [attention, attention, attention, "DownBlock2D"], isToldOfSizes: false)
+
+  /// All that are there.
+  public static let all = [sdxl, stableDiffusion]
+
+  private static let attention = "CrossAttnDownBlock2D"
 
   /// Reads `_class_name` of a `model_index.json`.
   ///
   /// - Throws: `UnsupportedConfigValue` for another kind of model.
-  init(_ index: ConfigFile) throws {
-    let names = Self.allCases.map { JSONValue.string($0.rawValue) }
-    guard case .string(let name) = index["_class_name"] ?? .null, let family = Self(rawValue: name) else {
+  static func named(in index: ConfigFile) throws -> ModelFamily {
+    let found = index["_class_name"] ?? .null
+    guard let family = all.first(where: { .string($0.className) == found }) else {
       throw UnsupportedConfigValue(
-        path: index.path, key: "_class_name", found: index["_class_name"] ?? .null, supported: names)
+        path: index.path, key: "_class_name", found: found, supported: all.map { .string($0.className) })
     }
-    self = family
+    return family
   }
-
-  /// As people call it.
-  public var title: String { self == .sdxl ? "SDXL" : "Stable Diffusion 1 and 2" }
-
-  /// What the names of the tokenizers' and text encoders' folders end in.
-  var encoders: [String] { self == .sdxl ? ["", "_2"] : [""] }
 
   /// The parts that a picture needs, by their folder names.
   public var parts: [String] {
@@ -34,13 +50,6 @@ public enum ModelFamily: String, Sendable, CaseIterable {
 
   /// Those of them that have weights.
   var weighted: [String] { parts.filter { !$0.hasPrefix("tokenizer") && $0 != "scheduler" } }
-
-  /// The kinds of the U-net's stages on the way down.
-  var downStages: [String] {
-    let attention = "CrossAttnDownBlock2D"
-    return self == .sdxl
-      ? ["DownBlock2D", attention, attention] : [attention, attention, attention, "DownBlock2D"]
-  }
 
   /// The kinds of the U-net's stages on the way up.
   var upStages: [String] { downStages.reversed().map { $0.replacing("Down", with: "Up") } }
@@ -75,7 +84,7 @@ struct MixedFamilies: UserError {
   let index: ModelFamily
   let unet: ModelFamily
   var description: String {
-    "'\(path)': the U-net is one of \(unet.title), but 'model_index.json' says \(index.rawValue), which is \(index.title); take "
+    "'\(path)': the U-net is one of \(unet.title), but 'model_index.json' says \(index.className), which is \(index.title); take "
       + "both from one model"
   }
 }

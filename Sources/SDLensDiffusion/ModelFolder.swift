@@ -79,7 +79,7 @@ public struct ModelFolder: Sendable {
     }
     let indexPath = "\(folder)/model_index.json"
     let known = try? ConfigFile(indexPath)
-    let found = try known.map(ModelFamily.init) ?? .sdxl
+    let found = try known.map(ModelFamily.named) ?? .sdxl
     if file != nil, found != .sdxl { throw BaseOfAnotherFamily(path: folder, family: found) }
     let missing = (["model_index.json"] + found.parts).filter {
       !own.contains($0) && !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
@@ -189,14 +189,14 @@ public struct ModelFolder: Sendable {
 
   /// Height and width of the pictures that the model was trained for.
   public var pictureSize: Int {
-    get throws { try UNetConfig(config("unet")).sampleSize * DecoderConfig(config("vae")).factor }
+    get throws { try layout.sampleSize * DecoderConfig(config("vae")).factor }
   }
 
   /// How many steps the model's scheduler takes when asked for `steps`.
   ///
   /// - Throws: `BadStepCount`, and the errors of `ConfigFile`.
   public func stepCount(_ steps: Int) throws -> Int {
-    try Scheduler(schedulerConfig(), steps: steps).timesteps.count
+    try schedulerConfig().sampler(steps: steps).timesteps.count
   }
 
   /// How many steps a run takes: nearly always those of its settings, fewer where it begins with a picture.

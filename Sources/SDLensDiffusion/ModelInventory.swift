@@ -36,7 +36,7 @@ extension ModelFolder {
       let name = String(folder.dropFirst("models--".count).replacing("--", with: "/", maxReplacements: 1))
       guard let path = try? find(name, environment),
         let index = try? ConfigFile("\(path)/model_index.json"),
-        (try? ModelFamily(index)) != nil
+        (try? ModelFamily.named(in: index)) != nil
       else { return nil }
       return name
     }

@@ -67,26 +67,26 @@ public struct ModelSummary: Sendable, Encodable {
 
   /// Reads the settings and the headers of the weight files.
   public init(_ folder: ModelFolder) throws {
-    let unet = try UNetConfig(folder.config("unet"))
+    let layout = try folder.layout
     name = folder.name
     path = folder.path
     fingerprint = try folder.fingerprint().description
     (settings, loras, sampler) = (folder.note, folder.loraTitle, folder.sampler?.title)
     vae = try folder.otherAutoencoder
     scheduler = try folder.schedulerConfig().string("_class_name")
-    latentSize = unet.sampleSize
-    latentChannels = unet.inChannels
+    latentSize = layout.sampleSize
+    latentChannels = layout.inChannels
     pictureSize = try latentSize * DecoderConfig(folder.config("vae")).factor
     tokens = try TextEncoderConfig(folder.config("text_encoder")).positions
-    contextWidth = unet.contextWidth
+    contextWidth = layout.contextWidth
     let entries = try folder.entries()
     parts = entries.map { Part(name: $0, $1) }
     decoder = try folder.otherDecoder
     memory = try ModelMemory(folder, entries).estimate(height: pictureSize, width: pictureSize)
-    blocks = unet.blocks.map { block in
+    blocks = layout.blocks.map { block in
       Block(
         name: block.name.description, path: block.name.path, width: block.width,
-        mapSize: block.mapSize(latents: (unet.sampleSize, unet.sampleSize)).height, layers: block.layers,
+        mapSize: block.mapSize(latents: (layout.sampleSize, layout.sampleSize)).height, layers: block.layers,
         heads: block.heads)
     }
   }

@@ -93,37 +93,49 @@ public struct Pipeline: Sendable {
   }
 
   /// The denoising network.
-  public let unet: UNet
+  public let denoiser: any Denoiser
   /// From latents to pictures.
   public let decoder: Decoder
   /// What makes pictures in its place, for drafts; nil unless it was asked for.
   public let draft: TinyDecoder?
-  private let unetWeights: WeightFile
+  private let weights: WeightFile?
   private let schedulerConfig: ConfigFile
 
-  /// Reads U-net, decoder and scheduler settings of a model.
+  /// Reads network, decoder and scheduler settings of a model.
   public init(_ folder: ModelFolder) throws {
-    schedulerConfig = try folder.schedulerConfig()
-    _ = try Scheduler(schedulerConfig, steps: 1)
-    let unetConfig = try UNetConfig(folder.config("unet"))
-    guard unetConfig.family == folder.family else {
-      throw MixedFamilies(path: folder.path, index: folder.family, unet: unetConfig.family)
+    let config = try UNetConfig(folder.config("unet"))
+    guard config.family == folder.family else {
+      throw MixedFamilies(path: folder.path, index: folder.family, unet: config.family)
     }
+    try self.init(folder) {
+      let weights = try folder.weights("unet")
+      let unet = try UNet(weights.root, config: config)
+      try weights.finish(ignoring: [])
+      return (unet, weights)
+    }
+  }
+
+  /// Takes another network between the prompt and the decoder of a model.
+  public init(_ folder: ModelFolder, denoiser: any Denoiser) throws {
+    try self.init(folder) { (denoiser, nil) }
+  }
+
+  private init(_ folder: ModelFolder, _ network: () throws -> (any Denoiser, WeightFile?)) throws {
+    schedulerConfig = try folder.schedulerConfig()
+    _ = try schedulerConfig.sampler(steps: 1)
     let decoderConfig = try DecoderConfig(folder.config("vae"))
     let decoderWeights = try folder.weights("vae")
     decoder = try Decoder(decoderWeights.root, config: decoderConfig)
     try decoderWeights.finish(ignoring: Decoder.unusedWeights)
     draft = try folder.draft.map { try TinyDecoder($0) }
-    unetWeights = try folder.weights("unet")
-    unet = try UNet(unetWeights.root, config: unetConfig)
-    try unetWeights.finish(ignoring: [])
-    guard unetConfig.inChannels == decoderConfig.latentChannels,
-      unetConfig.outChannels == unetConfig.inChannels
+    (denoiser, weights) = try network()
+    let layout = denoiser.layout
+    guard layout.inChannels == decoderConfig.latentChannels, layout.outChannels == layout.inChannels
     else {
       throw PartMismatch(
         description:
-          "'\(folder.path)': the U-net takes latents of \(unetConfig.inChannels) channels and returns "
-          + "\(unetConfig.outChannels), but the VAE decodes \(decoderConfig.latentChannels); take both from one model"
+          "'\(folder.path)': the U-net takes latents of \(layout.inChannels) channels and returns "
+          + "\(layout.outChannels), but the VAE decodes \(decoderConfig.latentChannels); take both from one model"
       )
     }
     if let found = draft?.config, let path = folder.draft?.path,
@@ -139,7 +151,7 @@ public struct Pipeline: Sendable {
   }
 
   /// Height and width of the pictures that the model was trained for.
-  public var pictureSize: Int { unet.config.sampleSize * decoder.config.factor }
+  public var pictureSize: Int { denoiser.layout.sampleSize * decoder.config.factor }
 
   /// Denoises one picture's latents.
   ///
@@ -167,12 +179,14 @@ public struct Pipeline: Sendable {
   /// - Parameters:
   ///   - prompt: of all pictures; with guidance, the negative prompts of all first.
   ///   - seeds: one for each picture; without them, there is one picture, with the seed of the settings.
+  ///   - sampler: the way from noise to latents; without it, the model's own.
   /// - Throws: as `sample`.
   public func start(
-    _ prompt: PromptEmbeddings, _ settings: RunSettings, seeds: [Seed]? = nil
+    _ prompt: PromptEmbeddings, _ settings: RunSettings, seeds: [Seed]? = nil,
+    sampler: (any Sampler)? = nil
   ) throws -> Denoising {
-    let scheduler = try Scheduler(schedulerConfig, steps: settings.steps)
-    let (width, pooledWidth) = (unet.config.contextWidth, unet.config.pooledWidth)
+    let sampler = try sampler ?? schedulerConfig.sampler(steps: settings.steps)
+    let (width, pooledWidth) = (denoiser.layout.contextWidth, denoiser.layout.pooledWidth)
     guard prompt.embeddings.width == width, prompt.pooled.width == pooledWidth else {
       throw PartMismatch(
         description: "the text encoders make vectors of widths \(prompt.embeddings.width) and "
@@ -183,29 +197,33 @@ public struct Pipeline: Sendable {
     let prompts = seeds.count * (settings.isGuided ? 2 : 1)
     precondition(prompt.embeddings.shape[0] == prompts, "\(prompt.embeddings.shape) for \(prompts)")
     return Denoising(
-      unet, scheduler, prompt, settings, seeds: seeds, firstStep: try settings.firstStep,
+      denoiser, sampler, prompt, settings, seeds: seeds, firstStep: try settings.firstStep,
       factor: decoder.config.factor)
   }
 
-  /// The scheduler of a run whose steps can be taken back.
+  /// The sampler of a run whose steps can be taken back.
   ///
   /// - Throws: `NotInvertible`, and as `sample`.
-  func invertibleScheduler(_ settings: RunSettings) throws -> Scheduler {
+  func invertibleSampler(_ settings: RunSettings) throws -> any InvertibleSampler {
     try Inversion.check(schedulerConfig)
-    return try Scheduler(schedulerConfig, steps: settings.steps)
+    let sampler = try schedulerConfig.sampler(steps: settings.steps)
+    guard let sampler = sampler as? any InvertibleSampler else {
+      preconditionFailure("\(sampler) was let through")
+    }
+    return sampler
   }
 
   /// How many steps a run takes: nearly always those of its settings, fewer where it begins with a picture.
   ///
   /// - Throws: as `sample`.
   public func stepCount(_ settings: RunSettings) throws -> Int {
-    try Scheduler(schedulerConfig, steps: settings.steps).timesteps.count - settings.firstStep
+    try schedulerConfig.sampler(steps: settings.steps).timesteps.count - settings.firstStep
   }
 
   /// Height and width of the map of a block.
   public func mapSize(of block: BlockName, _ settings: RunSettings) -> (height: Int, width: Int) {
     let factor = decoder.config.factor
-    return unet.config[block].mapSize(latents: (settings.height / factor, settings.width / factor))
+    return denoiser.layout[block].mapSize(latents: (settings.height / factor, settings.width / factor))
   }
 
   /// `unconditional + guidance · (conditional − unconditional)` (Ho and Salimans, 2022).
@@ -223,8 +241,8 @@ public struct Pipeline: Sendable {
   /// - Throws: `NoPicture` where numbers are not finite.
   public func picture(_ latents: Tensor, exactly isExact: Bool = false) throws -> Tensor {
     try NoPicture.check(latents, "the latents")
-    // The U-net's weights can be read again; its memory is what the decoder's large feature maps need.
-    unetWeights.releasePages()
+    // The network's weights can be read again; their memory is what the decoder's large feature maps need.
+    weights?.releasePages()
     let decoded = isExact ? decoder(latents) : draft.map { $0(latents) } ?? decoder(latents)
     var picture = decoded.scaled(by: 0.5, plus: 0.5)
     try NoPicture.check(picture, "the decoded picture")

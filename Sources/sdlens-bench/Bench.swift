@@ -52,13 +52,13 @@ struct PassBench: ParsableCommand {
   func run() throws {
     Parallel.threads = threads
     let pipeline = try Pipeline(ModelFolder(model, engine: engine.engine(precision)))
-    let config = pipeline.unet.config
+    let layout = pipeline.denoiser.layout
     let settings = try RunSettings(height: size ?? pipeline.pictureSize, width: size ?? pipeline.pictureSize)
     let factor = pipeline.decoder.config.factor
     var noise = NoiseSource(seeds: [settings.seed])
-    let latents = noise([1, settings.height / factor, settings.width / factor, config.inChannels])
-    let text = noise([1, 77, 1, config.contextWidth]).reshaped([1, 77, config.contextWidth])
-    let pooled = noise([1, 1, 1, config.pooledWidth]).reshaped([1, config.pooledWidth])
+    let latents = noise([1, settings.height / factor, settings.width / factor, layout.inChannels])
+    let text = noise([1, 77, 1, layout.contextWidth]).reshaped([1, 77, layout.contextWidth])
+    let pooled = noise([1, 1, 1, layout.pooledWidth]).reshaped([1, layout.pooledWidth])
     let ids = [
       Float(settings.height), Float(settings.width), 0, 0, Float(settings.height), Float(settings.width),
     ]
@@ -67,7 +67,7 @@ struct PassBench: ParsableCommand {
     for part in Part.allCases where only == nil || only == part {
       times[part] = seconds {
         switch part {
-        case .unet: pipeline.unet(latents, timestep: 999, text: text, pooled: pooled, timeIDs: ids)
+        case .unet: pipeline.denoiser(latents, timestep: 999, text: text, pooled: pooled, timeIDs: ids)
         case .vae: pipeline.decoder(latents)
         }
       }

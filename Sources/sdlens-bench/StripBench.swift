@@ -81,7 +81,7 @@ struct StripBench: ParsableCommand {
     let blocks = try block.map(BlockName.init)
     let pipeline = try Pipeline(ModelFolder(model, engine: engine.engine(precision)))
     let settings = try RunSettings(height: size ?? pipeline.pictureSize, width: size ?? pipeline.pictureSize)
-    let prompt = randomPrompt(pipeline.unet.config)
+    let prompt = randomPrompt(pipeline.denoiser.layout)
     _ = try pipeline.sample(prompt, settings)  // warms up
     let times = try blocks.map { try time($0, pipeline, prompt, settings) }
     if json {
@@ -105,7 +105,7 @@ struct StripBench: ParsableCommand {
   private func time(
     _ block: BlockName, _ pipeline: Pipeline, _ prompt: PromptEmbeddings, _ settings: RunSettings
   ) throws -> Times {
-    let dictionaries = [block: randomDictionary(width: pipeline.unet.config[block].width)]
+    let dictionaries = [block: randomDictionary(width: pipeline.denoiser.layout[block].width)]
     let edits = try (0..<count).map { index in
       try Intervention(
         EditList([Edit(.modulate(feature: 0, beta: Double(index - count / 2)), at: block)]), dictionaries,
@@ -126,11 +126,11 @@ struct StripBench: ParsableCommand {
   }
 
   /// A prompt of random numbers, which takes as long as any other.
-  private func randomPrompt(_ config: UNetConfig) -> PromptEmbeddings {
+  private func randomPrompt(_ layout: any DenoiserLayout) -> PromptEmbeddings {
     var noise = NoiseSource(seeds: [42])
     return PromptEmbeddings(
-      embeddings: noise([1, 77, 1, config.contextWidth]).reshaped([1, 77, config.contextWidth]),
-      pooled: noise([1, 1, 1, config.pooledWidth]).reshaped([1, config.pooledWidth]))
+      embeddings: noise([1, 77, 1, layout.contextWidth]).reshaped([1, 77, layout.contextWidth]),
+      pooled: noise([1, 1, 1, layout.pooledWidth]).reshaped([1, layout.pooledWidth]))
   }
 
   /// The seconds that `body` takes.

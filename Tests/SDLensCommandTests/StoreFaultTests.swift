@@ -94,6 +94,7 @@ import Testing
     ["--site", "heads", "--layer", "0", "--size", "64"], ["--engine", "openblas"], ["--precision", "int16"],
     ["--steps", "3", "--at-step", "2", "0"],
     ["--lora", "style.safetensors:0.5", "--sampler", "tcd", "--timesteps", "800", "300", "--eta", "0.3"],
+    ["--vae", "vae"], ["--model", "unet.safetensors", "--base", "base"],
   ])
   func theCommandAsksForTheSameStore(options: [String]) throws {
     try Safetensors.write(
@@ -101,6 +102,12 @@ import Testing
         ("unet.mid_block.attentions.0.proj_in.lora_A.weight", Tensor.random([2, 32], seed: 1)),
         ("unet.mid_block.attentions.0.proj_in.lora_B.weight", Tensor.random([32, 2], seed: 2)),
       ], to: folder("style.safetensors"))
+    for (name, part) in [
+      ("base", ""), ("vae", "/vae"), ("unet.safetensors", "/unet/diffusion_pytorch_model.safetensors"),
+    ] {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder(name), withDestinationPath: Command.tinyModel + part)
+    }
     #expect(
       try Command.run(Self.start + ["--workspace", "a b", "--name", "it's"] + options, in: folder).status == 0
     )

@@ -17,7 +17,7 @@ import Testing
     let error = #expect(throws: UnknownBlock.self) { try BlockName(text) }
     #expect(
       error?.description
-        == "'\(text)' is not a transformer block; the 11 blocks are: down.1.0, down.1.1, down.2.0, "
+        == "'\(text)' is not a transformer block; those of SDXL: down.1.0, down.1.1, down.2.0, "
         + "down.2.1, mid.0, up.0.0, up.0.1, up.0.2, up.1.0, up.1.1, up.1.2; those of Stable Diffusion 1 and 2: down.0.0, "
         + "down.0.1, down.1.0, down.1.1, down.2.0, down.2.1, mid.0, up.1.0, up.1.1, up.1.2, up.2.0, up.2.1, up.2.2, up.3.0, "
         + "up.3.1, up.3.2")

@@ -18,7 +18,7 @@ import Testing
   private func run(_ model: ModelFolder) throws -> [(String, Tensor)] {
     let goldens = try Goldens().tensors("lora.safetensors")
     let prompt = try PromptEncoder(model)(["a photo of a cat"])
-    let output = try Pipeline(model).unet(
+    let output = try Pipeline(model).denoiser(
       goldens.channelsLast("latents"), timestep: 999, text: prompt.embeddings, pooled: prompt.pooled,
       timeIDs: [96, 96, 0, 0, 96, 96])
     return [("prompt_embeds", prompt.embeddings), ("pooled", prompt.pooled), ("output", output)]

@@ -40,7 +40,7 @@ import Testing
         #expect(seen == BlockName.sdxl.filter { $0 > block })
       }
       var (other, another) = (kept, kept)
-      #expect(other.finish(update: update.scaled(by: 2)).differs(from: whole))
+      #expect(other.finish(hooks: HookSet(), update: update.scaled(by: 2)).differs(from: whole))
       expectSame(another.finish(), whole, "the kept pass is as it was")
     }
   }

@@ -50,7 +50,7 @@ private struct PlainEngine: Engine {
   @Test func theSmallModelRunsOnAnEngineFromOutside() throws {
     let pipeline = try Pipeline(ModelFolder(TinyModel.path, engine: PlainEngine()))
     let unet = try TinyModel.goldens("unet")
-    let prediction = pipeline.unet(
+    let prediction = pipeline.denoiser(
       try unet.channelsLast("least.latents"), timestep: Double(try unet.tensor("least.timestep")[0]),
       text: try unet.tensor("least.prompt_embeds"), pooled: try unet.tensor("least.pooled_prompt_embeds"),
       timeIDs: try unet.tensor("least.time_ids").elements)

@@ -37,13 +37,14 @@ import Testing
     let objects = try #require(JSONSerialization.jsonObject(with: data) as? [[String: Any]])
     #expect(runs.count > 100)
     for (index, run) in runs.enumerated() {
-      let scheduler = try Scheduler(config(index, objects), steps: run.steps)
+      let scheduler = try config(index, objects).sampler(steps: run.steps)
       #expect(scheduler.timesteps == run.timesteps, "\(run.name)")
       #expect(
-        abs(scheduler.initialNoiseScale - run.init_noise_sigma) <= 2e-7 * run.init_noise_sigma, "\(run.name)")
+        abs(scheduler.plan.initialNoiseScale - run.init_noise_sigma) <= 2e-7 * run.init_noise_sigma,
+        "\(run.name)")
       var noise = NoiseSource(seeds: [7])
-      var sample = noise([1, 4, 4, 4]).scaled(by: scheduler.initialNoiseScale)
-      var history = Scheduler.History()
+      var sample = noise([1, 4, 4, 4]).scaled(by: scheduler.plan.initialNoiseScale)
+      var history = SamplerHistory()
       for (step, timestep) in scheduler.timesteps.enumerated() {
         let slope = Float(0.3 * cos(Double(timestep) / 300))
         let prediction = scheduler.input(sample, step: step).scaled(by: slope, plus: 0.1)
@@ -59,7 +60,7 @@ import Testing
   }
 
   private func refusal(_ json: String, steps: Int = 4) -> String {
-    errorMessage { try Scheduler(ConfigFile(folder.write(json.utf8, to: "s.json")), steps: steps) }
+    errorMessage { try ConfigFile(folder.write(json.utf8, to: "s.json")).sampler(steps: steps) }
       .replacing(folder("s.json"), with: "FILE")
   }
 
@@ -99,18 +100,18 @@ import Testing
   @Test func aChoiceTakesThePlaceOfTheModelsOwn() throws {
     let choice = try SamplerChoice(.lcm, timesteps: [999, 749, 499, 249])
     let model = try ModelFolder(TinyModel.path, sampler: choice)
-    #expect(try Scheduler(model.schedulerConfig(), steps: 4).timesteps == [999, 749, 499, 249])
+    #expect(try model.schedulerConfig().sampler(steps: 4).timesteps == [999, 749, 499, 249])
     #expect(choice.title == "lcm, at 999 749 499 249")
     #expect(try model.fingerprint().value != ModelFolder(TinyModel.path).fingerprint().value)
     for name in [SamplerChoice.Name.ddim, .ancestral] {
       let model = try ModelFolder(TinyModel.path, sampler: SamplerChoice(name, timesteps: [800]))
       #expect(
-        errorMessage { try Scheduler(model.schedulerConfig(), steps: 1) }.hasSuffix(
+        errorMessage { try model.schedulerConfig().sampler(steps: 1) }.hasSuffix(
           " takes no --timesteps; choose --sampler euler, lcm, tcd or dpm++-2m, or give --steps"))
     }
     let late = try ModelFolder(TinyModel.path, sampler: SamplerChoice(.lcm, timesteps: [1000]))
     #expect(
-      errorMessage { try Scheduler(late.schedulerConfig(), steps: 1) }
+      errorMessage { try late.schedulerConfig().sampler(steps: 1) }
         == "a timestep is 1000, but it must be from 0 to 999")
     #expect(
       errorMessage { try SamplerChoice(.lcm, timesteps: [249, 499]) }

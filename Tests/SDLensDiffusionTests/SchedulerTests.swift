@@ -39,9 +39,9 @@ import Testing
     try ConfigFile(folder.write(Data(text.utf8), to: "scheduler_config.json"))
   }
 
-  private func scheduler(_ config: Config, steps: Int) throws -> Scheduler {
+  private func scheduler(_ config: Config, steps: Int) throws -> any Sampler {
     let text = String(decoding: try JSONEncoder().encode(config), as: UTF8.self)
-    return try Scheduler(self.config(text), steps: steps)
+    return try self.config(text).sampler(steps: steps)
   }
 
   // diffusers: scheduler.set_timesteps(steps)
@@ -55,7 +55,7 @@ import Testing
       // taken away, the differences of such roots count.
       let tolerance: Float = golden.config.rescale_betas_zero_snr == true ? 5e-6 : 1.2e-7
       let (sigmas, wanted) = (
-        found.sigmas + [found.initialNoiseScale], golden.sigmas + [golden.init_noise_sigma]
+        found.plan.sigmas + [found.plan.initialNoiseScale], golden.sigmas + [golden.init_noise_sigma]
       )
       #expect(sigmas.count == wanted.count)
       for (sigma, wanted) in zip(sigmas, wanted) {
@@ -72,10 +72,10 @@ import Testing
     for golden in trajectories {
       let scheduler = try scheduler(golden.config, steps: golden.steps)
       var noise = NoiseSource(seeds: [golden.seed])
-      var history = Scheduler.History()
+      var history = SamplerHistory()
       let first = noise([1, 8, 8, 4])
       #expect(Closeness(first.elements, to: try tensors.tensor("noise").channelsLast().elements).ratio < 2e-7)
-      var sample = first.scaled(by: scheduler.initialNoiseScale)
+      var sample = first.scaled(by: scheduler.plan.initialNoiseScale)
       for (step, timestep) in scheduler.timesteps.enumerated() {
         let slope = Float(0.3 * cos(Double(timestep) / 300))
         let prediction = scheduler.input(sample, step: step).scaled(by: slope, plus: 0.1)
@@ -96,9 +96,9 @@ import Testing
     let text = #"{"_class_name": "CLASS"}"#
     let sample = Tensor(repeating: 1, [1, 4, 4, 4])
     for (name, draws) in [("EulerAncestralDiscreteScheduler", 1), ("EulerDiscreteScheduler", 0)] {
-      let scheduler = try Scheduler(config(text.replacing("CLASS", with: name)), steps: 1)
+      let scheduler = try config(text.replacing("CLASS", with: name)).sampler(steps: 1)
       var (noise, other) = (NoiseSource(seeds: [5]), NoiseSource(seeds: [5]))
-      var history = Scheduler.History()
+      var history = SamplerHistory()
       _ = scheduler.next(sample, prediction: sample, step: 0, noise: &noise, history: &history)
       for _ in 0..<draws { _ = other(sample.shape) }
       #expect(noise(sample.shape).elements == other(sample.shape).elements)
@@ -111,7 +111,7 @@ import Testing
         #"{"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "trailing", "num_train_timesteps": \#(trained)}"#
       )
       let all = 1...(Int(trained) ?? 0)
-      #expect(try all.filter { try Scheduler(config, steps: $0).timesteps.count != $0 } == surplus)
+      #expect(try all.filter { try config.sampler(steps: $0).timesteps.count != $0 } == surplus)
     }
   }
 
@@ -130,7 +130,7 @@ import Testing
 
   @Test func finalSigmaMayBeTheSmallest() throws {
     let text = #"{"_class_name": "EulerDiscreteScheduler", "final_sigmas_type": "sigma_min"}"#
-    let sigmas = try Scheduler(config(text), steps: 4).sigmas
+    let sigmas = try config(text).sampler(steps: 4).plan.sigmas
     #expect(abs(sigmas[4] - 0.01000133) < 2e-9 && sigmas[4] == sigmas[3])
   }
 
@@ -160,7 +160,7 @@ import Testing
   func whatIsNotSupportedIsNamed(_ entry: String, _ key: String, _ found: String, _ supported: String) {
     let name = key == "_class_name" ? "" : #""_class_name": "EulerDiscreteScheduler", "#
     #expect(
-      errorMessage { try Scheduler(config("{\(name)\(entry)}"), steps: 1) }
+      errorMessage { try config("{\(name)\(entry)}").sampler(steps: 1) }
         == "'\(folder("scheduler_config.json"))': '\(key)' is \(found), which is not supported; "
         + "supported: \(supported)")
   }
@@ -182,7 +182,7 @@ import Testing
       let config = try config(
         "{\"_class_name\": \"\(method)\", \"timestep_spacing\": \"trailing\", \(entries)}")
       #expect(
-        errorMessage { try Scheduler(config, steps: 1) }
+        errorMessage { try config.sampler(steps: 1) }
           == "'\(config.path)': with \(fields) the noise at training step \(noise), but it must be above 0 and "
           + "finite; take the file that belongs to the model")
     }
@@ -194,13 +194,13 @@ import Testing
       {"_class_name": "EulerAncestralDiscreteScheduler", "use_karras_sigmas": true, "clip_sample": false,
        "interpolation_type": "log_linear", "skip_prk_steps": true, "timestep_spacing": "trailing"}
       """#)
-    #expect(try Scheduler(turbo, steps: 1).timesteps == [999])
+    #expect(try turbo.sampler(steps: 1).timesteps == [999])
   }
 
   @Test(arguments: [0, -1, 1001])
   func stepsOutOfRangeAreRefused(_ steps: Int) {
     #expect(
-      errorMessage { try Scheduler(config(#"{"_class_name": "EulerDiscreteScheduler"}"#), steps: steps) }
+      errorMessage { try config(#"{"_class_name": "EulerDiscreteScheduler"}"#).sampler(steps: steps) }
         == "\(steps) steps cannot be taken; choose 1 to 1000")
   }
 }

@@ -100,7 +100,7 @@ import Testing
     let prompt = try PromptEncoder(ModelFolder(Goldens()("sd1")))(["a cat"])
     let run = try pipeline.start(prompt, RunSettings(height: 64, width: 64))
     var (whole, stopping) = (run.pass(), run.pass())
-    for block in pipeline.unet.config.blocks { stopping.run(before: block.name) }
+    for block in pipeline.denoiser.layout.blocks { stopping.run(before: block.name) }
     expectSame(stopping.finish(), whole.finish(), "with stops")
     var hooks = HookSet()
     try hooks.ablate(BlockName("down.0.1"))

@@ -2,6 +2,7 @@ import Foundation
 import SDLensCore
 import SDLensDiffusion
 import SDLensTestSupport
+import Testing
 
 /// The random model of the goldens; its parts are read once.
 enum TinyModel {
@@ -12,7 +13,10 @@ enum TinyModel {
   static func pipeline(_ engine: EngineChoice) throws -> Pipeline {
     try engine == .openblas ? onBLAS.get() : loaded.get()
   }
-  static var unet: UNet { get throws { try pipeline.unet } }
+  static var unet: UNet { get throws { try unet(.sdlens) } }
+  static func unet(_ engine: EngineChoice) throws -> UNet {
+    try #require(pipeline(engine).denoiser as? UNet)
+  }
   static var decoder: Decoder { get throws { try pipeline.decoder } }
 
   /// A file of tensors that diffusers made with it.

@@ -47,7 +47,7 @@ import Testing
     let recorder = Recorder()
     var hooks = HookSet()
     for block in BlockName.sdxl { recorder.record(HookSet.Site.allCases, of: block, in: &hooks) }
-    let prediction = try Inputs(name, goldens)(TinyModel.pipeline(engine).unet, hooks: hooks)
+    let prediction = try Inputs(name, goldens)(TinyModel.unet(engine), hooks: hooks)
     #expect(recorder.tensors.count == 33)
     for block in BlockName.sdxl {
       for site in [HookSet.Site.input, .update, .output] {
@@ -73,7 +73,7 @@ import Testing
         hooks.observe(.headOutputs, of: kind, layer: layer, in: block) { x, _ in seen["\(place).heads"] = x }
       }
     }
-    _ = try Inputs(name, goldens)(TinyModel.pipeline(engine).unet, hooks: hooks)
+    _ = try Inputs(name, goldens)(TinyModel.unet(engine), hooks: hooks)
     #expect(seen.count == 16)
     for (place, found) in seen.sorted(by: { $0.key < $1.key }) {
       let wanted = try goldens.tensor(place)

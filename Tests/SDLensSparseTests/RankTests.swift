@@ -115,7 +115,7 @@ import Testing
     for outcome in refused {
       #expect(
         (try? outcome.get())
-          == "1 dictionaries cannot be spread over 3 ranks; run at most as many ranks, or let them share each step"
+          == "3 ranks are too many for 1 dictionary, of which each trains some; run at most as many ranks, or let them share each step"
       )
     }
   }

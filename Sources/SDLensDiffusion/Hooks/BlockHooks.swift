@@ -14,13 +14,26 @@ struct BlockHooks {
     self.step = step
   }
 
+  /// `D_out = D_in + update(D_in)`, with what looks at the block and changes it.
+  static func add(to stream: inout Tensor, _ hooks: BlockHooks?, update: (Tensor) -> Tensor) {
+    // The update is formed before it is added, hooks or not: looking at a block does not change a bit.
+    guard let hooks else {
+      stream += update(stream)
+      return
+    }
+    hooks.pass(.input, &stream)
+    let input = stream
+    if let update = hooks.update(of: input, compute: { update(input) }) { stream += update }
+    hooks.pass(.output, &stream)
+  }
+
   /// Runs the actions at the input or the output on the residual stream.
-  func pass(_ site: HookSet.Site, _ x: inout Tensor) {
+  private func pass(_ site: HookSet.Site, _ x: inout Tensor) {
     for action in set.actions(site, of: block, step: step) { run(action, on: &x, input: x) }
   }
 
   /// The update after all actions; `compute` runs only if its result matters.
-  func update(of input: Tensor, compute: () -> Tensor) -> Tensor? {
+  private func update(of input: Tensor, compute: () -> Tensor) -> Tensor? {
     var actions = set.actions(.update, of: block, step: step)[...]
     // What stands before a replacement has no effect, unless somebody looks at it.
     if let last = actions.lastIndex(where: { if case .replace = $0 { true } else { false } }),
@@ -56,5 +69,17 @@ struct BlockHooks {
     case .replace(let replace): x = replace(input, step) ?? Tensor(repeating: 0, shape)
     }
     precondition(x.shape == shape, "a hook at \(block) turned \(shape) into \(x.shape)")
+  }
+}
+
+extension HookSet {
+  /// What a network does at a block: `D_out = D_in + update(D_in)` (paper, eq. 5) on the residual stream
+  /// [batch, height, width, channels], with all that looks at the block or changes it.
+  ///
+  /// - Parameter update: called with `D_in` if its result matters.
+  public func add(
+    to stream: inout Tensor, at block: BlockName, step: Int, update: (Tensor) -> Tensor
+  ) {
+    BlockHooks.add(to: &stream, BlockHooks(self, block: block, step: step), update: update)
   }
 }

@@ -25,11 +25,9 @@ public struct Inversion: Sendable, Hashable {
   ///
   /// - Throws: `NotInvertible`, and the errors of `ConfigFile`.
   public static func check(_ config: ConfigFile) throws {
-    let method = try config.string("_class_name")
+    let name = try config.string("_class_name")
     let eta = try config.double(SamplerChoice.etaKey, in: 0...1, default: 0)
-    guard method == Scheduler.Method.ddim.rawValue, eta == 0 else {
-      throw NotInvertible(method: method, eta: eta)
-    }
+    guard name == DDIM.className, eta == 0 else { throw NotInvertible(sampler: name, eta: eta) }
     // DDIM goes back by equal strides, which meet the next training step with these alone.
     try config.require("timestep_spacing", "leading", "trailing")
     // At no noise, a predicted clean sample tells nothing of the noise.
@@ -37,16 +35,11 @@ public struct Inversion: Sendable, Hashable {
   }
 }
 
-extension Scheduler {
-  /// The sample before a step of DDIM from the one after it and the prediction for that, which is asked at the training step
-  /// of the step: `√ᾱ x₀ + √(1 − ᾱ) ε`, with x₀ and ε of the sample after the step (diffusers: DDIMInverseScheduler; Song
-  /// et al., arXiv 2010.02502, section 4.3).
-  func previous(_ x: Tensor, prediction: Tensor, step: Int) -> Tensor {
-    let now = Int(timesteps[step])
-    let (clean, noise) = parts(x, prediction, signal: signal(now - variance.stride))
-    let (a, s) = (signal(now).squareRoot(), (1 - signal(now)).squareRoot())
-    return clean.combined(with: noise) { clean, noise in a * clean + s * noise }
-  }
+/// A sampler whose steps can be taken back.
+protocol InvertibleSampler: Sampler {
+  /// The sample before a step from the one after it and the prediction for that, which is asked at the training step of the
+  /// step.
+  func previous(_ x: Tensor, prediction: Tensor, step: Int) -> Tensor
 }
 
 extension Pipeline {
@@ -64,16 +57,16 @@ extension Pipeline {
     _ settings: RunSettings, _ prompt: PromptEmbeddings, progress: (Int) -> Void = { _ in }
   ) throws -> RunSettings {
     guard let image = settings.image, let inversion = image.inversion else { return settings }
-    let scheduler = try invertibleScheduler(settings)
+    let sampler = try invertibleSampler(settings)
     let timeIDs = settings.sizes.timeIDs(height: settings.height, width: settings.width)
     var samples = [image.likeliest]
-    for step in try (settings.firstStep..<scheduler.timesteps.count).reversed() {
+    for step in try (settings.firstStep..<sampler.timesteps.count).reversed() {
       let x = samples[samples.count - 1]
-      let output = unet(
-        inversion.isGuided ? .stacked([x, x]) : x, timestep: Double(scheduler.timesteps[step]),
+      let output = denoiser(
+        inversion.isGuided ? .stacked([x, x]) : x, timestep: Double(sampler.timesteps[step]),
         text: prompt.embeddings, pooled: prompt.pooled, timeIDs: timeIDs, step: step)
       let prediction = inversion.isGuided ? Self.guide(output, by: Float(inversion.guidance)) : output
-      samples.append(scheduler.previous(x, prediction: prediction, step: step))
+      samples.append(sampler.previous(x, prediction: prediction, step: step))
       progress(samples.count - 1)
     }
     var settings = settings
@@ -84,11 +77,11 @@ extension Pipeline {
 
 /// A sampler whose steps cannot be taken back.
 struct NotInvertible: UserError {
-  let method: String
+  let sampler: String
   let eta: Double
   var description: String {
-    let isDDIM = method == Scheduler.Method.ddim.rawValue
-    return "a picture is inverted along the steps of ddim without fresh noise, but the sampler is \(method)"
+    let isDDIM = sampler == DDIM.className
+    return "a picture is inverted along the steps of ddim without fresh noise, but the sampler is \(sampler)"
       + (isDDIM ? " with eta \(eta); leave --eta out" : "; give --sampler ddim")
   }
 }

@@ -15,6 +15,9 @@ struct NoiseLevels {
     var start = 0.0001
     var end = 0.02
     var schedule = BetaSchedule.linear
+
+    /// Those that Stable Diffusion and SDXL were trained with.
+    static let stableDiffusion = Defaults(start: 0.00085, end: 0.012, schedule: .scaledLinear)
   }
 
   enum BetaSchedule: String, CaseIterable {

@@ -10,20 +10,22 @@ public struct SamplerChoice: Sendable, Hashable {
     case multistep = "dpm++-2m"
     case karras = "dpm++-2m-karras"
 
+    fileprivate var kind: any ConfiguredSampler.Type {
+      switch self {
+      case .euler: Euler.self
+      case .ancestral: EulerAncestral.self
+      case .ddim: DDIM.self
+      case .lcm: LCM.self
+      case .tcd: TCD.self
+      case .pndm: PNDM.self
+      case .multistep, .karras: Multistep.self
+      }
+    }
+
     /// The keys of a configuration that choose it.
     fileprivate var settings: [String: JSONValue] {
-      let method: Scheduler.Method =
-        switch self {
-        case .euler: .euler
-        case .ancestral: .ancestral
-        case .ddim: .ddim
-        case .lcm: .consistency
-        case .tcd: .trajectory
-        case .pndm: .pseudo
-        case .multistep, .karras: .multistep
-        }
-      return [
-        "_class_name": .string(method.rawValue), "use_karras_sigmas": .bool(self == .karras),
+      [
+        "_class_name": .string(kind.className), "use_karras_sigmas": .bool(self == .karras),
         "clip_sample": false, "skip_prk_steps": true,
       ]
     }

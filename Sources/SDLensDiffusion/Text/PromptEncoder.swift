@@ -12,7 +12,7 @@ public struct PromptEncoder: Sendable {
   /// - Throws: the errors of the tokenizers, the configurations and the weights, and `TextSizeMismatch`.
   public init(_ folder: ModelFolder) throws {
     family = folder.family
-    emptyIsZero = try family == .sdxl && folder.index.bool("force_zeros_for_empty_prompt", default: true)
+    emptyIsZero = try family.isToldOfSizes && folder.index.bool("force_zeros_for_empty_prompt", default: true)
     let suffixes = family.encoders
     tokenizers = try suffixes.map { try Tokenizer(folder: folder.folder(of: "tokenizer\($0)")) }
     encoders = try suffixes.map { suffix in
@@ -30,7 +30,7 @@ public struct PromptEncoder: Sendable {
   public var contextWidth: Int { encoders.reduce(0) { $0 + $1.config.width } }
 
   /// Width of a prompt's vector; 0 where there is none.
-  public var pooledWidth: Int { family == .sdxl ? encoders[1].config.projectionWidth : 0 }
+  public var pooledWidth: Int { family.isToldOfSizes ? encoders[1].config.projectionWidth : 0 }
 
   /// What prompts become: for each, the penultimate states of both encoders side by side, and the pooled
   /// output of the second; of a single encoder the last states.
@@ -75,7 +75,7 @@ public struct PromptEncoder: Sendable {
       }
     }
     let ids = tokenizers.map { tokenizer in distinct.map { tokenizer(tokenizer.expanded($0)).ids } }
-    guard family == .sdxl else {
+    guard family.isToldOfSizes else {
       return PromptEmbeddings(
         embeddings: encoders[0].states(of: ids[0]).gathered(rows),
         pooled: Tensor(repeating: 0, [rows.count, 0]))

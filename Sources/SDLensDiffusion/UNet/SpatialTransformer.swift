@@ -8,7 +8,7 @@ struct SpatialTransformer: Sendable {
   let layers: [TransformerBlock]
   let projectOut: Linear
 
-  init(_ w: WeightScope, _ block: UNetConfig.Block, config: UNetConfig) throws {
+  init(_ w: WeightScope, _ block: BlockLayout, config: UNetConfig) throws {
     name = block.name
     let width = block.width
     norm = try GroupNorm(w["norm"], channels: width, groups: config.groups, epsilon: 1e-6)
@@ -29,16 +29,9 @@ struct SpatialTransformer: Sendable {
 
   /// [batch, height, width, channels] → the same shape; an update that is `known` is not computed again.
   func callAsFunction(_ stream: inout Tensor, text: Tensor, hooks: BlockHooks?, known: Tensor? = nil) {
-    func update(_ x: Tensor) -> Tensor { known ?? projectOut(transform(x, text: text, hooks: hooks)) }
-    // The update is formed before it is added, hooks or not: looking at a block does not change a bit.
-    guard let hooks else {
-      stream += update(stream)
-      return
+    BlockHooks.add(to: &stream, hooks) { x in
+      known ?? projectOut(transform(x, text: text, hooks: hooks))
     }
-    hooks.pass(.input, &stream)
-    let input = stream
-    if let update = hooks.update(of: input, compute: { update(input) }) { stream += update }
-    hooks.pass(.output, &stream)
   }
 
   /// All of the update but its last projection.

@@ -4,7 +4,7 @@ import SDLensCore
 ///
 /// The pass is a list of steps over a small state, so that it can be stopped after a block, kept as a
 /// value, and continued from there: tensors share their memory until one is written.
-public struct UNet: Sendable {
+public struct UNet: Denoiser {
   /// What the steps work on: the residual stream and the feature maps kept for the way up.
   public struct State: Sendable {
     /// [batch, height, width, channels].
@@ -35,6 +35,8 @@ public struct UNet: Sendable {
 
   /// The sizes of the model.
   public let config: UNetConfig
+  /// The same, for whoever does not know which network it is.
+  public var layout: any DenoiserLayout { config }
   let embedding: TimeEmbedding
   let steps: [Step]
 
@@ -48,25 +50,7 @@ public struct UNet: Sendable {
     steps = try UNetSteps(w, config: config).all
   }
 
-  /// Latents [batch, height, width, 4] at a time step → the predicted noise, same shape.
-  ///
-  /// - Parameters:
-  ///   - latents: already scaled for the step by the scheduler.
-  ///   - text: prompt embeddings [batch, 77, context].
-  ///   - pooled: pooled prompt embeddings [batch, p]; p is 0 where the U-net is told of the prompt alone.
-  ///   - timeIDs: original height and width, crop top and left, target height and width, for all pictures
-  ///     or for each.
-  ///   - step: the number of the denoising step, from 0, for the hooks.
-  public func callAsFunction(
-    _ latents: Tensor, timestep: Double, text: Tensor, pooled: Tensor, timeIDs: [Float],
-    hooks: HookSet = HookSet(), step: Int = 0
-  ) -> Tensor {
-    var pass = pass(
-      latents, timestep: timestep, text: text, pooled: pooled, timeIDs: timeIDs, step: step)
-    return pass.finish(hooks: hooks)
-  }
-
-  /// The beginning of the same computation, which may be stopped before a block and kept.
+  /// The beginning of a pass over latents [batch, height, width, 4].
   public func pass(
     _ latents: Tensor, timestep: Double, text: Tensor, pooled: Tensor, timeIDs: [Float], step: Int = 0
   ) -> Pass {

@@ -2,7 +2,7 @@ import SDLensCore
 
 /// The sizes of a U-net, from its `config.json`: SDXL's own, smaller ones with fewer layers (SSD-1B, Segmind Vega), which have
 /// no attention in the middle, and those of Stable Diffusion 1 and 2.
-public struct UNetConfig: Sendable {
+public struct UNetConfig: DenoiserLayout {
   /// The kind of model.
   public let family: ModelFamily
   /// Channels of the residual stream at the levels, outermost first.
@@ -38,10 +38,22 @@ public struct UNetConfig: Sendable {
   /// Width of the pooled prompt embedding.
   public var pooledWidth: Int { additionInputs - 6 * additionTimeWidth }
 
+  /// The transformer blocks, in the order of the forward pass.
+  public var blocks: [BlockLayout] {
+    BlockName.all.compactMap { name in
+      depths[name].map { layers in
+        let level = family.level(of: name)
+        return BlockLayout(
+          name: name, width: widths[level], layers: layers, heads: heads[level], level: level)
+      }
+    }
+  }
+
   /// Reads the sizes and refuses every setting that would make it another computation.
   public init(_ file: ConfigFile) throws {
-    let stages = JSONValue.array(ModelFamily.stableDiffusion.downStages.map(JSONValue.string))
-    family = file["down_block_types"] == stages ? .stableDiffusion : .sdxl
+    family =
+      ModelFamily.all.first { file["down_block_types"] == .array($0.downStages.map(JSONValue.string)) }
+      ?? .sdxl
     try Self.checkTopology(file, family)
     let levels = family.downStages.count
     widths = try file.ints("block_out_channels", count: levels)
@@ -54,7 +66,7 @@ public struct UNetConfig: Sendable {
     epsilon = Float(try file.double("norm_eps", in: 0...1, default: 1e-5))
     contextWidth = try file.int("cross_attention_dim")
     projectsByConvolution = try !file.bool("use_linear_projection", default: false)
-    let isTold = family == .sdxl
+    let isTold = family.isToldOfSizes
     additionTimeWidth = isTold ? try file.int("addition_time_embed_dim") : 0
     additionInputs = isTold ? try file.int("projection_class_embeddings_input_dim") : 0
     inChannels = try file.int("in_channels", default: 4)
@@ -138,11 +150,11 @@ public struct UNetConfig: Sendable {
     let (down, up) = (family.downStages.map(JSONValue.string), family.upStages.map(JSONValue.string))
     try file.require("down_block_types", .array(down), default: .null)
     try file.require("up_block_types", .array(up), default: .null)
-    switch family {
-    case .sdxl:
+    if family.isToldOfSizes {
       try file.require("addition_embed_type", "text_time", default: .null)
       try file.require("use_linear_projection", true, default: false)
-    case .stableDiffusion: try file.require("addition_embed_type", .null)
+    } else {
+      try file.require("addition_embed_type", .null)
     }
     try file.require("act_fn", "silu")
     try file.require("attention_type", "default")

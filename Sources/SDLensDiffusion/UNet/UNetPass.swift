@@ -1,11 +1,8 @@
 import SDLensCore
 
 extension UNet {
-  /// One pass through the network on its way from latents to a prediction.
-  ///
-  /// A pass is a value: stopped before a block and copied, each copy goes on by itself, as often as wanted
-  /// and bit for bit as if it had never stopped. Copies share the memory of what neither has changed.
-  public struct Pass: Sendable {
+  /// One pass; copies share the memory of what neither has changed.
+  public struct Pass: DenoiserPass {
     /// The number of the denoising step, from 0.
     public let step: Int
     private let unet: UNet
@@ -18,13 +15,11 @@ extension UNet {
       state = State(stream: latents)
     }
 
-    /// The residual stream [batch, height, width, channels]: `D_in` of the block that the pass stands before.
+    /// The residual stream [batch, height, width, channels].
     public var stream: Tensor { state.stream }
 
-    /// Goes on until just before `block`, which must not lie behind.
-    ///
-    /// - Parameter update: as for `finish`; `block` must then lie ahead.
-    public mutating func run(before block: BlockName, hooks: HookSet = HookSet(), update: Tensor? = nil) {
+    /// Goes on until just before `block`.
+    public mutating func run(before block: BlockName, hooks: HookSet, update: Tensor?) {
       let stop = unet.steps.indices.first {
         if case .transformer(let other) = unet.steps[$0] { other.name == block } else { false }
       }
@@ -33,7 +28,7 @@ extension UNet {
       next = stop
     }
 
-    /// Goes on until just behind the last of some blocks, which must not lie behind.
+    /// Goes on until just behind the last of some blocks.
     public mutating func run(through blocks: [BlockName], hooks: HookSet) {
       let last = unet.steps.lastIndex {
         if case .transformer(let block) = $0 { blocks.contains(block.name) } else { false }
@@ -44,11 +39,7 @@ extension UNet {
     }
 
     /// Goes on to the end.
-    ///
-    /// - Parameter update: what the block that the pass stands before computed in another copy; it is taken
-    ///   as this block's own, and goes through the hooks on the update and on the output.
-    /// - Returns: the predicted noise, in the shape of the latents.
-    public mutating func finish(hooks: HookSet = HookSet(), update: Tensor? = nil) -> Tensor {
+    public mutating func finish(hooks: HookSet, update: Tensor?) -> Tensor {
       unet.run(
         next..<unet.steps.endIndex, on: &state, conditioning, hooks: hooks, step: step, update: update)
       next = unet.steps.endIndex

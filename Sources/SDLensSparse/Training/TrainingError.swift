@@ -66,7 +66,8 @@ public enum TrainingError: UserError {
       "\(ranks) ranks are to share a batch of \(batch) vectors, which can be cut into \(Shares.blocks(batch)) pieces of 64; "
         + "run fewer, or train with a larger batch"
     case .tooFewDictionaries(let count, let ranks):
-      "\(count) dictionaries cannot be spread over \(ranks) ranks; run at most as many ranks, or let them share each step"
+      "\(ranks) ranks are too many for \(count == 1 ? "1 dictionary" : "\(count) dictionaries"), of which each trains some; "
+        + "run at most as many ranks, or let them share each step"
     case .ranksDiffer(let rank, let position):
       "at step \(position) rank \(rank) of this training has other numbers than rank 0, but all must compute the same; "
         + "run the same program with the same files, on processors of one kind"

@@ -41,14 +41,14 @@ public struct Intervention: Sendable {
     self.list = list
     isGuided = settings.isGuided
     let steps = try pipeline.stepCount(settings)
-    try pipeline.unet.config.check(list.edits.map(\.block))
+    try pipeline.denoiser.layout.check(list.edits.map(\.block))
     acts = try list.edits.enumerated().map { index, edit in
       if let last = edit.steps?.max(), last >= steps {
         throw EditError(index, edit, .lateStep(last, count: steps))
       }
       let site = Site(
         index: index, edit: edit, dictionary: dictionaries[edit.block],
-        width: pipeline.unet.config[edit.block].width,
+        width: pipeline.denoiser.layout[edit.block].width,
         map: pipeline.mapSize(of: edit.block, settings), steps: edit.steps ?? Set(0..<steps),
         patchSources: patchSources)
       return Act(edit: edit, kind: try site.kind())

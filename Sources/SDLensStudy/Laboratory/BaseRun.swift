@@ -22,7 +22,7 @@ public struct BaseRun: Sendable {
   private struct Kept: Sendable {
     let block: BlockName
     /// Stands before the block.
-    let pass: UNet.Pass
+    let pass: any DenoiserPass
     let update: Tensor
   }
 
@@ -40,14 +40,14 @@ public struct BaseRun: Sendable {
   ) throws {
     (self.pipeline, self.settings) = (pipeline, settings)
     let blocks = Set(blocks).sorted()
-    let present = pipeline.unet.config.blocks.map(\.name)
+    let present = pipeline.denoiser.layout.blocks.map(\.name)
     var (starts, found): ([Denoising], [Int: [Kept]]) = ([], [:])
     var run = try pipeline.start(prompt, settings)
     while !run.isDone {
       starts.append(run)
       var pass = run.pass()
       var hooks = HookSet()
-      var stops: [UNet.Pass] = []
+      var stops: [any DenoiserPass] = []
       let recorder = Recorder()
       let isKept = kept.contains(run.step)
       if isKept { for block in blocks { recorder.record([.update], of: block, in: &hooks) } }
@@ -103,7 +103,7 @@ public struct BaseRun: Sendable {
     _ intervention: Intervention, observers: HookSet = HookSet(), pause: () throws -> Void
   ) rethrows -> Pipeline.Trace {
     guard let (step, block) = intervention.start else { return trace }
-    let present = pipeline.unet.config.blocks.map(\.name)
+    let present = pipeline.denoiser.layout.blocks.map(\.name)
     var run = starts[step]
     var hooks = observers
     intervention.add(to: &hooks)

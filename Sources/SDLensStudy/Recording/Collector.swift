@@ -74,18 +74,18 @@ public struct Collector {
       throw BadSetting(
         name: "at-step", found: "\(bad)", needed: "from 0 to \(steps - 1), the steps of the run (--steps)")
     }
-    let config = pipeline.unet.config
+    let layout = pipeline.denoiser.layout
     if case .heads(let layer) = request.site {
-      for block in blocks where layer >= config[block].layers {
+      for block in blocks where layer >= layout[block].layers {
         throw BadSetting(
           name: "layer", found: "\(layer)",
-          needed: "below \(config[block].layers), the number of layers of \(block)")
+          needed: "below \(layout[block].layers), the number of layers of \(block)")
       }
     }
     let factor = pipeline.decoder.config.factor
     let described = blocks.map {
       ActivationManifest.Block(
-        config[$0], latents: (settings.height / factor, settings.width / factor))
+        layout[$0], latents: (settings.height / factor, settings.width / factor))
     }
     manifest = ActivationManifest(
       model: model.title, modelFingerprint: try model.fingerprint().description,
@@ -286,7 +286,7 @@ public struct ShardSelection: Sendable, Equatable {
 
 extension ActivationManifest.Block {
   /// A block of a model, at latents of a size.
-  init(_ block: UNetConfig.Block, latents: (height: Int, width: Int)) {
+  init(_ block: BlockLayout, latents: (height: Int, width: Int)) {
     let map = block.mapSize(latents: latents)
     self.init(
       name: block.name.description, width: block.width, mapHeight: map.height, mapWidth: map.width)

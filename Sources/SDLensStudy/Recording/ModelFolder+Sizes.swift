@@ -4,15 +4,15 @@ extension ModelFolder {
   /// The last layer that all blocks have.
   public func lastLayer(of blocks: [BlockName]) throws -> Int {
     try check(blocks)
-    let config = try UNetConfig(config("unet"))
-    return (blocks.map { config[$0].layers }.min() ?? 1) - 1
+    let layout = try layout
+    return (blocks.map { layout[$0].layers }.min() ?? 1) - 1
   }
 
   /// Vectors of a picture in one step, in the largest of some blocks.
   public func vectorsPerPicture(of blocks: [BlockName]) throws -> Int {
-    let config = try UNetConfig(config("unet"))
+    let layout = try layout
     return blocks.map { block in
-      let map = config[block].mapSize(latents: (config.sampleSize, config.sampleSize))
+      let map = layout[block].mapSize(latents: (layout.sampleSize, layout.sampleSize))
       return map.height * map.width
     }.max() ?? 1
   }

@@ -75,7 +75,9 @@ public struct StoreRepair: Sendable {
     let parent = (folder as NSString).deletingLastPathComponent
     guard manifest.origin == nil, (parent as NSString).lastPathComponent == "activations" else { return nil }
     let workspace = (parent as NSString).deletingLastPathComponent
-    let isModel = (try? model?.fingerprint().description) == manifest.modelFingerprint
+    let isModel =
+      (try? model?.fingerprint().description) == manifest.modelFingerprint
+      && model?.titledOptions == manifest.modelOptions ?? []
     // Of a model of the same name, given with something more or less, place and prompts are known.
     let known = model.flatMap { $0.title == manifest.model ? $0 : nil }
     let own = known.flatMap { try? PromptList(of: $0, limit: manifest.pictures) }

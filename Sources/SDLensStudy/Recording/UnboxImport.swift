@@ -54,14 +54,14 @@ public struct UnboxImport {
     batches = try Self.batches(source, tars, limit: request.limit)
     prompts = Array(batches.flatMap(\.prompts).prefix(request.limit ?? .max))
 
-    let config = try UNetConfig(model.config("unet"))
-    try config.check(blocks)
+    let layout = try model.layout
+    try layout.check(blocks)
     let factor = try DecoderConfig(model.config("vae")).factor
     let shapes = try tars.map { try source.samples(of: $0).next()!.update.shape }
-    let scale = factor << config[blocks[0]].level
+    let scale = factor << layout[blocks[0]].level
     let (height, width) = (shapes[0][1] * scale, shapes[0][2] * scale)
     let described = blocks.map {
-      ActivationManifest.Block(config[$0], latents: (height / factor, width / factor))
+      ActivationManifest.Block(layout[$0], latents: (height / factor, width / factor))
     }
     for (block, shape) in zip(described, shapes) { try Self.check(block, shape, model.title) }
     manifest = ActivationManifest(

@@ -122,8 +122,8 @@ public struct TrainingData {
   /// Blocks whose maps are of one size.
   private func groups(_ blocks: [BlockName]) throws -> [[BlockName]] {
     try model.check(blocks)
-    let config = try UNetConfig(model.config("unet"))
-    let levels = Dictionary(grouping: blocks) { config[$0].level }
+    let layout = try model.layout
+    let levels = Dictionary(grouping: blocks) { layout[$0].level }
     return levels.sorted { $0.key < $1.key }.map(\.value)
   }
 

@@ -27,15 +27,15 @@ public struct AttentionChoice: Sendable, Hashable {
   }
 
   /// The blocks of a model that are looked at, in the order of the forward pass.
-  func blocks(of config: UNetConfig) -> [UNetConfig.Block] {
-    config.blocks.filter { blocks?.contains($0.name) ?? true }
+  func blocks(of layout: any DenoiserLayout) -> [BlockLayout] {
+    layout.blocks.filter { blocks?.contains($0.name) ?? true }
   }
 
   /// Refuses what the model or the run does not have.
   ///
   /// - Throws: `NoSuchAttention`.
-  public func check(_ config: UNetConfig, steps count: Int) throws {
-    let blocks = blocks(of: config)
+  public func check(_ layout: any DenoiserLayout, steps count: Int) throws {
+    let blocks = blocks(of: layout)
     for (axis, isEmpty) in [
       (Axis.blocks, blocks.isEmpty), (.layers, layers?.isEmpty), (.heads, heads?.isEmpty),
       (.steps, steps?.isEmpty),
@@ -65,12 +65,12 @@ public struct AttentionChoice: Sendable, Hashable {
   }
 
   /// The names of what is kept apart, in order; of a mean one, empty.
-  func labels(_ config: UNetConfig, steps count: Int) -> [String] {
+  func labels(_ layout: any DenoiserLayout, steps count: Int) -> [String] {
     switch along {
     case nil: [""]
-    case .blocks: blocks(of: config).map(\.name.description)
-    case .layers: Self.numbers(layers, blocks(of: config)[0].layers).map { "layer \($0)" }
-    case .heads: Self.numbers(heads, blocks(of: config)[0].heads).map { "head \($0)" }
+    case .blocks: blocks(of: layout).map(\.name.description)
+    case .layers: Self.numbers(layers, blocks(of: layout)[0].layers).map { "layer \($0)" }
+    case .heads: Self.numbers(heads, blocks(of: layout)[0].heads).map { "head \($0)" }
     case .steps: Self.numbers(steps, count).map { "step \($0)" }
     }
   }

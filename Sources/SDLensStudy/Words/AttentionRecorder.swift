@@ -6,7 +6,7 @@ import SDLensDiffusion
 /// With guidance, whose batch is [negative prompt, prompt], it sees the prompt's half.
 final class AttentionRecorder {
   private let choice: AttentionChoice
-  private let config: UNetConfig
+  private let layout: any DenoiserLayout
   private var sums: [BlockName: [Int: Sum]] = [:]
 
   /// `Σ softmax(q kᵀ / √d)` [queries, keys], and of how many heads.
@@ -20,13 +20,13 @@ final class AttentionRecorder {
     }
   }
 
-  init(_ choice: AttentionChoice, _ config: UNetConfig) {
-    (self.choice, self.config) = (choice, config)
+  init(_ choice: AttentionChoice, _ layout: any DenoiserLayout) {
+    (self.choice, self.layout) = (choice, layout)
   }
 
   /// Adds what looks at the chosen attentions, and changes nothing.
   func watch(_ hooks: inout HookSet) {
-    for block in choice.blocks(of: config) {
+    for block in choice.blocks(of: layout) {
       for layer in AttentionChoice.numbers(choice.layers, block.layers) {
         hooks.observe(
           .probabilities, of: .crossAttention, layer: layer, in: block.name, atSteps: choice.steps
@@ -55,7 +55,7 @@ final class AttentionRecorder {
 
   /// The means of what was kept apart: for each block [queries, keys], in the order of the labels.
   func means() -> [(block: BlockName, items: [Tensor])] {
-    choice.blocks(of: config).map(\.name).map { block in
+    choice.blocks(of: layout).map(\.name).map { block in
       let items = (sums[block] ?? [:]).sorted { $0.key < $1.key }
       return (block, items.map { $0.value.values.scaled(by: 1 / Float($0.value.heads)) })
     }

@@ -152,16 +152,16 @@ extension Laboratory {
     _ choice: AttentionChoice = AttentionChoice(), pause: () throws -> Void = {}
   ) throws -> (maps: WordMaps, trace: Pipeline.Trace) {
     let pipeline = try pipeline
-    let (config, steps) = (pipeline.unet.config, try pipeline.stepCount(settings))
-    try choice.check(config, steps: steps)
+    let (layout, steps) = (pipeline.denoiser.layout, try pipeline.stepCount(settings))
+    try choice.check(layout, steps: steps)
     let tokens = try encoder.tokens(of: prompt)
-    let recorder = AttentionRecorder(choice, config)
+    let recorder = AttentionRecorder(choice, layout)
     var hooks = HookSet()
     recorder.watch(&hooks)
     var run = try pipeline.start(embeddings(of: prompt, negative: negative, settings), settings)
     while !run.isDone {
       var pass = run.pass()
-      for block in config.blocks {
+      for block in layout.blocks {
         try pause()
         pass.run(before: block.name, hooks: hooks)
       }
@@ -174,7 +174,7 @@ extension Laboratory {
     }
     let shares =
       choice.along == .blocks ? parts : parts[0].indices.map { item in parts.map { $0[item] } }
-    let maps = WordMaps(tokens, choice, labels: choice.labels(config, steps: steps), shares: shares)
+    let maps = WordMaps(tokens, choice, labels: choice.labels(layout, steps: steps), shares: shares)
     return (maps, run.trace)
   }
 }

@@ -27,7 +27,7 @@ extension RunOptions {
     }
     var settings = try settings(of: model, encodes: true, own: whole, progress)
     let first = try InitialImage.firstStep(strength: strength, of: settings.steps)
-    let timesteps = try Scheduler(model.schedulerConfig(), steps: settings.steps).timesteps
+    let timesteps = try model.schedulerConfig().sampler(steps: settings.steps).timesteps
     if picture.width != settings.width || picture.height != settings.height {
       progress.note(
         "'\(path)', \(picture.width) × \(picture.height), is brought to \(settings.width) × \(settings.height), not cropped"

@@ -32,7 +32,7 @@ struct SizeOptions: ParsableArguments {
     let all: [(String, (any CustomStringConvertible)?)] = [
       ("original-size", originalSize), ("crop", crop), ("target-size", targetSize),
     ]
-    for (name, value) in all where model.family != .sdxl {
+    for (name, value) in all where !model.family.isToldOfSizes {
       guard let value else { continue }
       throw BadSetting(
         name: name, found: "\(value)",

@@ -200,7 +200,59 @@ import Testing
         .hasPrefix("404 there is no dictionary of mid.0"))
   }
 
+  @Test func aDictionaryOfAnotherWidthIsNeitherComparedNorMatched() throws {
+    let workspace = server.workspace
+    try Safetensors.write(
+      [("x", Tensor.random([300, 24], seed: 1))], to: workspace.folder("rows.safetensors"))
+    let trained = try Command.run(
+      [
+        "train-sae", "--input", "rows.safetensors", "--block", "up.0.1", "--features", "16", "--k", "2",
+        "--steps", "5", "--batch", "64", "--name", "narrow", "--workspace", "w", "--quiet",
+      ], in: workspace.folder)
+    #expect(trained.status == 0, "\(trained.err)")
+    let old = try #require(
+      try FileManager.default.contentsOfDirectory(atPath: workspace.folder("w/saes/up.0.1"))
+        .first { $0 != "narrow" })
+    try workspace.trainAnother()
+    let page = try ExploreServer(workspace)
+    let known = try page.answer("feature", #"{"block": "up.0.1", "feature": 3}"#)
+    let elsewhere = try #require(known["elsewhere"] as? [[String: Any]])
+    #expect(elsewhere.compactMap { $0["dictionary"] as? String } == [old])
+    let refused = try page.refusal("match", #"{"block": "up.0.1", "other": "narrow"}"#)
+    #expect(refused.hasPrefix("422 'k2-n16' is of vectors of width "), "\(refused)")
+    #expect(refused.contains("'narrow' of width 24; choose dictionaries of one model"), "\(refused)")
+  }
+
   // MARK: Captions
+
+  @Test func aDictionaryThatIsChosenHasItsOwnCaptions() throws {
+    let workspace = server.workspace
+    let old = try #require(
+      try FileManager.default.contentsOfDirectory(atPath: workspace.folder("w/saes/up.0.1")).first)
+    try workspace.folder.write(
+      #"{"feature": 4, "caption": "red roofs", "source": "clip"}"#.utf8,
+      to: "w/saes/up.0.1/\(old)/captions.jsonl")
+    try workspace.trainAnother()
+    let page = try ExploreServer(workspace)
+    func captions(_ more: String = "") throws -> [String] {
+      let known = try page.answer("feature", "{\"block\": \"up.0.1\", \"feature\": 4\(more)}")
+      return (known["captions"] as? [[String: Any]] ?? []).compactMap { $0["caption"] as? String }
+    }
+    let chosen = #", "dictionaries": {"up.0.1": "\#(old)"}"#
+    #expect(try captions().isEmpty)
+    #expect(try captions(chosen) == ["red roofs"])
+    // What is written of one is not said of the other.
+    _ = try page.answer("caption", #"{"block": "up.0.1", "feature": 4, "caption": "mine"}"#)
+    #expect(try captions() == ["mine"])
+    #expect(try captions(chosen) == ["red roofs"])
+    // A search finds what the chosen one's captions say.
+    func found(_ more: String) throws -> [[String: Any]] {
+      let answer = try page.answer("search", "{\"query\": \"roofs\"\(more)}")
+      return (answer["found"] as? [[String: Any]]) ?? []
+    }
+    #expect(try found("").isEmpty)
+    #expect(try found(chosen).first?["feature"] as? Int == 4)
+  }
 
   @Test func captionsOfAllSourcesAreTold() throws {
     let workspace = server.workspace

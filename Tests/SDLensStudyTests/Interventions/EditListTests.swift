@@ -120,7 +120,7 @@ import Testing
       #"{"format": "sdlens-edits", "version": 1, "edits": [{"block": "mid.1", "operation": "ablate"}]}"#
     #expect(
       try refusal(other).hasPrefix(
-        "holds what cannot be done: edit 1: 'mid.1' is not a transformer block; the 11 blocks are: down.1.0"))
+        "holds what cannot be done: edit 1: 'mid.1' is not a transformer block; those of SDXL: down.1.0"))
   }
 
   @Test(arguments: [

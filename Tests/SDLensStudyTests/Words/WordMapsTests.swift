@@ -21,7 +21,7 @@ import Testing
     try laboratory.wordMaps(of: prompt, run.settings, choice).maps
   }
 
-  private func config() throws -> UNetConfig { try laboratory.pipeline.unet.config }
+  private func layout() throws -> any DenoiserLayout { try laboratory.pipeline.denoiser.layout }
 
   /// Probabilities [heads, queries, keys] of one head as maps [keys, height, width].
   private func golden(_ name: String, head: Int, like maps: Tensor) throws -> Tensor {
@@ -34,7 +34,7 @@ import Testing
   // attention.get_attention_scores(query, key), the prompt's half
   @Test(arguments: WordGoldens.runs) func everyHeadEqualsDiffusers(_ run: WordGoldens.Run) throws {
     var compared = 0
-    for block in try config().blocks {
+    for block in try layout().blocks {
       for (layer, step) in (0..<block.layers).flatMap({ layer in (0..<run.steps).map { (layer, $0) } }) {
         let found = try maps(
           run, AttentionChoice(blocks: [block.name], layers: [layer], steps: [step], along: .heads))

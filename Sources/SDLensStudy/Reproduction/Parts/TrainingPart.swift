@@ -32,8 +32,8 @@ struct TrainingPart: ReproductionPart {
 
   /// The entries of a block's vectors, and how many vectors a picture has.
   static func width(_ block: BlockName, _ study: Reproduction) throws -> (width: Int, places: Int) {
-    let config = try UNetConfig(study.model.config("unet"))
-    let shape = ActivationManifest.Block(config[block], latents: (config.sampleSize, config.sampleSize))
+    let layout = try study.model.layout
+    let shape = ActivationManifest.Block(layout[block], latents: (layout.sampleSize, layout.sampleSize))
     return (shape.width, shape.mapHeight * shape.mapWidth)
   }
 
