@@ -23,6 +23,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
   ],
   targets: [
+    // A target names every module that it imports, also those that another brings along: a build that goes on would not
+    // compile it anew when only such a one has changed (`Scripts/check` looks).
     // System libraries: a module map each, no code.
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -40,16 +42,19 @@ let package = Package(
       name: "SDLensDiffusion", dependencies: ["SDLensCore"], resources: [.copy("Models")]),
     .target(name: "SDLensSparse", dependencies: ["SDLensCore", "CKernels", "CArchive"]),
     .target(name: "SDLensDrawing", dependencies: ["SDLensCore", "CCairo"]),
-    .target(name: "SDLensEncoders", dependencies: ["SDLensDiffusion", "CKernels"]),
-    .target(name: "SDLensShapes", dependencies: ["SDLensDiffusion"]),
+    .target(name: "SDLensEncoders", dependencies: ["SDLensCore", "SDLensDiffusion", "CKernels"]),
+    .target(name: "SDLensShapes", dependencies: ["SDLensCore", "SDLensDiffusion"]),
     .target(
       name: "SDLensStudy",
       dependencies: [
-        "SDLensDiffusion", "SDLensSparse", "SDLensDrawing", "SDLensEncoders", "SDLensShapes", "CCurl",
+        "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensDrawing", "SDLensEncoders", "SDLensShapes",
+        "CCurl",
       ]),
 
     .target(
-      name: "SDLensExplore", dependencies: ["SDLensStudy"], resources: [.copy("Page")]),
+      name: "SDLensExplore",
+      dependencies: ["SDLensCore", "SDLensDiffusion", "SDLensShapes", "SDLensSparse", "SDLensStudy"],
+      resources: [.copy("Page")]),
 
     .executableTarget(
       name: "sdlens",
@@ -74,13 +79,19 @@ let package = Package(
       name: "SDLensCoreTests", dependencies: ["CKernels", "SDLensCore", "SDLensTestSupport"],
       exclude: ["Goldens"]),
     .testTarget(
-      name: "SDLensDiffusionTests", dependencies: ["SDLensDiffusion", "SDLensTestSupport"],
+      name: "SDLensDiffusionTests", dependencies: ["SDLensCore", "SDLensDiffusion", "SDLensTestSupport"],
       exclude: ["Goldens"]),
     .testTarget(
-      name: "SDLensSparseTests", dependencies: ["CKernels", "SDLensSparse", "SDLensTestSupport"],
+      name: "SDLensSparseTests",
+      dependencies: ["CKernels", "SDLensCore", "SDLensSparse", "SDLensTestSupport"],
       exclude: ["Goldens"]),
     .testTarget(
-      name: "SDLensStudyTests", dependencies: ["SDLensStudy", "SDLensTestSupport"], exclude: ["Goldens"]),
+      name: "SDLensStudyTests",
+      dependencies: [
+        "SDLensCore", "SDLensDiffusion", "SDLensDrawing", "SDLensEncoders", "SDLensShapes", "SDLensSparse",
+        "SDLensStudy", "SDLensTestSupport",
+      ],
+      exclude: ["Goldens"]),
     .testTarget(
       name: "SDLensCommandTests",
       dependencies: [

@@ -19,7 +19,7 @@ from pathlib import Path
 
 # Prompts; then features, k and steps of dictionaries that learn from the largest of these stores.
 COLLECT = [500, 2000, 5000]
-TRAIN = [("640", "10", 500), ("5120", "10", 300), ("640,1280,2560", "5,10", 300)]
+TRAIN = [("640", "10", 500), ("5120", "10", 300), ("800,1280,2560", "5,10", 300)]
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
         store = f"s{COLLECT[max(sizes)]}"
         for size in sizes:
             features, k, steps = TRAIN[size]
-            command = ["train-sae", "--store", store, "--block", "up.0.1", "--features", *features.split(","), "--k", *k.split(","),
+            command = ["train-sae", "--store", store, "--block", "up.0.1", "--features", features, "--k", k,
                        "--steps", str(steps), *threads]  # fmt: skip
             compare(options.sdlens, command, folder, f"{features} features, k {k}, {steps} steps", "saes", "training")
     finally:

@@ -185,6 +185,8 @@ public struct Pipeline: Sendable {
     _ prompt: PromptEmbeddings, _ settings: RunSettings, seeds: [Seed]? = nil,
     sampler: (any Sampler)? = nil
   ) throws -> Denoising {
+    // The decoder's large feature maps of an earlier picture make room for the network's weights.
+    Tensor.releaseBuffers()
     let sampler = try sampler ?? schedulerConfig.sampler(steps: settings.steps)
     let (width, pooledWidth) = (denoiser.layout.contextWidth, denoiser.layout.pooledWidth)
     guard prompt.embeddings.width == width, prompt.pooled.width == pooledWidth else {
@@ -235,14 +237,17 @@ public struct Pipeline: Sendable {
     return result
   }
 
+  /// Lets go of the memory of the network's weights, which the next pass reads again from the system's file cache.
+  public func releasePages() { weights?.releasePages() }
+
   /// Latents [batch, h, w, 4] → pictures [batch, height, width, 3] in 0…1.
   ///
   /// - Parameter isExact: whether the model's own decoder makes them, even where there is one for drafts.
   /// - Throws: `NoPicture` where numbers are not finite.
   public func picture(_ latents: Tensor, exactly isExact: Bool = false) throws -> Tensor {
     try NoPicture.check(latents, "the latents")
-    // The network's weights can be read again; their memory is what the decoder's large feature maps need.
-    weights?.releasePages()
+    // Their memory is what the decoder's large feature maps need.
+    releasePages()
     let decoded = isExact ? decoder(latents) : draft.map { $0(latents) } ?? decoder(latents)
     var picture = decoded.scaled(by: 0.5, plus: 0.5)
     try NoPicture.check(picture, "the decoded picture")

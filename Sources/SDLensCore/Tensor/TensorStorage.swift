@@ -20,6 +20,11 @@ final class TensorStorage: @unchecked Sendable {
   deinit { BufferPool.shared.give(UnsafeMutableRawPointer(elements.baseAddress!), capacity) }
 }
 
+extension Tensor {
+  /// Gives the system back what is kept of freed buffers of at least `large` bytes, such as a decoder's feature maps.
+  public static func releaseBuffers(of large: Int = 64 << 20) { BufferPool.shared.release(large) }
+}
+
 /// Freed buffers of at least `smallest` bytes, by size, for reuse.
 private final class BufferPool: Sendable {
   static let shared = BufferPool()
@@ -72,5 +77,17 @@ private final class BufferPool: Sendable {
       return true
     }
     if !keep { free(pointer) }
+  }
+
+  func release(_ smallest: Int) {
+    let released = lock.withLock { _ -> [UnsafeMutableRawPointer] in
+      let large = state.free.filter { $0.key >= smallest }
+      for (capacity, pointers) in large {
+        state.free[capacity] = nil
+        state.bytes -= capacity * pointers.count
+      }
+      return large.values.flatMap(\.self)
+    }
+    for pointer in released { free(pointer) }
   }
 }

@@ -4,6 +4,7 @@ import SDLensCore
 public struct PromptEncoder: Sendable {
   private let tokenizers: [Tokenizer]
   private let encoders: [TextEncoder]
+  private let weights: [WeightFile]
   private let family: ModelFamily
   private let emptyIsZero: Bool
 
@@ -15,8 +16,8 @@ public struct PromptEncoder: Sendable {
     emptyIsZero = try family.isToldOfSizes && folder.index.bool("force_zeros_for_empty_prompt", default: true)
     let suffixes = family.encoders
     tokenizers = try suffixes.map { try Tokenizer(folder: folder.folder(of: "tokenizer\($0)")) }
-    encoders = try suffixes.map { suffix in
-      let file = try folder.weights("text_encoder\(suffix)")
+    weights = try suffixes.map { try folder.weights("text_encoder\($0)") }
+    encoders = try zip(suffixes, weights).map { suffix, file in
       let config = try TextEncoderConfig(folder.config("text_encoder\(suffix)"))
       let projected = suffix == "_2"
       let encoder = try TextEncoder(file.root, config: config, projected: projected)
@@ -25,6 +26,9 @@ public struct PromptEncoder: Sendable {
     }
     try TextSizeMismatch.check(folder.path, tokenizers, encoders.map(\.config))
   }
+
+  /// Lets go of the memory of the weights, which the next prompt reads again from the system's file cache.
+  public func releasePages() { for file in weights { file.releasePages() } }
 
   /// Width of a token's vector: that of all encoders together.
   public var contextWidth: Int { encoders.reduce(0) { $0 + $1.config.width } }

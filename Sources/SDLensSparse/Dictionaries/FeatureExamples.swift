@@ -37,6 +37,15 @@ public struct FeatureExamples: Sendable {
     case memory([Float])
   }
 
+  /// Bytes that they take of a dictionary, about, with the prompts of their pictures: maps are kept of some, and in each
+  /// picture a seventh of the features act that all places together could name.
+  static func bytes(_ settings: TrainingSettings, pictures: Int, places: Int) -> Int {
+    let features = Double(settings.features)
+    let named = Double(settings.k * places) / 7
+    let active = features * (1 - exp(-named / features))
+    return settings.features * (mapsKept * places * 2 + 8) + pictures * (Int(8 * active) + 100)
+  }
+
   /// The number of features.
   public var features: Int { offsets.count - 1 }
 

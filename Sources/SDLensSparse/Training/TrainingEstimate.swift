@@ -57,10 +57,19 @@ extension WorkEstimate {
     return works
   }
 
-  /// Bytes that a training leaves: dictionaries, and of each in the checkpoint the weights with both means of their
-  /// gradient.
-  public static func trainingDisk(_ settings: [TrainingSettings], width: Int) -> Int {
-    settings.reduce(0) { $0 + 4 * 2 * $1.features * width * 4 }
+  /// Bytes that a training leaves, about: dictionaries with what is measured of their features, and of each in the
+  /// checkpoint the weights with both means of their gradient.
+  ///
+  /// - Parameter measured: the pictures in which features are looked for, and the places of a map; nil where there are none.
+  public static func trainingDisk(
+    _ settings: [TrainingSettings], width: Int, measured: (pictures: Int, places: Int)?
+  ) -> Int {
+    settings.reduce(0) { sum, settings in
+      let weights = 4 * 2 * settings.features * width * 4
+      let (statistics, curves) = (36 * settings.features, 200_000)
+      return sum + weights + statistics + curves
+        + (measured.map { FeatureExamples.bytes(settings, pictures: $0.pictures, places: $0.places) } ?? 0)
+    }
   }
 
   private static func training(

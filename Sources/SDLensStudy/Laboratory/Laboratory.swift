@@ -119,7 +119,10 @@ public final class Laboratory: Sendable {
     let isGuided = settings.isGuided
     let key = PromptKey(prompt: prompt, negative: isGuided ? negative : nil, isGuided: isGuided)
     if let found = memory.state.withLock({ $0.embeddings[key] }) { return found }
+    // The network and the text encoders take gigabytes, and are not needed at once.
+    memory.state.withLock { $0.pipeline?.releasePages() }
     let made = try embeddings(of: [prompt], negative: negative.map { [$0] }, settings)
+    try encoder.releasePages()
     memory.state.withLock { state in
       if state.embeddings.count >= Self.keptPrompts { state.embeddings = [:] }
       state.embeddings[key] = made
@@ -168,9 +171,9 @@ public final class Laboratory: Sendable {
       prompt: prompt, negative: settings.isGuided ? negative : nil, settings: settings, blocks: Set(blocks),
       steps: steps)
     if let found = kept(key) { return found }
+    let embedded = try embeddings(of: prompt, negative: negative, settings)
     let made = try BaseRun(
-      pipeline, embeddings(of: prompt, negative: negative, settings), settings, watching: blocks,
-      atSteps: steps, pause: pause)
+      pipeline, embedded, settings, watching: blocks, atSteps: steps, pause: pause)
     memory.state.withLock { state in
       state.madeRuns += 1
       state.runs.append((key, made))

@@ -70,7 +70,9 @@ public struct TrainingData {
         progress.stage("\(block): training a few steps")
         let stored = try store.manifest.block(block.description)
         let settings = settings(pictures * store.manifest.rows(of: stored), stored.width)
-        disk += WorkEstimate.trainingDisk(settings, width: stored.width)
+        let places = stored.mapHeight * stored.mapWidth
+        disk += WorkEstimate.trainingDisk(
+          settings, width: stored.width, measured: stream ? nil : (pictures, places))
         return try WorkEstimate.training(
           settings, of: block.description, in: store, pictures: pictures, measures: !stream)
       }

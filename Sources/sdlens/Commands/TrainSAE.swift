@@ -194,7 +194,7 @@ struct TrainSAE: ResumableCommand {
       vectors: file.pictures * file.rowsPerPicture, width: file.width, seed: seed)
     return WorkEstimate(
       try WorkEstimate.training(settings, on: file, of: file.path),
-      disk: WorkEstimate.trainingDisk(settings, width: file.width),
+      disk: WorkEstimate.trainingDisk(settings, width: file.width, measured: nil),
       in: workspace.folder)
   }
 
