@@ -74,12 +74,23 @@ import Testing
       try works(late) == [
         "mid.0: train": 50, "mid.0: dead features, at most": 40, "mid.0: measure features": 40,
       ])
-    // Four times encoder and decoder of 32 features of width 32.
-    #expect(late["disk"] as? Int == 4 * 2 * 32 * 32 * 4)
     #expect(!FileManager.default.fileExists(atPath: folder("w/training")))
 
     let text = try run("train-sae", options + ["--estimate", "--store", "tiny-update"])
     #expect(text.out.contains("mid.0: train ") && text.out.contains("steps"), "\(text.out)")
     #expect(text.out.contains("are free") && text.out.contains("this machine has"), "\(text.out)")
+
+    // What the training then leaves.
+    let trained = try run("train-sae", options + ["--features", "32", "--store", "tiny-update", "--quiet"])
+    #expect(trained.status == 0, "\(trained.err)")
+    let written = try ["w/saes", "w/training"].reduce(0) { sum, name in
+      try FileManager.default.subpathsOfDirectory(atPath: folder(name)).reduce(sum) { sum, file in
+        let attributes = try FileManager.default.attributesOfItem(atPath: folder("\(name)/\(file)"))
+        return sum
+          + (attributes[.type] as? FileAttributeType == .typeRegular ? attributes[.size] as? Int ?? 0 : 0)
+      }
+    }
+    let said = try #require(late["disk"] as? Int)
+    #expect(0.7...1.3 ~= Double(said) / Double(written), "said \(said), written \(written)")
   }
 }

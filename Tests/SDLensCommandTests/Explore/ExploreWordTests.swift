@@ -212,15 +212,15 @@ import Testing
     #expect(trained.status == 0, "\(trained.err)")
     let old = try #require(
       try FileManager.default.contentsOfDirectory(atPath: workspace.folder("w/saes/up.0.1"))
-        .first { $0 != "narrow" })
+        .first { !$0.hasPrefix("narrow") })
     try workspace.trainAnother()
     let page = try ExploreServer(workspace)
     let known = try page.answer("feature", #"{"block": "up.0.1", "feature": 3}"#)
     let elsewhere = try #require(known["elsewhere"] as? [[String: Any]])
     #expect(elsewhere.compactMap { $0["dictionary"] as? String } == [old])
-    let refused = try page.refusal("match", #"{"block": "up.0.1", "other": "narrow"}"#)
+    let refused = try page.refusal("match", #"{"block": "up.0.1", "other": "narrow-k2-n16"}"#)
     #expect(refused.hasPrefix("422 'k2-n16' is of vectors of width "), "\(refused)")
-    #expect(refused.contains("'narrow' of width 24; choose dictionaries of one model"), "\(refused)")
+    #expect(refused.contains("'narrow-k2-n16' of width 24; choose dictionaries of one model"), "\(refused)")
   }
 
   // MARK: Captions
