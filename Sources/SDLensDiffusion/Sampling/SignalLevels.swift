@@ -1,5 +1,17 @@
 import SDLensCore
 
+/// A sampler whose samples keep unit variance.
+protocol SignalSampler: ConfiguredSampler {
+  var levels: SignalLevels { get }
+}
+
+extension SignalSampler {
+  /// `√ᾱ x + √(1 − ᾱ) noise`
+  func noised(_ x: Tensor, _ noise: Tensor, step: Int) -> Tensor {
+    levels.noised(x, noise, at: timesteps[step])
+  }
+}
+
 /// What samplers share whose samples keep unit variance: `x = √ᾱ x₀ + √(1 − ᾱ) ε` at every training step.
 struct SignalLevels: Sendable {
   /// ᾱ of every training step.

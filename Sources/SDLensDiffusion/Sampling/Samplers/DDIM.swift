@@ -1,10 +1,10 @@
 import SDLensCore
 
 /// DDIM (Song et al., "Denoising Diffusion Implicit Models", arXiv 2010.02502; diffusers: DDIMScheduler).
-struct DDIM: ConfiguredSampler, InvertibleSampler {
+struct DDIM: SignalSampler, InvertibleSampler {
   static let className = "DDIMScheduler"
   let plan: SamplingPlan
-  private let levels: SignalLevels
+  let levels: SignalLevels
   /// Training steps that a step goes back.
   private let stride: Int
   /// How much of the noise is fresh, 0…1.
@@ -19,10 +19,6 @@ struct DDIM: ConfiguredSampler, InvertibleSampler {
     try request.refuseTimesteps(Self.className)
     levels = try SignalLevels(request, endsClean: true)
     plan = try levels.plan(request.counted("DDIM"), config)
-  }
-
-  func noised(_ x: Tensor, _ noise: Tensor, step: Int) -> Tensor {
-    levels.noised(x, noise, at: timesteps[step])
   }
 
   /// `√ᾱ' x₀ + √(1 − ᾱ' − σ²) ε + σ · noise`, with `σ² = η² (1 − ᾱ') / (1 − ᾱ) · (1 − ᾱ / ᾱ')` (equations 12 and 16).

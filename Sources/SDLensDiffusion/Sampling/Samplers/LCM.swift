@@ -2,11 +2,11 @@ import SDLensCore
 
 /// Steps of models distilled to consistency (Luo et al., "Latent Consistency Models", arXiv 2310.04378; diffusers:
 /// LCMScheduler).
-struct LCM: ConfiguredSampler {
+struct LCM: SignalSampler {
   static let className = "LCMScheduler"
   static let levels = NoiseLevels.Defaults.stableDiffusion
   let plan: SamplingPlan
-  private let levels: SignalLevels
+  let levels: SignalLevels
   /// What training steps are multiplied with in the weights.
   private let timestepScaling: Float
 
@@ -17,10 +17,6 @@ struct LCM: ConfiguredSampler {
     timestepScaling = Float(try config.double("timestep_scaling", in: 1e-6...1e6, default: 10))
     levels = try SignalLevels(request, endsClean: true)
     plan = try levels.plan(request.distilled(), config)
-  }
-
-  func noised(_ x: Tensor, _ noise: Tensor, step: Int) -> Tensor {
-    levels.noised(x, noise, at: timesteps[step])
   }
 
   /// `x₀` mixed with `x` as the model was trained, then noised anew to the next step.

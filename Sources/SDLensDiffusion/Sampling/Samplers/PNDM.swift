@@ -2,10 +2,10 @@ import SDLensCore
 
 /// PNDM with linear multistep alone, which looks at four predictions (Liu et al., arXiv 2202.09778, equations 11 to 13;
 /// diffusers: PNDMScheduler with `skip_prk_steps`). Its second step is taken twice, the first time from where the run began.
-struct PNDM: ConfiguredSampler {
+struct PNDM: SignalSampler {
   static let className = "PNDMScheduler"
   let plan: SamplingPlan
-  private let levels: SignalLevels
+  let levels: SignalLevels
   /// Training steps that a step goes back.
   private let stride: Int
 
@@ -24,10 +24,6 @@ struct PNDM: ConfiguredSampler {
     levels = try SignalLevels(request, endsClean: false)
     let all = try request.counted("PNDM")
     plan = try levels.plan(Array(all.prefix(2) + all.dropFirst()), config)
-  }
-
-  func noised(_ x: Tensor, _ noise: Tensor, step: Int) -> Tensor {
-    levels.noised(x, noise, at: timesteps[step])
   }
 
   /// `√(ᾱ'/ᾱ) x − (ᾱ' − ᾱ) ε / (ᾱ √(1 − ᾱ') + √(ᾱ (1 − ᾱ) ᾱ'))`, ε being the mixed predictions.

@@ -2,11 +2,11 @@ import SDLensCore
 
 /// Steps of models distilled along trajectories (Zheng et al., "Trajectory Consistency Distillation", arXiv 2402.19159;
 /// diffusers: TCDScheduler).
-struct TCD: ConfiguredSampler {
+struct TCD: SignalSampler {
   static let className = "TCDScheduler"
   static let levels = NoiseLevels.Defaults.stableDiffusion
   let plan: SamplingPlan
-  private let levels: SignalLevels
+  let levels: SignalLevels
   /// How much of the noise is fresh, 0…1.
   private let eta: Double
 
@@ -17,10 +17,6 @@ struct TCD: ConfiguredSampler {
     try config.require("clip_sample", false)
     levels = try SignalLevels(request, endsClean: true)
     plan = try levels.plan(request.distilled(), config)
-  }
-
-  func noised(_ x: Tensor, _ noise: Tensor, step: Int) -> Tensor {
-    levels.noised(x, noise, at: timesteps[step])
   }
 
   /// To the training step `⌊(1 − η) t'⌋` without noise, then to `t'` with it.
