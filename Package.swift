@@ -24,7 +24,7 @@ let package = Package(
   ],
   targets: [
     // A target names every module that it imports, also those that another brings along: a build that goes on would not
-    // compile it anew when only such a one has changed (`Scripts/check` looks).
+    // compile it anew when only such a one has changed (`PackageTests` looks).
     // System libraries: a module map each, no code.
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
