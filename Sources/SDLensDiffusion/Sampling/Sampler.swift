@@ -72,7 +72,7 @@ protocol ConfiguredSampler: Sampler {
   /// Its class in diffusers.
   static var className: String { get }
   /// What the keys of the noise levels stand for where they are absent.
-  static var levels: NoiseLevels.Defaults { get }
+  static var defaults: NoiseLevels.Defaults { get }
 
   /// Plans a run.
   ///
@@ -81,7 +81,7 @@ protocol ConfiguredSampler: Sampler {
 }
 
 extension ConfiguredSampler {
-  static var levels: NoiseLevels.Defaults { NoiseLevels.Defaults() }
+  static var defaults: NoiseLevels.Defaults { NoiseLevels.Defaults() }
 }
 
 /// What a sampler is planned from.
@@ -139,7 +139,7 @@ extension ConfigFile {
           supported: Self.samplers.map { .string($0.className) }))
     }
     let prediction: Prediction = try choice("prediction_type", default: .noise)
-    let levels = try NoiseLevels(self, kind.levels)
+    let levels = try NoiseLevels(self, kind.defaults)
     let trained = levels.sigmas.count
     guard 1...trained ~= steps else { throw BadStepCount(steps: steps, most: trained) }
     return try kind.init(

@@ -4,7 +4,7 @@ import SDLensCore
 /// LCMScheduler).
 struct LCM: SignalSampler {
   static let className = "LCMScheduler"
-  static let levels = NoiseLevels.Defaults.stableDiffusion
+  static let defaults = NoiseLevels.Defaults.stableDiffusion
   let plan: SamplingPlan
   let levels: SignalLevels
   /// What training steps are multiplied with in the weights.

@@ -4,7 +4,7 @@ import SDLensCore
 /// diffusers: TCDScheduler).
 struct TCD: SignalSampler {
   static let className = "TCDScheduler"
-  static let levels = NoiseLevels.Defaults.stableDiffusion
+  static let defaults = NoiseLevels.Defaults.stableDiffusion
   let plan: SamplingPlan
   let levels: SignalLevels
   /// How much of the noise is fresh, 0…1.
