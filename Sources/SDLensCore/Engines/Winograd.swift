@@ -8,12 +8,18 @@ struct Winograd: Sendable {
   private static let places = 36
   /// What the transformed tiles of one block may take, in floats: a part of the outer cache.
   private static let blockElements = 4 << 20
-  /// The most tiles of a block, and outputs of a panel: what the products of one thread take is to stay in its caches.
-  private static let (mostTiles, mostOutputs) = (512, 48)
+  /// The most tiles of a block, which is what one thread's caches hold of them.
+  private static let mostTiles = 512
   /// What the transformed weights of a map of several blocks may take, in floats, to be made once and not for each block.
   private static let keptElements = 6 << 20
   /// With fewer tiles in a picture, rounding the transformed weights takes longer than integers save.
   private static let leastTilesOfIntegers = 128
+
+  /// The most outputs of a panel. Where tiles are few, transforming weights is most of the work, and those of half as many
+  /// stay in the second cache; where they take much more than that, it is they that must be read as seldom as can be.
+  private static func mostOutputs(tiles: Int, inputs: Int) -> Int {
+    tiles <= 64 && places * tiles * inputs <= 3 << 19 ? 24 : 48
+  }
 
   // [outputs, inputs · 3 · 3].
   private let weight: WeightMatrix
@@ -45,10 +51,11 @@ struct Winograd: Sendable {
       height: height, width: width, channels: outputs, tiles_across: across, tiles: tiles)
     let scheme: PackedRows.Scheme =
       precision == .int16 && tiles >= Self.leastTilesOfIntegers ? .integers : .plain
-    let panels = Product.panels(of: outputs, widest: Self.mostOutputs, atLeast: 1)
     let fitting = Self.blockElements / (Self.places * scheme.size(rows: 16, inputs: inputs)) * 16
     let blocks = Product.blocks(
       of: batch * tiles, largest: min(scheme.mostRows, Self.mostTiles, max(64, fitting)))
+    let widest = Self.mostOutputs(tiles: blocks[0].count, inputs: inputs)
+    let panels = Product.panels(of: outputs, widest: widest, atLeast: 1)
     let isKept = blocks.count > 1 && Self.places * outputs * inputs <= Self.keptElements
     let kept =
       isKept
