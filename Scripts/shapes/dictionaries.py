@@ -2,6 +2,7 @@
 
     python dictionaries.py PROGRAM make     # into Models/shapes/dictionaries; resumes
     python dictionaries.py PROGRAM report   # how much its tail does, for the model card
+    python dictionaries.py PROGRAM truth    # its table of what they tell
     python dictionaries.py PROGRAM visible  # how many features change the picture
 
 PROGRAM is the built `sdlens`. Trained on the first 4,000 of the model's prompts, measured on the next 4,000, which no
@@ -28,6 +29,10 @@ WORK = Path(os.environ.get("SHAPES_WORK", "build")).resolve() / "dictionaries"
 BLOCKS = ["down.2.1", "mid.0", "up.0.0", "up.0.1"]
 PROMPTS, HELD_OUT_SEED = 4000, 1_000_000
 CORE = 256
+
+# The paper's example of a feature, and what the feature of this number is to be about in each block.
+EXAMPLE = 4539
+EXAMPLES = {"down.2.1": "on the left", "mid.0": "at the top", "up.0.0": "a cross", "up.0.1": "a red shape"}
 
 # By the names under which they come; the last is the one that commands take.
 RECIPES = {
@@ -73,6 +78,8 @@ def make():
             config["order"] = order
             (made / "sae.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
             write_captions(made)
+            if name == "embedded-k10-n5120":
+                number(made, EXAMPLES[block])
             # The pictures are the same for all.
             for file in ("pictures.jsonl", "activations.json"):
                 TARGET.mkdir(exist_ok=True)
@@ -137,6 +144,46 @@ def write_captions(folder):
     (folder / "captions.jsonl").write_text("".join(json.dumps(c) + "\n" for c in captions))
 
 
+# ---- numbers ------------------------------------------------------------------------------------
+
+def overwrite(path, arrays):
+    """Puts arrays of the same shapes into a file that stays as the program wrote it otherwise."""
+    with open(path, "r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        for name, array in arrays.items():
+            file.seek(8 + size + header[name]["data_offsets"][0])
+            file.write(array.tobytes())
+
+
+def number(folder, caption):
+    """Lets the feature with this caption that writes the most and EXAMPLE change places. The order of features has no
+    meaning, most of the 5120 change nothing that one sees, and whoever types the paper's number is to see something."""
+    captions = [json.loads(line) for line in (folder / "captions.jsonl").read_text().splitlines()]
+    written = load_file(folder / "statistics.safetensors")["mean"] * np.linalg.norm(parameters(folder)["decoder"], axis=1)
+    other = max((c["feature"] for c in captions if c["caption"] == caption), key=lambda feature: written[feature])
+    order = np.arange(len(written))
+    order[[EXAMPLE, other]] = order[[other, EXAMPLE]]
+    for name in ("sae", "statistics", "examples"):
+        path = folder / f"{name}.safetensors"
+        arrays = load_file(path)
+        if name == "examples":
+            pieces = [slice(*ends) for ends in zip(arrays["offsets"], arrays["offsets"][1:])]
+            for key in ("pictures", "strengths"):
+                arrays[key] = np.concatenate([arrays[key][pieces[feature]] for feature in order])
+            arrays["offsets"][1:] = np.cumsum(np.diff(arrays["offsets"])[order])
+        for key, array in arrays.items():
+            if key == "parity.indices":
+                arrays[key] = order[array].astype(array.dtype)
+            elif len(array) == len(order):
+                arrays[key] = np.ascontiguousarray(array[order])
+        overwrite(path, arrays)
+    for line in captions:
+        line["feature"] = int(order[line["feature"]])
+    captions.sort(key=lambda line: line["feature"])
+    (folder / "captions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in captions))
+
+
 # ---- figures ------------------------------------------------------------------------------------
 
 def parameters(folder):
@@ -186,6 +233,30 @@ def held_out(block, pictures=1000):
             return
 
 
+CARRIED = {"down.2.1": ["place"], "mid.0": ["size"], "up.0.0": ["shape", "texture"], "up.0.1": ["colour", "background"]}
+
+
+def truth():
+    """What `eval truth` finds of the values that each block carries, as a table."""
+    print("| block | features | AUROC per picture | per place | MCC | F1 | precision | recall | unique | absorbed | split | "
+          "shrinkage |\n" + "| --- " * 12 + "|")
+    for name in reversed(RECIPES):
+        for result in sdlens("eval", "truth", "--model", MODEL, "--sae", name, "--block", *BLOCKS, "--json", "--quiet"):
+            block, cells = result["block"], []
+            for level in ("picture", "place"):
+                told = {m.get("factor"): m["auroc"]["value"] for m in result["means"]
+                        if (m["level"], m["method"]) == (level, "dictionary")}
+                cells.append(", ".join(f"{factor} {told[factor]:.3f}" for factor in CARRIED[block]))
+            match = next(m for m in result["matches"]["means"]
+                         if (m["level"], m["method"], m["factors"]) == ("picture", "dictionary", "carried"))
+            summary = match["summary"]
+            cells += ["{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]".format(**summary[key]) for key in ("mcc", "f1")]
+            cells += [f"{summary[key]['value']:.3f}" for key in ("precision", "recall")]
+            cells += [f"{summary['uniqueness']:.2f}", f"{summary['absorption']['value']:.3f}", f"{match['splitting']:.1f}",
+                      f"{match['shrinkage']['value']:.3f}"]
+            print(f"| {block} | {name.split('-n')[1]} | " + " | ".join(cells) + " |", flush=True)
+
+
 def visible(count=100, seed=0):
     """The share of features drawn at random whose modulation by -6 changes the picture in which they are strongest by at
     least one grey level on average, inside their active area."""
@@ -199,7 +270,7 @@ def visible(count=100, seed=0):
                  "embedded-k10-n5120", "--output", out, "--force", "--json", "--quiet"], cwd=WORK, stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, text=True)
             # The change is the sum over three channels; of a feature that was never active there is none.
-            change = json.loads(run.stdout)["outcomes"][0]["change"]["inside"] if run.returncode == 0 else 0
+            change = json.loads(run.stdout)["outcomes"][0]["change"].get("inside") if run.returncode == 0 else None
             changes.append((change or 0) / 3)
             shutil.rmtree(out, ignore_errors=True)
         print(f"{block}: {np.mean(np.array(changes) >= 1):.2f} of {count} change one grey level or more; median "
@@ -210,4 +281,4 @@ if __name__ == "__main__":
     PROGRAM = str(Path(sys.argv[1]).resolve())
     WORK.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[2:]:
-        {"make": make, "report": report, "visible": visible}[name]()
+        {"make": make, "report": report, "truth": truth, "visible": visible}[name]()

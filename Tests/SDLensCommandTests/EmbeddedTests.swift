@@ -29,19 +29,24 @@ import Testing
 
   // MARK: Each alone and first
 
-  /// What a feature of the tail does is small, but it is done, and said.
-  @Test func aFeatureIsSwitched() throws {
-    let outcome = try run(["intervene", "--feature", "4539", "--beta", "-6", "--json"])
+  /// The paper's number is that of a feature that shows.
+  @Test(arguments: ["down.2.1", "mid.0", "up.0.0", "up.0.1"]) func aFeatureIsSwitched(block: String) throws {
+    let chosen = block == "down.2.1" ? [] : ["--block", block]
+    let outcome = try run(["intervene", "--feature", "4539", "--beta", "-6", "--json"] + chosen)
     #expect(outcome.status == 0, "\(outcome.err)")
     #expect(
       outcome.err.contains(
-        "'sdlens-workspace' has no dictionary of down.2.1; taking 'embedded-k10-n5120', which comes with the model shapes "
+        "'sdlens-workspace' has no dictionary of \(block); taking 'embedded-k10-n5120', which comes with the model shapes "
           + "(train-sae makes one of your own)"), "\(outcome.err)")
     let result = try object(outcome)
-    let dictionary = (result["dictionaries"] as? [String: [String: String]])?["down.2.1"]
+    let dictionary = (result["dictionaries"] as? [String: [String: String]])?[block]
     #expect(dictionary?["name"] == "embedded-k10-n5120" && dictionary?["fingerprint"]?.count == 16)
     let path = try #require(result["folder"] as? String)
     #expect(FileManager.default.fileExists(atPath: folder("\(path)/comparison.png")))
+    // Summed over three channels: 23 to 65 grey levels where it acts, and next to nothing elsewhere.
+    let change = try #require((result["outcomes"] as? [[String: Any]])?.first?["change"] as? [String: Double])
+    #expect(try #require(change["inside"]) > 3 * 15, "\(change)")
+    #expect(try #require(change["outside"]) < 0.1 * #require(change["inside"]), "\(change)")
   }
 
   @Test func featuresOfAPromptAreShown() throws {
