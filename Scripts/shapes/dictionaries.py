@@ -2,6 +2,7 @@
 
     python dictionaries.py PROGRAM make     # into Models/shapes/dictionaries; resumes
     python dictionaries.py PROGRAM report   # how much its tail does, for the model card
+    python dictionaries.py PROGRAM live     # how many features act on all captions that they have not seen
     python dictionaries.py PROGRAM truth    # its table of what they tell
     python dictionaries.py PROGRAM visible  # how many features change the picture
 
@@ -50,9 +51,9 @@ def sdlens(*arguments):
     return json.loads(result.stdout) if "--json" in arguments else result.stdout
 
 
-def collect(name, first, seed):
+def collect(name, first, seed, count=PROMPTS):
     """A store of the prompts from `first` on."""
-    lines = (MODEL / "prompts.txt").read_text().splitlines()[first:first + PROMPTS]
+    lines = (MODEL / "prompts.txt").read_text().splitlines()[first:first + count]
     (WORK / f"{name}.txt").write_text("\n".join(lines) + "\n")
     sdlens("collect", "--model", MODEL, "--prompts", f"{name}.txt", "--seed", seed, "--name", name, "--block", *BLOCKS)
 
@@ -233,6 +234,19 @@ def held_out(block, pictures=1000):
             return
 
 
+def live():
+    """The share of features that act on any of the prompts that training has not seen."""
+    collect("unseen", PROMPTS, HELD_OUT_SEED, count=10**6)
+    for name in RECIPES:
+        for block in BLOCKS:
+            copy = WORK / "live" / block / name
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(TARGET / block / name, copy, ignore=lambda _, names: {n for n in names if not n.startswith("sae.")})
+            sdlens("statistics", "--sae", copy, "--store", "unseen", "--compact")
+            density = load_file(copy / "statistics.safetensors")["density"]
+            print(f"{block} {name}: {(density > 0).mean():.3f}", flush=True)
+
+
 CARRIED = {"down.2.1": ["place"], "mid.0": ["size"], "up.0.0": ["shape", "texture"], "up.0.1": ["colour", "background"]}
 
 
@@ -281,4 +295,4 @@ if __name__ == "__main__":
     PROGRAM = str(Path(sys.argv[1]).resolve())
     WORK.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[2:]:
-        {"make": make, "report": report, "truth": truth, "visible": visible}[name]()
+        {"make": make, "report": report, "live": live, "truth": truth, "visible": visible}[name]()
