@@ -85,7 +85,7 @@ which compares them with random directions, components, channels, probes and mea
 | up.0.0 | 256 | shape 1.000, texture 0.943 | shape 0.995, texture 0.891 | 0.920 [0.915, 0.925] | 0.965 [0.960, 0.970] | 0.982 | 0.950 | 1.00 | 0.027 | 1.3 | 0.999 |
 | up.0.1 | 256 | colour 1.000, background 0.996 | colour 0.998, background 0.975 | 0.968 [0.966, 0.970] | 0.984 [0.981, 0.987] | 0.994 | 0.976 | 1.00 | 0.004 | 1.1 | 0.999 |
 
-So of texture at up.0.0 the 256 tell more than the 5120, which spread it over rare features (.943 against .743); elsewhere no factor differs by
+So of texture at up.0.0 the 256 tell more than the 5120 (.943 against .743; there a value is split over two features, and a fifth is absorbed); elsewhere no factor differs by
 more than .04, and MCC is higher with 5120 at two blocks. What commands take by themselves is the 5120; `--sae embedded-k10-n256` the others.
 
 Also tried, with 5120 features: directions that stay near vectors of the data (drawn in proportion to their squared length, 150 steps of

@@ -27,7 +27,9 @@ import world
 MODEL = Path(__file__).resolve().parents[2] / "Sources/SDLensDiffusion/Models/shapes"
 TARGET = MODEL / "dictionaries"
 WORK = Path(os.environ.get("SHAPES_WORK", "build")).resolve() / "dictionaries"
-BLOCKS = ["down.2.1", "mid.0", "up.0.0", "up.0.1"]
+# The blocks, and the factors that each carries.
+CARRIED = {"down.2.1": ["place"], "mid.0": ["size"], "up.0.0": ["shape", "texture"], "up.0.1": ["colour", "background"]}
+BLOCKS = list(CARRIED)
 PROMPTS, HELD_OUT_SEED = 4000, 1_000_000
 CORE = 256
 
@@ -79,7 +81,7 @@ def make():
             config["order"] = order
             (made / "sae.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
             write_captions(made)
-            if name == "embedded-k10-n5120":
+            if config["features"] > EXAMPLE:
                 number(made, EXAMPLES[block])
             # The pictures are the same for all.
             for file in ("pictures.jsonl", "activations.json"):
@@ -245,9 +247,6 @@ def live():
             sdlens("statistics", "--sae", copy, "--store", "unseen", "--compact")
             density = load_file(copy / "statistics.safetensors")["density"]
             print(f"{block} {name}: {(density > 0).mean():.3f}", flush=True)
-
-
-CARRIED = {"down.2.1": ["place"], "mid.0": ["size"], "up.0.0": ["shape", "texture"], "up.0.1": ["colour", "background"]}
 
 
 def truth():
