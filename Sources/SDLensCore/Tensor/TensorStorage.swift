@@ -25,7 +25,7 @@ extension Tensor {
   public static func releaseBuffers(of large: Int = 64 << 20) { BufferPool.shared.release(large) }
 }
 
-/// Freed buffers of at least `smallest` bytes, by size, for reuse.
+/// Freed buffers of at least `smallest` bytes, for reuse.
 private final class BufferPool: Sendable {
   static let shared = BufferPool()
 
@@ -33,16 +33,20 @@ private final class BufferPool: Sendable {
   private static let smallest = 1 << 18
   /// The size and alignment of a large page, in bytes.
   private static let hugePage = 1 << 21
-  /// The most that is kept for later, in bytes.
-  private static let mostKept = 2 << 30
+  /// The most that is kept for later, in bytes and in buffers.
+  private static let mostKept = (bytes: 2 << 30, buffers: 2048)
 
-  private struct State {
-    var free: [Int: [UnsafeMutableRawPointer]] = [:]
-    var bytes = 0
+  private struct Buffer {
+    let capacity: Int
+    let pointer: UnsafeMutableRawPointer
   }
   // Unsafe pointers are not Sendable; the lock makes each the property of one thread at a time.
-  private nonisolated(unsafe) var state = State()
+  private nonisolated(unsafe) var kept: [Buffer] = []
+  private nonisolated(unsafe) var keptBytes = 0
   private let lock = Mutex(())
+
+  /// The list of buffers never grows: giving one back must not fail where memory is short.
+  private init() { kept.reserveCapacity(Self.mostKept.buffers) }
 
   /// The buffer size for a request: few distinct sizes, so that buffers fit again, at most 1/4 larger.
   static func capacity(forBytes bytes: Int) -> Int {
@@ -52,12 +56,14 @@ private final class BufferPool: Sendable {
   }
 
   func take(_ capacity: Int) -> UnsafeMutableRawPointer {
-    let kept = lock.withLock { _ -> UnsafeMutableRawPointer? in
-      guard let pointer = state.free[capacity]?.popLast() else { return nil }
-      state.bytes -= capacity
-      return pointer
+    let reused = lock.withLock { _ -> UnsafeMutableRawPointer? in
+      // The last one given back: the likeliest to be in the caches.
+      guard capacity >= Self.smallest, let place = kept.lastIndex(where: { $0.capacity == capacity })
+      else { return nil }
+      keptBytes -= capacity
+      return kept.remove(at: place).pointer
     }
-    if let kept { return kept }
+    if let reused { return reused }
     OutOfMemory.check(capacity)
     let isHuge = capacity >= 2 * Self.hugePage
     var pointer: UnsafeMutableRawPointer?
@@ -71,23 +77,24 @@ private final class BufferPool: Sendable {
 
   func give(_ pointer: UnsafeMutableRawPointer, _ capacity: Int) {
     let keep = lock.withLock { _ -> Bool in
-      guard capacity >= Self.smallest, state.bytes + capacity <= Self.mostKept else { return false }
-      state.free[capacity, default: []].append(pointer)
-      state.bytes += capacity
+      guard capacity >= Self.smallest, keptBytes + capacity <= Self.mostKept.bytes,
+        kept.count < Self.mostKept.buffers
+      else { return false }
+      kept.append(Buffer(capacity: capacity, pointer: pointer))
+      keptBytes += capacity
       return true
     }
     if !keep { free(pointer) }
   }
 
   func release(_ smallest: Int) {
-    let released = lock.withLock { _ -> [UnsafeMutableRawPointer] in
-      let large = state.free.filter { $0.key >= smallest }
-      for (capacity, pointers) in large {
-        state.free[capacity] = nil
-        state.bytes -= capacity * pointers.count
+    lock.withLock { _ in
+      kept.removeAll { buffer in
+        guard buffer.capacity >= smallest else { return false }
+        free(buffer.pointer)
+        keptBytes -= buffer.capacity
+        return true
       }
-      return large.values.flatMap(\.self)
     }
-    for pointer in released { free(pointer) }
   }
 }
