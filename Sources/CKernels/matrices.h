@@ -35,7 +35,8 @@ typedef struct {
 typedef struct {
   const exact_sums *exact;
   const float *row_units, *units;
-  float *to;  // the sums of the outputs, SUMS apart
+  float *to;  // the sums of the outputs, `stride` apart
+  size_t stride;
 } pending;
 
 // sums[o] += those of an output, times both units; after the last block of a chunk they go to their place.
@@ -47,7 +48,7 @@ AMX INLINE void add_output(vector *sums, const pending *p, size_t o, bool last) 
   sums[o] = __builtin_elementwise_fma(__builtin_convertvector((ints)exact, vector),
                                       *(const vector *)p->row_units * p->units[o], sums[o]);
   if (!last) return;
-  *(vector *)(p->to + o * SUMS) += sums[o];
+  *(vector *)(p->to + o * p->stride) += sums[o];
   sums[o] = (vector){0};
 }
 
@@ -89,7 +90,7 @@ AMX INLINE void multiply_bytes(exact_sums *exact, const float *x, const float *w
 }
 
 // All tiles of some rows and a panel of outputs, of which there are always as many as fill tiles.
-AMX static void block_amx(float *to, const float *x, const float *w, size_t rows, size_t outputs, size_t blocks,
+AMX static void block_amx(columns to, const float *x, const float *w, size_t rows, size_t outputs, size_t blocks,
                           fetching *next) {
   static const struct {
     uint8_t palette, start, reserved[14];
@@ -104,7 +105,7 @@ AMX static void block_amx(float *to, const float *x, const float *w, size_t rows
 #pragma clang loop unroll(full)
   for (int o = 0; o < LANES; o++) sums[o] = (vector){0};
   // Before the first block there is none: zeros are added to its place, or NaN where its own units are.
-  pending before = {&exact[0], x + PAIRS * LANES, w + PAIRS * LANES, to};
+  pending before = {&exact[0], x + PAIRS * LANES, w + PAIRS * LANES, to.sums, to.stride};
   const float *next_x = x, *next_w = w;
   load_bytes(x, w, 0);
   for (size_t r = 0; r < rows; r += LANES)
@@ -125,7 +126,7 @@ AMX static void block_amx(float *to, const float *x, const float *w, size_t rows
           multiply_bytes(sums_here, here_x, here_w, next_x, next_w, sums, &before, true);
         else
           multiply_bytes(sums_here, here_x, here_w, next_x, next_w, sums, &before, false);
-        before = (pending){sums_here, here_x + PAIRS * LANES, here_w + PAIRS * LANES, to + o * SUMS + r};
+        before = (pending){sums_here, here_x + PAIRS * LANES, here_w + PAIRS * LANES, to.sums + o * to.stride + r, to.stride};
       }
       fetch_some(next);
     }

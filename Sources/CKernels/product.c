@@ -49,19 +49,29 @@ static plan planned(bool strassen, size_t rows, size_t depth) {
   return strassen ? (plan){2, 7, padded / 2, depth / 2, STRASSEN} : (plan){1, 1, padded, depth, PLAIN};
 }
 
-// Two blocks of sums, or one and NULL, and the factors with which a product is added to them.
+// Two blocks of sums, or one and NULL, the floats between their outputs, and the factors with which a product is added to
+// them; `set` says that it is the first one, and that there is no other block.
 typedef struct {
   float *sums, *other;
+  size_t stride;
   float sign, other_sign;
+  bool set;
 } targets;
 
+// The same of the outputs and rows from some on.
+INLINE targets from(targets t, size_t output, size_t row) {
+  size_t at = output * t.stride + row;
+  t.sums += at;
+  if (t.other) t.other += at;
+  return t;
+}
+
 // One target's share of a tile.
-INLINE void add_sums(float *to, float sign, const vector *sums, int vectors, int outputs) {
+INLINE void add_sums(float *to, size_t stride, float sign, const vector *sums, int vectors, int outputs) {
 #pragma clang loop unroll(full)
   for (int o = 0; o < outputs; o++)
 #pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; v++)
-      *(vector *)(to + (size_t)o * BLOCK + (size_t)v * LANES) += sign * sums[o * vectors + v];
+    for (int v = 0; v < vectors; v++) *(vector *)(to + (size_t)o * stride + (size_t)v * LANES) += sign * sums[o * vectors + v];
 }
 
 INLINE void add_tile(targets to, const float *x, const float *w, size_t depth, int vectors, int outputs,
@@ -71,13 +81,21 @@ INLINE void add_tile(targets to, const float *x, const float *w, size_t depth, i
   for (int o = 0; o < outputs; o++)
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) {
-      size_t at = (size_t)o * BLOCK + (size_t)v * LANES;
+      size_t at = (size_t)o * to.stride + (size_t)v * LANES;
       __builtin_prefetch(to.sums + at, 1);
       if (to.other) __builtin_prefetch(to.other + at, 1);
     }
   multiply(sums, x, depth * LANES, w, WEIGHT_STRIDE, 1, depth, vectors, outputs, ahead);
-  add_sums(to.sums, to.sign, sums, vectors, outputs);
-  if (to.other) add_sums(to.other, to.other_sign, sums, vectors, outputs);
+  if (to.set) {
+#pragma clang loop unroll(full)
+    for (int o = 0; o < outputs; o++)
+#pragma clang loop unroll(full)
+      for (int v = 0; v < vectors; v++)
+        *(vector *)(to.sums + (size_t)o * to.stride + (size_t)v * LANES) = sums[o * vectors + v];
+    return;
+  }
+  add_sums(to.sums, to.stride, to.sign, sums, vectors, outputs);
+  if (to.other) add_sums(to.other, to.stride, to.other_sign, sums, vectors, outputs);
 }
 
 // All tiles of some vectors of rows, of at most `most`; the first ones bring the rows that come next.
@@ -87,9 +105,7 @@ INLINE void add_rows(targets to, const float *x, const float *ahead, const float
   const float *end = ahead + group;
 #define TILES(STEP)                                                                                            \
   for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                                                 \
-    size_t at = o * BLOCK;                                                                                     \
-    add_tile((targets){to.sums + at, to.other ? to.other + at : NULL, to.sign, to.other_sign}, x,              \
-             w + o * WEIGHT_STRIDE, depth, vectors, STEP, ahead);                                              \
+    add_tile(from(to, o, 0), x, w + o * WEIGHT_STRIDE, depth, vectors, STEP, ahead);                           \
     ahead = ahead && ahead + group / FETCH_STEP < end ? ahead + group / FETCH_STEP : NULL;                     \
     fetch_some(next);                                                                                          \
   }
@@ -105,7 +121,7 @@ INLINE void add_block(targets to, const float *x, const float *following, const 
   next->tiles = (rows + several - 1) / several * ((outputs + (size_t)step - 1) / (size_t)step);
 #define ROWS(VECTORS)                                                                                        \
   for (; r + (VECTORS) * LANES <= rows; r += (VECTORS) * LANES)                                              \
-    add_rows((targets){to.sums + r, to.other ? to.other + r : NULL, to.sign, to.other_sign}, x + r * depth,    \
+    add_rows(from(to, 0, r), x + r * depth,                                                                  \
              r + (VECTORS) * LANES < rows ? x + (r + (VECTORS) * LANES) * depth : following, w, outputs, depth, \
              next, VECTORS, vectors, step);
   if (vectors == 2) { ROWS(2) }
@@ -205,15 +221,9 @@ void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size
   }
 }
 
-void kernel_pack_inputs(float *packed, const float *x, size_t stride, size_t rows, size_t depth, size_t group,
-                        size_t input, size_t count) {
-  plan p = planned(false, rows, depth);
-  size_t row = group * LANES, some = rows - row < LANES ? rows - row : LANES;
-  for (size_t last = input + count, next; input < last; x += next - input, input = next) {
-    size_t k = input / DEPTH * DEPTH, strip = depth - k < DEPTH ? depth - k : DEPTH;
-    next = k + DEPTH < last ? k + DEPTH : last;
-    BEST->pack(packed + k * p.rows + row * strip + (input - k) * LANES, x, NULL, 0, stride, some, next - input);
-  }
+size_t kernel_packed_offset(size_t rows, size_t depth, size_t group, size_t input) {
+  size_t k = input / DEPTH * DEPTH, strip = depth - k < DEPTH ? depth - k : DEPTH;
+  return k * planned(false, rows, depth).rows + (group * strip + input - k) * LANES;
 }
 
 // The first element of a quarter's row; `output` and `input` are counted from the quarter's corner.
@@ -236,16 +246,12 @@ static source weights_of(const kernel_weights *w, quarters q, size_t first, size
   return s;
 }
 
-void kernel_product(float *y, size_t stride, const float *packed, bool strassen, size_t rows,
-                    const kernel_weights *w, size_t first, size_t last, const float *bias, bool accumulate) {
+// sums[o · stride + r] += the products of a packed block and the outputs first..<last, or without Strassen's scheme they
+// are set; its second half of outputs is half_sums behind the first.
+static void add_products(float *sums, size_t stride, size_t half_sums, const float *packed, plan p, const kernel_weights *w,
+                         size_t first, size_t outputs, bool accumulate) {
   static _Thread_local float panel[KERNEL_PANEL * WEIGHT_STRIDE] __attribute__((aligned(64)));
-  static _Thread_local float sums[KERNEL_PANEL * BLOCK] __attribute__((aligned(64)));
   const variant *v = BEST;
-  plan p = planned(strassen, rows, w->depth);
-  size_t outputs = last - first, half_sums = KERNEL_PANEL / 2 * BLOCK;
-  for (size_t half = 0; half < p.parts; half++)
-    for (size_t o = 0; o < outputs; o++)
-      memset(sums + half * half_sums + o * BLOCK, 0, p.parts * p.rows * sizeof(float));
   for (size_t k = 0; k < p.depth; k += DEPTH) {
     size_t depth = p.depth - k < DEPTH ? p.depth - k : DEPTH;
     for (size_t i = 0; i < p.count; i++) {
@@ -262,17 +268,34 @@ void kernel_product(float *y, size_t stride, const float *packed, bool strassen,
       if (next < p.depth)
         f.rows = weights_of(w, p.terms[(i + 1) % p.count].w, first, outputs, next,
                             p.depth - next < DEPTH ? p.depth - next : DEPTH);
-      targets to = {sums + (size_t)t.y / 2 * p.rows + (size_t)t.y % 2 * half_sums, NULL, t.y_sign,
-                    t.other_sign};
+      targets to = {.sums = sums + (size_t)t.y / 2 * p.rows + (size_t)t.y % 2 * half_sums,
+                    .stride = stride,
+                    .sign = t.y_sign,
+                    .other_sign = t.other_sign,
+                    .set = !accumulate && k == 0};
       if (t.other != NONE) to.other = sums + (size_t)t.other / 2 * p.rows + (size_t)t.other % 2 * half_sums;
       v->block(to, packed + (i * p.depth + k) * p.rows, following, weights, p.rows, outputs, depth, &f);
     }
   }
+}
+
+void kernel_product(float *y, size_t stride, const float *packed, bool strassen, size_t rows,
+                    const kernel_weights *w, size_t first, size_t last, const float *bias, bool accumulate) {
+  static _Thread_local float sums[KERNEL_PANEL * BLOCK] __attribute__((aligned(64)));
+  plan p = planned(strassen, rows, w->depth);
+  size_t outputs = last - first, half_sums = KERNEL_PANEL / 2 * BLOCK;
+  // Several products go to one place.
+  if (strassen) memset(sums, 0, sizeof sums);
+  add_products(sums, BLOCK, half_sums, packed, p, w, first, outputs, strassen);
   for (size_t half = 0; half < p.parts; half++) {
     size_t output = first + half * (w->outputs / 2);
-    v->store(y + output, stride, sums + half * half_sums, BLOCK, rows, outputs, bias ? bias + output : NULL,
-             accumulate);
+    BEST->store(y + output, stride, sums + half * half_sums, BLOCK, rows, outputs, bias ? bias + output : NULL,
+                accumulate);
   }
+}
+
+void kernel_columns(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w, bool accumulate) {
+  add_products(y, stride, 0, packed, planned(false, rows, w->depth), w, 0, w->outputs, accumulate);
 }
 
 bool kernel_has_vectors(void) {

@@ -87,10 +87,38 @@ static const int ORDER[LANES] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 
 ACROSS(vector, sum_across, SUM)
 ACROSS(ints, largest_across, __builtin_elementwise_max)
 
+// Of each lane's block: the bits of its largest component, without its sign, and the factor that brings this near 1 where
+// squares would not fit otherwise, or 1.
+typedef struct {
+  ints most;
+  vector power;
+} magnitude;
+
+// Chooses the powers; says whether a lane needs its squares anew, times its power.
+INLINE bool is_far(magnitude *m) {
+  ints exponents = m->most >> 23;
+  ints far = (exponents < 87 | exponents > 167) & (m->most < 0x7f800000) & (m->most != 0);
+  ints power = (254 - __builtin_elementwise_max(__builtin_elementwise_min(exponents, (ints){0} + 253), (ints){0} + 1)) << 23;
+  m->power = (vector)((power & far) | ((ints)((vector){0} + 1) & ~far));
+  return __builtin_reduce_or(far);
+}
+
+// How blocks are rounded whose squares, times their powers, have these sums.
+INLINE void choose(roundings *all, const magnitude *m, const vector *squares) {
+  vector scale = __builtin_elementwise_min(46000 / __builtin_elementwise_sqrt(*squares), 32766 / ((vector)m->most * m->power));
+  // Exact but for the one division.
+  vector unit = 1 / scale / m->power;
+  ints finite = m->most < 0x7f800000, usable = finite & (m->most != 0);
+  *(vector *)all->near_one = m->power;
+  *(vector *)all->scale = (vector)((ints)scale & usable);
+  *(vector *)all->unit = (vector)(((ints)unit & usable) | (~finite & (ints)((vector){0} + NAN)));
+}
+
 INLINE void measure_blocks(roundings *all, const block *blocks, bool whole) {
   // Without their signs, floats are in the order of their bits, and what is not finite comes last.
   ints most[LANES];
   vector squares[LANES], v;
+  magnitude m;
 #pragma clang loop unroll(disable)
   for (int lane = 0; lane < LANES; lane++) {
     const block *b = &blocks[ORDER[lane]];
@@ -104,32 +132,20 @@ INLINE void measure_blocks(roundings *all, const block *blocks, bool whole) {
   }
   largest_across(most);
   sum_across(squares);
-  vector size = (vector)most[0], length = squares[0], power = (vector){0} + 1;
-  ints exponents = most[0] >> 23, finite = most[0] < 0x7f800000, zero = most[0] == 0;
-  ints far = (exponents < 87 | exponents > 167) & finite & ~zero;
-  if (__builtin_reduce_or(far))
-    // Squares may not fit: a power of two brings the largest component near 1.
+  m.most = most[0];
+  if (is_far(&m))
     for (int lane = 0; lane < LANES; lane++) {
-      if (!far[lane]) continue;
-      int32_t exponent = exponents[lane];
-      power[lane] = power_of_two(exponent < 1 ? 253 : exponent > 253 ? 1 : 254 - exponent);
+      if (m.power[lane] == 1) continue;
       vector sum[LANES] = {{0}};
       for (size_t i = 0; i < VECTORS; i++) {
         read_vector(&v, &blocks[lane], i, whole);
-        v *= power[lane];
+        v *= m.power[lane];
         sum[0] = __builtin_elementwise_fma(v, v, sum[0]);
       }
       sum_across(sum);
-      length[lane] = sum[0][0];
-      size[lane] *= power[lane];
+      squares[0][lane] = sum[0][0];
     }
-  vector scale = __builtin_elementwise_min(46000 / __builtin_elementwise_sqrt(length), 32766 / size);
-  // Exact but for the one division.
-  vector unit = 1 / scale / power;
-  ints usable = finite & ~zero;
-  *(vector *)all->near_one = power;
-  *(vector *)all->scale = (vector)((ints)scale & usable);
-  *(vector *)all->unit = (vector)(((ints)unit & usable) | (~finite & (ints)((vector){0} + NAN)));
+  choose(all, &m, squares);
 }
 
 // Whether all sixteen blocks are whole.
@@ -143,15 +159,16 @@ INLINE bool measure(roundings *all, const block *blocks) {
   return whole;
 }
 
+// Beside 3 · 2²² there is room for 22 bits, and for nothing behind the point: the lower ones are v · scale, rounded.
+#define ROUNDED(V, SCALE) ((ints)__builtin_elementwise_fma(V, SCALE, (vector){0} + 12582912.0F))
+
 INLINE void round_vectors(int32_t *q, const block *b, float scale, float near_one, bool whole) {
 #pragma clang loop unroll(full)
   for (size_t i = 0; i < VECTORS; i++) {
     vector v;
     read_vector(&v, b, i, whole);
     if (near_one != 1) v *= near_one;
-    // Beside 3 · 2²² there is room for 22 bits, and for nothing behind the point: the lower ones are q.
-    vector rounded = __builtin_elementwise_fma(v, (vector){0} + scale, (vector){0} + 12582912.0F);
-    *(shorts *)(q + i * LANES / 2) = __builtin_convertvector((ints)rounded, shorts);
+    *(shorts *)(q + i * LANES / 2) = __builtin_convertvector(ROUNDED(v, (vector){0} + scale), shorts);
   }
 }
 
@@ -202,6 +219,45 @@ INLINE void pack_block(float *packed, const float *x, size_t stride, size_t rows
     }
 }
 
+enum { TOGETHER = 4 };  // inputs of rows that lie side by side: a sum of squares alone would wait for itself
+
+// Sixteen rows of a block that lie side by side, x[k][row]: packed as pack_block does it.
+INLINE void pack_lanes(float *packed, const vector *x, size_t count, bool bytes) {
+  roundings all;
+  magnitude m = {{0}, {0}};
+  vector squares[TOGETHER] = {{0}};
+  for (size_t k = 0; k < count; k++) m.most = __builtin_elementwise_max((ints)x[k] & 0x7fffffff, m.most);
+  bool far = is_far(&m);
+#define INPUT(K) ((K) < count ? far ? x[K] * m.power : x[K] : (vector){0})
+  for (size_t k = 0; k < count; k += TOGETHER)
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < TOGETHER; i++) {
+      vector v = INPUT(k + i);
+      squares[i] = __builtin_elementwise_fma(v, v, squares[i]);
+    }
+  squares[0] = (squares[0] + squares[1]) + (squares[2] + squares[3]);
+  choose(&all, &m, squares);
+  vector scale = *(vector *)all.scale;
+  ints usable = scale != 0;
+  memcpy(packed + PAIRS * LANES, all.unit, sizeof all.unit);
+  for (size_t k = 0; k < INPUTS; k += TOGETHER) {
+    ints q[TOGETHER], *to = (ints *)packed + k / (bytes ? 4 : 2);
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < TOGETHER; i++) {
+      vector v = INPUT(k + i);
+      q[i] = ROUNDED(v, scale) & usable;
+    }
+    if (bytes) {
+      to[0] = (q[0] >> 8 & 255) | (q[1] & 0xff00) | (q[2] & 0xff00) << 8 | (q[3] & 0xff00) << 16;
+      to[PAIRS / 2] = (q[0] & 255) | (q[1] & 255) << 8 | (q[2] & 255) << 16 | q[3] << 24;
+    } else {
+      to[0] = (q[0] & 0xffff) | q[1] << 16;
+      to[1] = (q[2] & 0xffff) | q[3] << 16;
+    }
+  }
+#undef INPUT
+}
+
 enum { OUTPUTS = LANES / CHUNK };  // whose blocks are measured together
 
 // The chunks of some outputs: row after row, or as bytes in the order of packed activations, sixteen outputs together,
@@ -249,15 +305,22 @@ INLINE void read_weights(float *w, const source *s, bool bytes) {
   }
 }
 
+// Where sums go, [outputs][rows], and how far outputs lie apart; `set` says that there is nothing to add them to.
+typedef struct {
+  float *sums;
+  size_t stride;
+  bool set;
+} columns;
+
 // Some vectors of rows by some outputs, over the blocks of a chunk; the lines from `ahead` on come into the cache.
-INLINE void add_tile(float *to, const float *x, size_t group, const float *w, size_t blocks, int vectors, int outputs,
+INLINE void add_tile(columns to, const float *x, size_t group, const float *w, size_t blocks, int vectors, int outputs,
                      const float *ahead, adding *add) {
   vector sums[MOST_SUMS];
 #pragma clang loop unroll(full)
   for (int o = 0; o < outputs; o++)
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) {
-      __builtin_prefetch(to + (size_t)o * SUMS + (size_t)v * LANES, 1);
+      __builtin_prefetch(to.sums + (size_t)o * to.stride + (size_t)v * LANES, 1);
       sums[o * vectors + v] = (vector){0};
     }
   for (size_t b = 0; b < blocks; b++, x += GROUP) {
@@ -293,21 +356,27 @@ INLINE void add_tile(float *to, const float *x, size_t group, const float *w, si
                                                           sums[o * vectors + v]);
     }
   }
-#pragma clang loop unroll(full)
-  for (int o = 0; o < outputs; o++)
-#pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; v++)
-      *(vector *)(to + (size_t)o * SUMS + (size_t)v * LANES) += sums[o * vectors + v];
+#define EACH(OPERATOR)                                                       \
+  _Pragma("clang loop unroll(full)") for (int o = 0; o < outputs; o++)       \
+      _Pragma("clang loop unroll(full)") for (int v = 0; v < vectors; v++)   \
+          *(vector *)(to.sums + (size_t)o * to.stride + (size_t)v * LANES) OPERATOR sums[o * vectors + v];
+  if (to.set) {
+    EACH(=)
+  } else {
+    EACH(+=)
+  }
+#undef EACH
 }
 
 // All tiles of some vectors of rows, of at most `most`.
-INLINE void add_rows(float *to, const float *x, const float *w, size_t outputs, size_t blocks, fetching *next,
+INLINE void add_rows(columns to, const float *x, const float *w, size_t outputs, size_t blocks, fetching *next,
                      int vectors, int most, int step, adding *add) {
   size_t group = blocks * GROUP, o = 0;
   const float *ahead = x + (size_t)vectors * group;  // the next rows, which the first tile brings
 #define TILES(STEP)                                                                              \
   for (; o + (size_t)(STEP) <= outputs; o += (size_t)(STEP)) {                                   \
-    add_tile(to + o * SUMS, x, group, w + o * ROW, blocks, vectors, STEP, ahead, add);           \
+    columns here = {to.sums + o * to.stride, to.stride, to.set};                                 \
+    add_tile(here, x, group, w + o * ROW, blocks, vectors, STEP, ahead, add);                    \
     ahead = NULL;                                                                                \
     fetch_some(next);                                                                            \
   }
@@ -316,13 +385,14 @@ INLINE void add_rows(float *to, const float *x, const float *w, size_t outputs, 
 }
 
 // All tiles of some rows and a panel of outputs.
-INLINE void add_block(float *to, const float *x, const float *w, size_t rows, size_t outputs, size_t blocks,
+INLINE void add_block(columns to, const float *x, const float *w, size_t rows, size_t outputs, size_t blocks,
                       fetching *next, int vectors, int step, adding *add) {
   size_t r = 0, several = (size_t)vectors * LANES;
   next->tiles = (rows + several - 1) / several * ((outputs + (size_t)step - 1) / (size_t)step);
-#define ROWS(VECTORS)                                                        \
-  for (; r + (VECTORS) * LANES <= rows; r += (VECTORS) * LANES)              \
-    add_rows(to + r, x + r / LANES * blocks * GROUP, w, outputs, blocks, next, VECTORS, vectors, step, add);
+#define ROWS(VECTORS)                                                                                         \
+  for (; r + (VECTORS) * LANES <= rows; r += (VECTORS) * LANES)                                               \
+    add_rows((columns){to.sums + r, to.stride, to.set}, x + r / LANES * blocks * GROUP, w, outputs, blocks, next, \
+             VECTORS, vectors, step, add);
   if (vectors == 2) { ROWS(2) }
   ROWS(1)
 #undef ROWS
@@ -330,24 +400,29 @@ INLINE void add_block(float *to, const float *x, const float *w, size_t rows, si
 
 typedef struct {
   void (*pack)(float *, const float *, size_t, size_t, size_t);
+  void (*pack_lanes)(float *, const float *, size_t);
   void (*read)(float *, const source *);
-  void (*block)(float *, const float *, const float *, size_t, size_t, size_t, fetching *);
+  void (*block)(columns, const float *, const float *, size_t, size_t, size_t, fetching *);
   void (*store)(float *, size_t, const float *, size_t, size_t, size_t, const float *, bool);
+  bool adds;  // `block` knows no `set`
 } variant;
 
 #define INTEGERS(NAME, TARGET, BYTES, BLOCK)                                                                         \
   TARGET static void pack_##NAME(float *p, const float *x, size_t s, size_t r, size_t c) {                   \
     pack_block(p, x, s, r, c, BYTES);                                                                        \
   }                                                                                                          \
+  TARGET static void pack_lanes_##NAME(float *p, const float *x, size_t c) {                                 \
+    pack_lanes(p, (const vector *)x, c, BYTES);                                                              \
+  }                                                                                                          \
   TARGET static void read_##NAME(float *w, const source *s) { read_weights(w, s, BYTES); }                   \
   TARGET static void store_##NAME(float *y, size_t s, const float *c, size_t width, size_t r, size_t o,      \
                                   const float *b, bool add) {                                                \
     store(y, s, c, width, r, o, b, add);                                                                     \
   }                                                                                                          \
-  static const variant NAME = {pack_##NAME, read_##NAME, BLOCK, store_##NAME};
+  static const variant NAME = {pack_##NAME, pack_lanes_##NAME, read_##NAME, BLOCK, store_##NAME, BYTES};
 
 #define VECTORS_OF_PAIRS(NAME, TARGET, VECTORS, STEP, ADD)                                                           \
-  TARGET static void block_##NAME(float *to, const float *x, const float *w, size_t r, size_t o, size_t b,   \
+  TARGET static void block_##NAME(columns to, const float *x, const float *w, size_t r, size_t o, size_t b,   \
                                   fetching *next) {                                                          \
     add_block(to, x, w, r, o, b, next, VECTORS, STEP, ADD);                                                  \
   }                                                                                                          \
@@ -371,20 +446,23 @@ static size_t blocks_of(size_t depth) { return (depth + INPUTS - 1) / INPUTS; }
 
 size_t kernel_shorts_size(size_t rows, size_t depth) { return groups_of(rows) * blocks_of(depth) * GROUP; }
 
-void kernel_shorts_pack_inputs(float *packed, const float *x, size_t stride, size_t rows, size_t depth, size_t group,
-                               size_t input, size_t count) {
-  const variant *v = best();
-  size_t blocks = blocks_of(depth), groups = groups_of(rows), row = group * LANES;
-  for (size_t k = 0; k < count; k += INPUTS) {
-    size_t b = (input + k) / INPUTS, chunk = b / CHUNK * CHUNK, together = blocks - chunk < CHUNK ? blocks - chunk : CHUNK;
-    v->pack(packed + (chunk * groups + group * together + b - chunk) * GROUP, x + k, stride,
-            rows - row < LANES ? rows - row : LANES, count - k < INPUTS ? count - k : INPUTS);
-  }
+// Where a block of a group of rows begins: the blocks of a chunk lie together.
+static size_t offset(size_t rows, size_t depth, size_t group, size_t b) {
+  size_t blocks = blocks_of(depth), chunk = b / CHUNK * CHUNK, together = blocks - chunk < CHUNK ? blocks - chunk : CHUNK;
+  return (chunk * groups_of(rows) + group * together + b - chunk) * GROUP;
+}
+
+void kernel_shorts_pack_lanes(float *packed, const float *x, size_t rows, size_t depth, size_t group, size_t input) {
+  size_t rest = depth - input;
+  best()->pack_lanes(packed + offset(rows, depth, group, input / INPUTS), x, rest < INPUTS ? rest : INPUTS);
 }
 
 void kernel_shorts_pack(float *packed, const float *x, size_t rows, size_t depth, size_t first, size_t last) {
+  const variant *v = best();
   for (size_t group = first; group < last; group++)
-    kernel_shorts_pack_inputs(packed, x + group * LANES * depth, depth, rows, depth, group, 0, depth);
+    for (size_t k = 0, row = group * LANES; k < depth; k += INPUTS)
+      v->pack(packed + offset(rows, depth, group, k / INPUTS), x + row * depth + k, depth,
+              rows - row < LANES ? rows - row : LANES, depth - k < INPUTS ? depth - k : INPUTS);
 }
 
 // The weights of a chunk, for some outputs.
@@ -397,20 +475,46 @@ static source weights_of(const kernel_weights *w, size_t first, size_t outputs, 
                   .format = w->format};
 }
 
-void kernel_shorts_product(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
-                           size_t first, size_t last, const float *bias, bool accumulate) {
+// The floats that the rounded weights of some outputs and a chunk take: as many as fill groups.
+size_t kernel_shorts_panel_size(size_t outputs) { return groups_of(outputs) * LANES * ROW; }
+
+void kernel_shorts_panel(float *panel, const kernel_weights *w, size_t first, size_t last, size_t input) {
+  source s = weights_of(w, first, last - first, input);
+  best()->read(panel, &s);
+}
+
+// The sums of all products of a packed block and some outputs.
+static void add_products(float *sums, size_t stride, const float *packed, size_t rows, const kernel_weights *w, size_t first,
+                         size_t outputs, bool accumulate) {
   static _Thread_local float panel[KERNEL_PANEL * ROW] __attribute__((aligned(64)));
-  static _Thread_local float sums[KERNEL_PANEL * SUMS] __attribute__((aligned(64)));
   const variant *v = best();
-  size_t outputs = last - first, groups = groups_of(rows), blocks = blocks_of(w->depth);
-  for (size_t o = 0; o < outputs; o++) memset(sums + o * SUMS, 0, groups * LANES * sizeof(float));
+  size_t groups = groups_of(rows), blocks = blocks_of(w->depth);
+  // The matrix unit only adds, to whole groups of outputs.
+  if (v->adds && !accumulate)
+    for (size_t o = 0; o < groups_of(outputs) * LANES; o++) memset(sums + o * stride, 0, groups * LANES * sizeof(float));
   for (size_t b = 0; b < blocks; b += CHUNK) {
-    source s = weights_of(w, first, outputs, b * INPUTS);
+    const float *weights = panel;
     fetching next = {.tile = 0};
-    if (b + CHUNK < blocks) next.rows = weights_of(w, first, outputs, (b + CHUNK) * INPUTS);
-    v->read(panel, &s);
-    v->block(sums, packed + b * groups * GROUP, panel, groups * LANES, outputs,
+    if (w->format == kernel_panel) {
+      weights = (const float *)w->elements + b / CHUNK * kernel_shorts_panel_size(w->outputs);
+    } else {
+      source s = weights_of(w, first, outputs, b * INPUTS);
+      if (b + CHUNK < blocks) next.rows = weights_of(w, first, outputs, (b + CHUNK) * INPUTS);
+      v->read(panel, &s);
+    }
+    v->block((columns){sums, stride, !accumulate && b == 0}, packed + b * groups * GROUP, weights, groups * LANES, outputs,
              blocks - b < CHUNK ? blocks - b : CHUNK, &next);
   }
-  v->store(y + first, stride, sums, SUMS, rows, outputs, bias ? bias + first : NULL, accumulate);
+}
+
+void kernel_shorts_product(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
+                           size_t first, size_t last, const float *bias, bool accumulate) {
+  static _Thread_local float sums[KERNEL_PANEL * SUMS] __attribute__((aligned(64)));
+  add_products(sums, SUMS, packed, rows, w, first, last - first, false);
+  best()->store(y + first, stride, sums, SUMS, rows, last - first, bias ? bias + first : NULL, accumulate);
+}
+
+void kernel_shorts_columns(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
+                           bool accumulate) {
+  add_products(y, stride, packed, rows, w, 0, w->outputs, accumulate);
 }

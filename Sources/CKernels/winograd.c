@@ -18,115 +18,192 @@ enum { TILE = 4, WINDOW = 6, TAPS = 9, LANES = 16 };
 #define B2 (B * B)
 
 // One column of Bᵀ d: the polynomials Π (x - q) over the other points q, applied to d.
-static inline void evaluate(float v[WINDOW][LANES], const float d[WINDOW][LANES]) {
-  for (int i = 0; i < LANES; i++) {
-    float even_a = d[4][i] - B2 * d[2][i], odd_a = A * (d[3][i] - B2 * d[1][i]);
-    float even_b = d[4][i] - A2 * d[2][i], odd_b = B * (d[3][i] - A2 * d[1][i]);
-    v[0][i] = A2 * B2 * d[0][i] - (A2 + B2) * d[2][i] + d[4][i];
-    v[1][i] = even_a + odd_a;
-    v[2][i] = even_a - odd_a;
-    v[3][i] = even_b + odd_b;
-    v[4][i] = even_b - odd_b;
-    v[5][i] = A2 * B2 * d[1][i] - (A2 + B2) * d[3][i] + d[5][i];
-  }
+INLINE void evaluate(half_vector v[WINDOW], const half_vector d[WINDOW]) {
+  half_vector even_a = d[4] - B2 * d[2], odd_a = A * (d[3] - B2 * d[1]);
+  half_vector even_b = d[4] - A2 * d[2], odd_b = B * (d[3] - A2 * d[1]);
+  v[0] = A2 * B2 * d[0] - (A2 + B2) * d[2] + d[4];
+  v[1] = even_a + odd_a;
+  v[2] = even_a - odd_a;
+  v[3] = even_b + odd_b;
+  v[4] = even_b - odd_b;
+  v[5] = A2 * B2 * d[1] - (A2 + B2) * d[3] + d[5];
 }
 
 // One column of Aᵀ m: the powers of the points, the last place being infinity.
-static inline void interpolate(float y[TILE][LANES], const float m[WINDOW][LANES]) {
-  for (int i = 0; i < LANES; i++) {
-    float sum_a = m[1][i] + m[2][i], difference_a = m[1][i] - m[2][i];
-    float sum_b = m[3][i] + m[4][i], difference_b = m[3][i] - m[4][i];
-    y[0][i] = m[0][i] + sum_a + sum_b;
-    y[1][i] = A * difference_a + B * difference_b;
-    y[2][i] = A2 * sum_a + B2 * sum_b;
-    y[3][i] = A2 * A * difference_a + B2 * B * difference_b + m[5][i];
+INLINE void interpolate(half_vector y[TILE], const half_vector m[WINDOW]) {
+  half_vector sum_a = m[1] + m[2], difference_a = m[1] - m[2];
+  half_vector sum_b = m[3] + m[4], difference_b = m[3] - m[4];
+  y[0] = m[0] + sum_a + sum_b;
+  y[1] = A * difference_a + B * difference_b;
+  y[2] = A2 * sum_a + B2 * sum_b;
+  y[3] = A2 * A * difference_a + B2 * B * difference_b + m[5];
+}
+
+enum {
+  PLACES = WINDOW * WINDOW,
+  HALF = 8,               // tiles, or channels, that a half_vector holds
+  ALL = (1 << HALF) - 1,  // of them
+};
+
+// Up to HALF floats, and zeros.
+INLINE void load(half_vector *to, const float *from, size_t count) {
+  *to = (half_vector){0};
+  memcpy(to, from, count * sizeof(float));
+}
+
+// The first pixel of a square that belongs to a tile, counted through all pictures, and the rows and columns of the square
+// that its picture has.
+typedef struct {
+  ptrdiff_t pixel;
+  int first_row, last_row, first_column, last_column;
+} square;
+
+static inline int within(ptrdiff_t x, int most) { return x < 0 ? 0 : x > most ? most : (int)x; }
+
+// A square of `size` rows and columns that begins `before` pixels before its tile, without any for tiles from `last` on.
+static square find(const kernel_map *map, size_t t, size_t last, int size, int before) {
+  ptrdiff_t tile = (ptrdiff_t)(t % map->tiles), height = (ptrdiff_t)map->height, width = (ptrdiff_t)map->width;
+  ptrdiff_t top = tile / (ptrdiff_t)map->tiles_across * TILE - before;
+  ptrdiff_t left = tile % (ptrdiff_t)map->tiles_across * TILE - before;
+  return (square){.pixel = ((ptrdiff_t)(t / map->tiles) * height + top) * width + left,
+                  .first_row = within(-top, size),
+                  .last_row = t < last ? within(height - top, size) : 0,
+                  .first_column = within(-left, size),
+                  .last_column = within(width - left, size)};
+}
+
+static bool has(const square *s, int row, int column) {
+  return row >= s->first_row && row < s->last_row && column >= s->first_column && column < s->last_column;
+}
+
+// The windows of a group of tiles for up to HALF channels, turned round.
+INLINE void gather(float d[HALF][WINDOW][WINDOW][LANES], int place, const float *const pixels[LANES], size_t c,
+                   size_t channels) {
+  for (size_t half = 0; half < LANES; half += HALF) {
+    half_vector t[HALF];
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < HALF; i++) load(&t[i], pixels[half + i] + c, channels);
+    transpose(t);
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < HALF; i++) *(half_vector *)(d[i][place / WINDOW][place % WINDOW] + half) = t[i];
   }
 }
 
-typedef float whole __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
-
-// Up to LANES channels at a time; full groups have a length that the compiler knows.
-static inline void load(float to[LANES], const float *from, size_t lanes) {
-  if (lanes == LANES) {
-    *(whole *)to = *(const whole *)from;
-  } else {
-    memset(to, 0, LANES * sizeof(float));
-    memcpy(to, from, lanes * sizeof(float));
-  }
-}
-
-// The other way. Two calls of memcpy would become one, of a length that is not known, for every vector.
-static inline void put(float *to, const float from[LANES], size_t lanes) {
-  if (lanes == LANES)
-    *(whole *)to = *(const whole *)from;
-  else
-    memcpy(to, from, lanes * sizeof(float));
-}
-
-CLONES void kernel_winograd_input(float *restrict v, size_t plane, const float *restrict x,
-                                  const kernel_map *map, size_t channel, size_t count, size_t first, size_t last) {
-  size_t channels = map->channels;
-  for (size_t t = first; t < last; t++, v += count) {
-    size_t tile = t % map->tiles;
-    const float *picture = x + t / map->tiles * map->height * map->width * channels + channel;
-    ptrdiff_t top = (ptrdiff_t)(tile / map->tiles_across * TILE) - 1;
-    ptrdiff_t left = (ptrdiff_t)(tile % map->tiles_across * TILE) - 1;
-    for (size_t c = 0; c < count; c += LANES) {
-      size_t lanes = count - c < LANES ? count - c : LANES;
-      float d[WINDOW][WINDOW][LANES], columns[WINDOW][WINDOW][LANES], line[WINDOW][LANES];
-      for (int row = 0; row < WINDOW; row++)
-        for (int column = 0; column < WINDOW; column++) {
-          ptrdiff_t r = top + row, s = left + column;
-          if (r < 0 || s < 0 || r >= (ptrdiff_t)map->height || s >= (ptrdiff_t)map->width)
-            memset(d[column][row], 0, sizeof d[0][0]);
-          else
-            load(d[column][row], picture + ((size_t)r * map->width + (size_t)s) * channels + c, lanes);
-        }
-      for (int column = 0; column < WINDOW; column++) evaluate(columns[column], d[column]);
-      for (int row = 0; row < WINDOW; row++) {
-        float across[WINDOW][LANES];
-        for (int column = 0; column < WINDOW; column++)
-          memcpy(across[column], columns[column][row], sizeof across[0]);
-        evaluate(line, across);
-        for (int column = 0; column < WINDOW; column++)
-          put(v + (size_t)(row * WINDOW + column) * plane + c, line[column], lanes);
-      }
+// Bᵀ d B of one channel.
+INLINE void evaluate_windows(float *restrict v, size_t plane, const float d[WINDOW][WINDOW][LANES]) {
+  half_vector columns[LANES / HALF][WINDOW][WINDOW], in[WINDOW], out[WINDOW];
+  for (size_t half = 0; half < LANES / HALF; half++)
+    for (int column = 0; column < WINDOW; column++) {
+#pragma clang loop unroll(full)
+      for (int row = 0; row < WINDOW; row++) in[row] = *(const half_vector *)(d[column][row] + half * HALF);
+      evaluate(out, in);
+#pragma clang loop unroll(full)
+      for (int row = 0; row < WINDOW; row++) columns[half][row][column] = out[row];
     }
+  for (int row = 0; row < WINDOW; row++)
+    for (size_t half = 0; half < LANES / HALF; half++) {
+      evaluate(out, columns[half][row]);
+#pragma clang loop unroll(full)
+      for (int column = 0; column < WINDOW; column++)
+        *(half_vector *)(v + (size_t)(row * WINDOW + column) * plane + half * HALF) = out[column];
+    }
+}
+
+CLONES void kernel_winograd_input(float *restrict v, size_t plane, const float *restrict x, const kernel_map *map,
+                                  size_t channel, size_t count, size_t first, size_t last) {
+  static const float zeros[KERNEL_INPUTS] = {0};
+  const float *pixels[PLACES][LANES];
+  for (size_t lane = 0; lane < LANES; lane++) {
+    square window = find(map, first + lane, last, WINDOW, 1);
+    for (int row = 0; row < WINDOW; row++)
+      for (int column = 0; column < WINDOW; column++) {
+        ptrdiff_t pixel = window.pixel + row * (ptrdiff_t)map->width + column;
+        pixels[column * WINDOW + row][lane] =
+            has(&window, row, column) ? x + pixel * (ptrdiff_t)map->channels + channel : zeros;
+      }
+  }
+  for (size_t c = 0; c < count; c += HALF) {
+    float d[HALF][WINDOW][WINDOW][LANES];
+    size_t some = count - c < HALF ? count - c : HALF;
+    for (int place = 0; place < PLACES; place++)
+      if (some == HALF)
+        gather(d, place, pixels[place], c, HALF);
+      else
+        gather(d, place, pixels[place], c, some);
+    for (size_t i = 0; i < some; i++) evaluate_windows(v + (c + i) * LANES, plane, d[i]);
   }
 }
 
-CLONES void kernel_winograd_output(float *restrict y, const float *restrict m, size_t plane,
+// Aᵀ m A of one channel and a group of tiles.
+INLINE void interpolate_tiles(float y[TILE][TILE][HALF][LANES], size_t i, const float *restrict m, size_t plane) {
+  half_vector columns[LANES / HALF][TILE][WINDOW], in[WINDOW], out[TILE];
+  for (int column = 0; column < WINDOW; column++)
+    for (size_t half = 0; half < LANES / HALF; half++) {
+#pragma clang loop unroll(full)
+      for (int row = 0; row < WINDOW; row++)
+        in[row] = *(const half_vector *)(m + (size_t)(row * WINDOW + column) * plane + half * HALF);
+      interpolate(out, in);
+#pragma clang loop unroll(full)
+      for (int row = 0; row < TILE; row++) columns[half][row][column] = out[row];
+    }
+  for (size_t half = 0; half < LANES / HALF; half++)
+    for (int row = 0; row < TILE; row++) {
+      interpolate(out, columns[half][row]);
+#pragma clang loop unroll(full)
+      for (int column = 0; column < TILE; column++) *(half_vector *)(y[row][column][i] + half * HALF) = out[column];
+    }
+}
+
+// Up to HALF channels of a pixel, for HALF tiles, of which `there` says which have it.
+INLINE void scatter(float *const to[HALF], size_t at, const float y[HALF][LANES], const float *bias, bool accumulate,
+                    size_t channels, unsigned there) {
+  half_vector o[HALF], b, before;
+  load(&b, bias, channels);
+#pragma clang loop unroll(full)
+  for (size_t i = 0; i < HALF; i++) o[i] = *(const half_vector *)y[i];
+  transpose(o);
+#pragma clang loop unroll(full)
+  for (size_t i = 0; i < HALF; i++) {
+    if (!(there >> i & 1)) continue;
+    half_vector sum = o[i] + b;
+    if (accumulate) {
+      load(&before, to[i] + at, channels);
+      sum += before;
+    }
+    memcpy(to[i] + at, &sum, channels * sizeof(float));
+  }
+}
+
+CLONES void kernel_winograd_output(float *restrict y, const float *restrict m, size_t plane, size_t stride,
                                    const float *restrict bias, bool accumulate, const kernel_map *map,
                                    size_t channel, size_t count, size_t first, size_t last) {
-  size_t channels = map->channels;
-  for (size_t t = first; t < last; t++, m += count) {
-    size_t tile = t % map->tiles;
-    float *picture = y + t / map->tiles * map->height * map->width * channels + channel;
-    size_t top = tile / map->tiles_across * TILE, left = tile % map->tiles_across * TILE;
-    for (size_t c = 0; c < count; c += LANES) {
-      size_t lanes = count - c < LANES ? count - c : LANES;
-      float columns[TILE][WINDOW][LANES], place[WINDOW][LANES], b[LANES];
-      load(b, bias + channel + c, lanes);
-      for (int column = 0; column < WINDOW; column++) {
-        float down[TILE][LANES];
-        for (int row = 0; row < WINDOW; row++)
-          load(place[row], m + (size_t)(row * WINDOW + column) * plane + c, lanes);
-        interpolate(down, place);
-        for (int row = 0; row < TILE; row++) memcpy(columns[row][column], down[row], sizeof down[0]);
-      }
-      for (int row = 0; row < TILE && top + (size_t)row < map->height; row++) {
-        float line[TILE][LANES];
-        interpolate(line, columns[row]);
-        for (int column = 0; column < TILE && left + (size_t)column < map->width; column++) {
-          float *to = picture + ((top + (size_t)row) * map->width + left + (size_t)column) * channels + c;
-          if (lanes == LANES && accumulate)
-            for (int i = 0; i < LANES; i++) to[i] += line[column][i] + b[i];
-          else if (lanes == LANES)
-            for (int i = 0; i < LANES; i++) to[i] = line[column][i] + b[i];
-          else
-            for (size_t i = 0; i < lanes; i++) to[i] = (accumulate ? to[i] : 0) + (line[column][i] + b[i]);
-        }
-      }
+  for (size_t t = first; t < last; t += LANES, m += LANES) {
+    float *to[LANES];
+    unsigned there[TILE][TILE] = {{0}};
+    for (size_t lane = 0; lane < LANES; lane++) {
+      square s = find(map, t + lane, last, TILE, 0);
+      to[lane] = y + (size_t)s.pixel * map->channels + channel;
+      for (int row = 0; row < TILE; row++)
+        for (int column = 0; column < TILE; column++) there[row][column] |= (unsigned)has(&s, row, column) << lane;
+    }
+    for (size_t c = 0; c < count; c += HALF) {
+      size_t some = count - c < HALF ? count - c : HALF;
+      float outputs[TILE][TILE][HALF][LANES];
+      for (size_t i = 0; i < some; i++) interpolate_tiles(outputs, i, m + (c + i) * stride, plane);
+      for (size_t half = 0; half < LANES; half += HALF)
+        for (int row = 0; row < TILE; row++)
+          for (int column = 0; column < TILE; column++) {
+            size_t at = ((size_t)row * map->width + (size_t)column) * map->channels + c;
+            const float(*from)[LANES] = (const float(*)[LANES])(outputs[row][column][0] + half);
+            unsigned lanes = there[row][column] >> half & ALL;
+            const float *b = bias + channel + c;
+            if (lanes == ALL && some == HALF && !accumulate)
+              scatter(to + half, at, from, b, false, HALF, ALL);
+            else if (some == HALF / 2)
+              scatter(to + half, at, from, b, accumulate, HALF / 2, lanes);
+            else
+              scatter(to + half, at, from, b, accumulate, some, lanes);
+          }
     }
   }
 }
@@ -156,6 +233,16 @@ static inline void deal(float g[3][3][LANES], const float w[LANES * TAPS]) {
     for (int tap = 0; tap < 8; tap++) *(half_vector *)(g[tap % 3][tap / 3] + half) = t[tap];
     for (int i = 0; i < 8; i++) g[2][2][half + i] = w[(half + i) * TAPS + 8];
   }
+}
+
+typedef float whole __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+
+// Up to LANES floats. Two calls of memcpy would become one, of a length that is not known, for every vector.
+static inline void put(float *to, const float from[LANES], size_t lanes) {
+  if (lanes == LANES)
+    *(whole *)to = *(const whole *)from;
+  else
+    memcpy(to, from, lanes * sizeof(float));
 }
 
 // Declared before: clang takes both of CLONES' attributes only on what it knows already.

@@ -200,50 +200,59 @@ import Testing
         kernel_winograd_weights(u + stride, plane, stride, &weights, 1, outputs, 0, inputs)
       }
     }
-    let v = results(36 * tiles * inputs) { v in
-      for tile in 0..<tiles {
+    // [36][groups of tiles][inputs][16 tiles], in one go or some inputs after the others.
+    let groups = (tiles + 15) / 16
+    let (group, inputPlane) = (inputs * 16, groups * inputs * 16)
+    let v = results(36 * inputPlane) { v in
+      for index in 0..<groups {
         kernel_winograd_input(
-          v + tile * inputs, tiles * inputs, x.elements, &source, 0, inputs, tile, tile + 1)
+          v + index * group, inputPlane, x.elements, &source, 0, inputs, index * 16,
+          min(tiles, index * 16 + 16))
       }
     }
-    let wholeV = results(v.count) {
-      kernel_winograd_input($0, tiles * inputs, x.elements, &source, 0, inputs, 0, tiles)
-    }
-    #expect(v.elements == wholeV.elements)
-    for some in [0..<inputs / 2, inputs / 2..<inputs] {
-      let part = results(36 * tiles * some.count) {
-        kernel_winograd_input(
-          $0, tiles * some.count, x.elements, &source, some.lowerBound, some.count, 0, tiles)
+    let vByParts = results(v.count) { v in
+      for some in [0..<inputs / 2, inputs / 2..<inputs] {
+        for index in 0..<groups {
+          kernel_winograd_input(
+            v + index * group + some.lowerBound * 16, inputPlane, x.elements, &source, some.lowerBound,
+            some.count, index * 16, min(tiles, index * 16 + 16))
+        }
       }
-      #expect(
-        part.elements == (0..<36 * tiles).flatMap { row in some.map { v[row * inputs + $0] } }, "\(some)")
     }
+    #expect(v.elements == vByParts.elements)
+    let missing = (0..<v.count).filter { $0 / group % groups * 16 + $0 % 16 >= tiles }
+    #expect(missing.allSatisfy { v[$0] == 0 }, "behind the last tile")
+    // [36][outputs][tiles, filled up].
+    let across16 = groups * 16
     let products = (0..<36).flatMap { place in
       let tiles = Tensor(
-        Array(v.elements[place * tiles * inputs..<(place + 1) * tiles * inputs]), [tiles, inputs])
+        (0..<across16 * inputs).map {
+          v[place * inputPlane + $0 / inputs / 16 * group + $0 % inputs * 16 + $0 / inputs % 16]
+        }, [across16, inputs])
       let kernel = Tensor(
         (0..<outputs).flatMap { output in
           let start = place * plane + output * Int(KERNEL_WEIGHT_STRIDE)
           return u.elements[start..<start + inputs]
         }, [outputs, inputs])
-      return Reference.product(tiles, kernel).elements
+      return Reference.product(kernel, tiles).elements
     }
     let wanted = Reference.convolution(x, weight, bias: bias)
-    let outputPlane = tiles * outputs
+    let outputPlane = outputs * across16
     let set = results(wanted.count) {
-      kernel_winograd_output($0, products, outputPlane, bias.elements, false, &target, 0, outputs, 0, tiles)
+      kernel_winograd_output(
+        $0, products, outputPlane, across16, bias.elements, false, &target, 0, outputs, 0, tiles)
     }
     expectClose(set.reshaped(wanted.shape), wanted, within: 4e-6, "set")
     let old = Tensor.random(wanted.shape, seed: 3)
     let added = results(wanted.count) { y in
       y.update(from: old.elements, count: old.count)
-      for some in [0..<outputs / 2, outputs / 2..<outputs] {
-        let part = (0..<36 * tiles).flatMap { row in some.map { products[row * outputs + $0] } }
-        part.withUnsafeBufferPointer {
-          for tile in 0..<tiles {
+      products.withUnsafeBufferPointer {
+        for some in [0..<outputs / 2, outputs / 2..<outputs] {
+          for first in Swift.stride(from: 0, to: tiles, by: 16) {
             kernel_winograd_output(
-              y, $0.baseAddress! + tile * some.count, tiles * some.count, bias.elements, true, &target,
-              some.lowerBound, some.count, tile, tile + 1)
+              y, $0.baseAddress! + some.lowerBound * across16 + first, outputPlane, across16, bias.elements,
+              true,
+              &target, some.lowerBound, some.count, first, min(tiles, first + 16))
           }
         }
       }
@@ -277,6 +286,106 @@ import Testing
       }
     }
     expectClose(y.reshaped([rows, outputs]), Reference.product(x, weight), within: 2e-6, "panel")
+  }
+
+  // What is packed from rows that lie side by side is what is packed from rows, and columns are a product turned round.
+  @Test(arguments: [(16, 128), (40, 520), (19, 130), (3, 7)]) func columns(_ size: (rows: Int, depth: Int)) {
+    let (rows, depth) = size
+    let outputs = 21
+    let x = Self.roundedExactly(rows, depth)
+    let weight = Tensor.random([outputs, depth], seed: 1)
+    let groups = (rows + 15) / 16
+    let sideBySide = Tensor(
+      (0..<groups * depth * 16).map {
+        let (row, input) = ($0 / depth / 16 * 16 + $0 % 16, $0 / 16 % depth)
+        return row < rows ? x[row * depth + input] : 0
+      }, [groups, depth, 16])
+    func each(_ body: (_ group: Int, _ input: Int, _ count: Int, _ x: UnsafePointer<Float>) -> Void) {
+      sideBySide.withElements { x in
+        for group in 0..<groups {
+          for input in stride(from: 0, to: depth, by: Int(KERNEL_INPUTS)) {
+            body(
+              group, input, min(Int(KERNEL_INPUTS), depth - input),
+              x.baseAddress! + (group * depth + input) * 16)
+          }
+        }
+      }
+    }
+    let floats = packed(x, strassen: false)
+    let floatsSideBySide = results(floats.count) { packed in
+      each { group, input, count, x in
+        (packed + kernel_packed_offset(rows, depth, group, input)).update(from: x, count: count * 16)
+      }
+    }
+    #expect(bits(floats) == bits(floatsSideBySide))
+    let integers = results(kernel_shorts_size(rows, depth)) {
+      kernel_shorts_pack($0, x.elements, rows, depth, 0, groups)
+    }
+    let integersSideBySide = results(integers.count) { packed in
+      each { group, input, _, x in kernel_shorts_pack_lanes(packed, x, rows, depth, group, input) }
+    }
+    #expect(bits(integers) == bits(integersSideBySide))
+
+    weight.withElements {
+      var weights = kernel_weights(
+        elements: $0.baseAddress, format: kernel_f32, outputs: outputs, depth: depth)
+      let chunk = Int(KERNEL_SHORTS_DEPTH)
+      let panelSize = kernel_shorts_panel_size(outputs)
+      let panel = results((depth + chunk - 1) / chunk * panelSize) { panel in
+        for input in Swift.stride(from: 0, to: depth, by: chunk) {
+          kernel_shorts_panel(panel + input / chunk * panelSize, &weights, 0, outputs, input)
+        }
+      }
+      let (stride, room) = (groups * 16 + 5, 32)
+      for accumulate in [false, true] {
+        let old = Tensor.random([room, stride], seed: 3)
+        func check(
+          _ name: String, product: (UnsafeMutablePointer<Float>) -> Void,
+          columns: (UnsafeMutablePointer<Float>) -> Void
+        ) {
+          let wanted = results(rows * outputs, product)
+          let found = results(old.count) {
+            $0.update(from: old.elements, count: old.count)
+            columns($0)
+          }
+          let wrong = (0..<rows * outputs).filter { place in
+            let (row, output) = (place / outputs, place % outputs)
+            let (sum, before) = (found[output * stride + row], accumulate ? old[output * stride + row] : 0)
+            let all = before + wanted[place]
+            // Sums of several chunks are added to what was there in another order.
+            let isClose = depth > chunk && accumulate && abs(sum - all) <= 3e-5 * max(1, abs(all))
+            return !(sum == all || isClose || sum.isNaN && all.isNaN)
+          }
+          #expect(wrong.isEmpty, "\(name), \(accumulate): \(wrong.prefix(3)) of \(rows) × \(outputs)")
+        }
+        check("floats") {
+          kernel_product($0, outputs, floats.elements, false, rows, &weights, 0, outputs, nil, false)
+        } columns: {
+          kernel_columns($0, stride, floats.elements, rows, &weights, accumulate)
+        }
+        panel.withElements {
+          var kept = kernel_weights(
+            elements: $0.baseAddress, format: kernel_panel, outputs: outputs, depth: depth)
+          check("integers") {
+            kernel_shorts_product($0, outputs, integers.elements, rows, &weights, 0, outputs, nil, false)
+          } columns: {
+            kernel_shorts_columns($0, stride, integers.elements, rows, &kept, accumulate)
+          }
+        }
+      }
+    }
+  }
+
+  private func bits(_ x: Tensor) -> [UInt32] { x.elements.map(\.bitPattern) }
+
+  /// Rows whose squares have the same sum in any order, as ordinary, very large, very small and no numbers.
+  private static func roundedExactly(_ rows: Int, _ depth: Int) -> Tensor {
+    var x = Tensor.random([rows, depth], seed: 7)
+    for place in 0..<x.count {
+      x[place] = (x[place] * 8).rounded() * [1, 0x1p-140, 0x1p-70, 0x1p100, 0][place / depth % 5]
+    }
+    if rows > 5 { (x[5 * depth], x[depth + depth / 2]) = (.nan, .infinity) }
+    return x
   }
 
   private func packed(_ x: Tensor, strassen: Bool) -> Tensor {

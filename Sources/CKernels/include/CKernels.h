@@ -208,15 +208,17 @@ size_t kernel_packed_groups(bool strassen, size_t rows);
 // lays out the groups first..<last of a block; missing rows of the last group are 0
 void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size_t depth, size_t first,
                  size_t last);
-// The inputs input..<input + count, `input` a multiple of KERNEL_INPUTS, of one group of sixteen rows of a plain block;
-// x starts at the first of them, its rows `stride` apart
-void kernel_pack_inputs(float *packed, const float *x, size_t stride, size_t rows, size_t depth, size_t group,
-                        size_t input, size_t count);
+// where the sixteen rows of a group of a plain block lie side by side, input by input up to the next multiple of
+// KERNEL_DEPTH, from an input on
+size_t kernel_packed_offset(size_t rows, size_t depth, size_t group, size_t input);
 // y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=, for a packed block and the outputs first..<last, at
 // most KERNEL_PANEL; by Strassen's scheme, first..<last of both halves of the outputs, together at most
 // KERNEL_PANEL. bias may be NULL; rows of y are `stride` apart
 void kernel_product(float *y, size_t stride, const float *packed, bool strassen, size_t rows,
                     const kernel_weights *w, size_t first, size_t last, const float *bias, bool accumulate);
+// The same of all outputs and without bias the other way round, y[o · stride + r], for a plain block; there must be room
+// for as many rows as fill groups
+void kernel_columns(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w, bool accumulate);
 
 // --- shorts.c ----------------------------------------------------------------------------------
 
@@ -226,18 +228,25 @@ enum {
   KERNEL_INPUTS = 128          // that have a unit of their own
 };
 
-// The same by 16-bit integers, with a unit for each KERNEL_INPUTS inputs of a row or an output; weights that are no panel.
+// The same by 16-bit integers, with a unit for each KERNEL_INPUTS inputs of a row or an output. Weights that are a panel are
+// those of kernel_shorts_panel, one after the other for each KERNEL_SHORTS_DEPTH inputs, and multiplied whole.
 
 // the floats that a packed block takes
 size_t kernel_shorts_size(size_t rows, size_t depth);
 // lays out the groups of sixteen rows first..<last of a block; missing rows of the last group are 0
 void kernel_shorts_pack(float *packed, const float *x, size_t rows, size_t depth, size_t first, size_t last);
-// see kernel_pack_inputs
-void kernel_shorts_pack_inputs(float *packed, const float *x, size_t stride, size_t rows, size_t depth, size_t group,
-                               size_t input, size_t count);
+// packs the KERNEL_INPUTS inputs from `input` on, or those that there are, of one group of rows, x[k][row]
+void kernel_shorts_pack_lanes(float *packed, const float *x, size_t rows, size_t depth, size_t group, size_t input);
+// the floats of a panel
+size_t kernel_shorts_panel_size(size_t outputs);
+// rounds the weights of the outputs first..<last for KERNEL_SHORTS_DEPTH inputs from `input` on, or those that there are
+void kernel_shorts_panel(float *panel, const kernel_weights *w, size_t first, size_t last, size_t input);
 // y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=; see kernel_product
 void kernel_shorts_product(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
                            size_t first, size_t last, const float *bias, bool accumulate);
+// see kernel_columns; there must be room for as many outputs as fill groups of sixteen
+void kernel_shorts_columns(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
+                           bool accumulate);
 
 // --- peak.c ------------------------------------------------------------------------------------
 
@@ -273,13 +282,13 @@ typedef struct {
   size_t tiles_across, tiles;
 } kernel_map;
 
-// v[p][t - first][c]: place p of the 36 of Bᵀ d B, for the tiles t in first..<last and `count` channels from `channel`
-// on; planes are `plane` apart
+// v[p · plane + (c - channel) 16 + t - first]: place p of the 36 of Bᵀ d B, for `count` channels (at most KERNEL_INPUTS) from
+// `channel` on and the tiles t in first..<last, at most 16; behind them zeros
 void kernel_winograd_input(float *v, size_t plane, const float *x, const kernel_map *map, size_t channel, size_t count,
                            size_t first, size_t last);
-// y = Aᵀ m A + bias (or +=) at the pixels of the tiles first..<last, for `count` channels from `channel` on, from m laid
-// out like v
-void kernel_winograd_output(float *y, const float *m, size_t plane, const float *bias, bool accumulate,
+// y = Aᵀ m A + bias (or +=) at the pixels of the tiles first..<last, for `count` channels from `channel` on, from
+// m[p · plane + (c - channel) stride + t - first], which has tiles to fill groups of 16
+void kernel_winograd_output(float *y, const float *m, size_t plane, size_t stride, const float *bias, bool accumulate,
                             const kernel_map *map, size_t channel, size_t count, size_t first, size_t last);
 // u[p][output - first][i]: place p of the 36 of G g Gᵀ, for the outputs first..<last of w [outputs][all inputs · 3 · 3]
 // and `inputs` inputs from `input` on; rows are `stride` apart, planes `plane`

@@ -70,7 +70,7 @@ enum Product {
   }
 
   /// `0..<count` in as many pieces, if there are as many units, and as equal as multiples of `unit` can be.
-  private static func cut(_ count: Int, into pieces: Int, by unit: Int) -> [Range<Int>] {
+  static func cut(_ count: Int, into pieces: Int, by unit: Int) -> [Range<Int>] {
     let units = (count + unit - 1) / unit
     let pieces = max(1, min(units, pieces))
     return (0..<pieces).map {
@@ -143,13 +143,15 @@ struct PackedRows {
   ///   - matrices: their number; all have `inputs` columns.
   ///   - blocks: rows, the same of each matrix.
   ///   - scheme: any but Strassen's.
-  ///   - make: writes some rows and some inputs, [matrices, rows, inputs]; called by several threads.
+  ///   - make: writes some inputs of up to sixteen rows, `[inputs, 16]` of each matrix, `plane` floats from one matrix
+  ///     to the next; called by several threads.
   init(
     matrices: Int, inputs: Int, blocks: [Range<Int>], _ scheme: Scheme,
-    make: (UnsafeMutablePointer<Float>, _ rows: Range<Int>, _ inputs: Range<Int>) -> Void
+    make: (UnsafeMutablePointer<Float>, _ plane: Int, _ rows: Range<Int>, _ inputs: Range<Int>) -> Void
   ) {
     (self.blocks, self.scheme) = ((0..<matrices).flatMap { _ in blocks }, scheme)
-    let size = scheme.size(rows: blocks.map(\.count).max() ?? 0, inputs: inputs)
+    // Sixteen more: matrices do not begin on the same lines of a cache.
+    let size = scheme.size(rows: blocks.map(\.count).max() ?? 0, inputs: inputs) + 16
     let groups = blocks.enumerated().flatMap { block, rows in
       (0..<scheme.groups(rows: rows.count)).map { (block: block, rows: rows, group: $0) }
     }
@@ -162,16 +164,23 @@ struct PackedRows {
         let (block, rows, group) = groups[index]
         let first = rows.lowerBound + group * 16
         let some = first..<min(first + 16, rows.upperBound)
-        var made = Tensor(uninitialized: [matrices, 16, together])
-        made.withMutableElements { made in
-          for input in stride(from: 0, to: inputs, by: together) {
-            let columns = input..<min(input + together, inputs)
-            make(made.baseAddress!, some, columns)
+        let to = packed + block * size
+        let plane = together * 16 + 16
+        var made = Tensor(uninitialized: [scheme == .integers ? matrices * plane : 0])
+        for input in stride(from: 0, to: inputs, by: together) {
+          let columns = input..<min(input + together, inputs)
+          guard scheme == .integers else {
+            make(
+              to + kernel_packed_offset(rows.count, inputs, group, input), blocks.count * size, some, columns)
+            continue
+          }
+          made.withMutableElements { made in
+            make(made.baseAddress!, plane, some, columns)
             for matrix in 0..<matrices {
-              let to = packed + (matrix * blocks.count + block) * size
-              let from = made.baseAddress! + matrix * some.count * columns.count
-              let pack = scheme == .integers ? kernel_shorts_pack_inputs : kernel_pack_inputs
-              pack(to, from, columns.count, rows.count, inputs, group, input, columns.count)
+              kernel_shorts_pack_lanes(
+                to + matrix * blocks.count * size, made.baseAddress! + matrix * plane, rows.count, inputs,
+                group,
+                input)
             }
           }
         }
@@ -180,19 +189,14 @@ struct PackedRows {
   }
 
   /// A rectangle of the product: one block of rows, some outputs; `y` starts at the block's first row.
-  ///
-  /// - Parameter input: the input that the weights begin with; a multiple of the
-  ///   scheme's `depth`; not of a block by Strassen's scheme.
   func multiply(
-    _ block: Int, from input: Int = 0, by weights: kernel_weights, outputs: Range<Int>, bias: Tensor? = nil,
+    _ block: Int, by weights: kernel_weights, outputs: Range<Int>, bias: Tensor? = nil,
     into y: UnsafeMutablePointer<Float>, stride: Int, accumulate: Bool = false
   ) {
     func multiply(_ bias: UnsafePointer<Float>?) {
       elements.withElements { packed in
         withUnsafePointer(to: weights) {
-          // As many rows as fill groups, for each input before.
-          let before = input == 0 ? 0 : scheme.size(rows: blocks[block].count, inputs: input)
-          let from = packed.baseAddress! + block * elements.shape[1] + before
+          let from = packed.baseAddress! + block * elements.shape[1]
           if scheme == .integers {
             kernel_shorts_product(
               y, stride, from, blocks[block].count, $0, outputs.lowerBound, outputs.upperBound, bias,
@@ -206,5 +210,28 @@ struct PackedRows {
       }
     }
     if let bias { bias.withElements { multiply($0.baseAddress!) } } else { multiply(nil) }
+  }
+
+  /// The product of a block and all outputs, the other way round: `y` is [outputs, rows, filled up to groups of
+  /// sixteen], outputs `stride` apart; with integers there must be room for outputs that fill such groups, too.
+  ///
+  /// - Parameters:
+  ///   - input: the input that the weights begin with; a multiple of the scheme's `depth`.
+  ///   - weights: not of a block by Strassen's scheme.
+  func columns(
+    _ block: Int, from input: Int, by weights: kernel_weights, into y: UnsafeMutablePointer<Float>,
+    stride: Int,
+    accumulate: Bool
+  ) {
+    let multiply = scheme == .integers ? kernel_shorts_columns : kernel_columns
+    elements.withElements { packed in
+      withUnsafePointer(to: weights) {
+        // As many rows as fill groups, for each input before.
+        let before = input == 0 ? 0 : scheme.size(rows: blocks[block].count, inputs: input)
+        multiply(
+          y, stride, packed.baseAddress! + block * elements.shape[1] + before, blocks[block].count, $0,
+          accumulate)
+      }
+    }
   }
 }

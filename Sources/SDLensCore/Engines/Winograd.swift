@@ -8,10 +8,10 @@ struct Winograd: Sendable {
   private static let places = 36
   /// What the transformed tiles of one block may take, in floats: a part of the outer cache.
   private static let blockElements = 4 << 20
-  /// The most tiles of a block, which is what one thread's caches hold of them.
-  private static let mostTiles = 512
-  /// What the transformed weights of a map of several blocks may take, in floats, to be made once and not for each block.
-  private static let keptElements = 6 << 20
+  /// The most tiles of a block.
+  private static let mostTiles = 256
+  /// The most transformed weights of a map of several blocks, in floats, that are made once and not for each block.
+  private static let keptElements = 12 << 20
   /// With fewer tiles in a picture, rounding the transformed weights takes longer than integers save.
   private static let leastTilesOfIntegers = 128
 
@@ -52,35 +52,46 @@ struct Winograd: Sendable {
     let scheme: PackedRows.Scheme =
       precision == .int16 && tiles >= Self.leastTilesOfIntegers ? .integers : .plain
     let fitting = Self.blockElements / (Self.places * scheme.size(rows: 16, inputs: inputs)) * 16
-    let blocks = Product.blocks(
-      of: batch * tiles, largest: min(scheme.mostRows, Self.mostTiles, max(64, fitting)))
+    let blocks = Product.blocks(of: batch * tiles, largest: min(Self.mostTiles, max(64, fitting)))
+    // With many blocks a thread has some of its own, whose tiles stay in its caches; else threads share the panels of
+    // so many that all have some.
+    let areMany = blocks.count >= 4 * Parallel.threads
     let widest = Self.mostOutputs(tiles: blocks[0].count, inputs: inputs)
-    let panels = Product.panels(of: outputs, widest: widest, atLeast: 1)
-    let isKept = blocks.count > 1 && Self.places * outputs * inputs <= Self.keptElements
+    let panels =
+      areMany
+      ? Product.cut(outputs, into: (outputs + widest - 1) / widest, by: 16)
+      : Product.panels(of: outputs, widest: widest, atLeast: 1)
+    let together = areMany ? 1 : (Parallel.threads + panels.count - 1) / panels.count
+    let isKept = blocks.count > together && Self.places * outputs * inputs <= Self.keptElements
     let kept =
       isKept
       ? Parallel.map(panels.count) { panel in
         chunks(scheme).map { transformed(panels[panel], $0, scheme) }
       } : nil
-    // So many blocks at a time that all threads have a panel.
-    let together = (Parallel.threads + panels.count - 1) / panels.count
+    func convolve(_ blocks: [Range<Int>], _ bias: UnsafePointer<Float>) {
+      let packed = PackedRows(matrices: Self.places, inputs: inputs, blocks: blocks, scheme) {
+        kernel_winograd_input(
+          $0, $1, x, &source, $3.lowerBound, $3.count, $2.lowerBound, $2.upperBound)
+      }
+      // Disjoint: each piece writes its own channels of its own pixels.
+      Parallel.forEach(blocks.count, panels.count) { block, index in
+        let (tiles, panel) = (blocks[block], panels[index])
+        let products = multiply(packed, block, of: blocks, by: panel, kept?[index])
+        products.withElements {
+          kernel_winograd_output(
+            y, $0.baseAddress!, products.shape[1] * products.shape[2], products.shape[2], bias, accumulate,
+            &target, panel.lowerBound, panel.count, tiles.lowerBound, tiles.upperBound)
+        }
+      }
+    }
+    let parts = stride(from: 0, to: blocks.count, by: together).map {
+      Array(blocks[$0..<min($0 + together, blocks.count)])
+    }
     bias.withElements { bias in
-      for first in stride(from: 0, to: blocks.count, by: together) {
-        let some = Array(blocks[first..<min(first + together, blocks.count)])
-        let packed = PackedRows(matrices: Self.places, inputs: inputs, blocks: some, scheme) {
-          kernel_winograd_input(
-            $0, $1.count * $2.count, x, &source, $2.lowerBound, $2.count, $1.lowerBound, $1.upperBound)
-        }
-        // Disjoint: each piece writes its own channels of its own pixels.
-        Parallel.forEach(some.count, panels.count) { block, index in
-          let (tiles, panel) = (some[block], panels[index])
-          let products = multiply(packed, block, of: some, by: panel, kept?[index])
-          products.withElements {
-            kernel_winograd_output(
-              y, $0.baseAddress!, tiles.count * panel.count, bias.baseAddress!, accumulate, &target,
-              panel.lowerBound, panel.count, tiles.lowerBound, tiles.upperBound)
-          }
-        }
+      if areMany {
+        Parallel.forEach(parts.count) { convolve(parts[$0], bias.baseAddress!) }
+      } else {
+        for part in parts { convolve(part, bias.baseAddress!) }
       }
     }
   }
@@ -91,17 +102,12 @@ struct Winograd: Sendable {
     return stride(from: 0, to: inputs, by: scheme.depth).map { $0..<min(inputs, $0 + scheme.depth) }
   }
 
-  /// The floats from one output's transformed weights to the next.
-  private func rowStride(_ inputs: Range<Int>, _ scheme: PackedRows.Scheme) -> Int {
-    scheme == .integers ? inputs.count : Int(KERNEL_WEIGHT_STRIDE)
-  }
-
-  /// The weights of a panel for some inputs, [places, outputs, stride].
+  /// The weights of a panel for some inputs, [places, floats of a kernel's panel].
   private func transformed(_ panel: Range<Int>, _ inputs: Range<Int>, _ scheme: PackedRows.Scheme) -> Tensor {
-    let stride = rowStride(inputs, scheme)
-    var result = Tensor(uninitialized: [Self.places, panel.count, stride])
+    let stride = scheme == .integers ? inputs.count : Int(KERNEL_WEIGHT_STRIDE)
+    var floats = Tensor(uninitialized: [Self.places, panel.count * stride])
     weight.withKernelWeights { weights in
-      result.withMutableElements { u in
+      floats.withMutableElements { u in
         withUnsafePointer(to: weights) {
           kernel_winograd_weights(
             u.baseAddress!, panel.count * stride, stride, $0, panel.lowerBound, panel.upperBound,
@@ -109,30 +115,42 @@ struct Winograd: Sendable {
         }
       }
     }
-    return result
+    guard scheme == .integers else { return floats }
+    var rounded = Tensor(uninitialized: [Self.places, kernel_shorts_panel_size(panel.count)])
+    floats.withElements { floats in
+      rounded.withMutableElements { rounded in
+        for place in 0..<Self.places {
+          var weights = kernel_weights(
+            elements: floats.baseAddress! + place * panel.count * stride, format: kernel_f32,
+            outputs: panel.count, depth: inputs.count)
+          kernel_shorts_panel(
+            rounded.baseAddress! + place * kernel_shorts_panel_size(panel.count), &weights, 0, panel.count, 0)
+        }
+      }
+    }
+    return rounded
   }
 
-  /// For each of the 36 places the product of a block's tiles and a panel of weights, [places, tiles, outputs].
+  /// For each of the 36 places the product of a block's tiles and a panel of weights, [places, outputs, tiles], filled up
+  /// to groups of sixteen.
   ///
   /// - Parameter kept: the panel's transformed weights, where they are there already.
   private func multiply(
     _ packed: PackedRows, _ block: Int, of blocks: [Range<Int>], by panel: Range<Int>, _ kept: [Tensor]?
   ) -> Tensor {
-    let (scheme, tiles) = (packed.scheme, blocks[block].count)
-    var products = Tensor(uninitialized: [Self.places, tiles, panel.count])
-    for (chunk, inputs) in chunks(scheme).enumerated() {
-      let size = panel.count * rowStride(inputs, scheme)
-      (kept?[chunk] ?? transformed(panel, inputs, scheme)).withElements { u in
+    let (outputs, tiles) = ((panel.count + 15) / 16 * 16, (blocks[block].count + 15) / 16 * 16)
+    var products = Tensor(uninitialized: [Self.places, outputs, tiles])
+    for (chunk, inputs) in chunks(packed.scheme).enumerated() {
+      let weights = kept?[chunk] ?? transformed(panel, inputs, packed.scheme)
+      weights.withElements { u in
         products.withMutableElements { products in
           for place in 0..<Self.places {
-            let weights = kernel_weights(
-              elements: u.baseAddress! + place * size,
-              format: scheme == .integers ? kernel_f32 : kernel_panel, outputs: panel.count,
+            let panel = kernel_weights(
+              elements: u.baseAddress! + place * weights.shape[1], format: kernel_panel, outputs: panel.count,
               depth: inputs.count)
-            packed.multiply(
-              place * blocks.count + block, from: inputs.lowerBound, by: weights, outputs: 0..<panel.count,
-              into: products.baseAddress! + place * tiles * panel.count, stride: panel.count,
-              accumulate: chunk > 0)
+            packed.columns(
+              place * blocks.count + block, from: inputs.lowerBound, by: panel,
+              into: products.baseAddress! + place * outputs * tiles, stride: tiles, accumulate: chunk > 0)
           }
         }
       }
