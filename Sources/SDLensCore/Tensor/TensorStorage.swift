@@ -11,13 +11,17 @@ final class TensorStorage: @unchecked Sendable {
   private let capacity: Int
 
   init(count: Int) {
-    capacity = BufferPool.capacity(forBytes: count * MemoryLayout<Float>.stride)
-    let base = BufferPool.shared.take(capacity)
+    let buffer = BufferPool.shared.take(
+      BufferPool.capacity(forBytes: count * MemoryLayout<Float>.stride))
+    capacity = buffer.capacity
     elements = UnsafeMutableBufferPointer(
-      start: base.bindMemory(to: Float.self, capacity: count), count: count)
+      start: buffer.pointer.bindMemory(to: Float.self, capacity: count), count: count)
   }
 
-  deinit { BufferPool.shared.give(UnsafeMutableRawPointer(elements.baseAddress!), capacity) }
+  deinit {
+    BufferPool.shared.give(
+      BufferPool.Buffer(capacity: capacity, pointer: UnsafeMutableRawPointer(elements.baseAddress!)))
+  }
 }
 
 extension Tensor {
@@ -36,7 +40,7 @@ private final class BufferPool: Sendable {
   /// The most that is kept for later, in bytes and in buffers.
   private static let mostKept = (bytes: 2 << 30, buffers: 2048)
 
-  private struct Buffer {
+  struct Buffer {
     let capacity: Int
     let pointer: UnsafeMutableRawPointer
   }
@@ -55,13 +59,12 @@ private final class BufferPool: Sendable {
     return (bytes + step - 1) & ~(step - 1)
   }
 
-  func take(_ capacity: Int) -> UnsafeMutableRawPointer {
-    let reused = lock.withLock { _ -> UnsafeMutableRawPointer? in
-      // The last one given back: the likeliest to be in the caches.
-      guard capacity >= Self.smallest, let place = kept.lastIndex(where: { $0.capacity == capacity })
-      else { return nil }
-      keptBytes -= capacity
-      return kept.remove(at: place).pointer
+  /// A buffer of this capacity, or of up to twice as much where one was given back.
+  func take(_ capacity: Int) -> Buffer {
+    let reused = lock.withLock { _ -> Buffer? in
+      guard capacity >= Self.smallest, let place = place(fitting: capacity) else { return nil }
+      keptBytes -= kept[place].capacity
+      return kept.remove(at: place)
     }
     if let reused { return reused }
     OutOfMemory.check(capacity)
@@ -72,19 +75,32 @@ private final class BufferPool: Sendable {
     }
     // One fault for 2 MiB, not for 4 KiB, and fewer misses in the address cache.
     if isHuge { madvise(pointer, capacity, Int32(MADV_HUGEPAGE)) }
-    return pointer
+    return Buffer(capacity: capacity, pointer: pointer)
   }
 
-  func give(_ pointer: UnsafeMutableRawPointer, _ capacity: Int) {
+  /// Where the smallest buffer that fits is kept, of these the last one given back: the likeliest to be in the caches.
+  private func place(fitting capacity: Int) -> Int? {
+    var best: Int?
+    for place in kept.indices.reversed()
+    where capacity...2 * capacity ~= kept[place].capacity
+      && kept[place].capacity < best.map { kept[$0].capacity } ?? .max
+    {
+      best = place
+      if kept[place].capacity == capacity { break }
+    }
+    return best
+  }
+
+  func give(_ buffer: Buffer) {
     let keep = lock.withLock { _ -> Bool in
-      guard capacity >= Self.smallest, keptBytes + capacity <= Self.mostKept.bytes,
+      guard buffer.capacity >= Self.smallest, keptBytes + buffer.capacity <= Self.mostKept.bytes,
         kept.count < Self.mostKept.buffers
       else { return false }
-      kept.append(Buffer(capacity: capacity, pointer: pointer))
-      keptBytes += capacity
+      kept.append(buffer)
+      keptBytes += buffer.capacity
       return true
     }
-    if !keep { free(pointer) }
+    if !keep { free(buffer.pointer) }
   }
 
   func release(_ smallest: Int) {
