@@ -80,13 +80,9 @@ private final class BufferPool: Sendable {
 
   /// Where the smallest buffer that fits is kept, of these the last one given back: the likeliest to be in the caches.
   private func place(fitting capacity: Int) -> Int? {
-    var best: Int?
-    for place in kept.indices.reversed()
-    where capacity...2 * capacity ~= kept[place].capacity
-      && kept[place].capacity < best.map { kept[$0].capacity } ?? .max
-    {
-      best = place
-      if kept[place].capacity == capacity { break }
+    var (best, bound) = (Int?.none, 2 * capacity + 1)
+    for place in kept.indices.reversed() where capacity..<bound ~= kept[place].capacity {
+      (best, bound) = (place, kept[place].capacity)
     }
     return best
   }
