@@ -13,7 +13,8 @@ let exploreTargets = [
     ]
   ) { bytes in
     let request = try Request(head: Array(bytes))
-    precondition(try request.bodyBytes <= Request.mostBodyBytes)
+    let bytes = try request.bodyBytes
+    precondition(bytes <= Request.mostBodyBytes)
     _ = request.keepsAlive
   },
   FuzzTarget(
