@@ -13,8 +13,8 @@ let exploreTargets = [
     ]
   ) { bytes in
     let request = try Request(head: Array(bytes))
-    let bytes = try request.bodyBytes
-    precondition(bytes <= Request.mostBodyBytes)
+    let length = try request.bodyBytes
+    precondition(length <= Request.mostBodyBytes)
     _ = request.keepsAlive
   },
   FuzzTarget(

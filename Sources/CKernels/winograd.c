@@ -199,7 +199,7 @@ CLONES void kernel_winograd_output(float *restrict y, const float *restrict m, s
             const float *b = bias + channel + c;
             if (lanes == ALL && some == HALF && !accumulate)
               scatter(to + half, at, from, b, false, HALF, ALL);
-            else if (some == HALF / 2)
+            else if (some == HALF / 2)  // of twelve outputs
               scatter(to + half, at, from, b, accumulate, HALF / 2, lanes);
             else
               scatter(to + half, at, from, b, accumulate, some, lanes);
