@@ -13,6 +13,7 @@ let package = Package(
     .library(name: "SDLensShapes", targets: ["SDLensShapes"]),
     .library(name: "SDLensStudy", targets: ["SDLensStudy"]),
     .library(name: "SDLensExplore", targets: ["SDLensExplore"]),
+    .library(name: "SDLensCommands", targets: ["SDLensCommands"]),
   ],
   traits: [
     .trait(
@@ -56,14 +57,16 @@ let package = Package(
       dependencies: ["SDLensCore", "SDLensDiffusion", "SDLensShapes", "SDLensSparse", "SDLensStudy"],
       resources: [.copy("Page")]),
 
-    .executableTarget(
-      name: "sdlens",
+    .target(
+      name: "SDLensCommands",
       dependencies: [
         "CProcess", "SDLensCore", "SDLensDiffusion", "SDLensExplore", "SDLensSparse", "SDLensDrawing",
         "SDLensEncoders", "SDLensShapes", "SDLensStudy",
         .target(name: "CMPI", condition: .when(traits: ["MPI"])),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+
+    .executableTarget(name: "sdlens", dependencies: ["SDLensCommands"]),
 
     .executableTarget(
       name: "sdlens-bench",
@@ -95,7 +98,8 @@ let package = Package(
     .testTarget(
       name: "SDLensCommandTests",
       dependencies: [
-        "sdlens", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy", "SDLensTestSupport",
+        "sdlens", "SDLensCommands", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy",
+        "SDLensTestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["Expected"]),
@@ -103,20 +107,15 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 
-// The fuzz targets need libFuzzer and the flags of `Scripts/fuzz`; to them the program is a library.
-if let runtime = Context.environment["SDLENS_FUZZER"],
-  let program = package.targets.firstIndex(where: { $0.name == "sdlens" })
-{
-  package.products.removeAll { $0.name == "sdlens" }
-  package.targets[program] = .target(
-    name: "sdlens", dependencies: package.targets[program].dependencies,
-    swiftSettings: [.unsafeFlags(["-Xfrontend", "-entry-point-function-name", "-Xfrontend", "sdlens_main"])])
+// The fuzz targets need libFuzzer and the flags of `Scripts/fuzz`.
+if let runtime = Context.environment["SDLENS_FUZZER"] {
   package.targets += [
     .systemLibrary(name: "CFuzzer", path: "Fuzz/CFuzzer"),
     .executableTarget(
       name: "sdlens-fuzz",
       dependencies: [
-        "CFuzzer", "sdlens", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy", "SDLensExplore",
+        "CFuzzer", "SDLensCommands", "SDLensCore", "SDLensDiffusion", "SDLensSparse", "SDLensStudy",
+        "SDLensExplore",
       ],
       path: "Fuzz/sdlens-fuzz", linkerSettings: [.unsafeFlags([runtime, "-lstdc++"])]),
   ]

@@ -1,8 +1,8 @@
+@testable import SDLensCommands
 import SDLensCore
 import SDLensDiffusion
 import SDLensSparse
 @testable import SDLensStudy
-@testable import sdlens
 
 /// Numbers in options, and whole command lines.
 let commandTargets = [

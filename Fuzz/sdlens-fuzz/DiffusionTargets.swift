@@ -130,7 +130,7 @@ private func weights(_ text: String) -> [UInt8]? {
   for line in text.split(separator: "\n") {
     let words = line.split(separator: " ")
     let extents = words.dropFirst().compactMap { Int($0) }.filter { 0..<64 ~= $0 }
-    guard let name = words.first, extents.count < 5 else { continue }
+    guard !words.isEmpty, extents.count < 5 else { continue }
     let end = bytes + 2 * extents.reduce(1, *)
     guard end < 1 << 16 else { return nil }
     entries.append(

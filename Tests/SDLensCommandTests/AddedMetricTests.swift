@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SDLensCommands
 import SDLensCore
 import SDLensDiffusion
 import SDLensSparse
@@ -7,7 +8,6 @@ import SDLensStudy
 import SDLensTestSupport
 import Synchronization
 import Testing
-import sdlens
 
 /// A metric that somebody adds: all that it needs is said here, by public interfaces alone.
 private enum DirectionLength: FeatureMetric {

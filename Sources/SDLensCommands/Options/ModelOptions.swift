@@ -4,7 +4,7 @@ import SDLensCore
 import SDLensDiffusion
 
 /// Which model.
-struct ModelOptions: ParsableArguments {
+public struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A folder in diffusers layout, a single .safetensors file, a Hugging Face id in the local cache (ID@REVISION "
@@ -64,12 +64,15 @@ struct ModelOptions: ParsableArguments {
       valueName: "precision"))
   var precision = Precision.float32
 
+  /// A form to be filled in.
+  public init() {}
+
   /// Finds the model.
   ///
   /// - Parameters:
   ///   - decoder: what decodes in place of its own decoder.
   ///   - name: the model, where it is not that of `--model`.
-  func folder(_ decoder: DecoderOptions? = nil, named name: String? = nil) throws -> ModelFolder {
+  public func folder(_ decoder: DecoderOptions? = nil, named name: String? = nil) throws -> ModelFolder {
     try folder(decoding: decoder?.decoder, named: name)
   }
 
@@ -98,12 +101,15 @@ extension ModelOptions {
 }
 
 /// What makes the pictures, where they may be drafts.
-struct DecoderOptions: ParsableArguments {
+public struct DecoderOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Make drafts: decode with this AutoencoderTiny of diffusers, a folder or a Hugging Face id as madebyollin/taesdxl, "
         + "instead of the model's own decoder.", valueName: "folder|id"), completion: .directory)
   var decoder: String?
+
+  /// A form to be filled in.
+  public init() {}
 }
 
 extension SamplerChoice.Name: ExpressibleByArgument {}
@@ -111,14 +117,18 @@ extension EngineChoice: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 
 /// How many threads compute.
-struct ThreadOptions: ParsableArguments {
+public struct ThreadOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
       "Threads that compute. (default: as many as there are cores, or as a quota allows)", valueName: "n"))
   var threads: Int?
 
-  func validate() throws {
+  /// A form to be filled in.
+  public init() {}
+
+  /// Sets the number for the process.
+  public func validate() throws {
     guard let threads else { return }
     guard 1...1024 ~= threads else {
       throw ValidationError("threads is \(threads), but it must be from 1 to 1024")
@@ -128,13 +138,21 @@ struct ThreadOptions: ParsableArguments {
 }
 
 /// In which form results come, and what is said beside them.
-struct ReportOptions: ParsableArguments {
+public struct ReportOptions: ParsableArguments {
+  /// Whether they come as JSON.
   @Flag(help: "Print the result as JSON.")
-  var json = false
+  public var json = false
+
+  /// A form to be filled in.
+  public init() {}
 }
 
 /// Whether anything but the result is said.
-struct QuietOptions: ParsableArguments {
+public struct QuietOptions: ParsableArguments {
+  /// Whether nothing is said beside the result.
   @Flag(help: "Say nothing on standard error: no progress, no notes.")
-  var quiet = false
+  public var quiet = false
+
+  /// A form to be filled in.
+  public init() {}
 }

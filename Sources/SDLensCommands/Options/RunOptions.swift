@@ -3,7 +3,7 @@ import SDLensCore
 import SDLensDiffusion
 
 /// What decides a picture, besides the model and the prompt.
-struct RunOptions: ParsableArguments {
+public struct RunOptions: ParsableArguments {
   @Option(
     parsing: .unconditional, help: ArgumentHelp("Seed of the noise. (default: 42)", valueName: "n"),
     transform: Seed.init(argument:))
@@ -32,7 +32,11 @@ struct RunOptions: ParsableArguments {
     parsing: .unconditional, help: ArgumentHelp("Height of the picture, with --width.", valueName: "pixels"))
   var height: Int?
 
-  func validate() throws {
+  /// A form to be filled in.
+  public init() {}
+
+  /// Refuses what does not go together.
+  public func validate() throws {
     if size != nil && (width != nil || height != nil) {
       throw ValidationError("--size stands for --width and --height; give it, or both of them")
     }
@@ -53,7 +57,7 @@ struct RunOptions: ParsableArguments {
   ///   - encodes: whether it begins with one.
   ///   - own: the size where none is chosen; nil for that of the model.
   /// - Throws: `BadSetting`, `TooLittleMemory`, and what is wrong with the model.
-  func settings(
+  public func settings(
     of model: ModelFolder, decodes: Bool = true, encodes: Bool = false,
     own: (height: Int, width: Int)? = nil, _ progress: Progress
   ) throws -> RunSettings {

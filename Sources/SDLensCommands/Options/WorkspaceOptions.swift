@@ -5,12 +5,15 @@ import SDLensDiffusion
 import SDLensStudy
 
 /// Where stores, dictionaries and results lie.
-struct WorkspaceOptions: ParsableArguments {
+public struct WorkspaceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Where activations, dictionaries and results lie. (default: $SDLENS_WORKSPACE, else sdlens-workspace)",
       valueName: "folder"), completion: .directory)
   var workspace: String?
+
+  /// A form to be filled in.
+  public init() {}
 
   /// The folder.
   var folder: String {
@@ -19,5 +22,5 @@ struct WorkspaceOptions: ParsableArguments {
   }
 
   /// The workspace.
-  var place: Workspace { Workspace(folder) }
+  public var place: Workspace { Workspace(folder) }
 }

@@ -6,7 +6,7 @@ import SDLensSparse
 import SDLensStudy
 
 /// Which dictionaries.
-struct SAEOptions: ParsableArguments {
+public struct SAEOptions: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
@@ -15,6 +15,9 @@ struct SAEOptions: ParsableArguments {
         + "that comes with the model)",
       valueName: "name|folder|id"), completion: .directory)
   var sae: [String] = []
+
+  /// A form to be filled in.
+  public init() {}
 
   /// Where they are looked for; every choice among several is said.
   ///
@@ -29,7 +32,7 @@ struct SAEOptions: ParsableArguments {
   }
 
   /// The dictionary of each block, as `DictionaryLookup` finds it.
-  func dictionaries(
+  public func dictionaries(
     of blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions, site: String = "update",
     acrossSamplers: Bool = false, _ progress: Progress
   ) throws -> [BlockName: DictionaryFolder] {
@@ -38,7 +41,7 @@ struct SAEOptions: ParsableArguments {
   }
 
   /// Those of the named blocks; without names, of those of the paper's four that have one.
-  func dictionaries(
+  public func dictionaries(
     named blocks: [BlockName], model: ModelFolder, in workspace: WorkspaceOptions, site: String = "update",
     acrossSamplers: Bool = false, _ progress: Progress
   ) throws -> [BlockName: DictionaryFolder] {

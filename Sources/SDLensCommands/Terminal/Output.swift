@@ -16,11 +16,11 @@ struct NotFinite: UserError {
 }
 
 /// Results, on standard output.
-enum Output {
+public enum Output {
   /// Prints a line, at once: whoever reads through a pipe does not wait for the end.
   ///
   /// - Throws: `OutputClosed`, so that a result that did not get through is no success.
-  static func print(_ line: String) throws {
+  public static func print(_ line: String) throws {
     try write(line, to: STDOUT_FILENO)
   }
 
@@ -44,7 +44,7 @@ enum Output {
   /// Prints a value as JSON, its keys in snake case and sorted.
   ///
   /// - Throws: `NotFinite`, `OutputClosed`.
-  static func print(json value: some Encodable) throws {
+  public static func print(json value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

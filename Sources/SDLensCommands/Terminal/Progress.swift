@@ -2,7 +2,7 @@ import Foundation
 import SDLensCore
 
 /// What is going on, on standard error: a bar on a terminal, lines elsewhere, nothing if quiet.
-final class Progress {
+public final class Progress {
   private enum Style { case silent, lines, bar }
   /// Lines that report nothing but steps come no oftener.
   private static let pause = Duration.seconds(10)
@@ -15,13 +15,14 @@ final class Progress {
   private var begin = ContinuousClock.now
   private var lastLine = ContinuousClock.now
 
-  init(quiet: Bool) {
+  /// - Parameter quiet: whether nothing is said.
+  public init(quiet: Bool) {
     let isTerminal = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     style = quiet ? .silent : isTerminal ? .bar : .lines
   }
 
   /// Says what begins now.
-  func stage(_ text: String) {
+  public func stage(_ text: String) {
     switch style {
     case .silent: break
     case .lines: line(text)
@@ -30,12 +31,12 @@ final class Progress {
   }
 
   /// Begins to count pieces of work that take about equally long.
-  func count(to total: Int, unit: String = "steps") {
+  public func count(to total: Int, unit: String = "steps") {
     (self.total, self.unit, done, begin) = (total, unit, 0, clock.now)
   }
 
   /// Counts one piece, or several; says what comes next.
-  func advance(_ text: String, by pieces: Int = 1) {
+  public func advance(_ text: String, by pieces: Int = 1) {
     done += pieces
     switch style {
     case .silent: break
@@ -46,17 +47,17 @@ final class Progress {
   }
 
   /// Says something that stays: a note, or a summary.
-  func note(_ text: String) {
+  public func note(_ text: String) {
     guard style != .silent else { return }
     clear()
     line(text)
   }
 
   /// Says several things that stay.
-  func notes(_ texts: [String]) { for text in texts { note(text) } }
+  public func notes(_ texts: [String]) { for text in texts { note(text) } }
 
   /// Takes the bar away.
-  func clear() { if style == .bar { write("\r\u{1B}[K") } }
+  public func clear() { if style == .bar { write("\r\u{1B}[K") } }
 
   /// The time left at this rate, and the rate.
   private var estimate: String {

@@ -5,7 +5,7 @@ import SDLensCore
 import Synchronization
 
 /// A command of which what is done stays when it is stopped: the same command goes on with the rest.
-protocol ResumableCommand: ParsableCommand {}
+public protocol ResumableCommand: ParsableCommand {}
 
 /// What happens when somebody stops the program: half files are removed, then it ends as the signal wants.
 enum Interruption {

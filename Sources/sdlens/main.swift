@@ -1,0 +1,3 @@
+import SDLensCommands
+
+SDLens.main()
