@@ -15,12 +15,6 @@ struct Winograd: Sendable {
   /// With fewer tiles in a picture, rounding the transformed weights takes longer than integers save.
   private static let leastTilesOfIntegers = 128
 
-  /// The most outputs of a panel. Where tiles are few, transforming weights is most of the work, and those of half as many
-  /// stay in the second cache; where they take much more than that, it is they that must be read as seldom as can be.
-  private static func mostOutputs(tiles: Int, inputs: Int) -> Int {
-    tiles <= 64 && places * tiles * inputs <= 3 << 19 ? 24 : 48
-  }
-
   // [outputs, inputs · 3 · 3].
   private let weight: WeightMatrix
   private let bias: Tensor
@@ -37,6 +31,43 @@ struct Winograd: Sendable {
     return 9 * height * width > places * ((tiles + 15) / 16 * 16 + 6)
   }
 
+  /// How the tiles of some pictures are cut into blocks, and the outputs into panels.
+  private struct Plan {
+    let scheme: PackedRows.Scheme
+    /// Blocks of tiles that are transformed together.
+    let parts: [[Range<Int>]]
+    let panels: [Range<Int>]
+    /// With many blocks a thread has some of its own, whose tiles stay in its caches; else threads share the panels of a
+    /// part, which has so many blocks that all have some.
+    let threadsHaveParts: Bool
+    /// Whether weights are transformed once and not for each part.
+    let keepsWeights: Bool
+
+    init(tiles: Int, batch: Int, inputs: Int, outputs: Int, _ precision: Precision) {
+      scheme = precision == .int16 && tiles >= Winograd.leastTilesOfIntegers ? .integers : .plain
+      let fitting = Winograd.blockElements / (Winograd.places * scheme.size(rows: 16, inputs: inputs)) * 16
+      let blocks = Product.blocks(of: batch * tiles, largest: min(Winograd.mostTiles, max(64, fitting)))
+      threadsHaveParts = blocks.count >= 4 * Parallel.threads
+      let widest = Self.mostOutputs(tiles: blocks[0].count, inputs: inputs)
+      panels =
+        threadsHaveParts
+        ? Product.cut(outputs, into: (outputs + widest - 1) / widest, by: 16)
+        : Product.panels(of: outputs, widest: widest, atLeast: 1)
+      let together = threadsHaveParts ? 1 : (Parallel.threads + panels.count - 1) / panels.count
+      keepsWeights =
+        blocks.count > together && Winograd.places * outputs * inputs <= Winograd.keptElements
+      parts = stride(from: 0, to: blocks.count, by: together).map {
+        Array(blocks[$0..<min($0 + together, blocks.count)])
+      }
+    }
+
+    /// The most outputs of a panel. Where tiles are few, transforming weights is most of the work, and those of half as many
+    /// stay in the second cache; where they take much more than that, it is they that must be read as seldom as can be.
+    private static func mostOutputs(tiles: Int, inputs: Int) -> Int {
+      tiles <= 64 && Winograd.places * tiles * inputs <= 3 << 19 ? 24 : 48
+    }
+  }
+
   /// Pictures [batch, height, width, inputs] → [batch, height, width, outputs], set or added.
   func multiply(
     _ x: UnsafePointer<Float>, batch: Int, height: Int, width: Int, into y: UnsafeMutablePointer<Float>,
@@ -49,22 +80,10 @@ struct Winograd: Sendable {
       height: height, width: width, channels: inputs, tiles_across: across, tiles: tiles)
     var target = kernel_map(
       height: height, width: width, channels: outputs, tiles_across: across, tiles: tiles)
-    let scheme: PackedRows.Scheme =
-      precision == .int16 && tiles >= Self.leastTilesOfIntegers ? .integers : .plain
-    let fitting = Self.blockElements / (Self.places * scheme.size(rows: 16, inputs: inputs)) * 16
-    let blocks = Product.blocks(of: batch * tiles, largest: min(Self.mostTiles, max(64, fitting)))
-    // With many blocks a thread has some of its own, whose tiles stay in its caches; else threads share the panels of
-    // so many that all have some.
-    let areMany = blocks.count >= 4 * Parallel.threads
-    let widest = Self.mostOutputs(tiles: blocks[0].count, inputs: inputs)
-    let panels =
-      areMany
-      ? Product.cut(outputs, into: (outputs + widest - 1) / widest, by: 16)
-      : Product.panels(of: outputs, widest: widest, atLeast: 1)
-    let together = areMany ? 1 : (Parallel.threads + panels.count - 1) / panels.count
-    let isKept = blocks.count > together && Self.places * outputs * inputs <= Self.keptElements
+    let plan = Plan(tiles: tiles, batch: batch, inputs: inputs, outputs: outputs, precision)
+    let (panels, scheme) = (plan.panels, plan.scheme)
     let kept =
-      isKept
+      plan.keepsWeights
       ? Parallel.map(panels.count) { panel in
         chunks(scheme).map { transformed(panels[panel], $0, scheme) }
       } : nil
@@ -84,14 +103,11 @@ struct Winograd: Sendable {
         }
       }
     }
-    let parts = stride(from: 0, to: blocks.count, by: together).map {
-      Array(blocks[$0..<min($0 + together, blocks.count)])
-    }
     bias.withElements { bias in
-      if areMany {
-        Parallel.forEach(parts.count) { convolve(parts[$0], bias.baseAddress!) }
+      if plan.threadsHaveParts {
+        Parallel.forEach(plan.parts.count) { convolve(plan.parts[$0], bias.baseAddress!) }
       } else {
-        for part in parts { convolve(part, bias.baseAddress!) }
+        for part in plan.parts { convolve(part, bias.baseAddress!) }
       }
     }
   }

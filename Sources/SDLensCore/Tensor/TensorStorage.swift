@@ -40,17 +40,30 @@ private final class BufferPool: Sendable {
   /// The most that is kept for later, in bytes and in buffers.
   private static let mostKept = (bytes: 2 << 30, buffers: 2048)
 
-  struct Buffer {
+  // Unchecked: a buffer belongs to the one that took it, or to the pool.
+  struct Buffer: @unchecked Sendable {
     let capacity: Int
     let pointer: UnsafeMutableRawPointer
   }
-  // Unsafe pointers are not Sendable; the lock makes each the property of one thread at a time.
-  private nonisolated(unsafe) var kept: [Buffer] = []
-  private nonisolated(unsafe) var keptBytes = 0
-  private let lock = Mutex(())
 
-  /// The list of buffers never grows: giving one back must not fail where memory is short.
-  private init() { kept.reserveCapacity(Self.mostKept.buffers) }
+  /// What was given back.
+  private struct Kept {
+    /// Never grows: giving a buffer back must not fail where memory is short.
+    var buffers: [Buffer] = []
+    var bytes = 0
+
+    init() { buffers.reserveCapacity(BufferPool.mostKept.buffers) }
+
+    /// Where the smallest buffer that fits is, of these the last one given back: the likeliest to be in the caches.
+    func place(fitting capacity: Int) -> Int? {
+      var (best, bound) = (Int?.none, 2 * capacity + 1)
+      for place in buffers.indices.reversed() where capacity..<bound ~= buffers[place].capacity {
+        (best, bound) = (place, buffers[place].capacity)
+      }
+      return best
+    }
+  }
+  private let kept = Mutex(Kept())
 
   /// The buffer size for a request: few distinct sizes, so that buffers fit again, at most 1/4 larger.
   static func capacity(forBytes bytes: Int) -> Int {
@@ -61,10 +74,10 @@ private final class BufferPool: Sendable {
 
   /// A buffer of this capacity, or of up to twice as much where one was given back.
   func take(_ capacity: Int) -> Buffer {
-    let reused = lock.withLock { _ -> Buffer? in
-      guard capacity >= Self.smallest, let place = place(fitting: capacity) else { return nil }
-      keptBytes -= kept[place].capacity
-      return kept.remove(at: place)
+    let reused = kept.withLock { kept -> Buffer? in
+      guard capacity >= Self.smallest, let place = kept.place(fitting: capacity) else { return nil }
+      kept.bytes -= kept.buffers[place].capacity
+      return kept.buffers.remove(at: place)
     }
     if let reused { return reused }
     OutOfMemory.check(capacity)
@@ -78,35 +91,25 @@ private final class BufferPool: Sendable {
     return Buffer(capacity: capacity, pointer: pointer)
   }
 
-  /// Where the smallest buffer that fits is kept, of these the last one given back: the likeliest to be in the caches.
-  private func place(fitting capacity: Int) -> Int? {
-    var (best, bound) = (Int?.none, 2 * capacity + 1)
-    for place in kept.indices.reversed() where capacity..<bound ~= kept[place].capacity {
-      (best, bound) = (place, kept[place].capacity)
-    }
-    return best
-  }
-
   func give(_ buffer: Buffer) {
-    let keep = lock.withLock { _ -> Bool in
-      guard buffer.capacity >= Self.smallest, keptBytes + buffer.capacity <= Self.mostKept.bytes,
-        kept.count < Self.mostKept.buffers
+    let keep = kept.withLock { kept in
+      guard buffer.capacity >= Self.smallest, kept.bytes + buffer.capacity <= Self.mostKept.bytes,
+        kept.buffers.count < Self.mostKept.buffers
       else { return false }
-      kept.append(buffer)
-      keptBytes += buffer.capacity
+      kept.buffers.append(buffer)
+      kept.bytes += buffer.capacity
       return true
     }
     if !keep { free(buffer.pointer) }
   }
 
   func release(_ smallest: Int) {
-    lock.withLock { _ in
-      kept.removeAll { buffer in
-        guard buffer.capacity >= smallest else { return false }
+    kept.withLock { kept in
+      for buffer in kept.buffers where buffer.capacity >= smallest {
         free(buffer.pointer)
-        keptBytes -= buffer.capacity
-        return true
+        kept.bytes -= buffer.capacity
       }
+      kept.buffers.removeAll { $0.capacity >= smallest }
     }
   }
 }
