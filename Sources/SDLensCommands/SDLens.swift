@@ -56,7 +56,8 @@ public struct SDLens: ParsableCommand {
       Interruption.running(command)
       try command.run()
     } catch {
-      leave(arguments?.unknownOption() ?? SystemProblem.explained(error), arguments?.command ?? Self.self)
+      let command = arguments?.command ?? (error as? UnknownCommand)?.parents.last
+      leave(arguments?.unknownOption() ?? SystemProblem.explained(error), command ?? Self.self)
     }
   }
 

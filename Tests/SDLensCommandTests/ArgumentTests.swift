@@ -25,10 +25,10 @@ import Testing
     Mistake("colect", "-h", says: unknown + "colect'. Did you mean 'collect'?", usage: "sdlens"),
     Mistake(
       "help", "eval", "specificty", says: unknown + "eval specificty'. Did you mean 'specificity'?",
-      usage: "sdlens"),
+      usage: "sdlens eval"),
     Mistake(
       "visualize", "gallry", "--help", says: unknown + "visualize gallry'. Did you mean 'gallery'?",
-      usage: "sdlens"),
+      usage: "sdlens visualize"),
     Mistake(
       "generate", "--promt", "a", says: "Unknown option '--promt'. Did you mean '--prompt'?",
       usage: "sdlens generate"),

@@ -38,7 +38,8 @@ import Testing
     (#"{"n": null}"#, "'FILE' has no 'n'; it must be an integer from 1 to 16777216"),
     (#"[1, 2]"#, "'FILE' does not hold a JSON object"),
     (#"{"n": 1"#, "'FILE' is not valid JSON: line 1, column 8: the text ends too early"),
-    (#"{"n": NaN}"#, "'FILE' is not valid JSON: line 1, column 7: a value is needed"),
+    (#"{"n": NaN}"#, "'FILE': 'n' is nan, but it must be an integer from 1 to 16777216"),
+    (#"{"n": -Infinity}"#, "'FILE': 'n' is -inf, but it must be an integer from 1 to 16777216"),
     ("", "'FILE' is empty (0 bytes); download or write it again"),
   ])
   func aBadIntegerIsNamed(_ text: String, _ message: String) {

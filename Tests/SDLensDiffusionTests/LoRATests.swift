@@ -137,10 +137,42 @@ import Testing
         == "FILE changes 'unet.mid_block.attentions.0.proj_in.weight' twice, under two names; write it anew")
   }
 
+  /// What PEFT's `save_pretrained` leaves, whose scale is in `adapter_config.json`: alpha / r, or alpha / √r (`LoraLayer`).
+  @Test(arguments: [
+    (#"{"r": 2, "lora_alpha": 8, "x": NaN}"#, 4.0),
+    (#"{"r": 2, "lora_alpha": 8, "use_rslora": true}"#, 8 / 2.0.squareRoot()),
+    (#"{"r": 2, "lora_alpha": 8, "alpha_pattern": {"attentions.0.proj_in": 3}}"#, 1.5),
+    (#"{"r": 2, "lora_alpha": 8, "alpha_pattern": {"roj_in": 3}}"#, 4),
+  ])
+  func ofAFolderOfPEFT(_ config: String, _ scale: Double) throws {
+    let layer = "mid_block.attentions.0.proj_in"
+    let (down, up) = (Tensor(repeating: 0.1, [2, 32]), Tensor(repeating: 0.1, [32, 2]))
+    try folder.write(config.utf8, to: "adapter_config.json")
+    for (file, beginning) in [("adapter_model", "base_model.model."), ("plain", "unet.")] {
+      try Safetensors.write(
+        [("lora_A", down), ("lora_B", up)].map { (name: "\(beginning)\(layer).\($0.0).weight", tensor: $0.1) },
+        to: folder("\(file).safetensors"))
+    }
+    let found = try run(ModelFolder(TinyModel.path, loras: [LoRA(path: folder.path)]))
+    let plain = LoRA(path: folder("plain.safetensors"), strength: scale)
+    let wanted = try run(ModelFolder(TinyModel.path, loras: [plain]))
+    for ((name, found), (_, wanted)) in zip(found, wanted) { expectSame(found, wanted, name) }
+  }
+
+  /// diffusers 0.42 names them so with transformers 5.
+  @Test func textEncoderLayersWithoutTextModel() throws {
+    let layer = "text_encoder.encoder.layers.0.self_attn.q_proj"
+    #expect(
+      try refusal([
+        ("\(layer).lora_A.weight", Tensor(repeating: 0.1, [2, 20])),
+        ("\(layer).lora_B.weight", Tensor(repeating: 0.1, [20, 2])),
+      ]) == "")
+  }
+
   @Test func settingsOfPEFTThatMeanMoreAreNamed() throws {
     let layer = "unet.mid_block.attentions.0.proj_in"
     let tensors = [("\(layer).lora_A.weight", Self.down), ("\(layer).lora_B.weight", Self.up)]
-    for (key, value) in [("use_dora", "true"), ("use_rslora", "true"), ("alpha_pattern", #"{"a": 1}"#)] {
+    for (key, value) in [("use_dora", "true"), ("lora_bias", "true"), ("alpha_pattern", #"{"a.*": 1}"#)] {
       let message = try refusal(tensors, metadata: ["lora_adapter_metadata": #"{"unet.\#(key)": \#(value)}"#])
       #expect(message.hasPrefix("FILE was made with 'unet.\(key)' "), "\(message)")
       #expect(message.hasSuffix(", which is not supported; only plain LoRAs can be merged"))

@@ -82,11 +82,17 @@ struct Intervene: ParsableCommand {
     try report.json ? Output.print(json: result) : Output.print(result.text)
   }
 
-  /// The prompt of the recorded picture in which the first feature was strongest, with that picture's seed.
+  /// The prompt of the picture that --edit names, or of the recorded one in which the first feature was strongest, with that
+  /// picture's seed.
   private func defaultPrompt(
     _ dictionary: DictionaryFolder?, _ settings: inout RunSettings, _ progress: Progress
   ) throws -> String {
     if edits.wantsEmptyPrompt { return "" }
+    if let path = edits.edit, let made = try EditList.run(ofPicture: path) {
+      settings.seed = made.seed
+      progress.note("'\(path)' was made from \"\(made.prompt)\", seed \(made.seed)")
+      return made.prompt
+    }
     guard let feature = edits.feature.first, let dictionary else { throw PromptNeeded() }
     guard feature < dictionary.autoencoder.features, feature >= 0 else {
       // The check of the edits says it better.

@@ -33,7 +33,7 @@ struct Arguments {
       guard !word.hasPrefix("-"), !known.isEmpty else { break }
       guard let next = known.first(where: { $0._commandName == word }) else {
         throw UnknownCommand(
-          word: word, parents: commands.map { $0._commandName }, known: known.map { $0._commandName })
+          word: word, parents: commands, known: known.map { $0._commandName })
       }
       commands.append(next)
     }
@@ -140,10 +140,10 @@ struct NotText: UserError {
 /// A command that does not exist.
 struct UnknownCommand: UsageError {
   let word: String
-  let parents: [String]
+  let parents: [any ParsableCommand.Type]
   let known: [String]
   var description: String {
-    let parent = parents.joined(separator: " ")
+    let parent = parents.map { $0._commandName }.joined(separator: " ")
     let meant = Spelling.nearest(to: word, among: known).map { "Did you mean '\($0)'?" }
     return "There is no command '\(parent) \(word)'. "
       + (meant ?? "There are: \(known.joined(separator: ", "))")

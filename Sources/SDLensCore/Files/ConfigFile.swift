@@ -13,7 +13,7 @@ public struct ConfigFile: Sendable {
   ///
   /// - Throws: `FileError` when it cannot be read, `MalformedFile` when it is not UTF-8, not JSON or no object.
   public init(_ path: String) throws {
-    guard case .object(let values) = try JSONValue(contentsOf: path) else {
+    guard case .object(let values) = try JSONValue(contentsOf: path, as: .python) else {
       throw MalformedFile(path: path, reason: "does not hold a JSON object")
     }
     self.path = path

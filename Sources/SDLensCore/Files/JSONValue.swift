@@ -20,8 +20,11 @@ public enum JSONValue: Hashable, Sendable {
   /// Reads a whole file of UTF-8 JSON.
   ///
   /// - Throws: `FileError` when it cannot be read, `MalformedFile` when it is not UTF-8 or not JSON.
-  public init(contentsOf path: String) throws {
-    self = try Self.parsing(path) { try JSONValue(parsing: $0) }
+  public init(contentsOf path: String) throws { try self.init(contentsOf: path, as: .standard) }
+
+  /// The same of another dialect.
+  package init(contentsOf path: String, as dialect: JSONParser.Dialect) throws {
+    self = try Self.parsing(path) { try JSONValue(parsing: $0, as: dialect) }
   }
 
   /// Reads a whole file of UTF-8 JSON in which the object at `path` comes as a list: `JSONParser.value(_:membersAt:)`.

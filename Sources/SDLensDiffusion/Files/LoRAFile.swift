@@ -9,7 +9,13 @@ public struct LoRA: Sendable, Hashable {
   public let strength: Double
 
   /// Names a file.
-  public init(path: String, strength: Double = 1) { (self.path, self.strength) = (path, strength) }
+  ///
+  /// Of a folder that PEFT saved, its weights.
+  public init(path: String, strength: Double = 1) {
+    let saved = "\(path)/adapter_model.safetensors"
+    self.path = FileManager.default.fileExists(atPath: saved) ? saved : path
+    self.strength = strength
+  }
 
   /// Reads `FILE` or `FILE:STRENGTH`.
   ///
@@ -37,7 +43,8 @@ public struct LoRA: Sendable, Hashable {
 
 /// The file of a LoRA in the names of kohya's scripts, of PEFT or of diffusers: what it adds to which layers.
 ///
-/// `W + strength · alpha / rank · up · down`; without an alpha in the file, that is the rank.
+/// `W + strength · alpha / rank · up · down`; without an alpha in the file, that is the rank. What PEFT has of it stands in
+/// the file's metadata, as diffusers writes them, or in `adapter_config.json` beside the file.
 struct LoRAFile {
   private let lora: LoRA
   private let file: Safetensors
@@ -111,29 +118,31 @@ struct LoRAFile {
     try checkMetadata()
   }
 
+  /// What PEFT puts before the names of the model that it was given.
+  private static let peft = "base_model.model."
+
   /// The layer that a name belongs to, without what other programs put before it.
   private static func layer(of name: String, isProcessor: Bool) -> String {
     var name = name
-    for beginning in ["base_model.model."] where name.hasPrefix(beginning) {
-      name.removeFirst(beginning.count)
-    }
+    if name.hasPrefix(peft) { name.removeFirst(peft.count) }
     guard isProcessor else { return name }
     // diffusers of before 0.20: `attn1.processor.to_q_lora.down.weight`.
     name = name.replacing(".processor.", with: ".")
     return name.hasSuffix(".to_out") ? name + ".0" : name
   }
 
-  /// Settings that PEFT writes beside the weights.
-  private struct Metadata: Decodable {
-    let lora_alpha: Double?
-    let use_dora, use_rslora, lora_bias: Bool?
-    let alpha_pattern: [String: Double]?
-  }
-
-  /// What PEFT says of the adapter of each part; empty where the file says nothing.
+  /// What PEFT says of the adapter of each part, or of the one that there is; empty where nothing is said.
   private var metadata: [String: JSONValue] {
     get throws {
-      guard let text = file.metadata["lora_adapter_metadata"] else { return [:] }
+      let config = (lora.path as NSString).deletingLastPathComponent + "/adapter_config.json"
+      guard let text = file.metadata["lora_adapter_metadata"] else {
+        let isAlone = file.names.contains { $0.hasPrefix(Self.peft) }
+        guard isAlone, FileManager.default.fileExists(atPath: config) else { return [:] }
+        guard case .object(let values) = try JSONValue(contentsOf: config, as: .python) else {
+          throw MalformedFile(path: config, reason: "does not hold a JSON object")
+        }
+        return values
+      }
       guard case .object(let values)? = try? JSONValue(parsing: text) else {
         throw UnusableFile(
           path: lora.path, found: "says of itself in 'lora_adapter_metadata' what is no JSON object")
@@ -146,14 +155,45 @@ struct LoRAFile {
     for (key, value) in try metadata.sorted(by: { $0.key < $1.key }) {
       let setting = key.split(separator: ".").last.map(String.init) ?? key
       let isOther =
-        ["use_dora", "use_rslora", "lora_bias"].contains(setting) && value == true
-        || setting == "alpha_pattern" && value != .object([:]) && value != .null
+        ["use_dora", "lora_bias"].contains(setting) && value == true
+        || setting == "alpha_pattern" && Self.patterns(value) == nil
       if isOther {
         throw UnusableFile(
           path: lora.path,
           found: "was made with '\(key)' \(value), which is not supported; only plain LoRAs can be merged")
       }
     }
+  }
+
+  /// Alphas by the ends of names; nil where they are regular expressions of more than that.
+  private static func patterns(_ value: JSONValue?) -> [(end: String, alpha: Double)]? {
+    switch value {
+    case nil, .null: return []
+    case .object(let members):
+      let patterns = members.compactMap { name, value -> (String, Double)? in
+        guard name.allSatisfy({ $0.isLetter || $0.isNumber || "._-".contains($0) }) else { return nil }
+        return value.number.map { (name, $0) }
+      }
+      return patterns.count == members.count ? patterns : nil
+    default: return nil
+    }
+  }
+
+  /// What the factors of a layer without an alpha of its own are multiplied by, as PEFT says; nil where nothing is said.
+  private func scale(of name: String, in part: String, rank: Double, _ settings: [String: JSONValue]) throws
+    -> Double?
+  {
+    func setting(_ key: String) -> JSONValue? { settings["\(part).\(key)"] ?? settings[key] }
+    let special = (Self.patterns(setting("alpha_pattern")) ?? []).filter {
+      name == $0.end || name.hasSuffix(".\($0.end)")
+    }
+    guard Set(special.map(\.alpha)).count < 2 else {
+      throw UnusableFile(
+        path: lora.path,
+        found: "was made with several alphas for '\(name)' (alpha_pattern), of which the order would decide")
+    }
+    guard let alpha = special.first?.alpha ?? setting("lora_alpha")?.number else { return nil }
+    return alpha / (setting("use_rslora") == true ? rank.squareRoot() : rank)
   }
 
   /// Whose names it has.
@@ -192,11 +232,11 @@ struct LoRAFile {
         found: "changes \(layers.count) layers, of which the model has no \(list)"
           + (lost.count > 5 ? " (\(lost.count) in all)" : "") + "; take a LoRA that was made for this model")
     }
-    let alphas = try metadata
+    let settings = try metadata
     var updates: [String: [String: LowRankUpdate]] = [:]
     for (name, layer) in layers.sorted(by: { $0.key < $1.key }) {
       guard let (part, weight) = targets[name], let shape = weights[part]?[weight] else { continue }
-      let update = try update(name, layer, shape, alpha: alphas["\(part).lora_alpha"])
+      let update = try update(name, layer, shape, in: part, settings)
       guard updates[part, default: [:]].updateValue(update, forKey: weight) == nil else {
         throw UnusableFile(
           path: lora.path, found: "changes '\(part).\(weight)' twice, under two names; write it anew")
@@ -206,7 +246,7 @@ struct LoRAFile {
   }
 
   private func update(
-    _ name: String, _ layer: Layer, _ shape: Shape, alpha adapter: JSONValue?
+    _ name: String, _ layer: Layer, _ shape: Shape, in part: String, _ settings: [String: JSONValue]
   ) throws -> LowRankUpdate {
     guard let up = layer.up, let down = layer.down else {
       let missing = layer.up == nil ? "up (lora_B)" : "down (lora_A)"
@@ -221,23 +261,9 @@ struct LoRAFile {
           "holds \(value) in '\(name)' at position \(position), but weights must be finite; download it again"
       )
     }
-    var alpha = Double(factors.down.shape.extents.first ?? 1)
-    if let name = layer.alpha {
-      let tensor = try file.tensor(name)
-      guard tensor.count == 1, tensor[0].isFinite else {
-        throw UnusableFile(
-          path: lora.path, found: "has an alpha '\(name)' that is no finite number; download it again")
-      }
-      alpha = Double(tensor[0])
-    } else {
-      switch adapter {
-      case .int(let value): alpha = Double(value)
-      case .double(let value): alpha = value
-      default: break
-      }
-    }
     let rank = Double(factors.down.shape.extents.first ?? 1)
-    let update = LowRankUpdate(up: factors.up, down: factors.down, scale: Float(lora.strength * alpha / rank))
+    let scale = try alpha(layer).map { $0 / rank } ?? scale(of: name, in: part, rank: rank, settings) ?? 1
+    let update = LowRankUpdate(up: factors.up, down: factors.down, scale: Float(lora.strength * scale))
     guard let update, update.rows == shape[0], update.rows * update.columns == shape.count else {
       throw UnusableFile(
         path: lora.path,
@@ -245,6 +271,19 @@ struct LoRAFile {
           + "\(shape) in the model; take a LoRA that was made for this model")
     }
     return update
+  }
+
+  /// The alpha that a layer has of its own.
+  private func alpha(_ layer: Layer) throws -> Double? {
+    guard let name = layer.alpha else { return nil }
+    let isWhole = [.i64, .i32].contains(file.entry(name)?.type)
+    let values =
+      try isWhole ? file.integers(name).map(Double.init) : file.tensor(name).elements.map(Double.init)
+    guard values.count == 1, values[0].isFinite else {
+      throw UnusableFile(
+        path: lora.path, found: "has an alpha '\(name)' that is no finite number; download it again")
+    }
+    return values[0]
   }
 
   /// Every name that a layer may have in a file: for each, the part and the weight.
@@ -271,10 +310,24 @@ struct LoRAFile {
           dotted = ["text_model.\(layer)"]
         }
         names += ["\(part).\(dotted[0])", "\(part).\(layer)"]
+        // As transformers 5 names a text encoder's layers.
+        if part != "unet", layer.hasPrefix("text_model.") {
+          names.append("\(part).\(layer.dropFirst("text_model.".count))")
+        }
         names += dotted.map { (kohya[part] ?? "") + $0.replacing(".", with: "_") }
         for name in names { targets[name] = (part, weight) }
       }
     }
     return targets
+  }
+}
+
+extension JSONValue {
+  fileprivate var number: Double? {
+    switch self {
+    case .int(let value): Double(value)
+    case .double(let value) where value.isFinite: value
+    default: nil
+    }
   }
 }

@@ -185,23 +185,36 @@ public struct UnboxActivations: Sendable {
     }
 
     private func batch(_ number: Int, _ member: Archive.Member) throws -> Batch {
-      struct Arguments: Decodable {
-        let prompt: [String]?
-        let prompts: [String]?
-        let guidance: Double?
-        enum CodingKeys: String, CodingKey {
-          case prompt, prompts
-          case guidance = "guidance_scale"
-        }
+      let text = String(validating: try archive.read(member), as: UTF8.self) ?? ""
+      // As Python writes it.
+      let json = try? JSONValue(
+        parsing: text.hasPrefix("\u{FEFF}") ? String(text.dropFirst()) : text, as: .python)
+      guard case .object(let arguments)? = json else {
+        throw MalformedFile(path: "\(path): \(member.name)", reason: "is no JSON object; collect it again")
       }
-      let bytes = try archive.read(member)
-      guard let arguments = try? JSONDecoder().decode(Arguments.self, from: Data(bytes)),
-        let prompts = arguments.prompt ?? arguments.prompts
-      else {
+      let prompts = ["prompt", "prompts"].lazy.compactMap { key -> [String]? in
+        guard case .array(let values)? = arguments[key] else { return nil }
+        let texts = values.compactMap { if case .string(let text) = $0 { text } else { nil } }
+        return texts.count == values.count ? texts : nil
+      }.first
+      guard let prompts else {
         throw MalformedFile(
           path: "\(path): \(member.name)", reason: "has no list of prompts under 'prompt'; collect it again")
       }
-      return Batch(number: number, prompts: prompts, guidance: arguments.guidance ?? 0)
+      let guidance: Double? =
+        switch arguments["guidance_scale"] {
+        case nil, .null: 0
+        case .int(let value): Double(value)
+        case .double(let value): value.isFinite ? value : nil
+        case .string(let text): Double(text).flatMap { $0.isFinite ? $0 : nil }
+        default: nil
+        }
+      guard let guidance else {
+        throw MalformedFile(
+          path: "\(path): \(member.name)",
+          reason: "has as 'guidance_scale' \(arguments["guidance_scale"] ?? .null), but it must be a number")
+      }
+      return Batch(number: number, prompts: prompts, guidance: guidance)
     }
   }
 }

@@ -86,7 +86,7 @@ public struct ImportedLabels: Annotator {
   private static func values(_ path: String) throws -> [(place: String, value: JSONValue)] {
     let file = try TextFile(path)
     if file.text.first(where: { !$0.isWhitespace }) == "[" {
-      guard case .array(let values) = try JSONValue(contentsOf: path) else { return [] }
+      guard case .array(let values) = try JSONValue(contentsOf: path, as: .python) else { return [] }
       return values.enumerated().map { ("entry \($0 + 1)", $1) }
     }
     return try file.lines.enumerated().filter { !$0.element.isBlank }.map { index, line in

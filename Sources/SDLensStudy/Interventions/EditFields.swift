@@ -22,7 +22,7 @@ package struct EditFields {
 
   package mutating func optional(_ key: String) -> JSONValue? {
     known.append(key)
-    return members.removeValue(forKey: key)
+    return members.removeValue(forKey: key).flatMap { $0 == .null ? nil : $0 }
   }
 
   package mutating func string(_ key: String) throws -> String {
@@ -41,8 +41,8 @@ package struct EditFields {
 
   /// A list of whole numbers, nil when absent.
   package mutating func optionalInts(_ key: String) throws -> [Int]? {
-    guard members[key] != nil else {
-      known.append(key)
+    guard let given = members[key], given != .null else {
+      _ = optional(key)
       return nil
     }
     // Typed, so that a wrong list is not taken for an absent one.

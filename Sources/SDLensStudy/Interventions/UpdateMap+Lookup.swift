@@ -3,12 +3,16 @@ import SDLensDiffusion
 import SDLensSparse
 
 extension UpdateMap {
-  /// One vector of a file.
+  /// One vector of a file, [channels] or [1, channels].
   ///
   /// - Throws: `NoDirection`; as `init(contentsOf:)`.
   public init(direction path: String) throws {
     try self.init(contentsOf: path)
-    guard values.shape.rank == 1 else { throw NoDirection(path: path, shape: values.shape) }
+    guard !isDirection else { return }
+    guard values.shape.rank == 2, values.shape[0] == 1 else {
+      throw NoDirection(path: path, shape: values.shape)
+    }
+    try self.init(values.reshaped([values.shape[1]]), file: path)
   }
 
   /// The mean update of the recorded pictures whose prompts say some words, minus that of the others.

@@ -55,7 +55,7 @@ public struct DictionaryComparison: Encodable {
     var estimates: [String: Estimate] = [:]
     estimates["mean_matched_cosine"] = Estimate(meanOf: there.cosines)
     estimates["mean_matched_cosine_back"] = Estimate(meanOf: back.cosines)
-    estimates["share_above_07"] = Estimate(meanOf: there.cosines.map { $0 >= 0.7 ? 1 : 0 })
+    estimates["share_above07"] = Estimate(meanOf: there.cosines.map { $0 >= 0.7 ? 1 : 0 })
     estimates["mutual_share"] = Estimate(meanOf: there.isMutual.map { $0 ? 1 : 0 })
     estimates["absorption"] = shares.flatMap { Estimate(meanOf: $0) }
     self.estimates = estimates
@@ -78,7 +78,7 @@ public struct DictionaryComparison: Encodable {
     table.add("Features", "\(features[0]) and \(features[1])")
     add("Mean matched cosine", "mean_matched_cosine", scale: 1)
     add("  the other way round", "mean_matched_cosine_back", scale: 1)
-    add("Matched at 0.7 or more", "share_above_07", scale: 100, unit: " %")
+    add("Matched at 0.7 or more", "share_above07", scale: 100, unit: " %")
     add("Nearest to each other", "mutual_share", scale: 100, unit: " %")
     add("Absorption", "absorption", scale: 100, unit: " %")
     return "\(table.text)\n\(sources.text)"

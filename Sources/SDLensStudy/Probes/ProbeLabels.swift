@@ -1,3 +1,4 @@
+import Foundation
 import SDLensCore
 
 /// What a probe is to tell: a label for each picture, or for each position of its map.
@@ -25,15 +26,12 @@ public struct ProbeLabels: Sendable, Equatable {
     return ProbeLabels((0..<pictures).flatMap { _ in one }, perPicture: height * width)
   }
 
-  /// Reads a text with a line for each picture: one label, or one for each position separated by commas.
+  /// Reads a text with a line for each picture: one label, or one for each position separated by commas; numbers may be
+  /// separated by spaces, and stand in brackets.
   ///
-  /// - Throws: `FileError`, `MalformedFile` when the lines do not fit.
+  /// - Throws: `FileError`, `MalformedFile` when the lines do not fit, and for a gap among numbers.
   public init(contentsOf path: String, pictures: Int, places: Int) throws {
-    let lines = try TextFile(path).lines.map { line in
-      line.split(separator: ",", omittingEmptySubsequences: false).map {
-        String($0.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-      }
-    }
+    let lines = try TextFile(path).lines.map { Self.labels(of: String($0), places: places) }
     func check(_ holds: Bool, _ reason: @autoclosure () -> String) throws {
       guard holds else { throw MalformedFile(path: path, reason: reason()) }
     }
@@ -49,7 +47,40 @@ public struct ProbeLabels: Sendable, Equatable {
         line.count == count, "has \(line.count) labels in line \(index + 1), but \(count) in line 1")
       try check(!line.contains(""), "has an empty label in line \(index + 1); give it a name")
     }
-    self.init(lines.flatMap(\.self), perPicture: count)
+    let labels = lines.flatMap(\.self)
+    let numbers = labels.map { Double($0) }
+    let areGaps = zip(labels, numbers).map { Self.gaps.contains($0.lowercased()) || $1?.isFinite == false }
+    if let gap = areGaps.firstIndex(of: true), zip(areGaps, numbers).allSatisfy({ $0 || $1 != nil }) {
+      try check(
+        areGaps.allSatisfy(\.self),
+        "has '\(labels[gap])' among numbers in line \(gap / count + 1); every picture needs a label")
+    }
+    self.init(Self.spelledAlike(labels, numbers), perPicture: count)
+  }
+
+  /// How programs write that there is no number.
+  private static let gaps: Set = ["nan", "none", "null", "na", "n/a", "<na>"]
+
+  /// The labels of a line.
+  private static func labels(of line: String, places: Int) -> [String] {
+    var line = line.trimmingCharacters(in: .whitespaces)
+    if line.hasPrefix("["), line.hasSuffix("]") { line = String(line.dropFirst().dropLast()) }
+    if !line.contains(",") {
+      let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
+      if words.count == places, places > 1, words.allSatisfy({ Double($0) != nil }) { return words }
+    }
+    return line.split(separator: ",", omittingEmptySubsequences: false).map {
+      let label = $0.trimmingCharacters(in: .whitespaces)
+      return label.count > 1 && label.hasPrefix("\"") && label.hasSuffix("\"")
+        ? String(label.dropFirst().dropLast()) : label
+    }
+  }
+
+  /// Where all are whole numbers, 1 and 1.0 are the same class.
+  private static func spelledAlike(_ labels: [String], _ numbers: [Double?]) -> [String] {
+    let whole = numbers.compactMap { $0.flatMap { Int(exactly: $0) } }
+    return whole.count == labels.count && Set(whole).count < Set(labels).count
+      ? whole.map(String.init) : labels
   }
 
   /// As numbers; nil when one is none.

@@ -112,6 +112,8 @@ public struct PromptList: Sendable {
     [String], notes: [String]
   ) {
     var notes: [String] = []
+    var first: String?
+    var others: [(line: Int, name: String)] = []
     let prompts = try file.lines.enumerated().filter { !$0.element.isBlank }.map { index, line in
       func mistake(_ reason: String) -> MalformedFile {
         MalformedFile(path: file.path, reason: "line \(index + 1) \(reason)")
@@ -131,7 +133,15 @@ public struct PromptList: Sendable {
         throw mistake("has no text under \(column.wanted)")
       }
       if notes.isEmpty, let note = column.note(file.path, usable) { notes.append(note) }
+      first = first ?? name
+      if name.lowercased() != first?.lowercased() { others.append((index + 1, name)) }
       return prompt
+    }
+    if let first, let other = others.first {
+      notes.append(
+        "Of '\(file.path)' \(others.count == 1 ? "a line has" : "\(others.count) lines have") no text under '\(first)', "
+          + "\(others.count == 1 ? "" : "first ")line \(other.line), where the prompt is that under '\(other.name)'; "
+          + "--column takes one alone")
     }
     return (prompts, notes)
   }

@@ -1,7 +1,7 @@
 import Foundation
 import SDLensCore
 
-/// Where results go: what another run made is neither replaced unasked nor mixed with.
+/// Where results go: what another run made is neither replaced, but for a file that is named, nor mixed with.
 public struct OutputPlace {
   /// The file or folder.
   public let path: String

@@ -42,7 +42,7 @@ extension WorkspaceContents {
       left: [0, 1, 6], [["Block", title, "k", "Features", "Never active", "Captions", "Fingerprint"]])
     for dictionary in dictionaries {
       table.add(
-        dictionary.block, dictionary.name + (dictionary.isDefault ? " *" : ""), dictionary.activity,
+        dictionary.block, dictionary.name + (dictionary.isDefault == true ? " *" : ""), dictionary.activity,
         "\(dictionary.features)",
         Cells.percent(dictionary.neverActiveShare), "\(dictionary.captions)",
         dictionary.fingerprint)

@@ -52,7 +52,7 @@ public struct WorkspaceContents: Encodable {
     /// Features with a caption.
     public let captions: Int
     /// Whether commands take this one when none is named.
-    public let isDefault: Bool
+    public let isDefault: Bool?
   }
 
   /// A training that has not ended, or whose dictionaries are gone.
@@ -156,10 +156,10 @@ extension WorkspaceContents.Dictionary {
   /// Describes a dictionary that lies anywhere.
   public init(_ folder: DictionaryFolder) {
     let block = folder.saved.block ?? BlockName.named(inPath: folder.path)?.description
-    self.init(folder, block: block ?? "not told", isDefault: false)
+    self.init(folder, block: block ?? "not told", isDefault: nil)
   }
 
-  init(_ folder: DictionaryFolder, block: String, isDefault: Bool) {
+  init(_ folder: DictionaryFolder, block: String, isDefault: Bool?) {
     let (autoencoder, identity) = (folder.autoencoder, folder.identity)
     (self.block, self.isDefault) = (block, isDefault)
     (name, fingerprint) = (identity.name, identity.fingerprint)

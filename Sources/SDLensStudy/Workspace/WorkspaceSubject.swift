@@ -42,7 +42,9 @@ public enum WorkspaceSubject {
     } else if isThere("\(what)/activations") || isThere("\(what)/saes") || isThere("\(what)/pictures") {
       self = .workspace(Workspace(what))
     } else if what.lowercased().hasSuffix(".png") {
-      self = .facts(try PNG.text(of: what).map { ($0.keyword, $0.text) })
+      let texts = try PNG.text(of: what).map { (name: $0.keyword, value: $0.text) }
+      self = .facts(
+        texts.isEmpty ? [("texts", "none: the picture does not say how it was made")] : texts)
     } else if what.hasSuffix(".safetensors"), isThere(what),
       (try? SavedAutoencoder.formatName(at: what)) == nil, !Self.isDictionary(what)
     {

@@ -69,6 +69,12 @@ import Testing
       #"{"caption": null, "prompt": "a", "Title": "t"}"# + "\n" + #"{"text": 3, "PROMPT": "b", "Title": "u"}"#
     #expect(try list(lines, "a.jsonl") == ["a", "b"])
     #expect(try list(lines, "a.jsonl", column: "title") == ["t", "u"])
+    let mixed = [#"{"caption": "a", "text": "x"}"#, #"{"caption": null, "text": "b"}"#].joined(separator: "\n")
+    #expect(try list(mixed, "a.jsonl") == ["a", "b"])
+    #expect(
+      try PromptList(contentsOf: folder("a.jsonl")).notes.last
+        == "Of '\(folder("a.jsonl"))' a line has no text under 'caption', line 2, where the prompt is that under 'text'; "
+        + "--column takes one alone")
     let notes = try PromptList(contentsOf: folder.write(Array(table.utf8), to: "a.csv")).notes
     #expect(
       notes == [

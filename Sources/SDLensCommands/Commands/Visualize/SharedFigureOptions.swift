@@ -17,15 +17,18 @@ struct SharedFigureOptions: ParsableArguments {
 
   /// Reads the model, and the dictionaries that `sae` means where one is needed.
   ///
-  /// - Parameter name: of the file, in the workspace.
-  func job(_ name: String, _ sae: SAEOptions?, at blocks: [BlockName] = [], _ progress: Progress) throws
-    -> FigureJob
-  {
+  /// - Parameters:
+  ///   - name: of the file, in the workspace.
+  ///   - prompt: nil where the figure has several, or its own.
+  func job(
+    _ name: String, _ sae: SAEOptions?, at blocks: [BlockName] = [], prompt: String? = nil,
+    _ progress: Progress
+  ) throws -> FigureJob {
     let folder = try model.folder(decoder)
     let settings = try options.settings(of: folder, progress)
     let found = try sae?.dictionaries(named: blocks, model: folder, in: workspace, progress) ?? [:]
     let record = try RunRecord(
-      of: folder, settings: settings, dictionaries: found, request: OutputPlace.request)
+      of: folder, prompt: prompt, settings: settings, dictionaries: found, request: OutputPlace.request)
     let path = try FigureOptions.path(figure.output, name, workspace, force.force, record)
     var job = try FigureJob(
       Laboratory(folder, dictionaries: found), settings, colors: figure.colors, record: record, to: path,
@@ -36,12 +39,12 @@ struct SharedFigureOptions: ParsableArguments {
 
   /// Draws what `make` gives, and prints what it was.
   func draw(
-    _ name: String, _ sae: SAEOptions? = nil, at blocks: [BlockName] = [],
+    _ name: String, _ sae: SAEOptions? = nil, at blocks: [BlockName] = [], prompt: String? = nil,
     _ make: (FigureJob) throws -> Figure
   ) throws {
     let progress = Progress(quiet: quiet.quiet)
     defer { progress.clear() }
-    let job = try job(name, sae, at: blocks, progress)
+    let job = try job(name, sae, at: blocks, prompt: prompt, progress)
     let found = try job.draw(make(job))
     try report.json ? Output.print(json: found) : Output.print(found.text)
   }

@@ -52,7 +52,7 @@ struct VisualizePrompt: ParsableCommand {
   }
 
   func run() throws {
-    try shared.draw("prompt", sae, at: block) { job in
+    try shared.draw("prompt", sae, at: block, prompt: prompt) { job in
       let scene = job.scenes([try prompt ?? job.prompts().instead(of: [FigurePrompts.sloth])[0]])[0]
       let blocks = job.renderer.dictionaries.keys.sorted()
       var figure = PromptFigure(scene, features: try job.strongest(top, on: scene, of: blocks))

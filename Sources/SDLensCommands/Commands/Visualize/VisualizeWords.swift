@@ -61,7 +61,7 @@ struct VisualizeWords: ParsableCommand {
     let progress = Progress(quiet: shared.quiet.quiet)
     defer { progress.clear() }
     if let tensors { try AtomicFile.check(tensors) }
-    let job = try shared.job("words", nil, progress)
+    let job = try shared.job("words", nil, prompt: prompt, progress)
     let found = try WordsReport(
       job, prompt, words: word,
       AttentionChoice(

@@ -37,7 +37,8 @@ struct Multistep: ConfiguredSampler {
 
   /// The training steps of a run, and σ of them.
   private static func trained(_ request: SamplerRequest) throws -> (timesteps: [Float], sigmas: [Float]) {
-    let (steps, trained, offset) = (request.steps, request.trained, try request.offset)
+    let (steps, offset) = (request.steps, try request.offset)
+    let trained = try request.trained - leftOut(request)
     let spacing: TimestepSpacing = try request.config.choice("timestep_spacing", default: .linspace)
     let timesteps =
       request.given
@@ -51,10 +52,23 @@ struct Multistep: ConfiguredSampler {
           }
         case .leading:
           return (1...steps).reversed().map { Float($0 * (trained / (steps + 1)) + offset) }
-        case .trailing: return spacing.timesteps(steps, of: trained, offset: offset)
+        case .trailing: return spacing.timesteps(steps, of: request.trained, offset: offset)
         }
       }()
     return (timesteps, timesteps.map(request.levels.sigma))
+  }
+
+  /// How many training steps, the noisiest, are left out: those with λ = -log σ below `lambda_min_clipped`.
+  private static func leftOut(_ request: SamplerRequest) throws -> Int {
+    let (config, key) = (request.config, "lambda_min_clipped")
+    guard let least = config[key], least != .double(-.infinity) else { return 0 }
+    let lambda = try Float(config.double(key))
+    let count = request.levels.sigmas.count { -log($0) < lambda }
+    guard count == 0 || config["timestep_spacing"] != "trailing", count < request.trained else {
+      throw UnsupportedConfigValue(
+        path: config.path, key: config.label(key), found: least, supported: [.double(-.infinity)])
+    }
+    return count
   }
 
   /// σ from the largest to the smallest, evenly spaced in their seventh roots, and the training steps nearest to them.
