@@ -150,7 +150,9 @@ import Testing
     try folder.write(config.utf8, to: "adapter_config.json")
     for (file, beginning) in [("adapter_model", "base_model.model."), ("plain", "unet.")] {
       try Safetensors.write(
-        [("lora_A", down), ("lora_B", up)].map { (name: "\(beginning)\(layer).\($0.0).weight", tensor: $0.1) },
+        [("lora_A", down), ("lora_B", up)].map {
+          (name: "\(beginning)\(layer).\($0.0).weight", tensor: $0.1)
+        },
         to: folder("\(file).safetensors"))
     }
     let found = try run(ModelFolder(TinyModel.path, loras: [LoRA(path: folder.path)]))

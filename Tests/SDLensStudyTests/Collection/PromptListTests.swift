@@ -69,7 +69,8 @@ import Testing
       #"{"caption": null, "prompt": "a", "Title": "t"}"# + "\n" + #"{"text": 3, "PROMPT": "b", "Title": "u"}"#
     #expect(try list(lines, "a.jsonl") == ["a", "b"])
     #expect(try list(lines, "a.jsonl", column: "title") == ["t", "u"])
-    let mixed = [#"{"caption": "a", "text": "x"}"#, #"{"caption": null, "text": "b"}"#].joined(separator: "\n")
+    let mixed = [#"{"caption": "a", "text": "x"}"#, #"{"caption": null, "text": "b"}"#].joined(
+      separator: "\n")
     #expect(try list(mixed, "a.jsonl") == ["a", "b"])
     #expect(
       try PromptList(contentsOf: folder("a.jsonl")).notes.last
