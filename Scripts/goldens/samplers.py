@@ -54,6 +54,9 @@ def cases():
                 yield "pndm", {**SDXL, "skip_prk_steps": True, "timestep_spacing": spacing, "prediction_type": prediction}, dict(steps=steps)
     yield "pndm", {**SDXL, "skip_prk_steps": True, "set_alpha_to_one": True}, dict(steps=5)
     yield "pndm", {"skip_prk_steps": True}, dict(steps=6)
+    for spacing in ("linspace", "leading", "trailing"):
+        for clipped in ({**SDXL, "lambda_min_clipped": -2.0}, {**SDXL, "beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1}):
+            yield "dpm", {**clipped, "timestep_spacing": spacing}, dict(steps=6)
 
 
 def make() -> None:

@@ -28,6 +28,21 @@ import Testing
       folder.write(JSONSerialization.data(withJSONObject: config), to: "scheduler_config.json"))
   }
 
+  /// diffusers writes this key into every configuration of DPM-Solver++.
+  @Test func infinityIsWrittenAsPythonDoes() throws {
+    func timesteps(_ settings: String) throws -> [Float] {
+      let text =
+        "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"beta_schedule\": \"scaled_linear\"\(settings)}"
+      return try ConfigFile(folder.write(text.utf8, to: "scheduler_config.json")).sampler(steps: 6).timesteps
+    }
+    let plain = try timesteps("")
+    #expect(try timesteps(", \"lambda_min_clipped\": -Infinity") == plain)
+    #expect(try timesteps(", \"lambda_min_clipped\": -1") != plain)
+    #expect(
+      errorMessage { try timesteps(", \"lambda_min_clipped\": NaN") }.hasSuffix(
+        "'lambda_min_clipped' is nan, but it must be a number from -1e+30 to 1e+30"))
+  }
+
   // Reached: 7.3e-7 of the larger sample.
   // scheduler.set_timesteps(…); scheduler.step with the model 0.3 x cos(t / 300) + 0.1
   @Test func trajectoriesAreThoseOfDiffusers() throws {

@@ -38,7 +38,8 @@ struct Multistep: ConfiguredSampler {
   /// The training steps of a run, and σ of them.
   private static func trained(_ request: SamplerRequest) throws -> (timesteps: [Float], sigmas: [Float]) {
     let (steps, offset) = (request.steps, try request.offset)
-    let trained = try request.trained - leftOut(request)
+    let left = try leftOut(request)
+    let trained = request.trained - left
     let spacing: TimestepSpacing = try request.config.choice("timestep_spacing", default: .linspace)
     let timesteps =
       request.given
@@ -52,7 +53,7 @@ struct Multistep: ConfiguredSampler {
           }
         case .leading:
           return (1...steps).reversed().map { Float($0 * (trained / (steps + 1)) + offset) }
-        case .trailing: return spacing.timesteps(steps, of: request.trained, offset: offset)
+        case .trailing: return spacing.timesteps(steps, of: request.trained, offset: offset, without: left)
         }
       }()
     return (timesteps, timesteps.map(request.levels.sigma))
@@ -64,7 +65,7 @@ struct Multistep: ConfiguredSampler {
     guard let least = config[key], least != .double(-.infinity) else { return 0 }
     let lambda = try Float(config.double(key))
     let count = request.levels.sigmas.count { -log($0) < lambda }
-    guard count == 0 || config["timestep_spacing"] != "trailing", count < request.trained else {
+    guard count < request.trained else {
       throw UnsupportedConfigValue(
         path: config.path, key: config.label(key), found: least, supported: [.double(-.infinity)])
     }
