@@ -33,6 +33,10 @@ import Testing
     #expect(json.err == "" && json.out.contains("\"decoder\" : \"\(said)\""), "\(json.out)")
     #expect(try PNG.read(folder("j.png")).samples == pictures[1].samples)
     // Of a picture and of the model.
+    try PNG.write(pictures[0], to: folder("bare.png"))
+    #expect(
+      try Command.run(["info", "bare.png"], in: folder).out
+        == "texts  none: the picture does not say how it was made\n")
     let info = try Command.run(["info", "picture-2.png"], in: folder)
     #expect(info.out.contains("decoder") && info.out.contains(said))
     let model = ["info", "--model", Command.tinyModel]

@@ -136,6 +136,8 @@ import Testing
     try Safetensors.write(
       [.init("m", Tensor.random([3, 3, 32], seed: 5))], to: workspace.folder("m.safetensors"))
     try Safetensors.write([.init("d", Tensor.random([32], seed: 6))], to: workspace.folder("d.safetensors"))
+    try Safetensors.write(
+      [.init("d", Tensor.random([1, 32], seed: 6))], to: workspace.folder("row.safetensors"))
     var folders: [String] = []
     for (arguments, titles) in [
       (["--map", "m.safetensors", "--add", "1,-2"], ["map × 1", "map × −2"]),
@@ -145,6 +147,7 @@ import Testing
       (["--transplant", "a house with 3 windows"], ["transplant down.2.1"]),
       (["--transplant", "a house", "--feature", feature], ["transplant down.2.1 #\(feature)"]),
       (["--feature", feature, "--move", "2,-1"], ["move down.2.1 #\(feature)"]),
+      (["--direction", "row.safetensors", "--add", "3"], ["map × 3"]),
     ] {
       let result: Interventions = try decode(
         workspace.run("intervene", arguments + prompt + ["--json", "--quiet"]))
@@ -159,8 +162,10 @@ import Testing
     for (source, number) in [("edit-2.json", 0), ("after-2.png", 1)] {
       let again: Interventions = try decode(
         workspace.run(
-          "intervene", ["--edit", "\(folders[0])/\(source)", "--output", "again\(number)", "--json"] + prompt)
-      )
+          "intervene",
+          ["--edit", "\(folders[0])/\(source)", "--output", "again\(number)", "--json"]
+            // The picture tells its prompt.
+            + (number == 0 ? prompt : [])))
       let pictures = try ["\(folders[0])/after-2.png", "\(again.folder)/after.png"].map {
         try PNG.read(workspace.folder($0))
       }

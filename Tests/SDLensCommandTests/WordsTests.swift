@@ -50,7 +50,8 @@ import Testing
     #expect(found.figure == "w/pictures/words.png" && found.removed == nil)
     let picture = try PNG.read(folder("w/pictures/words.png"))
     #expect(picture.width > 1000 && picture.height > 400)
-    #expect(try PNG.text(of: folder("w/pictures/words.png")).contains { $0.text == "where words act" })
+    let texts = try PNG.text(of: folder("w/pictures/words.png"))
+    #expect(texts.contains { $0.text == "where words act" } && texts.contains { $0.keyword == "prompt" })
     // The tensors are what the report tells.
     let tensors = try Safetensors(contentsOf: folder("t.safetensors"))
     #expect(tensors.names.sorted() == ["tokens", "words"])

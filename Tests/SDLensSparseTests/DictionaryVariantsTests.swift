@@ -139,4 +139,36 @@ import Testing
     let message = errorMessage { try samples(name).next() }
     #expect(message.contains(says), "\(message)")
   }
+
+  /// The first sample of a tar with other arguments of the same length.
+  private func batch(_ old: String, _ new: String) throws -> UnboxActivations.Batch? {
+    let folder = try TemporaryFolder()
+    let path = goldens("variants/tars/dot/unet.down_blocks.2.attentions.1.tar")
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    let padded =
+      Array(new.utf8) + [UInt8](repeating: UInt8(ascii: " "), count: old.utf8.count - new.utf8.count)
+    let changed = bytes.replacing(Array(old.utf8), with: padded)
+    #expect(changed.count == bytes.count && changed != bytes)
+    try folder.write(changed, to: "unet.down_blocks.2.attentions.1.tar")
+    return try UnboxActivations(folder.path).samples(of: "unet.down_blocks.2.attentions.1").next()?.batch
+  }
+
+  @Test func argumentsAreReadAsPythonWritesThem() throws {
+    let old = #""num_inference_steps": 1"#
+    for (new, guidance) in [
+      (#""eta": NaN"#, 0), (#""guidance_scale": "0.5""#, 0.5), (#""guidance_scale": 2"#, 2),
+    ] {
+      let batch = try #require(try batch(old, new))
+      #expect(batch.guidance == guidance && batch.prompts == ["picture 0", "a café"], "\(new)")
+    }
+    for (old, new, message) in [
+      (old, #""guidance_scale": true"#, "has as 'guidance_scale' true, but it must be a number"),
+      (old, #""guidance_scale": NaN"#, "has as 'guidance_scale' nan, but it must be a number"),
+      (#"{"prompt""#, #"["prompt""#, "is no JSON object; collect it again"),
+      (#"{"prompt""#, #"{"promp""#, "has no list of prompts under 'prompt'; collect it again"),
+    ] {
+      let found = errorMessage { try batch(old, new) }
+      #expect(found.hasSuffix(message), "\(found)")
+    }
+  }
 }

@@ -42,7 +42,9 @@ final class WebDriver: @unchecked Sendable {
       guard !more.isEmpty else { throw Problem(description: "chromedriver did not start: \(said)") }
       said += String(decoding: more, as: UTF8.self)
     }
-    out.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
+    // Until it ends. (Dispatch, behind a `readabilityHandler`, traps where the pipe is closed while it listens.)
+    let rest = out.fileHandleForReading
+    Thread.detachNewThread { while !rest.availableData.isEmpty {} }
     port = Int(said.firstMatch(of: /on port (\d+)\./)!.1)!
     let options: [String: Any] = [
       "binary": programs.browser,

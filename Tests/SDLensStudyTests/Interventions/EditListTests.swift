@@ -49,6 +49,15 @@ import Testing
       "block": "up.0.1", "operation": "modulate", "feature": 7, "beta": -6, "steps": [0, 2],
     ]
     #expect(json == .object(["format": "sdlens-edits", "version": 1, "edits": [.object(edit)]]))
+    // A key without a value is left out, or null.
+    let nulls = """
+      {"format": "sdlens-edits", "version": 1, "dictionaries": null,
+       "edits": [{"block": "up.0.1", "operation": "modulate", "feature": 7, "beta": -6, "steps": null}]}
+      """
+    try folder.write(nulls.utf8, to: "nulls.json")
+    #expect(
+      try EditList(contentsOf: folder("nulls.json"))
+        == EditList([Edit(.modulate(feature: 7, beta: -6), at: BlockName("up.0.1"))]))
   }
 
   /// The refusal of a file, without its path.
