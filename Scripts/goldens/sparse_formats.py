@@ -193,6 +193,9 @@ def torch_files(goldens: Goldens) -> None:
         goldens.put(f"torch.{name}", value)
     save({"x": x}, "torch/protocol4.pth", pickle_protocol=4)
     goldens.put("torch.protocol4", x)
+    # More elements than are stored.
+    save({"x": x[0, 0, 1:3, None].expand(2, 9)}, "torch/expanded.pth")
+    goldens.put("torch.expanded", x[0, 0, 1:3, None].expand(2, 9).contiguous())
     # Two views of one storage.
     save({"x": x[0].T, "y": x[1]}, "torch/shared.pth", "cuda:1")
     goldens.put("torch.shared", x[0].T)

@@ -13,9 +13,13 @@ public protocol RowSource: AnyObject {
   /// The same positions always give the same vectors, so that a training run can go on where it was
   /// interrupted. Reading forwards is fast; ranges may not pass `count`.
   func rows(_ range: Range<Int>, epoch: Int) throws -> Tensor
+  /// Where the vector at a position of the order comes from, as in `row 12`, for messages; nil where nobody can look.
+  func origin(of position: Int, epoch: Int) throws -> String?
 }
 
 extension RowSource {
   /// Each rank reads for itself.
   public var isCollective: Bool { false }
+  /// Nobody knows.
+  public func origin(of position: Int, epoch: Int) -> String? { nil }
 }

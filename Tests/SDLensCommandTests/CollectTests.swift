@@ -268,7 +268,7 @@ import Testing
     #expect(outcome.status == 1)
     #expect(
       outcome.err.hasSuffix(
-        "brings no list of prompts; give a file of them with --prompts (.txt, .jsonl or .csv)\n"))
+        "brings no list of prompts; give a file of them with --prompts (.txt, .jsonl, .csv or .tsv)\n"))
   }
 
   @Test func aLayerThatIsNotThereIsNamed() throws {

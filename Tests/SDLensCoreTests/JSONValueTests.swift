@@ -23,10 +23,12 @@ import Testing
     #expect(try value("\t\"text\"\r\n") == "text")
     #expect(try value("false") == false)
     #expect(try value("[1.0]") == [1])
+    #expect(try value("\u{FEFF}[1]") == [1])
   }
 
   @Test(arguments: [
     ("[1,]", 1, 4, "a value is needed"),
+    (" \u{FEFF}[1]", 1, 2, "a value is needed"),
     ("{\"a\": 1,\n \"b\" 2}", 2, 6, "a colon is needed"),
     ("{\"a\": 1,}", 1, 9, "a key in quotes is needed"),
     ("{\"a\": 1 \"b\": 2}", 1, 9, "a comma or '}' is needed"),

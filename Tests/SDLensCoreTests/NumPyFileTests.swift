@@ -21,6 +21,34 @@ import Testing
     #expect(found.shape == [4] && found.tensor().elements == [-1.75, -1.5, -1.25, -1])
   }
 
+  /// Headers as other writers make them, each of which `numpy.load` of 2.x takes for the same array.
+  @Test(arguments: [
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3, 4)}",
+    "{'descr':'<f4','fortran_order':False,'shape':(2,3,4,),}",
+    "{'descr': '=f4', 'fortran_order': False, 'shape': (2, 3, 4, )}",
+    "{ 'shape' : ( 2 , 3 , 4 ) , 'fortran_order' : False , 'descr' : '|f4' }",
+    "{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (2, 3, 4)}",
+    "{'descr': 'f4', 'fortran_order': False, 'shape': (2L, 3L, 4L)}",
+    "{'descr': 'float32',\n 'fortran_order': False,\n 'shape': (2, 3, 4)}\n",
+  ]) func headersOfOtherWritersAreRead(_ header: String) throws {
+    let folder = try TemporaryFolder()
+    let values = (0..<24).flatMap { withUnsafeBytes(of: Float($0), Array.init) }
+    let path = try folder.write(
+      NumPyFile.magic + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8) + values, to: "x.npy")
+    let found = try NumPyFile(contentsOf: path).tensor()
+    #expect(found.shape == [2, 3, 4] && found.elements == (0..<24).map { Float($0) })
+  }
+
+  @Test(arguments: ["(2, , 12)", "(2, 12", "(2, x)", "(2, -12)", "[2, 12]", "(2, 12L L)"])
+  func shapesThatAreNoneAreRefused(_ shape: String) throws {
+    let folder = try TemporaryFolder()
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': \(shape)}"
+    let path = try folder.write(
+      NumPyFile.magic + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
+        + Array(repeating: 0, count: 96), to: "x.npy")
+    #expect(errorMessage { try NumPyFile(contentsOf: path) } != "")
+  }
+
   @Test func otherNumbersAreRefused() throws {
     for (name, code) in [("refused-integers", "<i8"), ("refused-order", ">f4")] {
       #expect(

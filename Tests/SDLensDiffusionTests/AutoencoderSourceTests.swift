@@ -132,7 +132,7 @@ import Testing
       refusal(folder("tiny"))
         == "'\(folder("tiny/config.json"))': '_class_name' is \"AutoencoderTiny\", which is not supported; supported: "
         + "\"AutoencoderKL\"")
-    try folder.write("PK\u{3}\u{4}".utf8, to: "vae.pt")
+    try folder.write(ForeignFileTests.torch.utf8, to: "vae.pt")
     #expect(refusal(folder("vae.pt")).hasPrefix("'\(folder("vae.pt"))' is a PyTorch checkpoint"))
   }
 

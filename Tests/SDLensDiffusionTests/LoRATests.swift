@@ -190,7 +190,7 @@ import Testing
       try refusal([("conv_in.weight", Self.up)])
         == "FILE holds no LoRA: no name in it ends in lora_down.weight, lora_A.weight or lora.down.weight; a model is "
         + "given with --model")
-    try folder.write("PK\u{3}\u{4}".utf8, to: "lora.bin")
+    try folder.write(ForeignFileTests.torch.utf8, to: "lora.bin")
     #expect(
       errorMessage { try ModelFolder(TinyModel.path, loras: [LoRA(path: folder("lora.bin"))]) }.hasPrefix(
         "'\(folder("lora.bin"))' is a PyTorch checkpoint"))

@@ -80,24 +80,25 @@ import Testing
   }
 
   @Test func whatWouldBeComputedOtherwiseIsRefused() {
+    let other = "or choose another sampler with --sampler"
     #expect(
       refusal(#"{"_class_name": "DDIMScheduler"}"#)
-        == "'FILE': 'clip_sample' is true, which is not supported; supported: false")
+        == "'FILE': 'clip_sample' is true, which is not supported; supported: false; \(other)")
     #expect(
       refusal(#"{"_class_name": "LCMScheduler", "thresholding": true}"#)
-        == "'FILE': 'thresholding' is true, which is not supported; supported: false")
+        == "'FILE': 'thresholding' is true, which is not supported; supported: false; \(other)")
     #expect(
       refusal(#"{"_class_name": "LCMScheduler"}"#, steps: 51) == "51 steps cannot be taken; choose 1 to 50")
     #expect(
       refusal(#"{"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3}"#)
-        == "'FILE': 'solver_order' is 3, which is not supported; supported: 2")
+        == "'FILE': 'solver_order' is 3, which is not supported; supported: 2; \(other)")
     #expect(
       refusal(#"{"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"}"#)
-        == "'FILE': 'algorithm_type' is \"sde-dpmsolver++\", which is not supported; supported: \"dpmsolver++\""
+        == "'FILE': 'algorithm_type' is \"sde-dpmsolver++\", which is not supported; supported: \"dpmsolver++\"; \(other)"
     )
     #expect(
       refusal(#"{"_class_name": "EulerAncestralDiscreteScheduler", "prediction_type": "sample"}"#)
-        == "'FILE': 'prediction_type' is \"sample\", which is not supported; supported: \"epsilon\", \"v_prediction\""
+        == "'FILE': 'prediction_type' is \"sample\", which is not supported; supported: \"epsilon\", \"v_prediction\"; \(other)"
     )
     let ddim = #""_class_name": "DDIMScheduler", "clip_sample": false, "timestep_spacing": "trailing""#
     #expect(

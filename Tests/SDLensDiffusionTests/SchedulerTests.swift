@@ -138,7 +138,7 @@ import Testing
     (
       #""_class_name": "HeunDiscreteScheduler""#, "_class_name", "\"HeunDiscreteScheduler\"",
       "\"EulerAncestralDiscreteScheduler\", \"EulerDiscreteScheduler\", \"DDIMScheduler\", \"LCMScheduler\", "
-        + "\"TCDScheduler\", \"DPMSolverMultistepScheduler\", \"PNDMScheduler\"; or choose one with --sampler, as ddim"
+        + "\"TCDScheduler\", \"DPMSolverMultistepScheduler\", \"PNDMScheduler\"; or choose another sampler with --sampler"
     ),
     (
       #""prediction_type": "flow""#, "prediction_type", "\"flow\"",

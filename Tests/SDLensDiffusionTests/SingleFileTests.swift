@@ -154,11 +154,15 @@ import Testing
     errorMessage { try ModelFolder(path, base: TinyModel.path) }.replacing("'\(path)'", with: "FILE")
   }
 
+  /// How a file of `torch.save` begins.
+  static let torch =
+    "PK\u{3}\u{4}" + String(repeating: "\u{0}", count: 22) + "\u{10}\u{0}\u{0}\u{0}archive/data.pkl"
+
   static let safe = "download the .safetensors file, or write one in Python with safetensors.torch.save_file"
 
   @Test(arguments: [
     (
-      "PK\u{3}\u{4}archive/data.pkl",
+      torch,
       "is a PyTorch checkpoint (.ckpt, .pt or .bin of version 1.6 or later), which can "
         + "run code when it is opened; \(safe)"
     ),
@@ -194,6 +198,20 @@ import Testing
         + "it is opened; \(safe)"
     ),
     ([0x1F, 0x8B, 8], "is compressed by gzip; unpack it first"),
+    (
+      [0x50, 0x4B, 3, 4] + [UInt8](repeating: 0, count: 22) + [5, 0, 0, 0] + Array("a.npyx".utf8),
+      "is an archive of NumPy's (.npz); write the array that is meant with numpy.save, or the tensors with "
+        + "safetensors.numpy.save_file"
+    ),
+    ([0x50, 0x4B, 3, 4, 0], "is a zip archive; unpack it first"),
+    (
+      [0x93] + Array("NUMPY".utf8) + [1, 0],
+      "is an array of NumPy's (.npy); write it with safetensors.numpy.save_file"
+    ),
+    (Array("PAR1".utf8) + [21, 4], "is a Parquet table, but a .safetensors file is needed; \(safe)"),
+    (
+      [0xFF, 0xD8, 0xFF, 0xE0], "is a picture (JPEG), but a .safetensors file is needed; \(safe)"
+    ),
   ])
   func binaryFilesOfAnotherKind(_ bytes: [UInt8], _ message: String) throws {
     try folder.write(bytes, to: "model.safetensors")

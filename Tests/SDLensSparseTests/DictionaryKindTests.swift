@@ -10,8 +10,12 @@ import Testing
   static let names = [
     "saelens-batchtopk", "saelens-batchtopk-training", "saelens-unnormed", "saelens-unnormed-training",
     "saelens-matryoshka", "saelens-matryoshka-training", "saelens-jumprelu", "saelens-jumprelu-training",
-    "saelens-scaled", "dictionary_learning-top", "dictionary_learning-batch", "dictionary_learning-unset",
-    "dictionary_learning-matryoshka", "dictionary_learning-jumprelu",
+    "saelens-scaled", "saelens-standard", "saelens-standard-training", "saelens-gated",
+    "saelens-gated-training",
+    "saelens-gated-uncentred", "saelens-gated-uncentred-training", "saelens-5-relu", "saelens-5-topk",
+    "saelens-5-bare", "dictionary_learning-top", "dictionary_learning-batch", "dictionary_learning-unset",
+    "dictionary_learning-matryoshka", "dictionary_learning-jumprelu", "dictionary_learning-standard",
+    "dictionary_learning-uncentred", "dictionary_learning-gated",
   ]
 
   private func expect(_ sae: SparseAutoencoder, is name: String) throws {
@@ -26,7 +30,7 @@ import Testing
   /// `sae.encode(h)`, `sae.decode(…)`; and the same after a way through our format, and through SAELens'.
   @Test(arguments: names) func computesWhatTheProjectDoes(name: String) throws {
     let saved = try SavedAutoencoder.read(Self.goldens("kinds/\(name)"))
-    #expect((saved.autoencoder.k == nil) == (name != "dictionary_learning-top"))
+    #expect((saved.autoencoder.k == nil) == !["dictionary_learning-top", "saelens-5-topk"].contains(name))
     try expect(saved.autoencoder, is: name)
     let folder = try TemporaryFolder()
     for format in [SavedAutoencoder.Format.sdlens, .saelens] {
@@ -50,6 +54,8 @@ import Testing
     #expect(
       unset.notes.count == 1 && unset.notes[0].contains("has threshold -1.0, which its training has not"))
     #expect(try read("dictionary_learning-batch").notes == [])
+    let old = try read("saelens-5-bare")
+    #expect(old.model == "sdxl-turbo" && old.metadata["hook_name"] == "down")
   }
 
   @Test(arguments: [SavedAutoencoder.Format.sdxlUnbox, .sparsify])
@@ -165,6 +171,48 @@ import Testing
     try Safetensors.write(old, to: path)
     let found = try SavedAutoencoder.read(folder("sae"))
     #expect(found.autoencoder.k == 3 && found.l0 == 2.5)
+  }
+
+  /// What the settings of versions before 6 may say that is not computed here.
+  @Test(arguments: [
+    (
+      #""activation_fn_str": "relu""#, #""activation_fn_str": "tanh-relu""#,
+      "'activation_fn' is \"tanh-relu\", which is not supported; supported: \"relu\", \"topk\""
+    ),
+    (
+      #""hook_name": "down""#, #""hook_name": "blocks.0.attn.hook_z""#,
+      "'reshape_activations' is \"hook_z\", which is not supported"
+    ),
+    (#""normalize_activations": "none""#, #""normalize_activations": true"#, "but the factor is not there"),
+    (
+      #""normalize_activations": "none""#, #""normalize_activations": "layer_norm""#,
+      "'normalize_activations' is \"layer_norm\", which is not supported"
+    ),
+  ])
+  func settingsOfOldVersions(_ old: String, _ new: String, _ says: String) throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.copyItem(atPath: Self.goldens("kinds/saelens-5-relu"), toPath: folder("sae"))
+    let path = folder("sae/cfg.json")
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(text.contains(old))
+    try text.replacing(old, with: new).write(toFile: path, atomically: true, encoding: .utf8)
+    let message = errorMessage { try SavedAutoencoder.read(folder("sae")) }
+    #expect(message.contains(says), "\(message)")
+  }
+
+  @Test func aScaleThatWasTunedIsRefused() throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.copyItem(atPath: Self.goldens("kinds/saelens-5-relu"), toPath: folder("sae"))
+    let path = folder("sae/sae_weights.safetensors")
+    let file = try Safetensors(contentsOf: path)
+    let tensors = try file.names.map {
+      ($0, $0 == "scaling_factor" ? Tensor(repeating: 1.1, [24]) : try file.tensor($0))
+    }
+    try FileManager.default.removeItem(atPath: path)
+    try Safetensors.write(tensors, to: path)
+    #expect(
+      errorMessage { try SavedAutoencoder.read(folder("sae")) }.contains(
+        "has a 'scaling_factor' other than 1, which SAELens 6 does not apply"))
   }
 
   @Test func scalersThatAreNone() throws {

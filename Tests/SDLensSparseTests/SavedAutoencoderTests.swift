@@ -167,10 +167,11 @@ import Testing
 
   static let changes = [
     Change(
-      "saelens", "cfg.json", #""topk""#, #""gated""#,
+      "saelens", "cfg.json", #""topk""#, #""transcoder""#,
       says:
-        "'architecture' is \"gated\", which is not supported; supported: \"topk\", \"jumprelu\", \"batchtopk\", "
-        + "\"matryoshka_batchtopk\""),
+        "'architecture' is \"transcoder\", which is not supported; supported: \"standard\", \"topk\", \"jumprelu\", "
+        + "\"gated\", \"batchtopk\", \"matryoshka_batchtopk\""),
+    Change("saelens", "cfg.json", #""topk""#, #""gated""#, says: "has no 'r_mag'"),
     Change("saelens", "cfg.json", #""topk""#, #""jumprelu""#, says: "has no 'threshold'"),
     Change(
       "saelens", "cfg.json", #""normalize_activations": "none""#,
@@ -213,10 +214,11 @@ import Testing
       "sparsify", "cfg.json", #""d_in""#, #""input_unit_norm": true, "d_in""#,
       says: "'input_unit_norm' is true, which is not supported"),
     Change(
-      "dictionary_learning", "config.json", "AutoEncoderTopK", "GatedAutoEncoder",
+      "dictionary_learning", "config.json", "AutoEncoderTopK", "IdentityDict",
       says:
-        "'trainer.dict_class' is \"GatedAutoEncoder\", which is not supported; supported: \"AutoEncoderTopK\", "
-        + "\"BatchTopKSAE\", \"MatryoshkaBatchTopKSAE\", \"JumpReluAutoEncoder\""
+        "'trainer.dict_class' is \"IdentityDict\", which is not supported; supported: \"AutoEncoderTopK\", "
+        + "\"BatchTopKSAE\", \"MatryoshkaBatchTopKSAE\", \"JumpReluAutoEncoder\", \"AutoEncoder\", \"AutoEncoderNew\", "
+        + "\"GatedAutoEncoder\""
     ),
     Change(
       "dictionary_learning", "config.json", #""k": 3"#, #""k": 4"#,

@@ -40,6 +40,27 @@ import Testing
     #expect(try ShuffledRows(Numbers(), groupSize: 6, seed: 4).rows(0..<21, epoch: 1).differs(from: all))
   }
 
+  @Test func whereAVectorComesFrom() throws {
+    let rows = ShuffledRows(Numbers(), groupSize: 6, seed: 3)
+    for (position, pair) in pairs(try rows.rows(0..<21, epoch: 1)).enumerated() {
+      #expect(
+        try rows.origin(of: position, epoch: 1) == "row \(Int(pair[1])) of picture \(Int(pair[0]))")
+    }
+  }
+
+  @Test func aVectorOfAFileThatIsNoNumber() throws {
+    let folder = try TemporaryFolder()
+    var vectors = Tensor.random([300, 4], seed: 1)
+    vectors[123 * 4 + 2] = .nan
+    try Safetensors.write([("x", vectors)], to: folder("x.safetensors"))
+    let rows = ShuffledRows(try VectorFile(folder("x.safetensors")), groupSize: 64, seed: 3)
+    var settings = TrainingSettings()
+    (settings.features, settings.k, settings.steps) = (8, 2, 1)
+    let message = errorMessage { try Trainer(source: rows, settings: [settings]) }
+    #expect(message.hasPrefix("the vector of row 123, at position "), "\(message)")
+    #expect(message.contains(" of epoch 0, is nan in component 2, but vectors must be finite"))
+  }
+
   @Test func permutationsAreEven() {
     // Over 6000 seeds, each of the 6 orders of 3 comes about 1000 times.
     var counts: [[Int32]: Int] = [:]

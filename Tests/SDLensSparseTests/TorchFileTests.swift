@@ -19,6 +19,7 @@ import Testing
   /// All ways in which a tensor may lie in its storage, every value exactly.
   @Test(arguments: [
     "plain", "half", "bfloat", "permuted", "slice", "parameter", "scalar", "empty", "protocol4", "shared",
+    "expanded",
   ]) func isRead(name: String) throws {
     try expectSame(x(name), goldens.tensors("formats.safetensors").tensor("torch.\(name)"), name)
   }

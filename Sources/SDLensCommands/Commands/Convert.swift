@@ -7,8 +7,8 @@ struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Convert a dictionary (SAE) from one format to another, without loss.",
     discussion: """
-      Read are the formats of sdlens, sdxl-unbox, SAELens (6 and later: topk, jumprelu, batchtopk, \
-      matryoshka_batchtopk), sparsify and SAeUron, and dictionary_learning (TopK, BatchTopK, Matryoshka, JumpReLU); \
+      Read are the formats of sdlens, sdxl-unbox, SAELens (standard, gated, topk, jumprelu, batchtopk, \
+      matryoshka_batchtopk), sparsify and SAeUron, and dictionary_learning (ReLU, gated, TopK, BatchTopK, Matryoshka, JumpReLU); \
       which one it is, is seen from the files. Torch files are read without executing anything in them; what a \
       training leaves beside the weights (optimizer, step) is passed over, and float64 is rounded, which is said. What a format has no place for goes into a file \
       sdlens.safetensors beside it, so that the way back loses nothing.

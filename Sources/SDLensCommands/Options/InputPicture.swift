@@ -61,17 +61,15 @@ struct NoPNG: UserError {
 
   /// Knows the kinds that people have by their first bytes; of others, the reader of PNG tells what is wrong.
   static func check(_ path: String) throws {
-    let kind = try MappedFile(path: path).withBytes { bytes -> String? in
-      if bytes.starts(with: [0xFF, 0xD8, 0xFF]) { return "JPEG" }
-      if bytes.count > 12, bytes[8..<12].elementsEqual("WEBP".utf8) { return "WebP" }
-      if bytes.starts(with: "GIF8".utf8) { return "GIF" }
-      return bytes.count > 12 && bytes[4..<8].elementsEqual("ftyp".utf8) ? "AVIF or HEIF" : nil
-    }
-    if let kind { throw NoPNG(path: path, kind: kind) }
+    guard case .picture(let format)? = try MappedFile(path: path).withBytes({ FileKind($0) }), format != "PNG"
+    else { return }
+    throw NoPNG(path: path, kind: format)
   }
 
   var description: String {
-    let png = (path as NSString).deletingPathExtension + ".png"
+    let stem = (path as NSString).deletingPathExtension
+    // The name may promise what the file is not.
+    let png = stem + ".png" == path ? stem + "-converted.png" : stem + ".png"
     return
       "'\(path)' is a picture in the format \(kind), but PNG is needed; convert it, as ImageMagick does: "
       + "magick '\(path)' '\(png)'"

@@ -7,14 +7,14 @@ import SDLensStudy
 struct PromptListOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Prompts: .txt (one a line), .jsonl or .csv, or any of these through a pipe or - (standard input). "
+      "Prompts: .txt (one a line), .jsonl, .csv or .tsv, or any of these through a pipe or - (standard input). "
         + "(default: the model's own)", valueName: "file"),
-    completion: .file(extensions: ["txt", "jsonl", "ndjson", "csv"]))
+    completion: .file(extensions: ["txt", "jsonl", "ndjson", "csv", "tsv"]))
   var prompts: String?
 
   @Option(
     help: ArgumentHelp(
-      "The column of a .csv, or key of a .jsonl, that has the prompts. (default: caption, top_caption, prompt or "
+      "The column of a table, or key of a .jsonl, that has the prompts. (default: caption, top_caption, prompt or "
         + "text, in any letter case)", valueName: "name"))
   var column: String?
 

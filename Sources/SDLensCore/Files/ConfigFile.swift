@@ -85,11 +85,7 @@ public struct ConfigFile: Sendable {
     _ key: String, in range: ClosedRange<Double> = -1e30...1e30, default whenAbsent: Double? = nil
   ) throws -> Double {
     try value(key, "a number from \(range.lowerBound) to \(range.upperBound)", whenAbsent) {
-      switch $0 {
-      case .int(let int) where range.contains(Double(int)): Double(int)
-      case .double(let double) where range.contains(double): double
-      default: nil
-      }
+      $0.number.flatMap { range.contains($0) ? $0 : nil }
     }
   }
 

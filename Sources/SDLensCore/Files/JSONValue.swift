@@ -48,6 +48,17 @@ public enum JSONValue: Hashable, Sendable {
   }
 }
 
+extension JSONValue {
+  /// A finite number, with or without a fraction.
+  package var number: Double? {
+    switch self {
+    case .int(let value): Double(value)
+    case .double(let value) where value.isFinite: value
+    default: nil
+    }
+  }
+}
+
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
   ExpressibleByStringLiteral, ExpressibleByArrayLiteral

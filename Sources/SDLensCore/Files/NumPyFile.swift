@@ -6,14 +6,30 @@ public struct NumPyFile {
   public let shape: Shape
   private let file: MappedFile
   private let start: Int
-  private let type: (code: String, size: Int)
+  private let type: FloatType
   /// Whether the first axis runs fastest (`fortran_order`).
   private let isColumnMajor: Bool
 
   /// The first bytes of every such file.
   public static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
-  private static let sizes = ["<f2": 2, "<f4": 4, "<f8": 8]
+  private enum FloatType: Int {
+    case half = 2
+    case single = 4
+    case double = 8
+
+    /// By its code, with or without the order of bytes, or its name; nil for every other type.
+    init?(_ code: String) {
+      let bare = code.drop { "<=|".contains($0) }
+      guard code.count - bare.count <= 1 else { return nil }
+      switch bare {
+      case "f2", "float16": self = .half
+      case "f4", "float32": self = .single
+      case "f8", "float64": self = .double
+      default: return nil
+      }
+    }
+  }
 
   /// Whether a file begins as such files do.
   ///
@@ -50,13 +66,13 @@ public struct NumPyFile {
       throw MalformedFile(
         path: path, reason: "has the header \(header.text.prefix(200)), which is none of an array")
     }
-    guard let size = Self.sizes[code] else {
+    guard let type = FloatType(code) else {
       throw MalformedFile(
         path: path,
         reason: "holds numbers of the type '\(code)', but float16, float32 or float64 of this byte order "
           + "('<f2', '<f4', '<f8') are needed; convert it with .astype(\"float32\")")
     }
-    let bytes = file.count - header.end
+    let (bytes, size) = (file.count - header.end, type.rawValue)
     // Nil where there is no such number.
     let count = shape.reduce(Int?.some(1)) { product, extent in
       let (result, isBeyond) = product?.multipliedReportingOverflow(by: extent) ?? (0, true)
@@ -66,7 +82,7 @@ public struct NumPyFile {
       shape.allSatisfy { 1...1 << 30 ~= $0 } && count.map { $0 == bytes / size } == true && bytes % size == 0,
       "has \(bytes) bytes of numbers, but its shape \(Shape(shape)) needs \(count.map { "\($0)" } ?? "too many") of "
         + "\(size) bytes; write it again")
-    (self.shape, self.file, start, type) = (Shape(shape), file, header.end, (code, size))
+    (self.shape, self.file, start, self.type) = (Shape(shape), file, header.end, type)
     isColumnMajor = order == "True"
   }
 
@@ -74,11 +90,11 @@ public struct NumPyFile {
   public func tensor() -> Tensor {
     let values = file.withBytes { bytes in
       (0..<shape.count).map { index -> Float in
-        let offset = start + index * type.size
-        return switch type.code {
-        case "<f2": Float(bytes.loadUnaligned(fromByteOffset: offset, as: Float16.self))
-        case "<f4": bytes.loadUnaligned(fromByteOffset: offset, as: Float.self)
-        default: Float(bytes.loadUnaligned(fromByteOffset: offset, as: Double.self))
+        let offset = start + index * type.rawValue
+        return switch type {
+        case .half: Float(bytes.loadUnaligned(fromByteOffset: offset, as: Float16.self))
+        case .single: bytes.loadUnaligned(fromByteOffset: offset, as: Float.self)
+        case .double: Float(bytes.loadUnaligned(fromByteOffset: offset, as: Double.self))
         }
       }
     }
@@ -98,33 +114,42 @@ public struct NumPyFile {
 
   /// The array where it lies in the file; nil of what does not lie there row by row as float16 or float32.
   public var stored: StoredTensor? {
-    guard !isColumnMajor, let type = ["<f2": ElementType.f16, "<f4": .f32][type.code] else { return nil }
+    guard !isColumnMajor, type != .double else { return nil }
     return StoredTensor(
-      shape: shape, elements: MappedElements(file: file, offset: start, count: shape.count, type: type))
+      shape: shape,
+      elements: MappedElements(
+        file: file, offset: start, count: shape.count, type: type == .half ? .f16 : .f32))
   }
 
-  /// The header's literal of a Python dictionary.
+  /// The header's literal of a Python dictionary, with spaces and quotation marks of either kind wherever Python has them.
   private struct Fields {
     let text: String
     init(_ text: String) { self.text = text }
 
     private func rest(_ key: String) -> Substring? {
-      text.firstRange(of: "'\(key)':").map { text[$0.upperBound...].drop { $0 == " " } }
+      let found = ["'\(key)'", "\"\(key)\""].lazy.compactMap { text.firstRange(of: $0) }.first
+      guard let rest = found.map({ text[$0.upperBound...].drop(while: \.isWhitespace) }), rest.first == ":"
+      else { return nil }
+      return rest.dropFirst().drop(while: \.isWhitespace)
     }
 
     func word(_ key: String) -> String? { rest(key).map { String($0.prefix { $0.isLetter }) } }
 
     func text(_ key: String) -> String? {
-      guard let rest = rest(key), rest.first == "'" else { return nil }
-      return String(rest.dropFirst().prefix { $0 != "'" })
+      guard let rest = rest(key), let quote = rest.first, quote == "'" || quote == "\"" else { return nil }
+      return String(rest.dropFirst().prefix { $0 != quote })
     }
 
     var extents: [Int]? {
-      guard let rest = rest("shape"), rest.first == "(" else { return nil }
-      let parts = rest.dropFirst().prefix { $0 != ")" }.split(separator: ",").map {
-        Int($0.filter { $0 != " " })
+      guard let rest = rest("shape"), rest.first == "(", let end = rest.firstIndex(of: ")") else {
+        return nil
       }
-      return parts.contains(nil) ? nil : parts.compactMap(\.self)
+      var parts = rest[..<end].dropFirst().split(separator: ",", omittingEmptySubsequences: false)
+        .map { $0.filter { !$0.isWhitespace } }
+      // A comma may end it; Python 2 put an L behind large numbers.
+      if parts.last == "" { parts.removeLast() }
+      let extents = parts.map { Int($0.hasSuffix("L") ? String($0.dropLast()) : $0) }
+      return extents.contains(nil) ? nil : extents.compactMap(\.self)
     }
   }
 }

@@ -23,10 +23,21 @@ public struct Safetensors: Sendable {
 
   /// Opens a file and checks its header.
   ///
-  /// - Throws: `FileError` for what is not a readable file, `SafetensorsError` for a damaged one.
+  /// - Throws: `FileError` for what is not a readable file, `MalformedFile` for one of another kind, `SafetensorsError`
+  ///   for a damaged one.
   public init(contentsOf path: String) throws {
     file = try MappedFile(path: path)
-    let header = try SafetensorsHeader(of: file)
+    let header: SafetensorsHeader
+    do {
+      header = try SafetensorsHeader(of: file)
+    } catch let problem as SafetensorsError {
+      // The length of a header that may be read has zeros there: then it is a damaged one.
+      let kind = file.withBytes { bytes in
+        bytes.count < 8 || bytes[4..<8].contains { $0 != 0 } ? FileKind(bytes) : nil
+      }
+      guard let kind else { throw problem }
+      throw MalformedFile(path: path, reason: kind.besideTensors)
+    }
     names = header.entries.keys.sorted()
     metadata = header.metadata
     entries = header.entries

@@ -7,6 +7,8 @@ package struct TextFile: Sendable {
   /// All of it.
   package let text: String
 
+  /// The byte-order mark.
+  static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
   /// What comes through a pipe at most.
   private static let longestPipe = 1 << 30
 
@@ -16,11 +18,10 @@ package struct TextFile: Sendable {
   package init(_ path: String) throws {
     self.path = path
     let bytes = try Self.isPipe(path) ? Self.drained(path) : MappedFile(path: path).withBytes(Array.init)
-    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-    guard let text = String(validating: bytes.starts(with: mark) ? bytes[3...] : bytes[...], as: UTF8.self)
-    else {
-      let isWide = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
-      throw MalformedFile(path: path, reason: "is \(isWide ? "UTF-16" : "not UTF-8") text; save it as UTF-8")
+    let start = bytes.starts(with: Self.mark) ? Self.mark.count : 0
+    let kind = bytes.withUnsafeBytes { FileKind($0) }
+    guard kind != .wideText, let text = String(validating: bytes[start...], as: UTF8.self) else {
+      throw MalformedFile(path: path, reason: kind?.besideText ?? "is not UTF-8 text; save it as UTF-8")
     }
     self.text = text
   }

@@ -16,7 +16,7 @@ public struct AutoencoderSource: Sendable {
   /// local cache.
   ///
   /// - Throws: `AutoencoderNotFound` with what to do, the errors of `ConfigFile`, `FileError`, `SafetensorsError`, and
-  ///   `UnusableFile` for a file that holds no autoencoder.
+  ///   `MalformedFile` for a file that holds no autoencoder.
   public init(
     _ name: String, environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws {
@@ -25,7 +25,7 @@ public struct AutoencoderSource: Sendable {
     var isFolder: ObjCBool = false
     _ = FileManager.default.fileExists(atPath: found, isDirectory: &isFolder)
     guard isFolder.boolValue else {
-      let weights = try ForeignFile.open(found)
+      let weights = try Safetensors(contentsOf: found)
       (path, config) = (found, nil)
       file = (weights, try Self.places(in: weights, found))
       return
@@ -60,7 +60,7 @@ public struct AutoencoderSource: Sendable {
   /// Where each weight lies, by our names; what is of no autoencoder is passed over.
   private static func places(in file: Safetensors, _ path: String) throws -> [String: WeightPlace] {
     guard let beginning = beginning(in: file) else {
-      throw UnusableFile(path: path, found: other(file))
+      throw MalformedFile(path: path, reason: other(file))
     }
     var places: [String: WeightPlace] = [:]
     for name in file.names where name.hasPrefix(beginning) {

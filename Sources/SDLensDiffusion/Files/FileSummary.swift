@@ -12,9 +12,9 @@ public struct FileSummary: Sendable {
   ///   - base: whether a base gives what a U-net alone lacks.
   ///   - model: the model that a LoRA or an autoencoder would be used with.
   /// - Returns: nil for a whole model, of which `ModelSummary` tells more.
-  /// - Throws: `FileError`, `SafetensorsError`, and `UnusableFile` for what can be used in no way.
+  /// - Throws: `FileError`, `SafetensorsError`, and `MalformedFile` for what can be used in no way.
   public init?(_ path: String, hasBase base: Bool, with model: @autoclosure () throws -> ModelFolder) throws {
-    let file = try ForeignFile.open(path)
+    let file = try Safetensors(contentsOf: path)
     if LoRAFile.isLoRA(file) {
       facts = try Self.facts(of: LoRAFile(LoRA(path: path)), file, path, model)
     } else if AutoencoderSource.beginning(in: file) != nil,

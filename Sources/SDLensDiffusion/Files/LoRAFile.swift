@@ -88,28 +88,28 @@ struct LoRAFile {
 
   /// Opens a file.
   ///
-  /// - Throws: `FileError`, `SafetensorsError`, and `UnusableFile` for what is no LoRA, or one of another method.
+  /// - Throws: `FileError`, `SafetensorsError`, and `MalformedFile` for what is no LoRA, or one of another method.
   init(_ lora: LoRA) throws {
     self.lora = lora
-    file = try ForeignFile.open(lora.path)
+    file = try Safetensors(contentsOf: lora.path)
     guard Self.isLoRA(file) else {
-      throw UnusableFile(
+      throw MalformedFile(
         path: lora.path,
-        found:
+        reason:
           "holds no LoRA: no name in it ends in lora_down.weight, lora_A.weight or lora.down.weight; a model is "
           + "given with --model")
     }
     for name in file.names {
       if let other = Self.others.first(where: { (name + ".").contains($0.0) }) {
-        throw UnusableFile(
+        throw MalformedFile(
           path: lora.path,
-          found:
+          reason:
             "is of another kind, \(other.1) ('\(name)'); only plain LoRAs (up, down and alpha) can be merged")
       }
       guard let (text, role) = Self.endings.first(where: { name.hasSuffix($0.text) }) else {
-        throw UnusableFile(
+        throw MalformedFile(
           path: lora.path,
-          found: "holds '\(name)', which is neither up, down nor alpha of a layer; "
+          reason: "holds '\(name)', which is neither up, down nor alpha of a layer; "
             + "only plain LoRAs can be merged")
       }
       let layer = Self.layer(of: String(name.dropLast(text.count)), isProcessor: text.hasPrefix("_"))
@@ -144,8 +144,8 @@ struct LoRAFile {
         return values
       }
       guard case .object(let values)? = try? JSONValue(parsing: text) else {
-        throw UnusableFile(
-          path: lora.path, found: "says of itself in 'lora_adapter_metadata' what is no JSON object")
+        throw MalformedFile(
+          path: lora.path, reason: "says of itself in 'lora_adapter_metadata' what is no JSON object")
       }
       return values
     }
@@ -158,9 +158,9 @@ struct LoRAFile {
         ["use_dora", "lora_bias"].contains(setting) && value == true
         || setting == "alpha_pattern" && Self.patterns(value) == nil
       if isOther {
-        throw UnusableFile(
+        throw MalformedFile(
           path: lora.path,
-          found: "was made with '\(key)' \(value), which is not supported; only plain LoRAs can be merged")
+          reason: "was made with '\(key)' \(value), which is not supported; only plain LoRAs can be merged")
       }
     }
   }
@@ -188,9 +188,9 @@ struct LoRAFile {
       name == $0.end || name.hasSuffix(".\($0.end)")
     }
     guard Set(special.map(\.alpha)).count < 2 else {
-      throw UnusableFile(
+      throw MalformedFile(
         path: lora.path,
-        found: "was made with several alphas for '\(name)' (alpha_pattern), of which the order would decide")
+        reason: "was made with several alphas for '\(name)' (alpha_pattern), of which the order would decide")
     }
     guard let alpha = special.first?.alpha ?? setting("lora_alpha")?.number else { return nil }
     return alpha / (setting("use_rslora") == true ? rank.squareRoot() : rank)
@@ -221,15 +221,15 @@ struct LoRAFile {
   /// What is added to the weights of each part.
   ///
   /// - Parameter weights: the names and shapes of the weights of each part.
-  /// - Throws: `UnusableFile` naming what fits no weight, and factors that do not fit together.
+  /// - Throws: `MalformedFile` naming what fits no weight, and factors that do not fit together.
   func updates(_ weights: [String: [String: Shape]]) throws -> [String: [String: LowRankUpdate]] {
     let targets = Self.targets(weights)
     let lost = layers.keys.filter { targets[$0] == nil }.sorted()
     guard lost.isEmpty else {
       let list = lost.prefix(5).map { "'\($0)'" }.joined(separator: ", ") + (lost.count > 5 ? ", …" : "")
-      throw UnusableFile(
+      throw MalformedFile(
         path: lora.path,
-        found: "changes \(layers.count) layers, of which the model has no \(list)"
+        reason: "changes \(layers.count) layers, of which the model has no \(list)"
           + (lost.count > 5 ? " (\(lost.count) in all)" : "") + "; take a LoRA that was made for this model")
     }
     let settings = try metadata
@@ -238,8 +238,8 @@ struct LoRAFile {
       guard let (part, weight) = targets[name], let shape = weights[part]?[weight] else { continue }
       let update = try update(name, layer, shape, in: part, settings)
       guard updates[part, default: [:]].updateValue(update, forKey: weight) == nil else {
-        throw UnusableFile(
-          path: lora.path, found: "changes '\(part).\(weight)' twice, under two names; write it anew")
+        throw MalformedFile(
+          path: lora.path, reason: "changes '\(part).\(weight)' twice, under two names; write it anew")
       }
     }
     return updates
@@ -250,14 +250,14 @@ struct LoRAFile {
   ) throws -> LowRankUpdate {
     guard let up = layer.up, let down = layer.down else {
       let missing = layer.up == nil ? "up (lora_B)" : "down (lora_A)"
-      throw UnusableFile(path: lora.path, found: "has no \(missing) for '\(name)'; download it again")
+      throw MalformedFile(path: lora.path, reason: "has no \(missing) for '\(name)'; download it again")
     }
     let factors = (up: try file.stored(up), down: try file.stored(down))
     for (name, factor) in [(up, factors.up), (down, factors.down)] {
       guard let (position, value) = factor.firstNotFinite else { continue }
-      throw UnusableFile(
+      throw MalformedFile(
         path: lora.path,
-        found:
+        reason:
           "holds \(value) in '\(name)' at position \(position), but weights must be finite; download it again"
       )
     }
@@ -265,9 +265,9 @@ struct LoRAFile {
     let scale = try alpha(layer).map { $0 / rank } ?? scale(of: name, in: part, rank: rank, settings) ?? 1
     let update = LowRankUpdate(up: factors.up, down: factors.down, scale: Float(lora.strength * scale))
     guard let update, update.rows == shape[0], update.rows * update.columns == shape.count else {
-      throw UnusableFile(
+      throw MalformedFile(
         path: lora.path,
-        found: "has factors of shapes \(factors.up.shape) and \(factors.down.shape) for '\(name)', which is "
+        reason: "has factors of shapes \(factors.up.shape) and \(factors.down.shape) for '\(name)', which is "
           + "\(shape) in the model; take a LoRA that was made for this model")
     }
     return update
@@ -280,8 +280,8 @@ struct LoRAFile {
     let values =
       try isWhole ? file.integers(name).map(Double.init) : file.tensor(name).elements.map(Double.init)
     guard values.count == 1, values[0].isFinite else {
-      throw UnusableFile(
-        path: lora.path, found: "has an alpha '\(name)' that is no finite number; download it again")
+      throw MalformedFile(
+        path: lora.path, reason: "has an alpha '\(name)' that is no finite number; download it again")
     }
     return values[0]
   }
@@ -319,15 +319,5 @@ struct LoRAFile {
       }
     }
     return targets
-  }
-}
-
-extension JSONValue {
-  fileprivate var number: Double? {
-    switch self {
-    case .int(let value): Double(value)
-    case .double(let value) where value.isFinite: value
-    default: nil
-    }
   }
 }

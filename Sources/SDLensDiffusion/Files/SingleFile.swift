@@ -21,12 +21,12 @@ struct SingleFile: Sendable {
 
   /// Opens a file; of the weights nothing is read.
   ///
-  /// - Throws: `FileError` and `SafetensorsError`, `UnusableFile` for what is no model that can be run, and
+  /// - Throws: `FileError` and `SafetensorsError`, `MalformedFile` for what is no model that can be run, and
   ///   `DoubledWeight`.
   init(_ path: String) throws {
-    weights = try ForeignFile.open(path)
+    weights = try Safetensors(contentsOf: path)
     parts = try Self.parts(of: weights, path)
-    if let other = Self.other(weights, parts) { throw UnusableFile(path: path, found: other) }
+    if let other = Self.other(weights, parts) { throw MalformedFile(path: path, reason: other) }
     let unet = parts["unet"] ?? [:]
     func has(_ beginning: String) -> Bool { unet.keys.contains { $0.hasPrefix(beginning) } }
     kind =

@@ -142,10 +142,14 @@ extension ConfigFile {
     let levels = try NoiseLevels(self, kind.defaults)
     let trained = levels.sigmas.count
     guard 1...trained ~= steps else { throw BadStepCount(steps: steps, most: trained) }
-    return try kind.init(
-      SamplerRequest(
-        config: self, levels: levels, prediction: prediction, steps: steps,
-        given: SamplerChoice.timesteps(self, below: trained)?.map { Float($0) }))
+    let request = SamplerRequest(
+      config: self, levels: levels, prediction: prediction, steps: steps,
+      given: try SamplerChoice.timesteps(self, below: trained)?.map { Float($0) })
+    do {
+      return try kind.init(request)
+    } catch let problem as UnsupportedConfigValue {
+      throw OtherSampler(problem: problem)
+    }
   }
 }
 
@@ -168,7 +172,7 @@ extension Tensor {
 /// A sampler that a model asks for and that is not there.
 struct OtherSampler: UserError {
   let problem: UnsupportedConfigValue
-  var description: String { "\(problem); or choose one with --sampler, as ddim" }
+  var description: String { "\(problem); or choose another sampler with --sampler" }
 }
 
 /// A number of steps that the noise levels of the model do not allow.

@@ -26,7 +26,8 @@ public struct SamplerChoice: Sendable, Hashable {
     fileprivate var settings: [String: JSONValue] {
       [
         "_class_name": .string(kind.className), "use_karras_sigmas": .bool(self == .karras),
-        "clip_sample": false, "skip_prk_steps": true,
+        "clip_sample": false, "skip_prk_steps": true, "solver_order": 2,
+        "algorithm_type": "dpmsolver++", "solver_type": "midpoint",
       ]
     }
   }

@@ -69,6 +69,15 @@ public final class ShuffledRows: RowSource {
     return result
   }
 
+  /// The row, and the picture where pictures have several; both count from 0.
+  public func origin(of position: Int, epoch: Int) throws -> String? {
+    let rowsPerGroup = picturesPerGroup * source.rowsPerPicture
+    let row = Int(try rows(ofGroup: position / rowsPerGroup, epoch: epoch)[position % rowsPerGroup])
+    let (inGroup, place) = row.quotientAndRemainder(dividingBy: source.rowsPerPicture)
+    let picture = order!.pictures[position / rowsPerGroup * picturesPerGroup + inGroup]
+    return source.rowsPerPicture == 1 ? "row \(picture)" : "row \(place) of picture \(picture)"
+  }
+
   /// The order of the vectors of a group, whose pictures are made ready.
   private func rows(ofGroup index: Int, epoch: Int) throws -> [Int32] {
     if let group, group.epoch == epoch, group.index == index { return group.rows }

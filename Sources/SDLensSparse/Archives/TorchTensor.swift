@@ -57,7 +57,7 @@ package struct TorchTensor {
   package let strides: [Int]
 
   /// Reads the arguments (storage, offset, sizes, strides, requires_grad, hooks[, metadata]) and checks that the
-  /// view stays within its storage and has no more elements than it.
+  /// view stays within its storage. It may have more elements than that, as those of `expand` do, up to `mostRepeated`.
   init(arguments: [Pickle]) throws {
     guard arguments.count >= 4, case .storage(let storage) = arguments[0], let offset = arguments[1].int,
       let sizes = arguments[2].tuple?.map(\.int), let strides = arguments[3].tuple?.map(\.int)
@@ -81,6 +81,9 @@ package struct TorchTensor {
     (self.storage, self.offset, self.sizes, self.strides) = (storage, offset, sizes, strides)
   }
 
+  /// So many elements may stand in a file of a few: 256 MB of them.
+  private static let mostRepeated = 1 << 26
+
   private var isWithinStorage: Bool {
     guard offset >= 0, offset <= storage.count, (sizes + strides).allSatisfy({ $0 >= 0 }) else {
       return false
@@ -98,7 +101,7 @@ package struct TorchTensor {
       guard !overflow, !further else { return false }
       last = sum
     }
-    return count <= storage.count && last < storage.count
+    return count <= max(storage.count, Self.mostRepeated) && last < storage.count
   }
 
   /// The extents.

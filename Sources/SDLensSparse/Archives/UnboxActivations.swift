@@ -187,9 +187,7 @@ public struct UnboxActivations: Sendable {
     private func batch(_ number: Int, _ member: Archive.Member) throws -> Batch {
       let text = String(validating: try archive.read(member), as: UTF8.self) ?? ""
       // As Python writes it.
-      let json = try? JSONValue(
-        parsing: text.hasPrefix("\u{FEFF}") ? String(text.dropFirst()) : text, as: .python)
-      guard case .object(let arguments)? = json else {
+      guard case .object(let arguments)? = try? JSONValue(parsing: text, as: .python) else {
         throw MalformedFile(path: "\(path): \(member.name)", reason: "is no JSON object; collect it again")
       }
       let prompts = ["prompt", "prompts"].lazy.compactMap { key -> [String]? in
@@ -204,10 +202,8 @@ public struct UnboxActivations: Sendable {
       let guidance: Double? =
         switch arguments["guidance_scale"] {
         case nil, .null: 0
-        case .int(let value): Double(value)
-        case .double(let value): value.isFinite ? value : nil
         case .string(let text): Double(text).flatMap { $0.isFinite ? $0 : nil }
-        default: nil
+        case let value?: value.number
         }
       guard let guidance else {
         throw MalformedFile(

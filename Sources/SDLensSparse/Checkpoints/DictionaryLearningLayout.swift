@@ -9,85 +9,114 @@ import SDLensCore
 ///   never learnt, and all above 0 are taken.
 /// - `MatryoshkaBatchTopKSAE` takes the same; the sizes of its groups change nothing in what all of them compute.
 /// - `JumpReluAutoEncoder` has a threshold for each feature, and does not take `b_dec` off the input.
+/// - `AutoEncoder` has ReLU alone, thresholds of 0; its `from_pretrained` gives directions length 1, and so does this.
+///   `AutoEncoderNew` does not, and does not take the decoder's bias off the input.
+/// - `GatedAutoEncoder`: see `SparseAutoencoder.init(gatedEncoder:…)`.
 enum DictionaryLearningLayout: CheckpointLayout {
   static let name = "dictionary_learning"
   static let files = ["ae.pt", "config.json"]
 
-  /// Classes, and whether their matrices are parameters `W_enc` and `W_dec`, or those of linear layers.
-  private static let classes: [(name: String, hasLayers: Bool)] = [
-    ("AutoEncoderTopK", true), ("BatchTopKSAE", true), ("MatryoshkaBatchTopKSAE", false),
-    ("JumpReluAutoEncoder", false),
-  ]
+  private enum Kind: String, CaseIterable {
+    case topK = "AutoEncoderTopK"
+    case batchTopK = "BatchTopKSAE"
+    case matryoshka = "MatryoshkaBatchTopKSAE"
+    case jumpReLU = "JumpReluAutoEncoder"
+    case standard = "AutoEncoder"
+    case uncentred = "AutoEncoderNew"
+    case gated = "GatedAutoEncoder"
+
+    /// Whether the matrices are those of linear layers, and not parameters `W_enc` and `W_dec`.
+    var hasLayers: Bool { self != .matryoshka && self != .jumpReLU }
+    var hasK: Bool { [.topK, .batchTopK, .matryoshka].contains(self) }
+    var encoder: String { hasLayers ? "encoder.weight" : "W_enc" }
+    var decoder: String { hasLayers ? "decoder.weight" : "W_dec" }
+    var latentBias: String { self == .gated ? "mag_bias" : hasLayers ? "encoder.bias" : "b_enc" }
+    var preBias: String {
+      switch self {
+      case .standard: "bias"
+      case .uncentred: "decoder.bias"
+      case .gated: "decoder_bias"
+      default: "b_dec"
+      }
+    }
+    /// The tensors by which its dictionary is found in a file.
+    var names: [String] {
+      [encoder, decoder, latentBias, preBias] + (hasK ? ["k"] : self == .jumpReLU ? ["threshold"] : [])
+    }
+  }
 
   static func read(_ folder: String) throws -> SavedAutoencoder {
     let config = try ConfigFile(folder + "/config.json")
-    guard case .object(let trainer)? = config["trainer"] else {
-      throw BadConfigValue(
-        path: config.path, key: "trainer", found: config["trainer"], needed: "an object of settings")
+    guard let trainer = try config.section("trainer") else {
+      throw BadConfigValue(path: config.path, key: "trainer", found: nil, needed: "an object of settings")
     }
-    guard let (kind, hasLayers) = classes.first(where: { trainer["dict_class"] == .string($0.name) }) else {
-      throw UnsupportedConfigValue(
-        path: config.path, key: "trainer.dict_class", found: trainer["dict_class"] ?? .null,
-        supported: classes.map { .string($0.name) })
+    let kind: Kind = try trainer.choice("dict_class")
+    let (n, d) = (try trainer.int("dict_size"), try trainer.int("activation_dim"))
+    var tensors = try TensorTable(torch: folder + "/ae.pt", needing: kind.names)
+    let encoder = try tensors.floats(kind.encoder, [n, d], transposed: !kind.hasLayers)
+    let decoder = try tensors.floats(kind.decoder, [n, d], transposed: kind.hasLayers)
+    let (preBias, latentBias) = (
+      try tensors.floats(kind.preBias, [d]), try tensors.floats(kind.latentBias, [n])
+    )
+    var saved: SavedAutoencoder
+    var notes: [String] = []
+    if kind == .gated {
+      saved = SavedAutoencoder(
+        SparseAutoencoder(
+          gatedEncoder: encoder, scales: try tensors.floats("r_mag", [n]),
+          gates: try tensors.floats("gate_bias", [n]), magnitudes: latentBias, decoder: decoder,
+          preBias: preBias))
+    } else {
+      let k = kind.hasK ? try k(&tensors, trainer, features: n) : nil
+      // TopK had none at first.
+      let threshold =
+        kind.hasK && (kind != .topK || tensors.contains("threshold"))
+        ? try tensors.floats("threshold", [])[0] : nil
+      let selection: Selection =
+        switch kind {
+        case .topK: .topK(k!)
+        case .jumpReLU: .threshold(try tensors.floats("threshold", [n]).elements)
+        default: .threshold(Array(repeating: threshold ?? 0, count: n))
+        }
+      saved = SavedAutoencoder(
+        SparseAutoencoder(
+          selection, encoder: encoder, decoder: decoder, preBias: preBias, latentBias: latentBias))
+      saved.metadata["threshold"] = threshold.map { "\($0)" }
+      if let threshold, threshold < 0, kind != .topK {
+        notes.append(
+          "'\(tensors.path)' has threshold \(threshold), which its training has not learnt yet: all "
+            + "pre-activations above 0 are active")
+      }
     }
-    func size(_ key: String) throws -> Int {
-      guard case .int(let value)? = trainer[key], ConfigFile.sizes ~= value else {
-        throw BadConfigValue(
-          path: config.path, key: "trainer." + key, found: trainer[key],
-          needed: "an integer from 1 to \(ConfigFile.sizes.upperBound)")
-      }
-      return value
-    }
-    let (n, d) = (try size("dict_size"), try size("activation_dim"))
-    let isJump = kind == "JumpReluAutoEncoder"
-    let names =
-      hasLayers ? ["encoder.weight", "decoder.weight", "encoder.bias"] : ["W_enc", "W_dec", "b_enc"]
-    var tensors = try TensorTable(
-      torch: folder + "/ae.pt", needing: names + ["b_dec", isJump ? "threshold" : "k"])
-    let k = isJump ? nil : Int(try tensors.integers("k", [])[0])
-    if let k {
-      guard 1...n ~= k else {
-        throw MalformedFile(path: tensors.path, reason: "has k = \(k), but it must be from 1 to \(n)")
-      }
-      guard try size("k") == k else {
-        throw MalformedFile(
-          path: tensors.path, reason: "has k = \(k), but the config.json beside it has \(try size("k"))")
-      }
-    }
-    let threshold =
-      isJump || tensors.contains("threshold") || kind != "AutoEncoderTopK"
-      ? try tensors.floats("threshold", isJump ? [n] : []).elements : nil
-    let selection: Selection =
-      switch kind {
-      case "AutoEncoderTopK": .topK(k!)
-      case "JumpReluAutoEncoder": .threshold(threshold!)
-      default: .threshold(Array(repeating: threshold![0], count: n))
-      }
-    var saved = SavedAutoencoder(
-      SparseAutoencoder(
-        selection, encoder: try tensors.floats(names[0], [n, d], transposed: !hasLayers),
-        decoder: try tensors.floats(names[1], [n, d], transposed: hasLayers),
-        preBias: try tensors.floats("b_dec", [d]), latentBias: try tensors.floats(names[2], [n])))
-    if kind == "MatryoshkaBatchTopKSAE" {
+    if kind == .matryoshka {
       let sizes = try tensors.integers("group_sizes", try tensors.shape("group_sizes"))
       saved.metadata["group_sizes"] = sizes.map { "\($0)" }.joined(separator: " ")
     }
     try tensors.finish()
-    saved.notes = tensors.notes
-    if isJump {
-      saved.autoencoder.foldMissingCentre()
-      _ = try saved.autoencoder.latentBias.finite(
-        name: names[2], path: tensors.path, after: "with b_dec folded in")
-    } else if let threshold {
-      saved.metadata["threshold"] = "\(threshold[0])"
-      if kind != "AutoEncoderTopK", threshold[0] < 0 {
-        saved.notes.append(
-          "'\(tensors.path)' has threshold \(threshold[0]), which its training has not learnt yet: all "
-            + "pre-activations above 0 are active")
-      }
+    saved.notes = tensors.notes + notes
+    if kind == .jumpReLU || kind == .uncentred { saved.autoencoder.foldMissingCentre() }
+    if kind == .standard, !saved.autoencoder.hasUnitDirections { _ = saved.autoencoder.foldDecoderNorms() }
+    for item in saved.autoencoder.parameters.list {
+      _ = try item.tensor.finite(name: item.name, path: tensors.path, after: "with its options folded in")
     }
     if case .string(let model)? = trainer["lm_name"] { saved.model = model }
     if case .string(let module)? = trainer["submodule_name"] { saved.metadata["submodule_name"] = module }
     return saved
+  }
+
+  /// The number of active features, which file and settings must agree about.
+  private static func k(
+    _ tensors: inout TensorTable, _ trainer: ConfigFile, features: Int
+  ) throws -> Int {
+    let k = Int(try tensors.integers("k", [])[0])
+    guard 1...features ~= k else {
+      throw MalformedFile(path: tensors.path, reason: "has k = \(k), but it must be from 1 to \(features)")
+    }
+    let wanted = try trainer.int("k")
+    guard wanted == k else {
+      throw MalformedFile(
+        path: tensors.path, reason: "has k = \(k), but the config.json beside it has \(wanted)")
+    }
+    return k
   }
 }

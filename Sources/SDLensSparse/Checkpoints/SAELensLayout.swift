@@ -1,8 +1,10 @@
 import Foundation
 import SDLensCore
 
-/// SAELens 6 and later: `cfg.json` and `sae_weights.safetensors` with `W_enc` [d, n], `b_enc` [n], `W_dec` [n, d],
-/// `b_dec` [d], and of architectures with thresholds one of `threshold` [n], `log_threshold` [n] and `topk_threshold`.
+/// SAELens: `cfg.json` and `sae_weights.safetensors` with `W_enc` [d, n], `b_enc` [n], `W_dec` [n, d], `b_dec` [d], and of
+/// architectures with thresholds one of `threshold` [n], `log_threshold` [n] and `topk_threshold`; of gates `b_gate`, `b_mag`
+/// and `r_mag` [n] in place of `b_enc`. `standard` has ReLU alone: thresholds of 0. Settings of versions before 6 are read as
+/// version 6 reads them.
 ///
 /// Its `jumprelu` is also what it saves of `batchtopk` and `matryoshka_batchtopk`, whose own files are those of a training.
 /// Its options are folded into the weights. With `rescale_acts_by_decoder_norm`, with which it trains, features are
@@ -36,10 +38,10 @@ enum SAELensLayout: WritableLayout {
   }
 
   static func read(_ folder: String) throws -> SavedAutoencoder {
-    let config = try ConfigFile(folder + "/cfg.json")
-    // Absent in the files of version 5 and before, where it meant another architecture.
+    let config = try current(ConfigFile(folder + "/cfg.json"))
     let architecture = try config.string("architecture")
-    try config.require("architecture", "topk", "jumprelu", "batchtopk", "matryoshka_batchtopk")
+    try config.require(
+      "architecture", "standard", "topk", "jumprelu", "gated", "batchtopk", "matryoshka_batchtopk")
     try config.require("normalize_activations", "none", "expected_average_only_in")
     let isScaled = config["normalize_activations"] == "expected_average_only_in"
     let factor = isScaled ? try scalingFactor(folder, config) : 1
@@ -48,15 +50,38 @@ enum SAELensLayout: WritableLayout {
     let isRescaled = try config.bool("rescale_acts_by_decoder_norm", default: false)
     let (n, d) = (try config.int("d_sae"), try config.int("d_in"))
     var tensors = try TensorTable(safetensors: folder + "/" + weights)
-    let selection: Selection =
-      architecture == "topk"
-      ? .topK(try config.k(features: n))
-      : .threshold(try thresholds(&tensors, features: n, over: isRescaled ? factor : 1))
-    var saved = SavedAutoencoder(
-      SparseAutoencoder(
-        selection, encoder: try tensors.floats("W_enc", [n, d], transposed: true),
-        decoder: try tensors.floats("W_dec", [n, d]), preBias: try tensors.floats("b_dec", [d]),
-        latentBias: try tensors.floats("b_enc", [n])))
+    let encoder = try tensors.floats("W_enc", [n, d], transposed: true)
+    let (decoder, preBias) = (try tensors.floats("W_dec", [n, d]), try tensors.floats("b_dec", [d]))
+    var saved: SavedAutoencoder
+    if architecture == "gated" {
+      saved = SavedAutoencoder(
+        SparseAutoencoder(
+          gatedEncoder: encoder, scales: try tensors.floats("r_mag", [n]),
+          gates: try tensors.floats("b_gate", [n]), magnitudes: try tensors.floats("b_mag", [n]),
+          decoder: decoder, preBias: preBias))
+    } else {
+      let selection: Selection =
+        switch architecture {
+        case "topk": .topK(try config.k(features: n))
+        case "standard": .threshold(Array(repeating: 0, count: n))
+        default: .threshold(try thresholds(&tensors, features: n, over: isRescaled ? factor : 1))
+        }
+      saved = SavedAutoencoder(
+        SparseAutoencoder(
+          selection, encoder: encoder, decoder: decoder, preBias: preBias,
+          latentBias: try tensors.floats("b_enc", [n])))
+    }
+    // Versions before 6 wrote it also where nothing had been tuned; SAELens passes over those that are 1.
+    if tensors.contains("scaling_factor") {
+      let found = try tensors.floats("scaling_factor", [n]).elements
+      guard found.allSatisfy({ abs($0 - 1) <= 1.001e-5 }) else {
+        throw MalformedFile(
+          path: tensors.path,
+          reason:
+            "has a 'scaling_factor' other than 1, which SAELens 6 does not apply; fold it into W_dec, or load and "
+            + "save the dictionary with the version that wrote it")
+      }
+    }
     try tensors.finish()
     saved.notes = tensors.notes
     if factor != 1 { saved.autoencoder.foldScale(factor) }
@@ -70,7 +95,8 @@ enum SAELensLayout: WritableLayout {
       }
     }
     let sae = saved.autoencoder
-    for (name, tensor) in [("W_enc", sae.encoder), ("W_dec", sae.decoder), ("b_enc", sae.latentBias)] {
+    let folded = [("W_enc", sae.encoder), ("W_dec", sae.decoder), ("b_enc", sae.latentBias)]
+    for (name, tensor) in folded + (sae.parameters.threshold.map { [("threshold", $0)] } ?? []) {
       _ = try tensor.finite(name: name, path: tensors.path, after: "with its options folded in")
     }
     if case .object(let metadata)? = config["metadata"] {
@@ -79,6 +105,35 @@ enum SAELensLayout: WritableLayout {
     }
     try Sidecar.read(folder, weights: weights, into: &saved)
     return saved
+  }
+
+  /// The settings as version 6 has them, whichever version wrote them (`handle_config_defaulting` there).
+  private static func current(_ config: ConfigFile) throws -> ConfigFile {
+    let metadata = try config.section("metadata")
+    let version = try config.string(
+      "sae_lens_version", default: metadata?.string("sae_lens_version", default: ""))
+    guard (version.split(separator: ".").first.flatMap { Int($0) } ?? 0) < 6 else { return config }
+    let function = config["activation_fn"] ?? config["activation_fn_str"] ?? "relu"
+    var values: [String: JSONValue] = ["architecture": config["architecture"] ?? "standard"]
+    if function == "topk", let k = try config.section("activation_fn_kwargs")?["k"] ?? config["k"] {
+      values["architecture"] = "topk"
+      values["k"] = k
+    } else if function != "relu", values["architecture"] != "topk" {
+      throw UnsupportedConfigValue(
+        path: config.path, key: "activation_fn", found: function, supported: ["relu", "topk"])
+    }
+    if case .bool(let isScaled)? = config["normalize_activations"] {
+      values["normalize_activations"] = isScaled ? "expected_average_only_in" : "none"
+    }
+    let hook = config["hook_name"] ?? config["hook_point"]
+    if case .string(let name)? = hook, name.contains("hook_z"), config["reshape_activations"] == nil {
+      values["reshape_activations"] = "hook_z"
+    }
+    if metadata == nil {
+      values["metadata"] = .object(
+        ["hook_name": hook, "model_name": config["model_name"]].compactMapValues(\.self))
+    }
+    return config.replacing(values)
   }
 
   /// By what a trained dictionary expects vectors to be multiplied.
@@ -94,13 +149,7 @@ enum SAELensLayout: WritableLayout {
     }
     let file = try ConfigFile(path)
     try file.require("has_whitening", false)
-    let found: Double? =
-      switch file["scaling_factor"] {
-      case .double(let value)?: value
-      case .int(let value)?: Double(value)
-      default: nil
-      }
-    guard let found, found > 0, found.isFinite else {
+    guard let found = file["scaling_factor"]?.number, found > 0 else {
       throw BadConfigValue(
         path: path, key: "scaling_factor", found: file["scaling_factor"], needed: "a number above 0")
     }
@@ -135,43 +184,5 @@ enum SAELensLayout: WritableLayout {
           modelName: saved.model, hookName: saved.metadata["hook_name"] ?? saved.block)),
       to: folder + "/cfg.json")
     try Sidecar.write(saved, weights: weights, to: folder)
-  }
-}
-
-extension SparseAutoencoder {
-  /// Makes of a dictionary for vectors that were multiplied by a factor one for the vectors themselves.
-  fileprivate mutating func foldScale(_ factor: Double) {
-    encoder = Tensor(encoder.elements.map { Float(Double($0) * factor) }, encoder.shape)
-    decoder = Tensor(decoder.elements.map { Float(Double($0) / factor) }, decoder.shape)
-    preBias = Tensor(preBias.elements.map { Float(Double($0) / factor) }, preBias.shape)
-  }
-
-  /// Makes `W_enc (h − b_pre) + b_act` of what was `W_enc h + b_act`.
-  mutating func foldMissingCentre() {
-    let (encoder, preBias) = (encoder, preBias)
-    for feature in 0..<features {
-      let product = (0..<width).reduce(0) {
-        $0 + Double(encoder[feature * width + $1]) * Double(preBias[$1])
-      }
-      latentBias[feature] = Float(Double(latentBias[feature]) + product)
-    }
-  }
-
-  /// Gives every direction length 1 and its length to encoder and bias; returns how many are zero.
-  fileprivate mutating func foldDecoderNorms() -> Int {
-    var silent = 0
-    var (encoder, decoder) = (encoder, decoder)
-    for feature in 0..<features {
-      let row = feature * width..<(feature + 1) * width
-      let norm = row.reduce(0) { $0 + Double(decoder[$1]) * Double(decoder[$1]) }.squareRoot()
-      silent += norm == 0 ? 1 : 0
-      latentBias[feature] = Float(Double(latentBias[feature]) * norm)
-      for index in row {
-        encoder[index] = Float(Double(encoder[index]) * norm)
-        if norm > 0 { decoder[index] = Float(Double(decoder[index]) / norm) }
-      }
-    }
-    (self.encoder, self.decoder) = (encoder, decoder)
-    return silent
   }
 }

@@ -188,12 +188,11 @@ extension ConfigFile {
 
   /// The mean number of active features, which may be absent.
   func l0() throws -> Double? {
-    switch self["l0"] {
-    case nil, .null: return nil
-    case .int(let value)? where value >= 0: return Double(value)
-    case .double(let value)? where value >= 0 && value.isFinite: return value
-    case let found: throw BadConfigValue(path: path, key: "l0", found: found, needed: "a number from 0 on")
+    guard let found = self["l0"] else { return nil }
+    guard let value = found.number, value >= 0 else {
+      throw BadConfigValue(path: path, key: "l0", found: found, needed: "a number from 0 on")
     }
+    return value
   }
 
   /// A text that may be absent.

@@ -151,11 +151,10 @@ public struct FeatureCaptions: Sendable {
     case nil, .null?: break
     case .object(let scores)?:
       found.scores = try scores.mapValues { score in
-        switch score {
-        case .int(let value): return Double(value)
-        case .double(let value) where value.isFinite: return value
-        default: throw mistake("{…, \"scores\": {\"detection\": 0.9}}, with numbers for 'scores'")
+        guard let value = score.number else {
+          throw mistake("{…, \"scores\": {\"detection\": 0.9}}, with numbers for 'scores'")
         }
+        return value
       }
     default: throw mistake("{…, \"scores\": {\"detection\": 0.9}}, with numbers for 'scores'")
     }

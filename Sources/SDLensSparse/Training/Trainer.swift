@@ -174,7 +174,7 @@ public final class Trainer {
       let end = min(source.count, start + range.upperBound - place)
       let piece = try source.rows(start..<end, epoch: epoch)
       precondition(piece.shape == [end - start, source.width], "\(piece.shape) of \(start..<end)")
-      try Self.check(piece, epoch: epoch, from: start)
+      try check(piece, epoch: epoch, from: start)
       if piece.rows == range.count { return piece }
       result.withMutableElements { target in
         piece.withElements {
@@ -187,7 +187,7 @@ public final class Trainer {
     return result
   }
 
-  private static func check(_ h: Tensor, epoch: Int, from start: Int) throws {
+  private func check(_ h: Tensor, epoch: Int, from start: Int) throws {
     let width = h.width
     var isFinite = [Bool](repeating: true, count: h.rows)
     isFinite.withUnsafeMutableBufferPointer { isFinite in
@@ -200,7 +200,8 @@ public final class Trainer {
     guard let row = isFinite.firstIndex(of: false) else { return }
     let component = (0..<width).first { !h[row * width + $0].isFinite }!
     throw TrainingError.notFinite(
-      epoch: epoch, row: start + row, component: component, value: h[row * width + component])
+      origin: try source.origin(of: start + row, epoch: epoch), epoch: epoch, row: start + row,
+      component: component, value: h[row * width + component])
   }
 
   /// The dictionaries before the first step.

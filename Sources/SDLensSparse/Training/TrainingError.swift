@@ -17,7 +17,7 @@ public enum TrainingError: UserError {
   case noVariance(count: Int)
   case varianceBeyondFloat(count: Int, difference: Double)
   case differentData(name: String, values: [String])
-  case notFinite(epoch: Int, row: Int, component: Int, value: Float)
+  case notFinite(origin: String?, epoch: Int, row: Int, component: Int, value: Float)
   case diverged(dictionary: Int, step: Int)
   case changedSetting(dictionary: Int, name: String, now: String, checkpoint: String)
   case fewerSteps(now: Int, checkpoint: Int)
@@ -41,9 +41,10 @@ public enum TrainingError: UserError {
     case .differentData(let name, let values):
       "dictionaries that are trained in one pass see the same batches, but their '\(name)' is "
         + values.joined(separator: ", ") + "; make it the same or train them one after the other"
-    case .notFinite(let epoch, let row, let component, let value):
-      "the vector at position \(row) of the shuffled order of epoch \(epoch) is \(value) in component "
-        + "\(component), but vectors must be finite; check or collect the activations again"
+    case .notFinite(let origin, let epoch, let row, let component, let value):
+      "the vector \(origin.map { "of \($0), " } ?? "")at position \(row) of the shuffled order of epoch \(epoch)"
+        + "\(origin == nil ? "" : ",") is \(value) in component \(component), but vectors must be finite; check or collect "
+        + "the activations again"
     case .diverged(let dictionary, let step):
       "the loss of dictionary \(dictionary) is not finite any more at step \(step); "
         + "resume from the last checkpoint with a lower learning rate, or with clipping"

@@ -30,7 +30,8 @@ public struct ImportedLabels: Annotator {
       func mistake(_ reason: String) -> MalformedFile {
         MalformedFile(path: path, reason: "\(place) \(reason)")
       }
-      guard case .object(let fields) = value else { throw mistake("is no label but \(value)") }
+      guard case .object(let all) = value else { throw mistake("is no label but \(value)") }
+      let fields = all.filter { $0.value != .null }
       let names = ["feature", "id", "index"].filter { fields[$0] != nil }
       guard let name = names.first, let feature = Self.number(fields[name]) else {
         throw mistake("names no feature; it must have a whole number under 'feature' or 'id'")

@@ -74,14 +74,3 @@ package struct EditFields {
     return value
   }
 }
-
-extension JSONValue {
-  /// A number with or without a fraction.
-  package var number: Double? {
-    switch self {
-    case .int(let int): Double(int)
-    case .double(let double): double
-    default: nil
-    }
-  }
-}

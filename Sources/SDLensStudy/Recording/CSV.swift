@@ -1,6 +1,6 @@
 import SDLensCore
 
-/// Comma-separated values, read as Python's `csv` reads them (dialect `excel`).
+/// Comma-separated values, read as Python's `csv` reads them (dialect `excel`), or such with another separator.
 ///
 /// A quotation mark opens a field only where it is the first character; elsewhere it is text, and so is what stands
 /// behind the closing one. Records end at LF, CRLF or CR; blank lines are none.
@@ -15,11 +15,14 @@ enum CSV {
   private enum State { case start, plain, quoted, behindQuote }
   private static let quote = UInt8(ascii: "\"")
 
+  /// What stands between fields: commas, or what spreadsheets write where the comma belongs to numbers, and tabs.
+  static let separators: [Character] = [",", ";", "\t"]
+
   /// All records of a text; a last line break ends nothing.
   ///
   /// - Throws: `MalformedFile` for a quoted field without an end, in which Python would put the rest of the file.
-  static func records(_ file: TextFile) throws -> [Record] {
-    let bytes = Array(file.text.utf8)
+  static func records(_ file: TextFile, separator: Character = ",") throws -> [Record] {
+    let (bytes, separator) = (Array(file.text.utf8), separator.asciiValue!)
     var records: [Record] = []
     var (fields, field): ([String], [UInt8]) = ([], [])
     var (line, first) = (1, 1)
@@ -47,7 +50,7 @@ enum CSV {
       case .behindQuote where byte == quote:
         field.append(quote)
         state = .quoted
-      case _ where byte == UInt8(ascii: ","): endField()
+      case _ where byte == separator: endField()
       case _ where isBreak: endRecord()
       case .start where byte == quote: state = .quoted
       default:

@@ -7,7 +7,8 @@ import SDLensDiffusion
 /// - `.txt`: one prompt a line; a blank line between them is an error, because nobody can tell whether it is meant.
 /// - `.jsonl`: in each line a text, or an object with one under `caption`, `top_caption`, `prompt` or `text`, in any
 ///   letter case; read as Python's `json` does, blank lines passed over.
-/// - `.csv`: a header with such a column, read as Python's `csv.DictReader` does.
+/// - `.csv`, `.tsv`: a header with such a column, read as Python's `csv.DictReader` does; where a header has none between
+///   commas but one between semicolons or tabs, these separate.
 ///
 /// What comes through a pipe, or as `-` from the standard input, is what it looks like.
 public struct PromptList: Sendable {
@@ -78,12 +79,12 @@ public struct PromptList: Sendable {
     switch (path as NSString).pathExtension.lowercased() {
     case "txt": .lines
     case "jsonl", "ndjson": .json
-    case "csv": .csv
+    case "csv", "tsv": .csv
     default:
       if path.hasPrefix("/dev/") || TextFile.isPipe(path) {
         nil
       } else {
-        throw MalformedFile(path: path, reason: "must end in .txt, .jsonl or .csv")
+        throw MalformedFile(path: path, reason: "must end in .txt, .jsonl, .csv or .tsv")
       }
     }
   }
@@ -92,8 +93,15 @@ public struct PromptList: Sendable {
   private static func look(_ file: TextFile, _ column: PromptColumn) -> Format {
     guard let first = file.lines.first(where: { !$0.isBlank }) else { return .lines }
     if case .object? = try? JSONValue(parsing: String(first), as: .python) { return .json }
-    let header = (try? CSV.records(file))?.first.map { names(of: $0) } ?? []
-    return column.candidates(among: header).isEmpty ? .lines : .csv
+    return separator(of: file, column) == nil ? .lines : .csv
+  }
+
+  /// What separates the columns of a text whose header has one of prompts; nil when it has none.
+  private static func separator(of file: TextFile, _ column: PromptColumn) -> Character? {
+    (file.path.lowercased().hasSuffix(".tsv") ? ["\t"] : CSV.separators).first { separator in
+      guard let header = (try? CSV.records(file, separator: separator))?.first else { return false }
+      return !column.candidates(among: names(of: header)).isEmpty
+    }
   }
 
   private static func lines(_ file: TextFile) throws -> [String] {
@@ -125,12 +133,15 @@ public struct PromptList: Sendable {
         throw mistake("is not JSON: column \(problem.column): \(problem.reason)")
       }
       if case .string(let prompt) = value, column.chosen == nil { return prompt }
-      guard case .object(let fields) = value else { throw mistake("has no text under \(column.wanted)") }
+      guard case .object(let fields) = value else {
+        throw mistake("is \(value), but an object with a text under \(column.wanted) is needed")
+      }
       let usable = column.candidates(among: fields.keys.sorted()).filter { name in
         if case .string? = fields[name] { true } else { false }
       }
       guard let name = usable.first, case .string(let prompt)? = fields[name] else {
-        throw mistake("has no text under \(column.wanted)")
+        let found = fields.keys.sorted().prefix(12).map { "'\($0)': \(fields[$0]!)" }.joined(separator: ", ")
+        throw mistake("has no text under \(column.wanted); it has {\(found)}")
       }
       if notes.isEmpty, let note = column.note(file.path, usable) { notes.append(note) }
       first = first ?? name
@@ -139,8 +150,8 @@ public struct PromptList: Sendable {
     }
     if let first, let other = others.first {
       notes.append(
-        "Of '\(file.path)' \(others.count == 1 ? "a line has" : "\(others.count) lines have") no text under '\(first)', "
-          + "\(others.count == 1 ? "" : "first ")line \(other.line), where the prompt is that under '\(other.name)'; "
+        "Of '\(file.path)' the prompt of \(others.count == 1 ? "a line" : "\(others.count) lines") is not that under "
+          + "'\(first)': of \(others.count == 1 ? "" : "the first, ")line \(other.line), it is that under '\(other.name)'; "
           + "--column takes one alone")
     }
     return (prompts, notes)
@@ -152,8 +163,14 @@ public struct PromptList: Sendable {
   }
 
   private static func rows(_ file: TextFile, _ column: PromptColumn) throws -> ([String], notes: [String]) {
-    var records = try CSV.records(file)
+    let separator = separator(of: file, column) ?? ","
+    var records = try CSV.records(file, separator: separator)
     guard !records.isEmpty else { return ([], []) }
+    var notes: [String] = []
+    if separator != "," {
+      notes.append(
+        "The columns of '\(file.path)' are separated by \(separator == ";" ? "semicolons" : "tabs")")
+    }
     let header = names(of: records.removeFirst())
     let candidates = column.candidates(among: header)
     guard let name = candidates.first, let place = header.firstIndex(of: name) else {
@@ -174,7 +191,8 @@ public struct PromptList: Sendable {
       let count = record.fields.count
       guard count <= header.count else {
         throw mistake(
-          "has \(count) fields, but the header has \(header.count); put a text with commas in quotation marks"
+          "has \(count) fields, but the header has \(header.count); put a text with "
+            + "\(separator == "," ? "commas" : separator == ";" ? "semicolons" : "tabs") in quotation marks"
         )
       }
       guard place < count else {
@@ -185,7 +203,7 @@ public struct PromptList: Sendable {
       }
       return record.fields[place]
     }
-    return (prompts, column.note(file.path, candidates).map { [$0] } ?? [])
+    return (prompts, notes + [column.note(file.path, candidates)].compactMap(\.self))
   }
 }
 
@@ -194,6 +212,6 @@ public struct NoPromptList: UserError {
   let model: String
   /// The model, and what to do.
   public var description: String {
-    "'\(model)' brings no list of prompts; give a file of them with --prompts (.txt, .jsonl or .csv)"
+    "'\(model)' brings no list of prompts; give a file of them with --prompts (.txt, .jsonl, .csv or .tsv)"
   }
 }

@@ -39,6 +39,38 @@ import Testing
     #expect(try list(text, "a.csv") == ["a cat", "a \"big\", red\ncat"])
   }
 
+  /// The values are those of `csv.DictReader` with the delimiter.
+  @Test(arguments: [
+    ("id;Caption\n1;a cat, red\n2;\"a; b\"\n", "a.csv", "semicolons", ["a cat, red", "a; b"]),
+    ("id\tcaption\n1\ta cat, red\n", "a.csv", "tabs", ["a cat, red"]),
+    ("caption\tid\n\"a\tb\"\t1\n", "a.tsv", "tabs", ["a\tb"]),
+    ("caption\na, b\n", "a.tsv", "tabs", ["a, b"]),
+    ("caption,b;text\na;b,c\n", "a.csv", nil, ["a;b"]),
+  ]) func otherSeparators(_ text: String, _ name: String, _ what: String?, _ prompts: [String]) throws {
+    #expect(try list(text, name) == prompts)
+    let notes = try PromptList(contentsOf: folder(name)).notes
+    #expect(notes == (what.map { ["The columns of '\(folder(name))' are separated by \($0)"] } ?? []))
+  }
+
+  @Test(
+    arguments: [
+      ([0x1F, 0x8B, 8, 0, 0xFF], "is compressed by gzip; unpack it first"),
+      (
+        Array("PAR1".utf8) + [0xFF],
+        "is a Parquet table; write it as CSV, as pandas does with read_parquet and to_csv"
+      ),
+      (
+        Array("PK\u{3}\u{4}".utf8) + [0xFF],
+        "is a zip archive or a spreadsheet; unpack it, or save it as CSV in UTF-8"
+      ),
+      ([0x61, 0, 0x62, 0, 0x0A, 0], "is UTF-16 text; save it as UTF-8"),
+      ([0, 0x61, 0, 0x62], "is UTF-16 text; save it as UTF-8"),
+    ] as [([UInt8], String)])
+  func filesThatAreNoText(_ bytes: [UInt8], _ what: String) throws {
+    let path = try folder.write(bytes, to: "a.csv")
+    #expect(errorMessage { try PromptList(contentsOf: path) } == "'\(path)' \(what)")
+  }
+
   private struct Golden: Decodable {
     let name: String
     let text: String
@@ -74,8 +106,14 @@ import Testing
     #expect(try list(mixed, "a.jsonl") == ["a", "b"])
     #expect(
       try PromptList(contentsOf: folder("a.jsonl")).notes.last
-        == "Of '\(folder("a.jsonl"))' a line has no text under 'caption', line 2, where the prompt is that under 'text'; "
+        == "Of '\(folder("a.jsonl"))' the prompt of a line is not that under 'caption': of line 2, it is that under 'text'; "
         + "--column takes one alone")
+    let better = [#"{"text": "x"}"#, #"{"caption": "a", "text": "y"}"#, #"{"caption": "b"}"#]
+    #expect(try list(better.joined(separator: "\n"), "a.jsonl") == ["x", "a", "b"])
+    #expect(
+      try PromptList(contentsOf: folder("a.jsonl")).notes.last
+        == "Of '\(folder("a.jsonl"))' the prompt of 2 lines is not that under 'text': of the first, line 2, it is that under "
+        + "'caption'; --column takes one alone")
     let notes = try PromptList(contentsOf: folder.write(Array(table.utf8), to: "a.csv")).notes
     #expect(
       notes == [
@@ -87,8 +125,12 @@ import Testing
     #expect(
       message("a,caption\n1,2", "a.csv", column: "x")
         == "'FILE' has the columns a, caption, but one named 'x' is needed; choose one with --column")
-    #expect(message("{\"caption\": \"a\"}", "a.jsonl", column: "x") == "'FILE' line 1 has no text under 'x'")
-    #expect(message("\"a\"", "a.jsonl", column: "x") == "'FILE' line 1 has no text under 'x'")
+    #expect(
+      message("{\"caption\": \"a\"}", "a.jsonl", column: "x")
+        == "'FILE' line 1 has no text under 'x'; it has {'caption': \"a\"}")
+    #expect(
+      message("\"a\"", "a.jsonl", column: "x")
+        == "'FILE' line 1 is \"a\", but an object with a text under 'x' is needed")
     #expect(
       message("a", "a.txt", column: "x")
         == "'FILE' is text without columns, but --column names 'x'; leave it out")
@@ -107,10 +149,10 @@ import Testing
       "a\n \nb", "a.txt",
       "'FILE' has a blank line, line 2; delete it (an empty prompt can stand in a .jsonl file)"
     ),
-    ("a", "a.doc", "'FILE' must end in .txt, .jsonl or .csv"),
+    ("a", "a.doc", "'FILE' must end in .txt, .jsonl, .csv or .tsv"),
     (
       "\"a\"\n{\"b\": 1}", "a.jsonl",
-      "'FILE' line 2 has no text under 'caption', 'top_caption', 'prompt' or 'text'"
+      "'FILE' line 2 has no text under 'caption', 'top_caption', 'prompt' or 'text'; it has {'b': 1}"
     ),
     ("\"a\"\n{", "a.jsonl", "'FILE' line 2 is not JSON: column 2: "),
     (
@@ -134,6 +176,11 @@ import Testing
       "{\"caption\": \"\\ud83d\"}", "a.jsonl",
       "'FILE' line 1 is not JSON: column 21: an escape in a text is wrong"
     ),
+    (
+      "text\tb\na\tb\tc", "a.tsv",
+      "'FILE' line 2 has 3 fields, but the header has 2; put a text with tabs in quotation marks"
+    ),
+    ("text,b\na,b", "a.tsv", "'FILE' has the columns text,b, but one named"),
     ("text\n\"a", "a.csv", "'FILE' line 2 begins a quoted field that never ends"),
     ("text\n", "a.csv", "'FILE' holds no prompt; write one in each line"),
   ])
