@@ -253,11 +253,11 @@ INLINE void pack_lanes(float *packed, const vector *x, size_t count, bool bytes)
 #undef INPUT
 }
 
-enum { OUTPUTS = LANES / CHUNK };  // whose blocks are measured together
+enum { OUTPUTS = KERNEL_SHORTS_TOGETHER };  // whose blocks are measured together: as many as a vector has lanes
 
-// The chunks of some outputs: row after row, or as bytes in the order of packed activations, sixteen outputs together,
-// each with sixteen words at a time.
-INLINE void read_rows(float *w, const source *s, size_t first, kernel_format format, bool bytes) {
+// The chunks of some outputs, of which the first comes to the place `at`: row after row, or as bytes in the order of packed
+// activations, sixteen outputs together, each with sixteen words at a time.
+INLINE void read_rows(float *w, size_t at, const source *s, size_t first, kernel_format format, bool bytes) {
   size_t size = element_size(format), blocks_of_chunk = (s->depth + INPUTS - 1) / INPUTS;
   block blocks[LANES];
   roundings all;
@@ -269,7 +269,7 @@ INLINE void read_rows(float *w, const source *s, size_t first, kernel_format for
   for (size_t i = 0; i < OUTPUTS && first + i < s->rows; i++)
     for (size_t b = 0; b < blocks_of_chunk; b++) {
       int32_t q[PAIRS];
-      size_t o = first + i;
+      size_t o = at + first + i;
       round_block(q, &blocks[i * CHUNK + b], &all, i * CHUNK + b, whole);
       if (bytes) {
         float *to = w + (o / LANES * blocks_of_chunk + b) * GROUP;
@@ -284,18 +284,18 @@ INLINE void read_rows(float *w, const source *s, size_t first, kernel_format for
     }
 }
 
-INLINE void read_format(float *w, const source *s, kernel_format format, bool bytes) {
+INLINE void read_format(float *w, size_t at, const source *s, kernel_format format, bool bytes) {
   for (size_t o = 0; o < s->rows; o += OUTPUTS) {
     for (size_t i = 0; i < OUTPUTS; i++) fetch_row(s, o + OUTPUTS + i);
-    read_rows(w, s, o, format, bytes);
+    read_rows(w, at, s, o, format, bytes);
   }
 }
 
-INLINE void read_weights(float *w, const source *s, bool bytes) {
+INLINE void read_weights(float *w, size_t at, const source *s, bool bytes) {
   switch (s->format) {
-  case kernel_f16: read_format(w, s, kernel_f16, bytes); break;
-  case kernel_bf16: read_format(w, s, kernel_bf16, bytes); break;
-  case kernel_f32: read_format(w, s, kernel_f32, bytes); break;
+  case kernel_f16: read_format(w, at, s, kernel_f16, bytes); break;
+  case kernel_bf16: read_format(w, at, s, kernel_bf16, bytes); break;
+  case kernel_f32: read_format(w, at, s, kernel_f32, bytes); break;
   case kernel_panel: __builtin_trap();
   }
 }

@@ -107,7 +107,7 @@ INLINE void add_block(columns to, const float *x, const float *w, size_t rows, s
 typedef struct {
   void (*pack)(float *, const float *, size_t, size_t, size_t);
   void (*pack_lanes)(float *, const float *, size_t);
-  void (*read)(float *, const source *);
+  void (*read)(float *, size_t, const source *);
   void (*block)(columns, const float *, const float *, size_t, size_t, size_t, fetching *);
   void (*store)(float *, size_t, const float *, size_t, size_t, size_t, const float *, bool);
   bool adds;  // `block` knows no `set`
@@ -120,7 +120,7 @@ typedef struct {
   TARGET static void pack_lanes_##NAME(float *p, const float *x, size_t c) {                                 \
     pack_lanes(p, (const vector *)x, c, BYTES);                                                              \
   }                                                                                                          \
-  TARGET static void read_##NAME(float *w, const source *s) { read_weights(w, s, BYTES); }                   \
+  TARGET static void read_##NAME(float *w, size_t at, const source *s) { read_weights(w, at, s, BYTES); }      \
   TARGET static void store_##NAME(float *y, size_t s, const float *c, size_t width, size_t r, size_t o,      \
                                   const float *b, bool add) {                                                \
     store(y, s, c, width, r, o, b, add);                                                                     \
@@ -184,9 +184,9 @@ static source weights_of(const kernel_weights *w, size_t first, size_t outputs, 
 // The floats that the rounded weights of some outputs and a chunk take: as many as fill groups.
 size_t kernel_shorts_panel_size(size_t outputs) { return groups_of(outputs) * LANES * ROW; }
 
-void kernel_shorts_panel(float *panel, const kernel_weights *w, size_t first, size_t last, size_t input) {
-  source s = weights_of(w, first, last - first, input);
-  best()->read(panel, &s);
+void kernel_shorts_panel(float *panel, size_t at, const kernel_weights *w, size_t input) {
+  source s = weights_of(w, 0, w->outputs, input);
+  best()->read(panel, at, &s);
 }
 
 // The sums of all products of a packed block and some outputs.
@@ -206,7 +206,7 @@ static void add_products(float *sums, size_t stride, const float *packed, size_t
     } else {
       source s = weights_of(w, first, outputs, b * INPUTS);
       if (b + CHUNK < blocks) next.rows = weights_of(w, first, outputs, (b + CHUNK) * INPUTS);
-      v->read(panel, &s);
+      v->read(panel, 0, &s);
     }
     v->block((columns){sums, stride, !accumulate && b == 0}, packed + b * groups * GROUP, weights, groups * LANES, outputs,
              blocks - b < CHUNK ? blocks - b : CHUNK, &next);

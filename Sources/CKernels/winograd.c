@@ -5,12 +5,12 @@
 // matrices evaluate and interpolate polynomials at 0, ±a, ±b and infinity (Toom and Cook); a = 3/4 and
 // b = 3/2 lose fewer digits than the usual 1 and 2: about 2e-6 of the largest output at worst.
 #include "CKernels.h"
-#include "targets.h"
 #include "transpose.h"
+#include "weights.h"
 
 #include <string.h>
 
-enum { TILE = 4, WINDOW = 6, TAPS = 9, LANES = 16 };
+enum { TILE = 4, WINDOW = 6, TAPS = 9 };
 
 #define A 0.75f
 #define B 1.5f
@@ -208,41 +208,36 @@ CLONES void kernel_winograd_output(float *restrict y, const float *restrict m, s
   }
 }
 
-// One column of G g: the row of each finite point p is [1, p, p²] / Π (p - q) over the other finite points
+// One column of G g of LANES kernels: the row of each finite point p is [1, p, p²] / Π (p - q) over the other finite points
 // q, that of infinity [0, 0, 1].
-static inline void expand(float u[WINDOW][LANES], const float g[3][LANES]) {
+INLINE void expand(vector u[WINDOW], const vector *g0, const vector *g1, const vector *g2) {
   const float at_0 = 1 / (A2 * B2), at_a = 1 / (2 * A2 * (A2 - B2)), at_b = 1 / (2 * B2 * (B2 - A2));
-  for (int i = 0; i < LANES; i++) {
-    float even_a = at_a * (g[0][i] + A2 * g[2][i]), odd_a = at_a * A * g[1][i];
-    float even_b = at_b * (g[0][i] + B2 * g[2][i]), odd_b = at_b * B * g[1][i];
-    u[0][i] = at_0 * g[0][i];
-    u[1][i] = even_a + odd_a;
-    u[2][i] = even_a - odd_a;
-    u[3][i] = even_b + odd_b;
-    u[4][i] = even_b - odd_b;
-    u[5][i] = g[2][i];
-  }
+  vector even_a = at_a * (*g0 + A2 * *g2), odd_a = at_a * A * *g1;
+  vector even_b = at_b * (*g0 + B2 * *g2), odd_b = at_b * B * *g1;
+  u[0] = at_0 * *g0;
+  u[1] = even_a + odd_a;
+  u[2] = even_a - odd_a;
+  u[3] = even_b + odd_b;
+  u[4] = even_b - odd_b;
+  u[5] = *g2;
 }
 
-// LANES kernels of 3 × 3, tap by tap: g[column][row][kernel] of w[kernel][row][column].
-static inline void deal(float g[3][3][LANES], const float w[LANES * TAPS]) {
-  for (int half = 0; half < LANES; half += 8) {
-    half_vector t[8];
-    for (int i = 0; i < 8; i++) t[i] = *(const half_vector *)(w + (half + i) * TAPS);
-    transpose(t);
-    for (int tap = 0; tap < 8; tap++) *(half_vector *)(g[tap % 3][tap / 3] + half) = t[tap];
-    for (int i = 0; i < 8; i++) g[2][2][half + i] = w[(half + i) * TAPS + 8];
+// LANES kernels of 3 × 3, tap by tap: g[3 row + column] of w[kernel][row][column].
+INLINE void deal(vector g[TAPS], const float *w) {
+  half_vector t[2][HALF];
+#pragma clang loop unroll(full)
+  for (int half = 0; half < 2; half++) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < HALF; i++) t[half][i] = *(const half_vector *)(w + (half * HALF + i) * TAPS);
+    transpose(t[half]);
   }
-}
-
-typedef float whole __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
-
-// Up to LANES floats. Two calls of memcpy would become one, of a length that is not known, for every vector.
-static inline void put(float *to, const float from[LANES], size_t lanes) {
-  if (lanes == LANES)
-    *(whole *)to = *(const whole *)from;
-  else
-    memcpy(to, from, lanes * sizeof(float));
+#pragma clang loop unroll(full)
+  for (int tap = 0; tap < HALF; tap++)
+    g[tap] = __builtin_shufflevector(t[0][tap], t[1][tap], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#define LAST(I) w[(I) * TAPS + HALF]
+  g[HALF] = (vector){LAST(0), LAST(1), LAST(2),  LAST(3),  LAST(4),  LAST(5),  LAST(6),  LAST(7),
+                      LAST(8), LAST(9), LAST(10), LAST(11), LAST(12), LAST(13), LAST(14), LAST(15)};
+#undef LAST
 }
 
 // Declared before: clang takes both of CLONES' attributes only on what it knows already.
@@ -250,29 +245,44 @@ static void expand_row(float *restrict u, size_t plane, const float *restrict w,
 CLONES static void expand_row(float *restrict u, size_t plane, const float *restrict w, size_t inputs) {
   for (size_t k = 0; k < inputs; k += LANES, w += LANES * TAPS) {
     size_t lanes = inputs - k < LANES ? inputs - k : LANES;
-    float g[3][3][LANES], columns[3][WINDOW][LANES], part[LANES * TAPS];
+    float part[LANES * TAPS];
     if (lanes < LANES) {
       memset(part, 0, sizeof part);
       memcpy(part, w, lanes * TAPS * sizeof(float));
     }
+    vector g[TAPS], columns[3][WINDOW], line[WINDOW];
     deal(g, lanes < LANES ? part : w);
-    for (int column = 0; column < 3; column++) expand(columns[column], g[column]);
+#pragma clang loop unroll(full)
+    for (int column = 0; column < 3; column++) expand(columns[column], &g[column], &g[3 + column], &g[6 + column]);
+#pragma clang loop unroll(full)
     for (int row = 0; row < WINDOW; row++) {
-      float across[3][LANES], line[WINDOW][LANES];
-      for (int column = 0; column < 3; column++) memcpy(across[column], columns[column][row], sizeof across[0]);
-      expand(line, across);
-      for (int column = 0; column < WINDOW; column++)
-        put(u + (size_t)(row * WINDOW + column) * plane + k, line[column], lanes);
+      expand(line, &columns[0][row], &columns[1][row], &columns[2][row]);
+#pragma clang loop unroll(full)
+      for (int column = 0; column < WINDOW; column++) {
+        float *to = u + (size_t)(row * WINDOW + column) * plane + k;
+        if (lanes == LANES)
+          *(vector *)to = line[column];
+        else
+          memcpy(to, &line[column], lanes * sizeof(float));
+      }
     }
   }
 }
 
 void kernel_winograd_weights(float *u, size_t plane, size_t stride, const kernel_weights *w, size_t first, size_t last,
                              size_t input, size_t inputs) {
+  size_t size = element_size(w->format);
   for (size_t output = first; output < last; output++, u += stride)
     for (size_t k = 0; k < inputs; k += KERNEL_DEPTH) {
       float row[KERNEL_DEPTH * TAPS];
       size_t some = inputs - k < KERNEL_DEPTH ? inputs - k : KERNEL_DEPTH;
+      // The next output's come into the cache meanwhile.
+      source s = {.base = (const char *)w->elements + (input + k) * TAPS * size,
+                  .rows = last,
+                  .stride = w->depth * size,
+                  .depth = some * TAPS,
+                  .format = w->format};
+      fetch_row(&s, output + 1);
       kernel_read_weights(row, w, output, (input + k) * TAPS, some * TAPS);
       expand_row(u + k, plane, row, some);
     }

@@ -174,11 +174,11 @@ import Testing
     // For collect: --block, --prompts and --workspace, of which the last two come from groups of options.
     let wanted = [
       "bash": [
-        "'--block')\n        __sdlens_add_completions -W 'down.1.0'", "-fX '!*.@(txt|jsonl|ndjson|csv)'",
+        "'--block')\n        __sdlens_add_completions -W 'down.1.0'", "-fX '!*.@(txt|jsonl|ndjson|csv|tsv)'",
         "'--workspace')\n        __sdlens_add_completions -d\n",
       ],
       "zsh": [
-        "'down.2.1'", "_files -g '\\''*.txt *.jsonl *.ndjson *.csv'\\''",
+        "'down.2.1'", "_files -g '\\''*.txt *.jsonl *.ndjson *.csv *.tsv'\\''",
         "else sdlens-workspace)]:folder:_files -/'",
       ],
       "fish": [

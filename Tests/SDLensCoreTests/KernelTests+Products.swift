@@ -78,7 +78,7 @@ extension KernelTests {
       let panelSize = kernel_shorts_panel_size(outputs)
       let panel = results((depth + chunk - 1) / chunk * panelSize) { panel in
         for input in Swift.stride(from: 0, to: depth, by: chunk) {
-          kernel_shorts_panel(panel + input / chunk * panelSize, &weights, 0, outputs, input)
+          kernel_shorts_panel(panel + input / chunk * panelSize, 0, &weights, input)
         }
       }
       let (stride, room) = (groups * 16 + 5, 32)

@@ -134,28 +134,34 @@ import Testing
     #expect(abs(sigmas[4] - 0.01000133) < 2e-9 && sigmas[4] == sigmas[3])
   }
 
+  /// Behind what is refused of one sampler and not of all.
+  static let other = "; or choose another sampler with --sampler"
+
   @Test(arguments: [
     (
       #""_class_name": "HeunDiscreteScheduler""#, "_class_name", "\"HeunDiscreteScheduler\"",
       "\"EulerAncestralDiscreteScheduler\", \"EulerDiscreteScheduler\", \"DDIMScheduler\", \"LCMScheduler\", "
-        + "\"TCDScheduler\", \"DPMSolverMultistepScheduler\", \"PNDMScheduler\"; or choose another sampler with --sampler"
+        + "\"TCDScheduler\", \"DPMSolverMultistepScheduler\", \"PNDMScheduler\"" + other
     ),
     (
       #""prediction_type": "flow""#, "prediction_type", "\"flow\"",
       "\"epsilon\", \"v_prediction\", \"sample\""
     ),
-    (#""timestep_spacing": "log""#, "timestep_spacing", "\"log\"", "\"linspace\", \"leading\", \"trailing\""),
+    (
+      #""timestep_spacing": "log""#, "timestep_spacing", "\"log\"",
+      "\"linspace\", \"leading\", \"trailing\"" + other
+    ),
     (
       #""beta_schedule": "sigmoid""#, "beta_schedule", "\"sigmoid\"",
       "\"linear\", \"scaled_linear\", \"squaredcos_cap_v2\""
     ),
     (#""trained_betas": [0.1, 0.2]"#, "trained_betas", "[0.1, 0.2]", "null"),
-    (#""interpolation_type": "log_linear""#, "interpolation_type", "\"log_linear\"", "\"linear\""),
-    (#""timestep_type": "continuous""#, "timestep_type", "\"continuous\"", "\"discrete\""),
-    (#""use_karras_sigmas": true"#, "use_karras_sigmas", "true", "false"),
-    (#""use_exponential_sigmas": true"#, "use_exponential_sigmas", "true", "false"),
-    (#""use_beta_sigmas": true"#, "use_beta_sigmas", "true", "false"),
-    (#""final_sigmas_type": "one""#, "final_sigmas_type", "\"one\"", "\"zero\", \"sigma_min\""),
+    (#""interpolation_type": "log_linear""#, "interpolation_type", "\"log_linear\"", "\"linear\"" + other),
+    (#""timestep_type": "continuous""#, "timestep_type", "\"continuous\"", "\"discrete\"" + other),
+    (#""use_karras_sigmas": true"#, "use_karras_sigmas", "true", "false" + other),
+    (#""use_exponential_sigmas": true"#, "use_exponential_sigmas", "true", "false" + other),
+    (#""use_beta_sigmas": true"#, "use_beta_sigmas", "true", "false" + other),
+    (#""final_sigmas_type": "one""#, "final_sigmas_type", "\"one\"", "\"zero\", \"sigma_min\"" + other),
   ])
   func whatIsNotSupportedIsNamed(_ entry: String, _ key: String, _ found: String, _ supported: String) {
     let name = key == "_class_name" ? "" : #""_class_name": "EulerDiscreteScheduler", "#

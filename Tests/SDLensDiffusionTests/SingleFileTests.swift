@@ -156,7 +156,7 @@ import Testing
 
   /// How a file of `torch.save` begins.
   static let torch =
-    "PK\u{3}\u{4}" + String(repeating: "\u{0}", count: 22) + "\u{10}\u{0}\u{0}\u{0}archive/data.pkl"
+    "PK\u{3}\u{4}\u{14}" + String(repeating: "\u{0}", count: 21) + "\u{10}\u{0}\u{0}\u{0}archive/data.pkl"
 
   static let safe = "download the .safetensors file, or write one in Python with safetensors.torch.save_file"
 
@@ -191,15 +191,16 @@ import Testing
     #expect(refusal() == "FILE \(message)")
   }
 
-  @Test(arguments: [
+  static let archive = [0x50, 0x4B, 3, 4, 20] + [UInt8](repeating: 0, count: 21) + [5, 0, 0, 0]
+
+  static let binary: [([UInt8], String)] = [
     (
-      [0x80, 2, 0x8A, 0x0A] as [UInt8],
-      "is a PyTorch checkpoint of before version 1.6, a pickle, which can run code when "
-        + "it is opened; \(safe)"
+      [0x80, 2, 0x8A, 0x0A],
+      "is a PyTorch checkpoint of before version 1.6, a pickle, which can run code when it is opened; \(safe)"
     ),
     ([0x1F, 0x8B, 8], "is compressed by gzip; unpack it first"),
     (
-      [0x50, 0x4B, 3, 4] + [UInt8](repeating: 0, count: 22) + [5, 0, 0, 0] + Array("a.npyx".utf8),
+      archive + Array("a.npyx".utf8),
       "is an archive of NumPy's (.npz); write the array that is meant with numpy.save, or the tensors with "
         + "safetensors.numpy.save_file"
     ),
@@ -209,10 +210,10 @@ import Testing
       "is an array of NumPy's (.npy); write it with safetensors.numpy.save_file"
     ),
     (Array("PAR1".utf8) + [21, 4], "is a Parquet table, but a .safetensors file is needed; \(safe)"),
-    (
-      [0xFF, 0xD8, 0xFF, 0xE0], "is a picture (JPEG), but a .safetensors file is needed; \(safe)"
-    ),
-  ])
+    ([0xFF, 0xD8, 0xFF, 0xE0], "is a picture (JPEG), but a .safetensors file is needed; \(safe)"),
+  ]
+
+  @Test(arguments: binary)
   func binaryFilesOfAnotherKind(_ bytes: [UInt8], _ message: String) throws {
     try folder.write(bytes, to: "model.safetensors")
     #expect(refusal() == "FILE \(message)")

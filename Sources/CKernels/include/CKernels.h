@@ -225,6 +225,7 @@ void kernel_columns(float *y, size_t stride, const float *packed, size_t rows, c
 enum {
   KERNEL_SHORTS_BLOCK = 1024,  // rows of a block
   KERNEL_SHORTS_DEPTH = 512,   // inputs that are multiplied at a time
+  KERNEL_SHORTS_TOGETHER = 4,  // outputs whose weights are rounded together
   KERNEL_INPUTS = 128          // that have a unit of their own
 };
 
@@ -239,8 +240,9 @@ void kernel_shorts_pack(float *packed, const float *x, size_t rows, size_t depth
 void kernel_shorts_pack_lanes(float *packed, const float *x, size_t rows, size_t depth, size_t group, size_t input);
 // the floats of a panel
 size_t kernel_shorts_panel_size(size_t outputs);
-// rounds the weights of the outputs first..<last for KERNEL_SHORTS_DEPTH inputs from `input` on, or those that there are
-void kernel_shorts_panel(float *panel, const kernel_weights *w, size_t first, size_t last, size_t input);
+// rounds all weights for KERNEL_SHORTS_DEPTH inputs from `input` on, or those that there are, as those of a panel's outputs
+// from `at` on, a multiple of KERNEL_SHORTS_TOGETHER
+void kernel_shorts_panel(float *panel, size_t at, const kernel_weights *w, size_t input);
 // y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=; see kernel_product
 void kernel_shorts_product(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
                            size_t first, size_t last, const float *bias, bool accumulate);

@@ -148,8 +148,8 @@ public struct NumPyFile {
         .map { $0.filter { !$0.isWhitespace } }
       // A comma may end it; Python 2 put an L behind large numbers.
       if parts.last == "" { parts.removeLast() }
-      let extents = parts.map { Int($0.hasSuffix("L") ? String($0.dropLast()) : $0) }
-      return extents.contains(nil) ? nil : extents.compactMap(\.self)
+      let extents = parts.map { UInt($0.hasSuffix("L") ? String($0.dropLast()) : $0) }
+      return extents.contains(nil) ? nil : extents.compactMap { $0.map { Int(clamping: $0) } }
     }
   }
 }

@@ -111,7 +111,7 @@ enum SAELensLayout: WritableLayout {
   private static func current(_ config: ConfigFile) throws -> ConfigFile {
     let metadata = try config.section("metadata")
     let version = try config.string(
-      "sae_lens_version", default: metadata?.string("sae_lens_version", default: ""))
+      "sae_lens_version", default: metadata?.string("sae_lens_version", default: "") ?? "")
     guard (version.split(separator: ".").first.flatMap { Int($0) } ?? 0) < 6 else { return config }
     let function = config["activation_fn"] ?? config["activation_fn_str"] ?? "relu"
     var values: [String: JSONValue] = ["architecture": config["architecture"] ?? "standard"]

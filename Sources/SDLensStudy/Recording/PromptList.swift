@@ -96,9 +96,14 @@ public struct PromptList: Sendable {
     return separator(of: file, column) == nil ? .lines : .csv
   }
 
+  /// What may separate the columns.
+  private static func separators(_ file: TextFile) -> [Character] {
+    file.path.lowercased().hasSuffix(".tsv") ? ["\t"] : CSV.separators
+  }
+
   /// What separates the columns of a text whose header has one of prompts; nil when it has none.
   private static func separator(of file: TextFile, _ column: PromptColumn) -> Character? {
-    (file.path.lowercased().hasSuffix(".tsv") ? ["\t"] : CSV.separators).first { separator in
+    separators(file).first { separator in
       guard let header = (try? CSV.records(file, separator: separator))?.first else { return false }
       return !column.candidates(among: names(of: header)).isEmpty
     }
@@ -163,7 +168,7 @@ public struct PromptList: Sendable {
   }
 
   private static func rows(_ file: TextFile, _ column: PromptColumn) throws -> ([String], notes: [String]) {
-    let separator = separator(of: file, column) ?? ","
+    let separator = separator(of: file, column) ?? separators(file)[0]
     var records = try CSV.records(file, separator: separator)
     guard !records.isEmpty else { return ([], []) }
     var notes: [String] = []
