@@ -42,8 +42,11 @@ let sparseTargets = [
   dictionary("saelens-scaler", "activation_scaler.json", kinds + "/saelens-scaled"),
   dictionary("jumprelu-config", "cfg.json", kinds + "/saelens-jumprelu"),
   dictionary("jumprelu-weights", "sae_weights.safetensors", kinds + "/saelens-jumprelu"),
+  dictionary("gated-config", "cfg.json", kinds + "/saelens-gated"),
+  dictionary("old-config", "cfg.json", kinds + "/saelens-5-topk"),
   dictionary("sparsify-config", "cfg.json", formats + "/sparsify"),
   dictionary("dictionary-learning-config", "config.json", formats + "/dictionary_learning"),
+  dictionary("gate-config", "config.json", kinds + "/dictionary_learning-gated"),
   dictionary("matryoshka-config", "config.json", kinds + "/dictionary_learning-matryoshka"),
   FuzzTarget("captions", [#"{"feature": 3, "caption": "a red circle"}"#], file: "captions.jsonl") { path, _ in
     _ = try FeatureCaptions(contentsOf: path, features: 24)

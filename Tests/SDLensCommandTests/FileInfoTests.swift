@@ -100,7 +100,6 @@ import Testing
       ("control_model.a", "is a ControlNet, which steers a model; models of SDXL can be read"),
       ("lora_unet_x.hada_w1_a", "is of another kind, LoHa, products of low-rank matrices element by element"),
       ("W_dec", "holds no dictionary of a known format: looked for sae.json and sae.safetensors (sdlens), "),
-      ("a.b", "has no U-net under the names of SDXL or of diffusers; the first name in it is 'a.b'"),
     ] {
       try Safetensors.write([(name, Tensor(repeating: 1, [1, 1]))], to: folder("x.safetensors"))
       let outcome = try info("x.safetensors")
@@ -110,6 +109,22 @@ import Testing
     let half = try Data(contentsOf: URL(fileURLWithPath: Self.vae)).prefix(100_000)
     try folder.write(half, to: "x.safetensors")
     #expect(try info("x.safetensors").err.contains("is not a whole safetensors file"))
+  }
+
+  @Test func otherTensorsAreListed() throws {
+    var outcome = try Command.run(
+      ["generate", "--prompt", "a red circle", "--tensors", "run.safetensors", "--output", "a.png"],
+      in: folder)
+    #expect(outcome.status == 0, "\(outcome.err)")
+    outcome = try info("run.safetensors")
+    #expect(outcome.status == 0 && outcome.err == "")
+    #expect(value("Kind", in: outcome) == "tensors: no model, LoRA, autoencoder or dictionary")
+    #expect(value("prompt", in: outcome) == "a red circle" && value("seed", in: outcome) == "42")
+    #expect(value("latents", in: outcome) == "[1, 4, 32, 32] F32")
+    let many = (0..<50).map { ("a\(100 + $0)", Tensor(repeating: 1, [1, 1])) }
+    try Safetensors.write(many, to: folder("x.safetensors"))
+    outcome = try info("x.safetensors")
+    #expect(value("a139", in: outcome) == "[1, 1] F32" && value("…", in: outcome) == "10 more")
   }
 
   @Test func aDictionaryIsStillOne() throws {

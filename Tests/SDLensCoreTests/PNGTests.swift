@@ -64,6 +64,38 @@ import Testing
     #expect(try PNG.read(path) == Picture(width: 2, height: 2, samples: samples))
   }
 
+  /// The orders of pixels are those of Pillow: `ImageOps.exif_transpose` of a picture of 3 × 2.
+  @Test(
+    arguments: [
+      (1, 3, [0, 1, 2, 3, 4, 5]), (2, 3, [2, 1, 0, 5, 4, 3]), (3, 3, [5, 4, 3, 2, 1, 0]),
+      (4, 3, [3, 4, 5, 0, 1, 2]), (5, 2, [0, 3, 1, 4, 2, 5]), (6, 2, [3, 0, 4, 1, 5, 2]),
+      (7, 2, [5, 2, 4, 1, 3, 0]), (8, 2, [2, 5, 1, 4, 0, 3]), (9, 3, [0, 1, 2, 3, 4, 5]),
+    ] as [(UInt8, Int, [UInt8])])
+  func picturesAreTurnedAsTheirExifSays(_ orientation: UInt8, _ width: Int, _ order: [UInt8]) throws {
+    let lying = Picture(width: 3, height: 2, samples: (0..<6).flatMap { [10 * $0, 1, 2] })
+    let upright = Picture(width: width, height: 6 / width, samples: order.flatMap { [10 * $0, 1, 2] })
+    let one = try PNG.encode(lying)
+    func exif(_ content: [UInt8]) throws -> Picture {
+      let body = Array("eXIf".utf8) + content
+      let length = UInt32(content.count).bigEndian
+      let chunk =
+        withUnsafeBytes(of: length, Array.init) + body
+        + withUnsafeBytes(of: Self.checksum(body).bigEndian, Array.init)
+      return try PNG.read(folder.write(one[..<33] + chunk + one[33...], to: "x.png"))
+    }
+    let big = unhex("4d4d002a00000008" + "0002" + "010f000200000004" + "41424300" + "0112000300000001")
+    #expect(try exif(big + [0, orientation, 0, 0, 0, 0, 0, 0]) == upright)
+    let little = unhex("49492a0008000000" + "0100" + "1201030001000000")
+    #expect(try exif(Array("Exif\0\0".utf8) + little + [orientation, 0, 0, 0, 0, 0, 0, 0]) == upright)
+    // Of what is cut or damaged nothing can be said.
+    for count in 0..<little.count { #expect(try exif(Array(little.prefix(count))) == lying) }
+    for place in little.indices {
+      var damaged = little + [orientation, 0, 0, 0]
+      damaged[place] = 0xFF
+      #expect(try [lying, upright].contains(exif(damaged)))
+    }
+  }
+
   @Test func textsAreKept() throws {
     let texts = [
       PNGText("prompt", "a cat\nand \"a dog\""), PNGText("Title", "ein Bär 🐻"), PNGText("empty", ""),

@@ -88,7 +88,7 @@ struct Intervene: ParsableCommand {
     _ dictionary: DictionaryFolder?, _ settings: inout RunSettings, _ progress: Progress
   ) throws -> String {
     if edits.wantsEmptyPrompt { return "" }
-    if let path = edits.edit, let made = try EditList.run(ofPicture: path) {
+    if let path = edits.edit, let made = try RunRecord.run(ofPicture: path) {
       settings.seed = made.seed
       progress.note("'\(path)' was made from \"\(made.prompt)\", seed \(made.seed)")
       return made.prompt

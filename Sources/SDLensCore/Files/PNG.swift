@@ -39,7 +39,8 @@ public enum PNG {
     return bytes
   }
 
-  /// Reads a PNG of any kind as 8-bit RGB; what is transparent is laid over a grey, by itself over white.
+  /// Reads a PNG of any kind as 8-bit RGB, turned as its eXIf says; what is transparent is laid over a grey, by itself
+  /// over white.
   ///
   /// - Throws: `FileError` for what is not a readable file, `PNGError` with libpng's reason for a damaged
   ///   one or one of more than 2^28 pixels.
@@ -75,7 +76,7 @@ public enum PNG {
     guard png_image_finish_read(&image, &background, &samples, 0, nil) != 0 else {
       throw PNGError.unreadable(path: path, reason: image.text)
     }
-    return Picture(width: width, height: height, samples: samples)
+    return Picture(width: width, height: height, samples: samples).upright(PNGOrientation.of(bytes))
   }
 }
 

@@ -22,10 +22,14 @@ public struct FileSummary: Sendable {
     {
       facts = try Self.facts(ofAutoencoder: file, path, model)
     } else {
-      let single = try SingleFile(path)
-      let missing = ModelFamily.sdxl.weighted.filter { single.parts[$0] == nil }
-      if base || missing.isEmpty { return nil }
-      facts = try Self.facts(of: single, missing: missing, file, path)
+      do {
+        let single = try SingleFile(path)
+        let missing = ModelFamily.sdxl.weighted.filter { single.parts[$0] == nil }
+        if base || missing.isEmpty { return nil }
+        facts = try Self.facts(of: single, missing: missing, file, path)
+      } catch is NoModelFile {
+        facts = try Self.facts(ofTensors: file, path)
+      }
     }
   }
 
@@ -104,6 +108,18 @@ public struct FileSummary: Sendable {
         ("Use", "--model \(path) --base FOLDER or ID, a model of the same kind that has the rest"),
         ("Get one", single.kind.download),
       ]
+  }
+
+  /// Of a run, codes, a map or anything else: its texts and its tensors.
+  private static func facts(ofTensors file: Safetensors, _ path: String) throws -> [(String, String)] {
+    let most = 40
+    let tensors = file.names.prefix(most).compactMap { name in
+      file.entry(name).map { (name, "\($0.shape) \($0.type.rawValue)") }
+    }
+    return try [("File", path), ("Kind", "tensors: no model, LoRA, autoencoder or dictionary")]
+      + content(of: file, path) + file.metadata.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+      + tensors
+      + (file.names.count > most ? [("…", "\(file.names.count - most) more")] : [])
   }
 
   private static func content(of file: Safetensors, _ path: String) throws -> [(String, String)] {

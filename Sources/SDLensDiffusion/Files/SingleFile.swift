@@ -21,12 +21,12 @@ struct SingleFile: Sendable {
 
   /// Opens a file; of the weights nothing is read.
   ///
-  /// - Throws: `FileError` and `SafetensorsError`, `MalformedFile` for what is no model that can be run, and
-  ///   `DoubledWeight`.
+  /// - Throws: `FileError` and `SafetensorsError`, `MalformedFile` and `NoModelFile` for what is no model that can be
+  ///   run, and `DoubledWeight`.
   init(_ path: String) throws {
     weights = try Safetensors(contentsOf: path)
     parts = try Self.parts(of: weights, path)
-    if let other = Self.other(weights, parts) { throw MalformedFile(path: path, reason: other) }
+    if let other = try Self.other(weights, parts, path) { throw MalformedFile(path: path, reason: other) }
     let unet = parts["unet"] ?? [:]
     func has(_ beginning: String) -> Bool { unet.keys.contains { $0.hasPrefix(beginning) } }
     kind =
@@ -86,7 +86,11 @@ struct SingleFile: Sendable {
   ]
 
   /// What a file is that is not of SDXL's kind, as the end of a sentence with what to do; nil for what is.
-  private static func other(_ file: Safetensors, _ parts: [String: [String: WeightPlace]]) -> String? {
+  ///
+  /// - Throws: `NoModelFile` for what is of no known kind.
+  private static func other(
+    _ file: Safetensors, _ parts: [String: [String: WeightPlace]], _ path: String
+  ) throws -> String? {
     let names = file.names
     func has(_ beginning: String) -> Bool { names.contains { $0.hasPrefix(beginning) } }
     func hasPart(_ text: String) -> Bool { names.contains { $0.contains(text) } }
@@ -125,11 +129,10 @@ struct SingleFile: Sendable {
       if !Set(names).isDisjoint(with: ["W_dec", "b_dec", "decoder.weight"]) {
         return "is a dictionary of features, not a model; give it with --sae"
       }
-      let autoencoder = has("decoder.") || parts["vae"] != nil
-      return autoencoder
-        ? "is an autoencoder, which has no U-net; give it with --vae, and the model with --model"
-        : "has no U-net under the names of SDXL or of diffusers; the first name in it is "
-          + "'\(names.first ?? "")': give the file of a model of SDXL"
+      guard has("decoder.") || parts["vae"] != nil else {
+        throw NoModelFile(path: path, first: names.first ?? "")
+      }
+      return "is an autoencoder, which has no U-net; give it with --vae, and the model with --model"
     }
     if input.rank == 4, input[1] == 9 {
       return
@@ -153,5 +156,15 @@ struct DoubledWeight: UserError {
   var description: String {
     "'\(path)' holds the weight '\(weight)' twice, as '\(names[0])' and as '\(names[1])', and does not say which counts; "
       + "write it anew with the weights of one model"
+  }
+}
+
+/// Tensors that are neither a model nor anything else that is known.
+struct NoModelFile: UserError {
+  let path: String
+  let first: String
+  var description: String {
+    "'\(path)' has no U-net under the names of SDXL or of diffusers; the first name in it is '\(first)': give the file of a "
+      + "model of SDXL"
   }
 }

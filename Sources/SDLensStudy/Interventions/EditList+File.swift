@@ -53,15 +53,6 @@ extension EditList {
     return try JSONValue(contentsOf: path)
   }
 
-  /// The prompt and the seed that a picture of ours was made from; nil for what is no picture, or says nothing of them.
-  public static func run(ofPicture path: String) throws -> (prompt: String, seed: Seed)? {
-    guard path.lowercased().hasSuffix(".png") else { return nil }
-    let texts = try PNG.text(of: path)
-    func text(_ key: String) -> String? { texts.first { $0.keyword == key }?.text }
-    guard let prompt = text("prompt"), let seed = text("seed").flatMap(Seed.init) else { return nil }
-    return (prompt, seed)
-  }
-
   /// The edits that a picture of ours carries.
   private static func carried(by path: String) throws -> JSONValue {
     guard let text = try PNG.text(of: path).first(where: { $0.keyword == "edits" })?.text else {
