@@ -29,12 +29,23 @@ public struct ModelFamily: Hashable, Sendable {
 
   private static let attention = "CrossAttnDownBlock2D"
 
-  /// Reads `_class_name` of a `model_index.json`.
+  /// What stands between the model's name and `Pipeline` where the same parts are used in another way.
+  private static let uses = [
+    "", "Img2Img", "Inpaint", "ControlNet", "ControlNetImg2Img", "ControlNetInpaint", "Adapter", "PAG",
+    "PAGImg2Img", "PAGInpaint", "ControlNetPAG", "ControlNetPAGImg2Img",
+  ]
+
+  /// Reads `_class_name` of a `model_index.json`: its own, or that of a pipeline that uses the same parts in another way.
   ///
   /// - Throws: `UnsupportedConfigValue` for another kind of model.
   static func named(in index: ConfigFile) throws -> ModelFamily {
     let found = index["_class_name"] ?? .null
-    guard let family = all.first(where: { .string($0.className) == found }) else {
+    try index.require("requires_aesthetics_score", false)
+    let family = all.first { family in
+      let name = family.className.dropLast("Pipeline".count)
+      return uses.contains { .string("\(name)\($0)Pipeline") == found }
+    }
+    guard let family else {
       throw UnsupportedConfigValue(
         path: index.path, key: "_class_name", found: found, supported: all.map { .string($0.className) })
     }

@@ -62,7 +62,11 @@ public struct ModelFolder: Sendable {
     baseName = base
     draft = try decoder.map { try DecoderFolder($0, engine: engine, environment: environment) }
     self.vae = try vae.map { try AutoencoderSource($0, environment: environment) }
-    path = try Self.find(name, environment)
+    let (last, above) = (
+      (name as NSString).lastPathComponent, (name as NSString).deletingLastPathComponent
+    )
+    // The index stands for its folder.
+    path = try Self.find(last == "model_index.json" ? above.isEmpty ? "." : above : name, environment)
     file = Self.isFile(path) ? try SingleFile(path) : nil
     if file == nil, base != nil { throw NeedlessBase(name: name) }
     let folder =
@@ -79,16 +83,16 @@ public struct ModelFolder: Sendable {
     }
     let indexPath = "\(folder)/model_index.json"
     let known = try? ConfigFile(indexPath)
-    let found = try known.map(ModelFamily.named) ?? .sdxl
-    if file != nil, found != .sdxl { throw BaseOfAnotherFamily(path: folder, family: found) }
-    let missing = (["model_index.json"] + found.parts).filter {
+    let kind = try known.map(ModelFamily.named) ?? .sdxl
+    if file != nil, kind != .sdxl { throw BaseOfAnotherFamily(path: folder, family: kind) }
+    let missing = (["model_index.json"] + kind.parts).filter {
       !own.contains($0) && !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
     }
     guard missing.isEmpty else {
       let command = folder == base ?? name ? nil : HubName(base ?? name).map(HubDownload.pipeline.command)
       throw IncompleteModel(path: folder, missing: missing, command: command)
     }
-    (index, family) = (try known ?? ConfigFile(indexPath), found)
+    (index, family) = (try known ?? ConfigFile(indexPath), kind)
     updates = [:]
     updates = try Self.updates(loras, of: self)
     try checkScale()
@@ -146,8 +150,16 @@ public struct ModelFolder: Sendable {
     return "\(base)/\(part)"
   }
 
-  /// Where the settings and tokenizers come from, if the model is a file without a base.
+  /// Where the settings and tokenizers come from, if the model is a file without a base; of a folder, that its files name
+  /// two samplers.
   public var note: String? {
+    if file == nil, sampler?.name == nil, let indexed = indexedScheduler,
+      let own = (try? schedulerConfig())?["_class_name"], own != indexed
+    {
+      return
+        "'\(title)' is sampled by \(own), as its scheduler_config.json says; its model_index.json names \(indexed), which "
+        + "diffusers would take"
+    }
     guard let file, (try? base == Self.resource("sdxl")) == true else { return nil }
     return file.kind == .sdxl
       ? "'\(title)' does not tell how it is sampled; taken is what SDXL-Turbo needs (512 × 512, Euler ancestral, trailing): "
@@ -165,9 +177,21 @@ public struct ModelFolder: Sendable {
   }
 
   /// `scheduler_config.json`, with what a single file tells of its own sampling, and what was chosen instead.
+  ///
+  /// As in diffusers, pipelines of Stable Diffusion 1 and 2 correct two settings of old files. A class that it does not name
+  /// stands in `model_index.json`.
   public func schedulerConfig() throws -> ConfigFile {
-    try config("scheduler", file: "scheduler_config.json").replacing(file?.scheduler ?? [:])
-      .replacing(sampler?.settings ?? [:])
+    let own = try config("scheduler", file: "scheduler_config.json")
+    var values: [String: JSONValue] = [:]
+    if own["_class_name"] == nil { values["_class_name"] = indexedScheduler }
+    if family == .stableDiffusion { values.merge(["steps_offset": 1, "clip_sample": false]) { $1 } }
+    return own.replacing(values)
+      .replacing(file?.scheduler ?? [:]).replacing(sampler?.settings ?? [:])
+  }
+
+  /// The class of the sampler that `model_index.json` names.
+  private var indexedScheduler: JSONValue? {
+    if case .array(let parts)? = index["scheduler"], case .string? = parts.last { parts.last } else { nil }
   }
 
   /// The weights of one part.

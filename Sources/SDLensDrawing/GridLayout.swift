@@ -89,7 +89,7 @@ package struct GridLayout {
       y += (placed.box.height + space).rounded(.up)
     }
     if !band.texts.isEmpty { y += margin / 2 }
-    let (columns, height) = centered(grid.columns, Self.rowStyle(textSize), lines: 3)
+    let (columns, height) = centered(grid.columns, Self.rowStyle(textSize), lines: 5)
     band.texts += columns.filter { !$0.text.isEmpty }.map { $0.at($0.box.x, y + height - $0.box.height) }
     if height > 0 { y += height + space }
     band.height = Int(y.rounded(.up))

@@ -278,9 +278,11 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--limit", "0"], "limit is 0, but it must be at least 1"),
-    (["--sample-places", "0"], "sample-places is 0, but it must be at least 1"),
-    (["--batch", "-1"], "batch is -1, but it must be at least 1"),
+    (["--limit", "0"], "limit is 0, but it must be from 1 to 1073741824"),
+    (["--limit", "4294967296"], "limit is 4294967296, but it must be from 1 to 1073741824"),
+    (["--sample-places", "0"], "sample-places is 0, but it must be from 1 to 65536"),
+    (["--shard-size", "1073741824"], "shard-size is 1073741824, but it must be from 1 to 1048576"),
+    (["--batch", "-1"], "batch is -1, but it must be from 1 to 1073741824"),
     (["--layer", "0"], "--layer belongs to --site heads"),
     (["--shard", "4/3"], "shard is '4/3', but it must be i/n with i from 1 to n, as in 3/8"),
     (

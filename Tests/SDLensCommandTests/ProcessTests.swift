@@ -91,7 +91,9 @@ import Testing
     throws
   {
     let outcome = try shell("ulimit -v \(megabytes)000; timeout -s KILL 60 \(Self.generate)", in: folder)
-    #expect([0, 1, 127].contains(outcome.status), "\(outcome)")
+    // Near the limit a library may fail before the program begins, for its stack cannot grow.
+    let isLibrary = outcome.status == 11 && !outcome.err.contains(" in sdlens")
+    #expect([0, 1, 127].contains(outcome.status) || isLibrary, "\(outcome)")
     #expect(outcome.status == 0 || outcome.err != "")
   }
 
@@ -247,7 +249,8 @@ import Testing
         "Passed over: 'w/activations/bad/manifest.json' is not as it should be: the outermost value has no "),
       "\(outcome)")
     #expect(
-      outcome.err.contains("Passed over: 'w/activations/worse/manifest.json' has 1099511627776 pictures"))
+      outcome.err.contains("Passed over: 'w/activations/worse/manifest.json' has as 'pictures' 1099511627776")
+    )
   }
 
   @Test func withoutFontsEveryDictionaryIsSaved() throws {

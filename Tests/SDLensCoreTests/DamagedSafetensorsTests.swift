@@ -40,11 +40,11 @@ import Testing
     ("[]", "its header does not begin with '{'"),
     ("{", "in its header, unexpected end of file during JSON parse"),
     ("{}x", "in its header, invalid value around character 2"),
-    (#"{"a":1}"#, "in its header, 'a': expected to decode Dictionary<String, Any> but found number instead"),
+    (#"{"a":1}"#, "in its header, 'a' must be an object, but a number was found"),
     ("{\"a\":{}}", "in its header, 'a' has no 'dtype'"),
     (
       #"{"__metadata__":{"a":1}}"#,
-      "in its header, '__metadata__.a': expected to decode String but found number instead"
+      "in its header, '__metadata__.a' must be a text, but a number was found"
     ),
     (
       #"{"a":"# + String(repeating: "[", count: 100_000),
@@ -74,7 +74,10 @@ import Testing
       "F32", "[2,99999999999999999999]", "[0,8]",
       "in its header, 'a.shape[1]': 1e+20 is not a whole number below 2^63"
     ),
-    ("F32", "[true]", "[0,8]", "in its header, 'a.shape[0]': expected to decode Int but found bool instead"),
+    (
+      "F32", "[true]", "[0,8]",
+      "in its header, 'a.shape[0]' must be a whole number, but true or false was found"
+    ),
     (
       "F32", "[4294967296, 4294967296]", "[0,8]",
       "'a' has shape [4294967296, 4294967296], but a shape needs extents of at least 0 and a size below 2^63"

@@ -2,6 +2,12 @@ import SDLensCore
 import Testing
 
 @Suite struct TensorTests {
+  @Test func nothingIsTurnedRound() {
+    #expect(Tensor([1, 128, 0, 4]).channelsLast().shape == [1, 0, 4, 128])
+    #expect(Tensor([0, 2, 2, 3]).channelsFirst().shape == [0, 3, 2, 2])
+    #expect(Tensor([2, 0, 2, 3]).channelsLast().shape == [2, 2, 3, 0])
+  }
+
   @Test func aCopyDoesNotSeeLaterEdits() {
     var tensor = Tensor([1, 2, 3, 4], [2, 2])
     let copy = tensor

@@ -50,6 +50,18 @@ import Testing
     #expect(try open().root.tensor("a", [1]).elements == [32])
   }
 
+  // diffusers and transformers, where a model was saved again in shards
+  @Test(arguments: [("model", 32), ("diffusion_pytorch_model", 2)] as [(String, Float)])
+  func shardsBesideAWholeFile(name: String, value: Float) throws {
+    try write(32, to: "\(name).safetensors")
+    try write(2, to: "\(name)-1.safetensors")
+    try writeIndex(["a": "\(name)-1.safetensors"], to: "\(name).safetensors.index.json")
+    #expect(
+      try WeightFile(folder: folder.path, name: name).root.tensor("a", [1]).elements == [value])
+    try FileManager.default.removeItem(atPath: folder("\(name)-1.safetensors"))
+    #expect(try WeightFile(folder: folder.path, name: name).root.tensor("a", [1]).elements == [32])
+  }
+
   @Test(arguments: ["fp16", "fp32", "bf16"]) func variantsInOtherFormatsAreRead(_ variant: String) throws {
     try write(2, to: "model.non_ema.safetensors")
     try write(3, to: "model.\(variant).safetensors")
@@ -126,8 +138,8 @@ import Testing
     try folder.write("[]".utf8, to: "model.safetensors.index.json")
     #expect(
       message
-        == "'\(index)' is not an index of shards: the outermost value: expected to decode "
-        + "Dictionary<String, Any> but found an array instead; download it again")
+        == "'\(index)' is not an index of shards: the outermost value must be an object, "
+        + "but a list was found; download it again")
 
     try folder.write("{}".utf8, to: "model.safetensors.index.json")
     #expect(

@@ -126,6 +126,12 @@ import Testing
         == "with strength 0.0, none of 20 steps is taken (the last ⌊steps · strength⌋ are): give a larger --strength"
     )
     #expect(try InitialImage.firstStep(strength: 1, of: 1) == 0)
+    #expect(try InitialImage.firstStep(strength: 1, of: .max) == 0)
+    for strength in [1e-19, 4.9e-324] {
+      #expect(
+        errorMessage { try InitialImage.firstStep(strength: strength, of: 20) }.hasSuffix(
+          "are): give a larger --strength"))
+    }
     #expect(try InitialImage.firstStep(strength: 0.5, of: 5) == 3)
     for strength in [-0.1, 1.1, .nan] {
       #expect(

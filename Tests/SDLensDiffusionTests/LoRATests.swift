@@ -171,6 +171,11 @@ import Testing
       ]) == "")
   }
 
+  @Test func aFolderOfDiffusersStandsForItsWeights() throws {
+    let file = try folder.write([1], to: "pytorch_lora_weights.safetensors")
+    #expect(LoRA(path: folder.path).path == file)
+  }
+
   @Test func settingsOfPEFTThatMeanMoreAreNamed() throws {
     let layer = "unet.mid_block.attentions.0.proj_in"
     let tensors = [("\(layer).lora_A.weight", Self.down), ("\(layer).lora_B.weight", Self.up)]

@@ -27,6 +27,35 @@ import Testing
     }
   }
 
+  /// transformers 4.57 writes an object where others write a list.
+  @Test func namedSpecialTokensAreRead() throws {
+    let tokenizer = try #require(saved.cases().first { $0.name == "inversion, saved" })
+    let wanted = try Tokenizer(folder: tokenizer.folder.path)
+    let path = tokenizer.folder("tokenizer_config.json")
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    for (tokens, photo) in [("{}", false), (#"{"photo_token": "<cat-toy>"}"#, true)] {
+      let changed = "{\"extra_special_tokens\": \(tokens), " + text.drop { $0 != "{" }.dropFirst()
+      try changed.write(toFile: path, atomically: true, encoding: .utf8)
+      let found = try Tokenizer(folder: tokenizer.folder.path)
+      for (text, _) in tokenizer.strings { #expect(found(text).ids == wanted(text).ids, "\(photo): \(text)") }
+    }
+  }
+
+  @Test(arguments: [
+    (#""padding_side": "left""#, "'padding_side' is \"left\""),
+    (#""truncation_side": "left""#, "'truncation_side' is \"left\""),
+    (#""split_special_tokens": true"#, "'split_special_tokens' is true"),
+  ]) func settingsThatChangeTheTokensAreRefused(_ setting: String, _ says: String) throws {
+    let tokenizer = try #require(saved.cases().first { $0.name == "inversion, saved" })
+    let path = tokenizer.folder("tokenizer_config.json")
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    try "{\(setting), \(text.drop { $0 != "{" }.dropFirst())".write(
+      toFile: path, atomically: true, encoding: .utf8)
+    #expect(
+      errorMessage { try Tokenizer(folder: tokenizer.folder.path) }.contains(
+        "\(says), which is not supported"))
+  }
+
   // tokenizer.decode of what does not fit
   @Test func whatDoesNotFitNamesAddedTokens() throws {
     let folder = try #require(saved.cases().first { $0.name == "inversion, saved" }).folder

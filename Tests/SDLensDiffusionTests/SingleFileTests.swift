@@ -250,7 +250,7 @@ import Testing
     (["clip_g", "clip_l"], "is a textual inversion, a made-up word for a model; \(sdxl)"),
     (
       ["edm_mean", "conv_in.weight"],
-      "is a model of the kind of Playground v2.5, whose noise is of another kind; \(sdxl)"
+      "is a model of the kind of Playground v2.5 or CosXL, whose noise is of another kind; \(sdxl)"
     ),
     (
       ["scaled_fp8", "conv_in.weight"],

@@ -327,21 +327,40 @@ import Testing
       #""version" : 1"#, #""version" : 2"#,
       "is of version 2, but this program reads version 1; take a newer one"
     ),
-    (#""pictures" : 10"#, #""pictures" : -1"#, "has -1 pictures in shards of 4 with 2 steps"),
-    (#""width" : 6"#, #""width" : 0"#, "has blocks without a size"),
+    (#""pictures" : 10"#, #""pictures" : -1"#, "has as 'pictures' -1, but it must be from 1 to 2147483647"),
+    (
+      #""width" : 6"#, #""width" : 0"#,
+      "has a block of size 0, but widths and sides of maps are from 1 to 65536"
+    ),
     (#""seed" : 7"#, #""seed" : 18446744073709551615"#, "has seed 18446744073709551615"),
     (#""name" : "mid.0""#, #""name" : "down.2.1""#, "names a block twice"),
     (#""dtype" : "float32""#, #""dtype" : "int8""#, "is not as it should be"),
     (
-      #""pictures" : 10"#, #""pictures" : 1099511627776"#,
-      "has 1099511627776 pictures in shards of 4, which are 274877906944 files, but at most 16777216 are read; collect "
+      #""pictures" : 10"#, #""pictures" : 1000000000"#,
+      "has 1000000000 pictures in shards of 4, which are 250000000 files, but at most 16777216 are read; collect "
         + "with a larger --shard-size"
     ),
-    (#""pictures" : 10"#, #""pictures" : 9223372036854775807"#, "has 9223372036854775807 pictures"),
-    (#""map_width" : 3"#, #""map_width" : 1099511627776"#, "has blocks without a size"),
-    (#""steps" : 2"#, #""steps" : 1099511627776"#, "has 10 pictures in shards of 4 with 1099511627776 steps"),
-    (#""width" : 24"#, #""width" : 4294967296"#, "has pictures of 4294967296 × 16 pixels"),
-    (#""height" : 16"#, #""height" : -1"#, "has pictures of 24 × -1 pixels"),
+    (
+      #""pictures" : 10"#, #""pictures" : 9223372036854775807"#,
+      "has as 'pictures' 9223372036854775807, but it"
+    ),
+    (
+      #""pictures" : 10"#, #""pictures" : 1.5"#,
+      "is not as it should be: a number is no whole number below 2^63, but one is needed there"
+    ),
+    (
+      #""map_width" : 3"#, #""map_width" : 1099511627776"#,
+      "has a block of size 1099511627776, but widths and sides of maps are from 1 to 65536"
+    ),
+    (
+      #""steps" : 2"#, #""steps" : 1099511627776"#,
+      "has as 'steps' 1099511627776, but it must be from 1 to 65536"
+    ),
+    (
+      #""width" : 24"#, #""width" : 4294967296"#,
+      "has as 'width' 4294967296, but it must be from 0 to 1048576"
+    ),
+    (#""height" : 16"#, #""height" : -1"#, "has as 'height' -1, but it must be from 0 to 1048576"),
   ])
   func hostileManifestsAreRefused(from: String, to: String, message: String) throws {
     let fixture = try StoreFixture(writing: [])
@@ -362,7 +381,7 @@ import Testing
       errorMessage { try manifest.check(at: "x") }
         == "'x' has 281474976710656 vectors of mid.0 in each picture, but at most 1073741824 are read")
     manifest.blocks = [.init(name: "mid.0", width: 1 << 16, mapHeight: 1 << 7, mapWidth: 1 << 7)]
-    (manifest.pictures, manifest.picturesPerShard) = (1 << 40, 1 << 20)
+    (manifest.pictures, manifest.picturesPerShard) = (Int(Int32.max), 1 << 20)
     #expect(
       errorMessage { try manifest.check(at: "x") }.hasSuffix("bytes each, which is more than any disk holds"))
   }

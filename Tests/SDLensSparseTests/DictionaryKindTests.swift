@@ -200,6 +200,18 @@ import Testing
     #expect(message.contains(says), "\(message)")
   }
 
+  // handle_pre_6_0_config takes k from there, whatever the function
+  @Test func aNumberOfActiveFeaturesBesideAnotherFunction() throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.copyItem(atPath: Self.goldens("kinds/saelens-5-topk"), toPath: folder("sae"))
+    let path = folder("sae/cfg.json")
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    try text.replacing(#""architecture": "standard""#, with: #""architecture": "topk""#)
+      .replacing(#""activation_fn_str": "topk""#, with: #""activation_fn_str": "relu""#)
+      .write(toFile: path, atomically: true, encoding: .utf8)
+    try expect(SavedAutoencoder.read(folder("sae")).autoencoder, is: "saelens-5-topk")
+  }
+
   @Test func aScaleThatWasTunedIsRefused() throws {
     let folder = try TemporaryFolder()
     try FileManager.default.copyItem(atPath: Self.goldens("kinds/saelens-5-relu"), toPath: folder("sae"))

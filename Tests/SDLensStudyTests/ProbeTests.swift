@@ -115,7 +115,10 @@ import Testing
     let labels = try ProbeLabels(contentsOf: each, pictures: 2, places: 2)
     #expect(labels.perPicture == 2 && labels.numbers == [1, 2.5, 3, 4])
     #expect(labels.first(1) == ProbeLabels(["1", "2.5"], perPicture: 2))
-    for text in ["[1 0]\n[0, 1]\n", "1 0\t\n0  1\n", "\"1\",0\n0,\"1\"\n"] {
+    for text in [
+      "[1 0]\n[0, 1]\n", "1 0\t\n0  1\n", "\"1\",0\n0,\"1\"\n", "[[1], [0]]\n[[0,1]]\n\n\n",
+      "1;0\n0;1\n", "[np.float32(1), np.int64(0)]\ntensor(0), tensor(1)\n",
+    ] {
       let path = try folder.write(text.utf8, to: "written.txt")
       #expect(
         try ProbeLabels(contentsOf: path, pictures: 2, places: 2)
@@ -139,6 +142,9 @@ import Testing
       try message("a,b\nc,d\n")
         == "has 2 labels in line 1, but a picture has one, or one for each of its 6 positions")
     #expect(try message("a,b\nc\n", places: 2) == "has 1 labels in line 2, but 2 in line 1")
+    #expect(
+      try message("1e308\n-1e308\n", places: 2)
+        == "has 1e308 in line 1, but numbers up to 1e+100 can be told; scale them")
     #expect(
       try message("1.5\nnan\n", places: 2) == "has 'nan' among numbers in line 2; every picture needs a label"
     )

@@ -247,6 +247,10 @@ import Testing
     #expect(
       abs(found.lowerBound - mean.lowerBound) < 1e-12 && abs(found.upperBound - mean.upperBound) < 1e-12)
     // In proportion, whatever is drawn.
+    // Sums beyond a Double tell nothing, and end nothing.
+    let large = [1e308, -1e308, 1e308, 0.5]
+    #expect(Bootstrap().interval(ofRatio: large.map { (part: $0, whole: 1) }) == nil)
+    #expect(Estimate(ofRepetitions: large)?.interval == nil)
     let same = try #require(Bootstrap().interval(ofRatio: values.map { (part: $0 / 2, whole: $0) }))
     #expect(abs(same.lowerBound - 0.5) < 1e-12 && abs(same.upperBound - 0.5) < 1e-12)
     #expect(Bootstrap().interval(ofRatio: [(part: 1, whole: 0)]) == nil)

@@ -98,9 +98,7 @@ struct Collect: ResumableCommand {
     for (name, value) in [
       ("limit", limit), ("sample-places", samplePlaces), ("batch", batch), ("shard-size", shardSize),
     ] {
-      if let value, !(1...1 << 30 ~= value) {
-        throw ValidationError("\(name) is \(value), but it must be at least 1")
-      }
+      try checkOption(name, value, 1...1 << (name == "sample-places" ? 16 : name == "shard-size" ? 20 : 30))
     }
     if layer != nil && site != .heads { throw ValidationError("--layer belongs to --site heads") }
     if let layer, layer < 0 { throw ValidationError("layer is \(layer), but layers are counted from 0") }

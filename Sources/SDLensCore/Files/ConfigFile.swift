@@ -28,6 +28,9 @@ public struct ConfigFile: Sendable {
     values[key].flatMap { $0 == .null ? nil : $0 }
   }
 
+  /// Whether a key is there, and null.
+  package func isNull(_ key: String) -> Bool { values[key] == .null }
+
   /// The same file with other values under some keys.
   package func replacing(_ others: [String: JSONValue]) -> ConfigFile {
     ConfigFile(path, values.merging(others) { $1 }, prefix: prefix)

@@ -1,6 +1,6 @@
 /// What a file is by its first bytes, where they tell: files are often given under another name than their own.
 package enum FileKind: Equatable, Sendable {
-  case gzip, zip, torch, pickle, numPy, numPyArchive, tar, gguf, parquet, webPage, json
+  case gzip, zip, torch, pickle, numPy, numPyArchive, tar, gguf, parquet, hdf5, webPage, json, text
   /// Text of two bytes a character.
   case wideText
   /// A picture, and the name of its format.
@@ -27,6 +27,8 @@ package enum FileKind: Equatable, Sendable {
         .tar
       } else if begins("GGUF") {
         .gguf
+      } else if bytes.starts(with: [0x89] + Array("HDF\r\n".utf8)) {
+        .hdf5
       } else if begins("PAR1") {
         .parquet
       } else if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
@@ -48,6 +50,8 @@ package enum FileKind: Equatable, Sendable {
         .webPage
       } else if text.hasPrefix("{") || text.hasPrefix("[") {
         .json
+      } else if bytes.count >= 8, bytes.prefix(256).allSatisfy({ 0x20..<0x7F ~= $0 || 9...13 ~= $0 }) {
+        .text
       } else {
         nil
       }
@@ -94,13 +98,14 @@ package enum FileKind: Equatable, Sendable {
     case .numPy: return "is an array of NumPy's (.npy); write it with safetensors.numpy.save_file"
     case .zip: return "is a zip archive; unpack it first"
     case .parquet: return "is a Parquet table, but a .safetensors file is needed; \(safe)"
-    case .wideText: return "is text, but a .safetensors file is needed; \(safe)"
+    case .hdf5: return "is an HDF5 file, but a .safetensors file is needed; \(safe)"
+    case .text, .wideText: return "is text, but a .safetensors file is needed; \(safe)"
     case .picture(let format): return "is a picture (\(format)), but a .safetensors file is needed; \(safe)"
     }
   }
 
   /// The same where text is wanted.
-  var besideText: String {
+  package var besideText: String {
     switch self {
     case .gzip: "is compressed by gzip; unpack it first"
     case .zip: "is a zip archive or a spreadsheet; unpack it, or save it as CSV in UTF-8"

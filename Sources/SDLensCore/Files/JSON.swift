@@ -2,7 +2,7 @@ import Foundation
 
 /// JSON text of another program's file, read with a reason that says what is wrong and where.
 package enum JSON {
-  /// Why a text is not the JSON that was expected: `'a.shape[0]': expected to decode Int but found bool instead`.
+  /// Why a text is not the JSON that was expected: `'a.shape[0]' must be a whole number, but true or false was found`.
   package struct Problem: Error {
     package let reason: String
   }
@@ -60,8 +60,10 @@ package enum JSON {
     case .keyNotFound(let key, let context):
       "\(place(context.codingPath)) has no '\(key.stringValue)'"
     case .dataCorrupted(let context) where context.codingPath.isEmpty:
-      sentence(syntaxError(in: data) ?? context.debugDescription)
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      syntaxError(in: data).map(sentence) ?? "a number is no whole number below 2^63, but one is needed there"
+    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+      "\(place(context.codingPath)) must be \(name(of: type)), but \(found(context.debugDescription)) was found"
+    case .dataCorrupted(let context):
       "\(place(context.codingPath)): \(sentence(context.debugDescription))"
     @unknown default: "\(error)"
     }
@@ -70,6 +72,26 @@ package enum JSON {
   private static func place(_ path: [any CodingKey]) -> String {
     let steps = path.map { key in key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)" }.joined()
     return steps.isEmpty ? "the outermost value" : "'\(steps.drop { $0 == "." })'"
+  }
+
+  /// What a type is called in JSON.
+  private static func name(of type: any Any.Type) -> String {
+    let name = "\(type)"
+    if name.hasPrefix("Array") { return "a list" }
+    if name.hasPrefix("Dictionary") { return "an object" }
+    if name.contains("Int") || name == "WholeNumber" { return "a whole number" }
+    return ["String": "a text", "Bool": "true or false", "Double": "a number", "Float": "a number"][name]
+      ?? "an object"
+  }
+
+  /// What the decoder says that it found: `… but found number instead.`
+  private static func found(_ text: String) -> String {
+    let names = [
+      ("number", "a number"), ("string", "a text"), ("bool", "true or false"), ("array", "a list"),
+      ("dictionary", "an object"), ("null", "null"),
+    ]
+    let end = text.firstRange(of: "found ").map { text[$0.upperBound...] } ?? text[...]
+    return names.first { end.lowercased().contains($0.0) }?.1 ?? "something else"
   }
 
   /// What the decoder does not tell: where the text stops being JSON.

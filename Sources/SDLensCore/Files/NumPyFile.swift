@@ -79,6 +79,8 @@ public struct NumPyFile {
       return isBeyond ? nil : result
     }
     try check(
+      !shape.contains(0), "has no numbers: its shape is \(Shape(shape)); write an array that has some")
+    try check(
       shape.allSatisfy { 1...1 << 30 ~= $0 } && count.map { $0 == bytes / size } == true && bytes % size == 0,
       "has \(bytes) bytes of numbers, but its shape \(Shape(shape)) needs \(count.map { "\($0)" } ?? "too many") of "
         + "\(size) bytes; write it again")

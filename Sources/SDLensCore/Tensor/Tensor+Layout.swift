@@ -13,6 +13,7 @@ extension Tensor {
 
   /// Transposes each of `batch` matrices of `rows` × `columns`.
   private func permuted(_ batch: Int, _ rows: Int, _ columns: Int, _ shape: Shape) -> Tensor {
+    guard rows * columns > 0 else { return reshaped(shape) }
     var result = Tensor(uninitialized: shape)
     result.withMutableElements { y in
       withElements { x in

@@ -9,18 +9,22 @@ struct WeightFolder {
   /// The same weights in other formats, as diffusers names them, after the plain file.
   private static let variants = ["fp16", "fp32", "bf16"]
 
-  /// The paths of the files, or of the indices of shards, that are there: the plain one before its variants.
+  /// The paths of the files, or of the indices of shards, that are there: the plain one before its variants. Where both are
+  /// there, diffusers reads the shards, and transformers, which saves text encoders, the one file.
   ///
   /// - Throws: `WeightError` that lists what was looked for and what is there.
   func candidates() throws -> [String] {
     let plain = ["\(name).safetensors", "\(name).safetensors.index.json"]
+    func ordered(_ names: [String]) -> [String] {
+      name == "model" ? names : Array(names.dropFirst() + names.prefix(1))
+    }
     let names =
-      plain
+      ordered(plain)
       + Self.variants.flatMap { variant in
-        [
+        ordered([
           "\(name).\(variant).safetensors", "\(name).\(variant).safetensors.index.json",
           "\(name).safetensors.index.\(variant).json",
-        ]
+        ])
       }
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {

@@ -26,7 +26,7 @@ public struct DecoderConfig: Sendable {
 
   /// Reads the sizes and refuses every setting that would make it another computation.
   public init(_ file: ConfigFile) throws {
-    widths = try file.ints("block_out_channels")
+    widths = try file.ints("block_out_channels", in: 1...1 << 16)
     guard !widths.isEmpty, widths.count <= 8 else {
       throw BadConfigValue(
         path: file.path, key: "block_out_channels", found: file["block_out_channels"],

@@ -10,10 +10,10 @@ public struct LoRA: Sendable, Hashable {
 
   /// Names a file.
   ///
-  /// Of a folder that PEFT saved, its weights.
+  /// Of a folder that PEFT or diffusers saved, its weights.
   public init(path: String, strength: Double = 1) {
-    let saved = "\(path)/adapter_model.safetensors"
-    self.path = FileManager.default.fileExists(atPath: saved) ? saved : path
+    let saved = ["adapter_model", "pytorch_lora_weights"].map { "\(path)/\($0).safetensors" }
+    self.path = saved.first { FileManager.default.fileExists(atPath: $0) } ?? path
     self.strength = strength
   }
 

@@ -50,6 +50,9 @@ struct SingleFile: Sendable {
     ("conditioner.embedders.1.model.", "text_encoder_2", .openCLIP),
   ]
 
+  /// What trainings leave beside the weights of a part, and encoders of pictures, by the beginnings of their names.
+  private static let leftovers = ["vae": ["loss.", "model_ema."], "text_encoder_2": ["visual."]]
+
   private static func parts(
     of file: Safetensors, _ path: String
   ) throws -> [String: [String: WeightPlace]] {
@@ -64,6 +67,7 @@ struct SingleFile: Sendable {
       // A U-net alone has no beginning.
       guard let (part, names) = layout.map({ ($0.part, $0.names) }) ?? bareUNet(name) else { continue }
       let theirs = String(name.dropFirst(layout?.beginning.count ?? 0))
+      if leftovers[part]?.contains(where: theirs.hasPrefix) == true { continue }
       let split = names == nil || part != "text_encoder_2" ? [] : OriginalNames.splitProjections(theirs)
       for (index, ours) in split.enumerated() { try add(ours, part, WeightPlace(name, .third(index))) }
       if split.isEmpty {
@@ -116,9 +120,9 @@ struct SingleFile: Sendable {
     if names == ["clip_g", "clip_l"] || has("emb_params") {
       return "is a textual inversion, a made-up word for a model; models of SDXL can be read"
     }
-    if file.entry("edm_mean") != nil {
+    if file.entry("edm_mean") != nil || names.contains(where: { $0.hasPrefix("edm_vpred.") }) {
       return
-        "is a model of the kind of Playground v2.5, whose noise is of another kind; models of SDXL can be read"
+        "is a model of the kind of Playground v2.5 or CosXL, whose noise is of another kind; models of SDXL can be read"
     }
     if file.entry("scaled_fp8") != nil || names.contains(where: { $0.hasSuffix(".scale_weight") }) {
       return

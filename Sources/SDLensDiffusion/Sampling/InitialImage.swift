@@ -52,7 +52,8 @@ public struct InitialImage: Sendable, Hashable {
   ///
   /// - Throws: `NoStepLeft`.
   public static func firstStep(strength: Double, of steps: Int) throws -> Int {
-    let taken = min(Int(Double(steps) * strength), steps)
+    // Near 2⁶³ steps a Double is beyond Int.
+    let taken = min(Int(exactly: (Double(steps) * strength).rounded(.down)) ?? steps, steps)
     guard taken > 0 else { throw NoStepLeft(strength: strength, steps: steps) }
     return steps - taken
   }
@@ -84,7 +85,8 @@ struct NoStepLeft: UserError {
   let strength: Double
   let steps: Int
   var description: String {
-    let needed = strength > 0 ? Int((1 / strength).rounded(.up)) : nil
+    // No scheduler has more training steps than some thousand.
+    let needed = strength > 1e-4 ? Int((1 / strength).rounded(.up)) : nil
     return
       "with strength \(strength), none of \(steps) step\(steps == 1 ? "" : "s") is taken (the last ⌊steps · strength⌋ "
       + "are): give " + (needed.map { "--steps \($0) or more, or " } ?? "") + "a larger --strength"

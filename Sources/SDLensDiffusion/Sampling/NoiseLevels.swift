@@ -15,6 +15,8 @@ struct NoiseLevels {
     var start = 0.0001
     var end = 0.02
     var schedule = BetaSchedule.linear
+    /// Whether the sampler has `rescale_betas_zero_snr` at all.
+    var mayRescale = true
 
     /// Those that Stable Diffusion and SDXL were trained with.
     static let stableDiffusion = Defaults(start: 0.00085, end: 0.012, schedule: .scaledLinear)
@@ -38,7 +40,7 @@ struct NoiseLevels {
       case .scaledLinear: Self.line(start.squareRoot(), end.squareRoot(), count).map { $0 * $0 }
       case .squaredCosine: Self.squaredCosine(count)
       }
-    let rescale = try config.bool("rescale_betas_zero_snr", default: false)
+    let rescale = try defaults.mayRescale && config.bool("rescale_betas_zero_snr", default: false)
     if rescale { betas = Self.withoutFinalSignal(betas) }
     var signals = Self.signals(betas)
     self.signals = signals

@@ -27,7 +27,7 @@ public struct SamplerChoice: Sendable, Hashable {
       [
         "_class_name": .string(kind.className), "use_karras_sigmas": .bool(self == .karras),
         "clip_sample": false, "skip_prk_steps": true, "solver_order": 2,
-        "algorithm_type": "dpmsolver++", "solver_type": "midpoint",
+        "algorithm_type": "dpmsolver++", "solver_type": "midpoint", "variance_type": .null,
       ]
     }
   }

@@ -84,11 +84,13 @@ extension ConfigFile {
     }
   }
 
-  /// The special tokens of a list.
+  /// The special tokens of a list, or of an object, whose keys are names of theirs.
   func specialTokens(_ key: String) throws -> [AddedToken] {
     switch self[key] {
     case nil: return []
     case .array(let values)?: return try values.map { try AddedToken(special: $0, self, key) }
+    case .object(let values)?:
+      return try values.sorted { $0.key < $1.key }.map { try AddedToken(special: $0.value, self, key) }
     case let found?: throw BadConfigValue(path: path, key: key, found: found, needed: "a list of tokens")
     }
   }

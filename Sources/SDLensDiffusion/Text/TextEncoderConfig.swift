@@ -22,11 +22,17 @@ public struct TextEncoderConfig: Sendable {
   public let endToken: Int
   let activation: Activation
 
-  /// Reads the sizes and refuses every setting that would make it another computation.
+  /// Reads the sizes and refuses every setting that would make it another computation; of a whole CLIP, those of its text
+  /// encoder.
   ///
   /// - Parameter projectionWidth: where another file than that of the encoder says it.
   /// - Throws: the errors of `ConfigFile`.
   public init(_ file: ConfigFile, projectionWidth: Int? = nil) throws {
+    var (file, projectionWidth) = (file, projectionWidth)
+    if file["model_type"] == "clip", let text = try file.section("text_config") {
+      projectionWidth = try projectionWidth ?? file.int("projection_dim", default: 512)
+      file = text
+    }
     try file.require("model_type", "clip_text_model")
     vocabularySize = try file.int("vocab_size", default: 49408)
     width = try file.int("hidden_size", default: 512)

@@ -36,6 +36,7 @@ public struct Tokenizer: Sendable {
 
   /// Reads what the files say beside vocabulary and merges.
   init(_ files: TokenizerFiles, _ vocabulary: Vocabulary, _ pairs: BytePairs) throws {
+    try files.checkDirections()
     length = try files.config.int("model_max_length", in: 3...1 << 16, default: 77)
     added = try AddedTokens(
       files, roles: Self.roles,

@@ -48,6 +48,15 @@ package struct TokenizerFiles: Sendable {
     return (whole.path, wholeVocabulary)
   }
 
+  /// Refuses settings by which texts are filled up or cut at their beginning, or special tokens in them are not seen.
+  ///
+  /// - Throws: the errors of `ConfigFile`.
+  func checkDirections() throws {
+    for key in ["padding_side", "truncation_side"] { try config.require(key, "right") }
+    try config.require("split_special_tokens", false)
+    for key in ["padding", "truncation"] { try whole?.section(key)?.require("direction", "Right") }
+  }
+
   /// Pairs of tokens to be merged and where each stands (`line 3`), most frequent first, and the path of their file.
   ///
   /// - Throws: `FileError`, `MalformedFile`, and `VocabularyError` for what is no pair.

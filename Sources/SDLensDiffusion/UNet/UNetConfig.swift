@@ -61,7 +61,8 @@ public struct UNetConfig: DenoiserLayout {
     // The files say `attention_head_dim` where the number of heads is meant.
     let key = file["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads"
     heads = try file.ints(key, count: levels)
-    layersPerStage = try file.int("layers_per_block", in: 2...2)
+    try file.require("layers_per_block", 2, .array(Array(repeating: 2, count: levels)))
+    layersPerStage = 2
     groups = try file.int("norm_num_groups", default: 32)
     epsilon = Float(try file.double("norm_eps", in: 0...1, default: 1e-5))
     contextWidth = try file.int("cross_attention_dim")
@@ -156,7 +157,7 @@ public struct UNetConfig: DenoiserLayout {
     } else {
       try file.require("addition_embed_type", .null)
     }
-    try file.require("act_fn", "silu")
+    try file.require("act_fn", "silu", "swish")
     try file.require("attention_type", "default")
     try file.require("flip_sin_to_cos", true)
     try file.require("freq_shift", 0)
@@ -167,11 +168,13 @@ public struct UNetConfig: DenoiserLayout {
       try file.require(key, 1)
     }
     for key in [
-      "center_input_sample", "class_embeddings_concat", "dual_cross_attention", "only_cross_attention",
+      "center_input_sample", "class_embeddings_concat", "dual_cross_attention",
       "mid_block_only_cross_attention", "resnet_skip_time_act",
     ] {
       try file.require(key, false)
     }
+    try file.require(
+      "only_cross_attention", false, .array(Array(repeating: false, count: down.count)))
     for key in [
       "class_embed_type", "cross_attention_norm", "encoder_hid_dim", "encoder_hid_dim_type",
       "num_class_embeds", "time_cond_proj_dim",

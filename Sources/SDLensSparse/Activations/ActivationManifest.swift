@@ -141,21 +141,24 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
       return "is of version \(version), but this program reads version 1; take a newer one"
     }
     let sizes = blocks.flatMap { [$0.width, $0.mapHeight, $0.mapWidth] }
-    guard sizes.allSatisfy({ 1...1 << 16 ~= $0 }), !blocks.isEmpty else { return "has blocks without a size" }
+    guard !blocks.isEmpty else { return "names no blocks; collect the store again" }
+    if let size = sizes.first(where: { !(1...1 << 16 ~= $0) }) {
+      return "has a block of size \(size), but widths and sides of maps are from 1 to \(1 << 16)"
+    }
     guard Set(blocks.map(\.name)).count == blocks.count else { return "names a block twice" }
-    guard 1...1 << 40 ~= pictures, 1...1 << 20 ~= picturesPerShard, 1...1 << 16 ~= steps else {
-      return "has \(pictures) pictures in shards of \(picturesPerShard) with \(steps) steps"
+    for (name, value, range) in [
+      ("pictures", pictures, 1...Int(Int32.max)), ("pictures_per_shard", picturesPerShard, 1...1 << 20),
+      ("steps", steps, 1...1 << 16), ("places", places ?? 1, 1...1 << 16), ("height", height, 0...1 << 20),
+      ("width", width, 0...1 << 20),
+    ] where !range.contains(value) {
+      return "has as '\(name)' \(value), but it must be from \(range.lowerBound) to \(range.upperBound)"
     }
     if let problem = atSteps.flatMap({ VectorSteps.problem($0, of: steps) }) { return problem }
     guard seed.reaches(pictures) else { return "has seed \(seed), from which \(pictures) pictures have none" }
-    guard places.map({ 1...1 << 16 ~= $0 }) ?? true else { return "keeps \(places ?? 0) places of a map" }
     guard shards <= Self.mostShards else {
       return
         "has \(pictures) pictures in shards of \(picturesPerShard), which are \(shards) files, but at most "
         + "\(Self.mostShards) are read; collect with a larger --shard-size"
-    }
-    guard 0...1 << 20 ~= height, 0...1 << 20 ~= width else {
-      return "has pictures of \(width) × \(height) pixels"
     }
     if let block = blocks.first(where: { rows(of: $0) > 1 << 30 }) {
       return

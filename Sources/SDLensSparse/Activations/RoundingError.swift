@@ -44,6 +44,11 @@ public struct RoundingError: Codable, Equatable, Sendable {
     largest = Double((0..<count).reduce(0) { max($0, squares[$1]) }).squareRoot()
   }
 
+  /// Whether a shard can have it: sums over all shards of a store do not overflow.
+  var isPossible: Bool {
+    0...1 << 38 ~= vectors && [rootMeanSquare, largest].allSatisfy { $0 >= 0 && $0.isFinite }
+  }
+
   /// Takes in other vectors.
   public mutating func add(_ other: RoundingError) {
     func sum(_ error: RoundingError) -> Double {

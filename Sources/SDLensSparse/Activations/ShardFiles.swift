@@ -103,7 +103,8 @@ final class ShardFiles: Sendable {
   /// - Throws: As `open`.
   func rounding(_ index: Int) throws -> [String: RoundingError] {
     let text = try open(index).metadata["rounding"] ?? ""
-    return (try? JSON.decode([String: RoundingError].self, from: Data(text.utf8))) ?? [:]
+    let all = (try? JSON.decode([String: RoundingError].self, from: Data(text.utf8))) ?? [:]
+    return all.filter { $0.value.isPossible }
   }
 
   private func path(_ index: Int) -> String { "\(folder)/\(ActivationShard.fileName(index))" }

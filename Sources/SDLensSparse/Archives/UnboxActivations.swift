@@ -172,7 +172,9 @@ public struct UnboxActivations: Sendable {
     private func update(_ member: Archive.Member) throws -> (Tensor, isRounded: Bool) {
       let name = "\(path): \(member.name)"
       let file = try archive.read(member).withUnsafeBytes { try TorchFile($0, path: name) }
-      guard case .tensor(let tensor) = file.root, tensor.sizes.count == 5, tensor.sizes[1] == 1 else {
+      guard case .tensor(let tensor) = file.root, tensor.sizes.count == 5, tensor.sizes[1] == 1,
+        !tensor.sizes.contains(0)
+      else {
         throw MalformedFile(
           path: name, reason: "is no update of a single step: a tensor [batch, 1, channels, height, width]")
       }

@@ -71,7 +71,7 @@ enum DictionaryLearningLayout: CheckpointLayout {
       // TopK had none at first.
       let threshold =
         kind.hasK && (kind != .topK || tensors.contains("threshold"))
-        ? try tensors.floats("threshold", [])[0] : nil
+        ? try tensors.floats("threshold", single("threshold", tensors))[0] : nil
       let selection: Selection =
         switch kind {
         case .topK: .topK(k!)
@@ -104,11 +104,16 @@ enum DictionaryLearningLayout: CheckpointLayout {
     return saved
   }
 
+  /// The shape of a number by itself, or in a list of one.
+  private static func single(_ name: String, _ tensors: TensorTable) throws -> Shape {
+    try tensors.shape(name) == [1] ? [1] : []
+  }
+
   /// The number of active features, which file and settings must agree about.
   private static func k(
     _ tensors: inout TensorTable, _ trainer: ConfigFile, features: Int
   ) throws -> Int {
-    let k = Int(try tensors.integers("k", [])[0])
+    let k = Int(try tensors.integers("k", single("k", tensors))[0])
     guard 1...features ~= k else {
       throw MalformedFile(path: tensors.path, reason: "has k = \(k), but it must be from 1 to \(features)")
     }

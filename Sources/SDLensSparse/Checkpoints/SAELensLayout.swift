@@ -115,7 +115,9 @@ enum SAELensLayout: WritableLayout {
     guard (version.split(separator: ".").first.flatMap { Int($0) } ?? 0) < 6 else { return config }
     let function = config["activation_fn"] ?? config["activation_fn_str"] ?? "relu"
     var values: [String: JSONValue] = ["architecture": config["architecture"] ?? "standard"]
-    if function == "topk", let k = try config.section("activation_fn_kwargs")?["k"] ?? config["k"] {
+    if function == "topk" || values["architecture"] == "topk",
+      let k = try config.section("activation_fn_kwargs")?["k"] ?? config["k"]
+    {
       values["architecture"] = "topk"
       values["k"] = k
     } else if function != "relu", values["architecture"] != "topk" {

@@ -117,13 +117,19 @@ struct TensorTable {
 extension Tensor {
   /// The tensor itself, when all its values are finite; `change` says what was done to those of the file.
   func finite(name: String, path: String, after change: String? = nil) throws -> Tensor {
-    let isFinite = withElements { $0.isEmpty || kernel_all_finite_float($0.baseAddress!, $0.count) }
-    guard !isFinite, let position = (0..<count).first(where: { !self[$0].isFinite }) else { return self }
+    guard let position = firstNotFinite else { return self }
     throw MalformedFile(
       path: path,
       reason: "holds \(self[position]) in '\(name)' at position \(position)"
         + (change.map { ", " + $0 } ?? "") + ", but all values must be finite; "
         + "download it or save it again")
+  }
+
+  /// The position of the first element that is no finite number.
+  var firstNotFinite: Int? {
+    withElements { x in
+      x.isEmpty || kernel_all_finite_float(x.baseAddress!, x.count) ? nil : x.firstIndex { !$0.isFinite }
+    }
   }
 
   /// [rows, columns] → [columns, rows].

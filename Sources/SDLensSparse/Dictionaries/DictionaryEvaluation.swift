@@ -41,6 +41,13 @@ public struct DictionaryEvaluation {
     for start in stride(from: 0, to: pictures, by: atOnce) {
       let pictures = start..<min(pictures, start + atOnce)
       let vectors = try Tensor.stacked(pictures.map(activations.rows(ofPicture:)))
+      if let position = vectors.firstNotFinite {
+        throw MalformedFile(
+          path: store.folder,
+          reason: "holds \(vectors[position]) in a vector of \(block) of picture "
+            + "\(numbers[start + position / (rows * vectors.width)]), but vectors must be finite; collect it again"
+        )
+      }
       let codes = autoencoder.encode(vectors)
       // A sum over the map of a picture must fit, too. (Written so that NaN is refused.)
       let most = Float.greatestFiniteMagnitude / Float(rows)

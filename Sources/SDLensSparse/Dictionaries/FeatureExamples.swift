@@ -47,7 +47,7 @@ public struct FeatureExamples: Sendable {
   }
 
   /// The number of features.
-  public var features: Int { offsets.count - 1 }
+  public var features: Int { max(0, offsets.count - 1) }
 
   /// The pictures in which a feature is active, strongest first; of equal ones the earlier first. Where `isWhole` is
   /// false, the weakest are not among them.

@@ -176,7 +176,9 @@ public final class ChatEndpoint: Sendable {
       let wait = wanted ?? pause
       guard attempt < patience.tries, wait <= patience.mostPause else {
         let asks =
-          wanted.map { $0 > patience.mostPause ? ", and wants to be asked again in \(Int($0)) s" : "" } ?? ""
+          wanted.map {
+            $0 > patience.mostPause ? ", and wants to be asked again in \(Int(min($0, 1e9))) s" : ""
+          } ?? ""
         throw EndpointProblem(
           url: url,
           reason: "gave no answer in \(attempt) \(attempt == 1 ? "try" : "tries"): \(problem)\(asks)",

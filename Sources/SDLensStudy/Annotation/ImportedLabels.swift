@@ -5,9 +5,9 @@ import SDLensSparse
 
 /// Captions from a file that somebody else made: of `annotate --export` and filled in, or published labels.
 ///
-/// A list in JSON, or JSON Lines; in each object the feature under `feature`, `id` or `index`, what it means under
-/// `caption` or `label`, and where they are there `category`, `confidence` (a text or a number) and `block`. An empty
-/// caption is none.
+/// A list in JSON, or JSON Lines; in each object the feature under `feature`, `id`, `index` or `feature_id`, what it means
+/// under `caption`, `label` or `description`, and where they are there `category`, `confidence` (a text or a number) and `block`. An empty
+/// caption is none. An object whose keys are the features and whose values are texts will do, too.
 public struct ImportedLabels: Annotator {
   /// What the file is called, or what somebody calls it.
   public let source: String
@@ -32,11 +32,14 @@ public struct ImportedLabels: Annotator {
       }
       guard case .object(let all) = value else { throw mistake("is no label but \(value)") }
       let fields = all.filter { $0.value != .null }
-      let names = ["feature", "id", "index"].filter { fields[$0] != nil }
+      let names = Self.features.filter { fields[$0] != nil }
       guard let name = names.first, let feature = Self.number(fields[name]) else {
         throw mistake("names no feature; it must have a whole number under 'feature' or 'id'")
       }
-      guard case .string(let text)? = fields["caption"] ?? fields["label"] else {
+      let texts = ["caption", "label", "description"].compactMap { name -> String? in
+        if case .string(let text)? = fields[name] { text } else { nil }
+      }
+      guard let text = texts.first(where: { FeatureCaption.cleaned($0) != nil }) ?? texts.first else {
         throw mistake("has no text under 'caption' or 'label'")
       }
       var block = only
@@ -83,12 +86,21 @@ public struct ImportedLabels: Annotator {
   /// The label.
   public func caption(of sheet: FeatureSheet) -> FeatureCaption? { labels[sheet.block]?[sheet.feature] }
 
+  private static let features = ["feature", "id", "index", "feature_id"]
+
   /// The labels of a file, and where each stands.
   private static func values(_ path: String) throws -> [(place: String, value: JSONValue)] {
     let file = try TextFile(path)
-    if file.text.first(where: { !$0.isWhitespace }) == "[" {
+    let first = file.text.first { !$0.isWhitespace }
+    if first == "[" {
       guard case .array(let values) = try JSONValue(contentsOf: path, as: .python) else { return [] }
       return values.enumerated().map { ("entry \($0 + 1)", $1) }
+    }
+    if first == "{", case .object(let fields)? = try? JSONValue(parsing: file.text, as: .python) {
+      guard Set(features).isDisjoint(with: fields.keys) else { return [("line 1", .object(fields))] }
+      return fields.sorted { $0.key < $1.key }.map { key, value in
+        ("'\(key)'", .object(["feature": .string(key), "label": value]))
+      }
     }
     return try file.lines.enumerated().filter { !$0.element.isBlank }.map { index, line in
       guard let value = try? JSONValue(parsing: String(line), as: .python) else {
@@ -105,7 +117,7 @@ public struct ImportedLabels: Annotator {
   private static func number(_ value: JSONValue?) -> Int? {
     switch value {
     case .int(let number)?: number
-    case .string(let text)?: Int(text)
+    case .string(let text)?: Int(text.trimmingCharacters(in: .whitespaces))
     default: nil
     }
   }

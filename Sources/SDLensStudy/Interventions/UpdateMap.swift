@@ -74,7 +74,7 @@ public struct UpdateMap: Sendable {
   func rows(height: Int, width: Int, channels: Int) -> Tensor? {
     let places = height * width
     switch values.shape.extents {
-    case [channels]:
+    case [channels], [1, channels]:
       return Tensor([[Float]](repeating: values.elements, count: places).flatMap(\.self), [places, channels])
     case [places, channels], [height, width, channels]: return values.reshaped([places, channels])
     default: return nil

@@ -26,12 +26,14 @@ public struct ProbeLabels: Sendable, Equatable {
     return ProbeLabels((0..<pictures).flatMap { _ in one }, perPicture: height * width)
   }
 
-  /// Reads a text with a line for each picture: one label, or one for each position separated by commas; numbers may be
-  /// separated by spaces, and stand in brackets.
+  /// Reads a text with a line for each picture: one label, or one for each position separated by commas or semicolons; numbers
+  /// may be separated by spaces, and stand in brackets.
   ///
   /// - Throws: `FileError`, `MalformedFile` when the lines do not fit, and for a gap among numbers.
   public init(contentsOf path: String, pictures: Int, places: Int) throws {
-    let lines = try TextFile(path).lines.map { Self.labels(of: String($0), places: places) }
+    var lines = try TextFile(path).lines.map { Self.labels(of: String($0), places: places) }
+    // Blank lines behind the last label.
+    while lines.count > pictures, lines.last == [""] { lines.removeLast() }
     func check(_ holds: Bool, _ reason: @autoclosure () -> String) throws {
       guard holds else { throw MalformedFile(path: path, reason: reason()) }
     }
@@ -55,25 +57,49 @@ public struct ProbeLabels: Sendable, Equatable {
         areGaps.allSatisfy(\.self),
         "has '\(labels[gap])' among numbers in line \(gap / count + 1); every picture needs a label")
     }
+    if numbers.allSatisfy({ $0 != nil }),
+      let place = numbers.firstIndex(where: { abs($0!) > Self.largest })
+    {
+      try check(
+        false,
+        "has \(labels[place]) in line \(place / count + 1), but numbers up to \(Self.largest) can be told; scale them"
+      )
+    }
     self.init(Self.spelledAlike(labels, numbers), perPicture: count)
   }
+
+  /// Squares of larger numbers, summed up, leave the range of Double.
+  private static let largest = 1e100
 
   /// How programs write that there is no number.
   private static let gaps: Set = ["nan", "none", "null", "na", "n/a", "<na>"]
 
-  /// The labels of a line.
+  /// The labels of a line; brackets around it and within it, as lists of rows have them, are dropped.
   private static func labels(of line: String, places: Int) -> [String] {
     var line = line.trimmingCharacters(in: .whitespaces)
-    if line.hasPrefix("["), line.hasSuffix("]") { line = String(line.dropFirst().dropLast()) }
-    if !line.contains(",") {
+    if line.hasPrefix("["), line.hasSuffix("]") { line.removeAll { "[]".contains($0) } }
+    if !line.contains(","), places > 1 {
       let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
-      if words.count == places, places > 1, words.allSatisfy({ Double($0) != nil }) { return words }
+      if words.count == places, words.allSatisfy({ Double($0) != nil }) { return words }
+      let parts = line.split(separator: ";", omittingEmptySubsequences: false)
+      if parts.count == places { return parts.map(label) }
     }
-    return line.split(separator: ",", omittingEmptySubsequences: false).map {
-      let label = $0.trimmingCharacters(in: .whitespaces)
-      return label.count > 1 && label.hasPrefix("\"") && label.hasSuffix("\"")
-        ? String(label.dropFirst().dropLast()) : label
+    return line.split(separator: ",", omittingEmptySubsequences: false).map(label)
+  }
+
+  /// A label without quotation marks, or a number as NumPy and PyTorch print it, without its type: `np.float32(0.5)`.
+  private static func label(_ text: Substring) -> String {
+    let label = text.trimmingCharacters(in: .whitespaces)
+    if label.count > 1, label.hasPrefix("\""), label.hasSuffix("\"") {
+      return String(label.dropFirst().dropLast())
     }
+    if label.hasSuffix(")"), let open = label.firstIndex(of: "("),
+      label.hasPrefix("np.") || label.hasPrefix("tensor("),
+      case let number = label[label.index(after: open)...].dropLast(), Double(number) != nil
+    {
+      return String(number)
+    }
+    return label
   }
 
   /// Where all are whole numbers, 1 and 1.0 are the same class.

@@ -16,7 +16,11 @@ enum CSV {
   private static let quote = UInt8(ascii: "\"")
 
   /// What stands between fields: commas, or what spreadsheets write where the comma belongs to numbers, and tabs.
-  static let separators: [Character] = [",", ";", "\t"]
+  static let separators: [Character] = [",", ";", "\t", "|"]
+  /// What messages call them.
+  static let names: [Character: String] = [",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"]
+  /// A first line with which Excel says what separates the others: `sep=;`.
+  private static let announcement = "sep="
 
   /// All records of a text; a last line break ends nothing.
   ///
@@ -39,6 +43,9 @@ enum CSV {
       (fields, first) = ([], line)
     }
     var index = 0
+    if file.text.hasPrefix(announcement), let line = file.lines.first, line.utf8.count <= 5 {
+      index = line.utf8.count
+    }
     while index < bytes.count {
       let byte = bytes[index]
       let isBreak = byte == 0x0A || byte == 0x0D

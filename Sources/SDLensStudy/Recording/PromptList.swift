@@ -7,6 +7,7 @@ import SDLensDiffusion
 /// - `.txt`: one prompt a line; a blank line between them is an error, because nobody can tell whether it is meant.
 /// - `.jsonl`: in each line a text, or an object with one under `caption`, `top_caption`, `prompt` or `text`, in any
 ///   letter case; read as Python's `json` does, blank lines passed over.
+/// - `.json`: a list of such, by itself or under `annotations`, as COCO has it; or as `.jsonl`.
 /// - `.csv`, `.tsv`: a header with such a column, read as Python's `csv.DictReader` does; where a header has none between
 ///   commas but one between semicolons or tabs, these separate.
 ///
@@ -78,13 +79,17 @@ public struct PromptList: Sendable {
   private static func format(of path: String) throws -> Format? {
     switch (path as NSString).pathExtension.lowercased() {
     case "txt": .lines
-    case "jsonl", "ndjson": .json
+    case "jsonl", "ndjson", "json": .json
     case "csv", "tsv": .csv
     default:
       if path.hasPrefix("/dev/") || TextFile.isPipe(path) {
         nil
       } else {
-        throw MalformedFile(path: path, reason: "must end in .txt, .jsonl, .csv or .tsv")
+        let kind = (try? MappedFile(path: path))?.withBytes { FileKind($0) }
+        throw MalformedFile(
+          path: path,
+          reason: [.gzip, .zip, .parquet].contains(kind)
+            ? kind!.besideText : "must end in .txt, .jsonl, .json, .csv or .tsv")
       }
     }
   }
@@ -92,7 +97,11 @@ public struct PromptList: Sendable {
   /// What a text looks like: JSON Lines begin with an object, CSV with a header that has a column of prompts.
   private static func look(_ file: TextFile, _ column: PromptColumn) -> Format {
     guard let first = file.lines.first(where: { !$0.isBlank }) else { return .lines }
-    if case .object? = try? JSONValue(parsing: String(first), as: .python) { return .json }
+    if list(file) != nil { return .json }
+    switch try? JSONValue(parsing: String(first), as: .python) {
+    case .object?, .string?: return .json
+    default: break
+    }
     return separator(of: file, column) == nil ? .lines : .csv
   }
 
@@ -121,21 +130,42 @@ public struct PromptList: Sendable {
     return lines
   }
 
+  /// The values of a text that is one list, or has one as COCO does; nil of every other.
+  private static func list(_ file: TextFile) -> [JSONValue]? {
+    guard let first = file.text.unicodeScalars.first(where: { !$0.properties.isWhitespace }),
+      "[{".unicodeScalars.contains(first)
+    else { return nil }
+    switch try? JSONValue(parsing: file.text, as: .python) {
+    case .array(let values)?: return values
+    case .object(let fields)?: if case .array(let values)? = fields["annotations"] { return values }
+    default: break
+    }
+    return nil
+  }
+
+  /// The values of JSON Lines, or of a list, and where each stands.
+  private static func values(_ file: TextFile) throws -> [(place: String, value: JSONValue)] {
+    if let list = list(file) { return list.enumerated().map { ("entry \($0 + 1)", $1) } }
+    return try file.lines.enumerated().filter { !$0.element.isBlank }.map { index, line in
+      do {
+        return ("line \(index + 1)", try JSONValue(parsing: String(line), as: .python))
+      } catch let problem as JSONParser.Mistake {
+        throw MalformedFile(
+          path: file.path,
+          reason: "line \(index + 1) is not JSON: column \(problem.column): \(problem.reason)")
+      }
+    }
+  }
+
   private static func jsonLines(_ file: TextFile, _ column: PromptColumn) throws -> (
     [String], notes: [String]
   ) {
     var notes: [String] = []
     var first: String?
-    var others: [(line: Int, name: String)] = []
-    let prompts = try file.lines.enumerated().filter { !$0.element.isBlank }.map { index, line in
+    var others: [(place: String, name: String)] = []
+    let prompts = try values(file).map { place, value in
       func mistake(_ reason: String) -> MalformedFile {
-        MalformedFile(path: file.path, reason: "line \(index + 1) \(reason)")
-      }
-      let value: JSONValue
-      do {
-        value = try JSONValue(parsing: String(line), as: .python)
-      } catch let problem as JSONParser.Mistake {
-        throw mistake("is not JSON: column \(problem.column): \(problem.reason)")
+        MalformedFile(path: file.path, reason: "\(place) \(reason)")
       }
       if case .string(let prompt) = value, column.chosen == nil { return prompt }
       guard case .object(let fields) = value else {
@@ -150,14 +180,14 @@ public struct PromptList: Sendable {
       }
       if notes.isEmpty, let note = column.note(file.path, usable) { notes.append(note) }
       first = first ?? name
-      if name.lowercased() != first?.lowercased() { others.append((index + 1, name)) }
+      if name.lowercased() != first?.lowercased() { others.append((place, name)) }
       return prompt
     }
     if let first, let other = others.first {
       notes.append(
-        "Of '\(file.path)' the prompt of \(others.count == 1 ? "a line" : "\(others.count) lines") is not that under "
-          + "'\(first)': of \(others.count == 1 ? "" : "the first, ")line \(other.line), it is that under '\(other.name)'; "
-          + "--column takes one alone")
+        "In '\(file.path)' \(others.count == 1 ? "one prompt is" : "\(others.count) prompts are") not under '\(first)': "
+          + "\(others.count == 1 ? "" : "the first, ")that of \(other.place)\(others.count == 1 ? "" : ",") is under "
+          + "'\(other.name)'; --column takes one alone")
     }
     return (prompts, notes)
   }
@@ -169,12 +199,13 @@ public struct PromptList: Sendable {
 
   private static func rows(_ file: TextFile, _ column: PromptColumn) throws -> ([String], notes: [String]) {
     let separator = separator(of: file, column) ?? separators(file)[0]
+    let words = CSV.names[separator] ?? "commas"
     var records = try CSV.records(file, separator: separator)
     guard !records.isEmpty else { return ([], []) }
     var notes: [String] = []
     if separator != "," {
       notes.append(
-        "The columns of '\(file.path)' are separated by \(separator == ";" ? "semicolons" : "tabs")")
+        "The columns of '\(file.path)' are separated by \(words)")
     }
     let header = names(of: records.removeFirst())
     let candidates = column.candidates(among: header)
@@ -197,7 +228,7 @@ public struct PromptList: Sendable {
       guard count <= header.count else {
         throw mistake(
           "has \(count) fields, but the header has \(header.count); put a text with "
-            + "\(separator == "," ? "commas" : separator == ";" ? "semicolons" : "tabs") in quotation marks"
+            + "\(words) in quotation marks"
         )
       }
       guard place < count else {

@@ -27,7 +27,9 @@ public struct Bootstrap: Sendable {
     }
     figures.sort()
     let tail = (1 - confidence) / 2
-    return Self.quantile(figures, tail)...Self.quantile(figures, 1 - tail)
+    let (low, high) = (Self.quantile(figures, tail), Self.quantile(figures, 1 - tail))
+    // Where sums are beyond a Double, nothing is known of the spread.
+    return low <= high ? low...high : nil
   }
 
   /// The percentile interval of `Σ a / Σ b` over pairs that are drawn together; nil when all b are 0.

@@ -7,6 +7,20 @@ public struct Estimate: Sendable, Codable, Equatable {
   /// Its 95 % interval, lower end first; nil where one or none tells nothing of the spread.
   public let interval: [Double]?
 
+  /// Reads one that was written.
+  ///
+  /// - Throws: `DecodingError` for an interval that is none.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    value = try fields.decode(Double.self, forKey: .value)
+    n = try fields.decode(Int.self, forKey: .n)
+    interval = try fields.decodeIfPresent([Double].self, forKey: .interval)
+    guard interval.map({ $0.count == 2 && $0[0] <= $0[1] }) ?? true else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .interval, in: fields, debugDescription: "an interval has two ends, the lower one first")
+    }
+  }
+
   /// A figure whose interval is known.
   public init(_ value: Double, n: Int, interval: ClosedRange<Double>?) {
     (self.value, self.n) = (value, n)
@@ -32,7 +46,8 @@ public struct Estimate: Sendable, Codable, Equatable {
     let freedom = values.count - 1
     let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(freedom)
     let reach = StudentT.reach(freedom) * (variance / Double(values.count)).squareRoot()
-    self.init(mean, n: values.count, interval: mean - reach...mean + reach)
+    self.init(
+      mean, n: values.count, interval: reach.isFinite && mean.isFinite ? mean - reach...mean + reach : nil)
   }
 
   /// `Σ part / Σ whole` over pairs that are drawn together; nil when the whole is 0.

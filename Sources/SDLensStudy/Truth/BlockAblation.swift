@@ -66,7 +66,9 @@ public enum BlockAblation {
       let accuracy = factors.compactMap { factor in
         Estimate(
           ratioOf: results.map { result in
-            let counts = finding(result).right[factor.rawValue] ?? [0, 0]
+            // (What is kept of an earlier run may have been damaged.)
+            let counts =
+              finding(result).right[factor.rawValue].flatMap { $0.count == 2 ? $0 : nil } ?? [0, 0]
             return (part: Double(counts[0]), whole: Double(counts[1]))
           }
         ).map { (factor.rawValue, $0) }

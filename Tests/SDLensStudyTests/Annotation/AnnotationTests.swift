@@ -164,6 +164,14 @@ import Testing
     #expect(try caption(7, "mid.0", lines)?.caption == "a" && caption(3, "up.0.1", lines)?.caption == "b")
   }
 
+  @Test(arguments: [
+    #"[{"id": null, "feature": " 3 ", "caption": null, "label": "a"}]"#,
+    #"{"feature_id": 3, "caption": "", "description": "a"}"#, #"{"3": "a", "5": "b"}"#,
+    "{\n  \"id\": 3,\n  \"label\": \"a\"\n}\n", "\u{FEFF}[{\"id\": 3, \"label\": \"a\"}]",
+  ]) func labelsInOtherWords(_ text: String) throws {
+    #expect(try caption(3, "mid.0", labels(text))?.caption == "a")
+  }
+
   @Test func labelsThatDoNotMatchAreRefused() throws {
     let cases = [
       (

@@ -46,6 +46,9 @@ import Testing
     ("caption\tid\n\"a\tb\"\t1\n", "a.tsv", "tabs", ["a\tb"]),
     ("caption\na, b\n", "a.tsv", "tabs", ["a, b"]),
     ("caption,b;text\na;b,c\n", "a.csv", nil, ["a;b"]),
+    ("id|text\n1|a cat\n", "a.csv", "bars", ["a cat"]),
+    ("sep=;\r\nid;text\r\n1;a cat\r\n", "a.csv", "semicolons", ["a cat"]),
+    ("sep=,\nid,text\n1,a cat\n", "a.csv", nil, ["a cat"]),
   ]) func otherSeparators(_ text: String, _ name: String, _ what: String?, _ prompts: [String]) throws {
     #expect(try list(text, name) == prompts)
     let notes = try PromptList(contentsOf: folder(name)).notes
@@ -67,8 +70,10 @@ import Testing
       ([0, 0x61, 0, 0x62], "is UTF-16 text; save it as UTF-8"),
     ] as [([UInt8], String)])
   func filesThatAreNoText(_ bytes: [UInt8], _ what: String) throws {
-    let path = try folder.write(bytes, to: "a.csv")
-    #expect(errorMessage { try PromptList(contentsOf: path) } == "'\(path)' \(what)")
+    for name in ["a.csv"] + (bytes.contains(0x61) ? [] : ["a.parquet", "a.csv.gz"]) {
+      let path = try folder.write(bytes, to: name)
+      #expect(errorMessage { try PromptList(contentsOf: path) } == "'\(path)' \(what)")
+    }
   }
 
   private struct Golden: Decodable {
@@ -91,6 +96,17 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    #"["a", {"caption": "b"}]"#, "[\n  \"a\",\n  {\n    \"caption\": \"b\"\n  }\n]\n",
+    #"{"info": {}, "annotations": [{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}]}"#,
+    "\"a\"\n{\"caption\": \"b\"}\n",
+  ]) func listsInJSON(_ text: String) throws {
+    #expect(try list(text, "a.json") == ["a", "b"])
+    #expect(
+      message(text.replacing("\"b\"", with: "3"), "a.json").contains(
+        " 2 has no text under 'caption', 'top_caption', 'prompt' or 'text'; it has {"))
+  }
+
   @Test func columnsAreChosen() throws {
     let table = "URL,TEXT,top_caption,Note\nx,alt,a red circle,n\n"
     #expect(try list(table, "a.csv") == ["a red circle"])
@@ -106,14 +122,14 @@ import Testing
     #expect(try list(mixed, "a.jsonl") == ["a", "b"])
     #expect(
       try PromptList(contentsOf: folder("a.jsonl")).notes.last
-        == "Of '\(folder("a.jsonl"))' the prompt of a line is not that under 'caption': of line 2, it is that under 'text'; "
-        + "--column takes one alone")
+        == "In '\(folder("a.jsonl"))' one prompt is not under 'caption': that of line 2 is under 'text'; --column takes "
+        + "one alone")
     let better = [#"{"text": "x"}"#, #"{"caption": "a", "text": "y"}"#, #"{"caption": "b"}"#]
     #expect(try list(better.joined(separator: "\n"), "a.jsonl") == ["x", "a", "b"])
     #expect(
       try PromptList(contentsOf: folder("a.jsonl")).notes.last
-        == "Of '\(folder("a.jsonl"))' the prompt of 2 lines is not that under 'text': of the first, line 2, it is that under "
-        + "'caption'; --column takes one alone")
+        == "In '\(folder("a.jsonl"))' 2 prompts are not under 'text': the first, that of line 2, is under 'caption'; --column "
+        + "takes one alone")
     let notes = try PromptList(contentsOf: folder.write(Array(table.utf8), to: "a.csv")).notes
     #expect(
       notes == [
@@ -149,7 +165,7 @@ import Testing
       "a\n \nb", "a.txt",
       "'FILE' has a blank line, line 2; delete it (an empty prompt can stand in a .jsonl file)"
     ),
-    ("a", "a.doc", "'FILE' must end in .txt, .jsonl, .csv or .tsv"),
+    ("a", "a.doc", "'FILE' must end in .txt, .jsonl, .json, .csv or .tsv"),
     (
       "\"a\"\n{\"b\": 1}", "a.jsonl",
       "'FILE' line 2 has no text under 'caption', 'top_caption', 'prompt' or 'text'; it has {'b': 1}"

@@ -4,6 +4,7 @@ import SDLensCore
 /// diffusers: PNDMScheduler with `skip_prk_steps`). Its second step is taken twice, the first time from where the run began.
 struct PNDM: SignalSampler {
   static let className = "PNDMScheduler"
+  static let defaults = NoiseLevels.Defaults(mayRescale: false)
   let plan: SamplingPlan
   let levels: SignalLevels
   /// Training steps that a step goes back.
