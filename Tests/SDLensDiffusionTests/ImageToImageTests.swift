@@ -127,7 +127,7 @@ import Testing
     )
     #expect(try InitialImage.firstStep(strength: 1, of: 1) == 0)
     #expect(try InitialImage.firstStep(strength: 1, of: .max) == 0)
-    for strength in [1e-19, 4.9e-324] {
+    for strength in [1e-19, .leastNonzeroMagnitude] {
       #expect(
         errorMessage { try InitialImage.firstStep(strength: strength, of: 20) }.hasSuffix(
           "are): give a larger --strength"))
