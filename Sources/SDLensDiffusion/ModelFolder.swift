@@ -62,11 +62,9 @@ public struct ModelFolder: Sendable {
     baseName = base
     draft = try decoder.map { try DecoderFolder($0, engine: engine, environment: environment) }
     self.vae = try vae.map { try AutoencoderSource($0, environment: environment) }
-    let (last, above) = (
-      (name as NSString).lastPathComponent, (name as NSString).deletingLastPathComponent
-    )
-    // The index stands for its folder.
-    path = try Self.find(last == "model_index.json" ? above.isEmpty ? "." : above : name, environment)
+    let isIndex = "/\(name)".hasSuffix("/model_index.json")
+    // It stands for its folder.
+    path = try Self.find(isIndex ? name.folderOfPath : name, environment)
     file = Self.isFile(path) ? try SingleFile(path) : nil
     if file == nil, base != nil { throw NeedlessBase(name: name) }
     let folder =

@@ -28,6 +28,25 @@ import Testing
     try PNG.text(of: folder("picture.png")).first { $0.keyword == keyword }?.text
   }
 
+  /// Foundation's functions of paths trap on some of these.
+  @Test func namesOfOneLetter() throws {
+    try FileManager.default.createSymbolicLink(
+      atPath: folder("m"), withDestinationPath: Command.tinyModel)
+    #expect(try generate("--model", "m").status == 0)
+    #expect(try generate("--model", "m/model_index.json").status == 0)
+    try FileManager.default.moveItem(atPath: folder("style.safetensors"), toPath: folder("l"))
+    #expect(try generate("--model", "m", "--lora", "l").status == 0)
+    let plain = try PNG.read(folder("picture.png"))
+    // What lies beside it tells its scale.
+    try folder.write(#"{"lora_alpha": 200, "r": 2}"#.utf8, to: "adapter_config.json")
+    #expect(try generate("--model", "m", "--lora", "l").status == 0)
+    #expect(try PNG.read(folder("picture.png")) != plain)
+    try folder.write("{}".utf8, to: "e")
+    let edit = try Command.run(
+      ["intervene", "--model", "m", "--prompt", "x", "--edit", "e", "--quiet"], in: folder)
+    #expect(edit.status == 1 && edit.err.hasPrefix("Error: 'e' has no 'format'"), "\(edit.err)")
+  }
+
   @Test func aFileMakesThePictureOfItsFolder() throws {
     let file = ["--model", "unet.safetensors", "--base", Command.tinyModel]
     #expect(try Command.run(["generate", "--prompt", "x", "--quiet"] + file, in: folder).status == 0)

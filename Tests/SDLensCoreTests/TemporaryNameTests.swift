@@ -3,6 +3,13 @@ import SDLensCore
 import SDLensTestSupport
 import Testing
 
+@Suite struct FolderOfPathTests {
+  @Test(arguments: [
+    ("a/b", "a"), ("a/b/", "a"), ("a//b", "a"), ("/a", "/"), ("//a", "/"), ("/", "/"), ("", "."), ("a", "."),
+    ("é", "."), ("a/", "."), ("./a", "."), ("../a/é", "../a"),
+  ]) func folders(_ path: String, _ folder: String) { #expect(path.folderOfPath == folder) }
+}
+
 /// What is removed of what others have left half made, and what stays.
 @Suite struct TemporaryNameTests {
   let folder: TemporaryFolder

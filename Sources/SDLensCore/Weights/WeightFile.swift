@@ -72,7 +72,7 @@ public final class WeightFile: Sendable {
     do {
       guard path.hasSuffix(".json") else { return (path, [try Safetensors(contentsOf: path)]) }
       let index = try ShardIndex(contentsOf: path)
-      let folder = (path as NSString).deletingLastPathComponent
+      let folder = path.folderOfPath
       let shards = try index.files.map { try Safetensors(contentsOf: folder + "/" + $0) }
       try index.check(against: shards)
       return (path, shards)

@@ -71,7 +71,7 @@ struct ShardIndex {
     if let outside = files.first(where: { $0.contains("/") || $0.hasPrefix(".") || $0.isEmpty }) {
       throw WeightError.shardOutside(path: path, file: outside)
     }
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = path.folderOfPath
     if let lost = files.first(where: { access(folder + "/" + $0, F_OK) != 0 }) {
       throw WeightError.noShard(path: path, file: lost)
     }

@@ -134,7 +134,7 @@ struct LoRAFile {
   /// What PEFT says of the adapter of each part, or of the one that there is; empty where nothing is said.
   private var metadata: [String: JSONValue] {
     get throws {
-      let config = (lora.path as NSString).deletingLastPathComponent + "/adapter_config.json"
+      let config = lora.path.folderOfPath + "/adapter_config.json"
       guard let text = file.metadata["lora_adapter_metadata"] else {
         let isAlone = file.names.contains { $0.hasPrefix(Self.peft) }
         guard isAlone, FileManager.default.fileExists(atPath: config) else { return [:] }

@@ -84,7 +84,7 @@ extension EditList {
       let values = try file.array("edits")
       try file.finish()
       guard !values.isEmpty else { throw EditFields.Mistake("holds no edits") }
-      let folder = (path as NSString).deletingLastPathComponent
+      let folder = path.folderOfPath
       try self.init(values.enumerated().map { try Edit($1, "edit \($0 + 1)", beside: folder) })
       dictionaries = named ?? [:]
     } catch let mistake as EditFields.Mistake {

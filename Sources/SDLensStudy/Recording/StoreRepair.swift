@@ -72,9 +72,9 @@ public struct StoreRepair: Sendable {
   /// The options that ask for this store again.
   private func options(_ model: ModelFolder?) -> String? {
     let name = (folder as NSString).lastPathComponent
-    let parent = (folder as NSString).deletingLastPathComponent
+    let parent = folder.folderOfPath
     guard manifest.origin == nil, (parent as NSString).lastPathComponent == "activations" else { return nil }
-    let workspace = (parent as NSString).deletingLastPathComponent
+    let workspace = parent.folderOfPath
     let isModel =
       (try? model?.fingerprint().description) == manifest.modelFingerprint
       && model?.titledOptions == manifest.modelOptions ?? []
