@@ -34,17 +34,23 @@ import Testing
       atPath: folder("m"), withDestinationPath: Command.tinyModel)
     #expect(try generate("--model", "m").status == 0)
     #expect(try generate("--model", "m/model_index.json").status == 0)
-    try FileManager.default.moveItem(atPath: folder("style.safetensors"), toPath: folder("l"))
-    #expect(try generate("--model", "m", "--lora", "l").status == 0)
-    let plain = try PNG.read(folder("picture.png"))
+    let layer = "base_model.model.mid_block.attentions.0.proj_in"
+    try Safetensors.write(
+      [
+        ("\(layer).lora_A.weight", Tensor.random([2, 32], seed: 1, scale: 0.1)),
+        ("\(layer).lora_B.weight", Tensor.random([32, 2], seed: 2, scale: 0.1)),
+      ], to: folder("l"))
+    #expect(try generate("--model", "m", "--lora", "l", "--output", "1.png").status == 0)
     // What lies beside it tells its scale.
     try folder.write(#"{"lora_alpha": 200, "r": 2}"#.utf8, to: "adapter_config.json")
-    #expect(try generate("--model", "m", "--lora", "l").status == 0)
-    #expect(try PNG.read(folder("picture.png")) != plain)
+    #expect(try generate("--model", "m", "--lora", "l", "--output", "2.png").status == 0)
+    #expect(try PNG.read(folder("1.png")) != PNG.read(folder("2.png")))
     try folder.write("{}".utf8, to: "e")
     let edit = try Command.run(
       ["intervene", "--model", "m", "--prompt", "x", "--edit", "e", "--quiet"], in: folder)
-    #expect(edit.status == 1 && edit.err.hasPrefix("Error: 'e' has no 'format'"), "\(edit.err)")
+    #expect(
+      edit.status == 1 && edit.err.hasPrefix("Error: 'e' has in the outermost value no 'format'"),
+      "\(edit.err)")
   }
 
   @Test func aFileMakesThePictureOfItsFolder() throws {
