@@ -13,10 +13,10 @@ def make() -> None:
         "f2": values.astype("<f2"),
         "f4": values.astype("<f4"),
         "f8": values.astype("<f8"),
+        "swapped": values.astype(">f8"),
         "columns": np.asfortranarray(values.astype("<f4")),
         "vector": values.astype("<f4")[0, 0],
         "refused-integers": values.astype("<i8"),
-        "refused-order": values.astype(">f4"),
     }.items():
         np.save(folder / f"{name}.npy", array)
     with open(folder / "version2.npy", "wb") as file:

@@ -162,6 +162,9 @@ def dictionary_learning(parts: dict[str, torch.Tensor]) -> None:
     state.encoder.weight.data = parts["encoder"]
     state.encoder.bias.data = parts["latent_bias"]
     save(state.state_dict(), "dictionary_learning/ae.pt")
+    # Before version 0.1 k stood in the settings alone, and there was no threshold.
+    early = {name: value for name, value in state.state_dict().items() if name not in ("k", "threshold")}
+    save(early, "dictionary_learning/early.pt")
     trainer = {
         "trainer_class": "TopKTrainer",
         "dict_class": "AutoEncoderTopK",

@@ -8,6 +8,8 @@ public enum HubDownload: Sendable, CaseIterable {
   case decoder
   /// A whole autoencoder.
   case autoencoder
+  /// A LoRA.
+  case lora
 
   /// What the paths of the files in the repository look like; `*` stands for slashes too.
   public var patterns: [String] {
@@ -15,6 +17,7 @@ public enum HubDownload: Sendable, CaseIterable {
     case .pipeline: ["*.json", "*.txt", "*.fp16.safetensors"]
     case .encoder: ["*.json", "*.txt", "model*.safetensors"]
     case .decoder, .autoencoder: ["config.json", "diffusion_pytorch_model*.safetensors"]
+    case .lora: ["adapter_config.json", "*.safetensors"]
     }
   }
 

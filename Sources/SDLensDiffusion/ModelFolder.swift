@@ -148,21 +148,28 @@ public struct ModelFolder: Sendable {
     return "\(base)/\(part)"
   }
 
-  /// Where the settings and tokenizers come from, if the model is a file without a base; of a folder, that its files name
-  /// two samplers.
-  public var note: String? {
+  /// What a user should know of the model: where settings and tokenizers come from, if it is a file without a base; of a
+  /// folder, that its files name two samplers, or that weights were passed over.
+  public var notes: [String] {
+    var notes: [String] = []
     if file == nil, sampler?.name == nil, let indexed = indexedScheduler,
       let own = (try? schedulerConfig())?["_class_name"], own != indexed
     {
-      return
-        "'\(title)' is sampled by \(own), as its scheduler_config.json says; its model_index.json names \(indexed), which "
-        + "diffusers would take"
+      notes.append(
+        "'\(title)' is sampled by \(own), as its scheduler_config.json says; its model_index.json names \(indexed), "
+          + "which diffusers would take")
     }
-    guard let file, (try? base == Self.resource("sdxl")) == true else { return nil }
-    return file.kind == .sdxl
-      ? "'\(title)' does not tell how it is sampled; taken is what SDXL-Turbo needs (512 × 512, Euler ancestral, trailing): "
-        + "for another model of SDXL, name one with --base whose settings to take"
-      : "'\(title)' is \(file.kind.rawValue); settings and tokenizers are those that come with the program"
+    for part in family.weighted {
+      guard let weights = try? weights(part), let problem = weights.passedOver else { continue }
+      notes.append("\(problem); used instead is '\(weights.path)'")
+    }
+    guard let file, (try? base == Self.resource("sdxl")) == true else { return notes }
+    notes.append(
+      file.kind == .sdxl
+        ? "'\(title)' does not tell how it is sampled; taken is what SDXL-Turbo needs (512 × 512, Euler ancestral, "
+          + "trailing): for another model of SDXL, name one with --base whose settings to take"
+        : "'\(title)' is \(file.kind.rawValue); settings and tokenizers are those that come with the program")
+    return notes
   }
 
   /// Where the dictionaries lie that come with the model, if it has any: `BLOCK/NAME` for each.

@@ -38,7 +38,7 @@ public struct ModelSummary: Sendable, Encodable {
   public let fingerprint: String
   /// The class of the scheduler, as in `EulerAncestralDiscreteScheduler`.
   public let scheduler: String
-  /// Of a single file, which settings are used with it.
+  /// Of a single file, which settings are used with it; and what else is to be known.
   public let settings: String?
   /// The autoencoder in place of its own, where that was asked for: name and fingerprint.
   public let vae: String?
@@ -71,7 +71,9 @@ public struct ModelSummary: Sendable, Encodable {
     name = folder.name
     path = folder.path
     fingerprint = try folder.fingerprint().description
-    (settings, loras, sampler) = (folder.note, folder.loraTitle, folder.sampler?.title)
+    (loras, sampler) = (folder.loraTitle, folder.sampler?.title)
+    let notes = folder.notes
+    settings = notes.isEmpty ? nil : notes.joined(separator: "; ")
     vae = try folder.otherAutoencoder
     scheduler = try folder.schedulerConfig().string("_class_name")
     latentSize = layout.sampleSize

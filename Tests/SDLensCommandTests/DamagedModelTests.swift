@@ -88,7 +88,7 @@ import Testing
           of: vae)
       },
       says:
-        "'decoder.conv_in.weight' in 'model/\(vae)' is I32, but F32, F16, BF16, F8_E4M3 or F8_E5M2 is needed; convert the file"
+        "'decoder.conv_in.weight' in 'model/\(vae)' is I32, but F32, F16, BF16, F64, F8_E4M3 or F8_E5M2 is needed; convert the file"
     ),
     Damage(
       "another shape",

@@ -9,7 +9,9 @@ import Testing
 
   private func path(_ name: String) -> String { goldens("numpy/\(name).npy") }
 
-  @Test(arguments: ["f2", "f4", "f8", "columns", "version2"]) func arraysAreRead(_ name: String) throws {
+  @Test(arguments: ["f2", "f4", "f8", "swapped", "columns", "version2"]) func arraysAreRead(_ name: String)
+    throws
+  {
     #expect(try NumPyFile.isOne(path(name)))
     let found = try NumPyFile(contentsOf: path(name)).tensor()
     #expect(found.shape == [2, 3, 4])
@@ -50,12 +52,11 @@ import Testing
   }
 
   @Test func otherNumbersAreRefused() throws {
-    for (name, code) in [("refused-integers", "<i8"), ("refused-order", ">f4")] {
-      #expect(
-        errorMessage { try NumPyFile(contentsOf: path(name)) }
-          == "'\(path(name))' holds numbers of the type '\(code)', but float16, float32 or float64 of this byte order "
-          + "('<f2', '<f4', '<f8') are needed; convert it with .astype(\"float32\")")
-    }
+    let path = path("refused-integers")
+    #expect(
+      errorMessage { try NumPyFile(contentsOf: path) }
+        == "'\(path)' holds numbers of the type '<i8', but float16, float32 or float64 ('f2', 'f4', 'f8') are needed; "
+        + "convert it with .astype(\"float32\")")
   }
 
   @Test func damagedFilesAreRefused() throws {

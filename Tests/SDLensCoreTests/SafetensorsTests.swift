@@ -129,7 +129,7 @@ import Testing
         == "'block.1.weight' is not in '\(path)'; the nearest name there is 'block.0.weight'")
     #expect(
       errorMessage { try file.tensor("block.0.weight") }
-        == "'block.0.weight' in '\(path)' is I32, but F32, F16, BF16, F8_E4M3 or F8_E5M2 is needed; convert the file"
+        == "'block.0.weight' in '\(path)' is I32, but F32, F16, BF16, F64, F8_E4M3 or F8_E5M2 is needed; convert the file"
     )
     #expect(
       errorMessage { try file.integers("block.0.bias") }

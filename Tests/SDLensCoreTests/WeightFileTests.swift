@@ -78,6 +78,10 @@ import Testing
     try write(32, to: "1.safetensors")
     try writeIndex(["a": "1.safetensors", "b": "2.safetensors"])
     #expect(try open().files == [folder("model.fp16.safetensors")])
+    #expect(
+      try open().passedOver?.description
+        == "'\(folder("model.safetensors.index.json"))' names the file '2.safetensors', which is not there; download the "
+        + "shards again")
     try folder.write("version https://git-lfs.github.com/spec/v1\noid sha256:0".utf8, to: "model.safetensors")
     #expect(try open().root.tensor("a", [1]).elements == [16])
     try folder.write([1, 0, 0], to: "model.safetensors")
@@ -88,6 +92,7 @@ import Testing
       message.hasPrefix("'\(folder("model.safetensors"))' is not a whole safetensors file: it has 3 bytes"))
     try write(8, to: "model.safetensors")
     #expect(try open().root.tensor("a", [1]).elements == [8])
+    #expect(try open().passedOver == nil)
   }
 
   @Test func aPartMayHaveANameOfBefore() throws {

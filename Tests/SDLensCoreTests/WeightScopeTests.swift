@@ -45,7 +45,25 @@ import Testing
     let file = try WeightFile(folder: folder.path, name: "model")
     #expect(
       errorMessage { try file.root.tensor("a", [1]) }
-        == "'a' in '\(path)' is I64, but F32, F16, BF16, F8_E4M3 or F8_E5M2 is needed; convert the file")
+        == "'a' in '\(path)' is I64, but F32, F16, BF16, F64, F8_E4M3 or F8_E5M2 is needed; convert the file")
+  }
+
+  // torch.tensor(x, dtype=torch.float64).to(torch.float32)
+  @Test func doublesAreRounded() throws {
+    func file(_ values: [Double]) throws -> WeightFile {
+      let header =
+        #"{"a":{"dtype":"F64","shape":[\#(values.count)],"data_offsets":[0,\#(8 * values.count)]}}"#
+      try folder.write(safetensorsBytes(header, data: bytes(of: values)), to: "model.safetensors")
+      return try WeightFile(folder: folder.path, name: "model")
+    }
+    let read = try file([0.1, -1.0 / 3, 1e-300, 3.4028235e38])
+    #expect(try read.root.tensor("a", [4]).elements == [0.1, -0.33333334, 0, .greatestFiniteMagnitude])
+    let matrix = try read.root.matrix("a", [4])
+    #expect(matrix.tensor().elements[0] == 0.1 && matrix.type == .f64)
+    let tooLarge = try file([1, 1e39])
+    #expect(
+      errorMessage { try tooLarge.root.tensor("a", [2]) }
+        == "'a' in '\(path)' holds inf at [1], but weights must be finite; download or save it again")
   }
 
   @Test func leftoversAreCountedAndFiveAreNamed() throws {

@@ -10,8 +10,8 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  private static func lora(_ name: String) -> LoRA {
-    LoRA(path: Goldens()("lora/\(name).safetensors"), strength: strengths[name] ?? 1)
+  private static func lora(_ name: String) throws -> LoRA {
+    try LoRA(path: Goldens()("lora/\(name).safetensors"), strength: strengths[name] ?? 1)
   }
 
   /// What a prompt becomes, and the U-net's prediction for it.
@@ -31,7 +31,7 @@ import Testing
   func theMergedModelEqualsDiffusers(_ names: [String], _ engine: EngineChoice) throws {
     let goldens = try Goldens().tensors("lora.safetensors")
     let golden = names.count == 1 ? names[0] : names.isEmpty ? "plain" : "two"
-    let model = try ModelFolder(TinyModel.path, loras: names.map(Self.lora), engine: engine.engine)
+    let model = try ModelFolder(TinyModel.path, loras: try names.map(Self.lora), engine: engine.engine)
     for (name, tensor) in try run(model) {
       try goldens.expect(tensor, equals: "\(golden).\(name)", within: 1e-5)
     }
@@ -39,7 +39,7 @@ import Testing
 
   @Test func ofASingleFileItIsThatOfItsFolder() throws {
     try Safetensors.write(OriginalLayout.tiny(), to: folder("model.safetensors"))
-    let loras = ["kohya", "peft"].map(Self.lora)
+    let loras = try ["kohya", "peft"].map(Self.lora)
     let file = try ModelFolder(folder("model.safetensors"), base: TinyModel.path, loras: loras)
     let pairs = zip(try run(file), try run(ModelFolder(TinyModel.path, loras: loras)))
     for ((name, found), (_, wanted)) in pairs { expectSame(found, wanted, name) }
@@ -47,7 +47,7 @@ import Testing
 
   @Test func itChangesTheFingerprint() throws {
     let models = try [[], ["kohya"], ["peft"], ["kohya", "peft"]].map {
-      try ModelFolder(TinyModel.path, loras: $0.map(Self.lora))
+      try ModelFolder(TinyModel.path, loras: try $0.map(Self.lora))
     }
     let weaker = try ModelFolder(
       TinyModel.path, loras: [LoRA(path: Goldens()("lora/kohya.safetensors"), strength: 0.5)])
@@ -156,7 +156,7 @@ import Testing
         to: folder("\(file).safetensors"))
     }
     let found = try run(ModelFolder(TinyModel.path, loras: [LoRA(path: folder.path)]))
-    let plain = LoRA(path: folder("plain.safetensors"), strength: scale)
+    let plain = try LoRA(path: folder("plain.safetensors"), strength: scale)
     let wanted = try run(ModelFolder(TinyModel.path, loras: [plain]))
     for ((name, found), (_, wanted)) in zip(found, wanted) { expectSame(found, wanted, name) }
   }
@@ -173,7 +173,59 @@ import Testing
 
   @Test func aFolderOfDiffusersStandsForItsWeights() throws {
     let file = try folder.write([1], to: "pytorch_lora_weights.safetensors")
-    #expect(LoRA(path: folder.path).path == file)
+    #expect(try LoRA(path: folder.path).path == file)
+  }
+
+  @Test func aFolderIsSearchedAsDiffusersDoes() throws {
+    func message() -> String {
+      errorMessage { try LoRA(path: folder.path) }.replacing("'\(folder.path)'", with: "FOLDER")
+    }
+    #expect(
+      message()
+        == "FOLDER has no .safetensors file; --lora takes one, or a folder or Hugging Face id that has one")
+    let first = try folder.write([1], to: "a.safetensors")
+    #expect(try LoRA(path: folder.path).path == first)
+    try folder.write([1], to: "b.safetensors")
+    #expect(
+      message()
+        == "FOLDER has 2 files of weights, of which none is named adapter_model or pytorch_lora_weights: "
+        + "a.safetensors, b.safetensors; name one by its path")
+  }
+
+  @Test func aNameOnHuggingFaceIsFoundInItsCache() throws {
+    let environment = ["HF_HUB_CACHE": folder.path]
+    let snapshot = "models--owner--style/snapshots/abcd"
+    #expect(
+      errorMessage { try LoRA(path: "owner/style", environment: environment) }
+        == "'owner/style' is neither a folder nor in the local cache '\(folder.path)'; download it with: "
+        + "hf download owner/style --include 'adapter_config.json' --include '*.safetensors'")
+    try FileManager.default.createDirectory(atPath: folder(snapshot), withIntermediateDirectories: true)
+    try Safetensors.write([], to: folder("\(snapshot)/style.safetensors"))
+    let lora = try LoRA(path: "owner/style", strength: 0.5, environment: environment)
+    #expect(lora.path == folder("\(snapshot)/style.safetensors") && lora.title == "owner/style:0.5")
+    // What ends as a file does is one.
+    #expect(try LoRA(path: "owner/x.safetensors", environment: environment).path == "owner/x.safetensors")
+  }
+
+  /// The name that PEFT gives an adapter: `default`, `default_0` of diffusers, or one of the user's.
+  @Test(arguments: ["default", "default_0", "my-style"]) func adaptersMayHaveNames(_ adapter: String) throws {
+    let layer = "unet.mid_block.attentions.0.proj_in"
+    let (down, up) = (Tensor(repeating: 0.1, [2, 32]), Tensor(repeating: 0.1, [32, 2]))
+    func tensors(_ name: String) -> [(name: String, tensor: Tensor)] {
+      [("\(layer).lora_A\(name).weight", down), ("\(layer).lora_B\(name).weight", up)]
+    }
+    try Safetensors.write(tensors(".\(adapter)"), to: folder("named.safetensors"))
+    try Safetensors.write(tensors(""), to: folder("plain.safetensors"))
+    func output(_ name: String) throws -> [(String, Tensor)] {
+      try run(ModelFolder(TinyModel.path, loras: [LoRA(path: folder("\(name).safetensors"))]))
+    }
+    for ((name, found), (_, wanted)) in zip(try output("named"), try output("plain")) {
+      expectSame(found, wanted, name)
+    }
+    #expect(
+      try refusal((tensors(".\(adapter)") + tensors(".other")).map { ($0.name, $0.tensor) })
+        .hasPrefix(
+          "FILE changes '\(layer)' twice, by '\(layer).lora_A.\(min(adapter, "other")).weight' and '"))
   }
 
   @Test func settingsOfPEFTThatMeanMoreAreNamed() throws {

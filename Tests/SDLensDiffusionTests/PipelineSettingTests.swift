@@ -45,17 +45,19 @@ import Testing
   // diffusers would take the class of model_index.json with the values of scheduler_config.json
   @Test func twoSamplersAreSaid() throws {
     let ancestral: JSONValue = "EulerAncestralDiscreteScheduler"
-    #expect(try model().note == nil)
+    #expect(try model().notes == [])
     let changed = try model(
       TinyModel.path, [(scheduler, "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler")])
     #expect(try changed.schedulerConfig()["_class_name"] == "EulerDiscreteScheduler")
     #expect(
-      changed.note
-        == "'\(changed.title)' is sampled by \"EulerDiscreteScheduler\", as its scheduler_config.json says; its "
-        + "model_index.json names \(ancestral), which diffusers would take")
+      changed.notes
+        == [
+          "'\(changed.title)' is sampled by \"EulerDiscreteScheduler\", as its scheduler_config.json says; its "
+            + "model_index.json names \(ancestral), which diffusers would take"
+        ])
     let nameless = try model(TinyModel.path, [(scheduler, "\"_class_name\"", "\"_name\"")])
-    #expect(try nameless.schedulerConfig()["_class_name"] == ancestral && nameless.note == nil)
-    #expect(try model(sampler: SamplerChoice(.ddim)).note == nil)
+    #expect(try nameless.schedulerConfig()["_class_name"] == ancestral && nameless.notes == [])
+    #expect(try model(sampler: SamplerChoice(.ddim)).notes == [])
   }
 
   // PNDMScheduler has no rescale_betas_zero_snr, which from_config leaves in its file

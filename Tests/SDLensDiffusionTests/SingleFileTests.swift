@@ -46,7 +46,16 @@ import Testing
     #expect(model.title == "model.safetensors")
     #expect(try model.fingerprint().value != tiny.fingerprint().value)
     #expect(try ModelSummary(model).parts.map(\.parameters) == ModelSummary(tiny).parts.map(\.parameters))
-    #expect(model.note == nil)
+    #expect(model.notes == [])
+  }
+
+  // https://github.com/Stability-AI/ModelSpec
+  @Test(arguments: [("v", true), ("V_Prediction", true), ("epsilon", false)])
+  func metadataTellWhatIsPredicted(_ word: String, _ isVelocity: Bool) throws {
+    try Safetensors.write(
+      OriginalLayout.tiny() + Self.noise, metadata: ["modelspec.prediction_type": word], to: path)
+    let config = try ModelFolder(path, base: TinyModel.path).schedulerConfig()
+    #expect((config["prediction_type"] == "v_prediction") == isVelocity)
   }
 
   @Test func halfPrecisionIsRead() throws {

@@ -243,6 +243,19 @@ import Testing
     #expect(message.contains(change.says), "\(message)")
   }
 
+  @Test func kMayStandInTheSettingsAlone() throws {
+    let folder = try TemporaryFolder()
+    let own = goldens("formats/dictionary_learning")
+    for (from, to) in [("early.pt", "ae.pt"), ("config.json", "config.json")] {
+      try FileManager.default.copyItem(atPath: "\(own)/\(from)", toPath: folder(to))
+    }
+    let (found, wanted) = try (SavedAutoencoder.read(folder.path), SavedAutoencoder.read(own))
+    #expect(found.autoencoder.k == 3)
+    for (found, wanted) in zip(found.autoencoder.parameters.list, wanted.autoencoder.parameters.list) {
+      expectSame(found.tensor, wanted.tensor, found.name)
+    }
+  }
+
   @Test(arguments: [Float.nan, .infinity]) func notFiniteIsRefused(value: Float) throws {
     let folder = try TemporaryFolder()
     for format in SavedAutoencoder.Format.allCases {

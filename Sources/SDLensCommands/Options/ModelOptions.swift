@@ -29,8 +29,8 @@ public struct ModelOptions: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "LoRAs that change the model, each with its strength (default: 1).",
-      valueName: "file[:strength]"),
+      "LoRAs that change the model, each with its strength (default: 1): files, folders with one, or Hugging Face ids.",
+      valueName: "file|folder|id[:strength]"),
     completion: .file(extensions: ["safetensors"]))
   var lora: [String] = []
 

@@ -70,7 +70,7 @@ public struct RunOptions: ParsableArguments {
       }
       settings.steps = given
     }
-    if let note = model.note { progress.note(note) }
+    progress.notes(model.notes)
     try progress.checkMemory(of: model, settings, decodes: decodes, encodes: encodes)
     if let draft = model.draft {
       progress.note("Pictures are drafts: '\(draft.name)' decodes them, not the model's own decoder")

@@ -30,11 +30,11 @@ public enum ElementType: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether elements of this type are read as float32, each one exactly.
+  /// Whether elements of this type are read as float32: each one exactly, F64 to the nearest.
   public var isWeight: Bool { Self.weights.contains(self) }
 
   /// The formats of weights.
-  private static let weights: [ElementType] = [.f32, .f16, .bf16, .f8e4m3, .f8e5m2]
+  private static let weights: [ElementType] = [.f32, .f16, .bf16, .f64, .f8e4m3, .f8e5m2]
 
   /// Their names, for messages.
   static let weightList =

@@ -59,6 +59,12 @@ package enum FileKind: Equatable, Sendable {
     self = kind
   }
 
+  /// Looks at the file at a path; nil also for what is no file that can be read.
+  package init?(at path: String) {
+    guard let kind = (try? MappedFile(path: path))?.withBytes({ FileKind($0) }) else { return nil }
+    self = kind
+  }
+
   /// A zip is told by the name of its first member.
   private static func ofZip(_ bytes: UnsafeRawBufferPointer) -> FileKind {
     guard bytes.count > 30 else { return .zip }
@@ -68,7 +74,7 @@ package enum FileKind: Equatable, Sendable {
   }
 
   /// What stands behind the path of such a file where tensors are wanted: what it is, and what to do.
-  var besideTensors: String {
+  package var besideTensors: String {
     let safe = "download the .safetensors file, or write one in Python with safetensors.torch.save_file"
     switch self {
     case .gzip: return "is compressed by gzip; unpack it first"

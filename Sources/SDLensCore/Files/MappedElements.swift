@@ -1,7 +1,7 @@
 import CKernels
 import Synchronization
 
-/// A run of weights (F32, F16, BF16 or 8-bit floats) where they lie in a mapped file.
+/// A run of weights (F32, F16, BF16, F64 or 8-bit floats) where they lie in a mapped file.
 struct MappedElements: Sendable {
   let file: MappedFile
   /// Of the first element, in bytes from the start of the file.
@@ -62,6 +62,10 @@ struct MappedElements: Sendable {
         (type.bytes ?? []).withUnsafeBufferPointer { values in
           UnsafeRawBufferPointer(start: source, count: range.count).allSatisfy { values[Int($0)].isFinite }
         }
+      case .f64:
+        // As float32, in which they are used.
+        UnsafeBufferPointer(start: source.assumingMemoryBound(to: Double.self), count: range.count)
+          .allSatisfy { Float($0).isFinite }
       default: kernel_all_finite_float(source.assumingMemoryBound(to: Float.self), range.count)
       }
     }
@@ -98,6 +102,9 @@ extension ElementType {
       values.withUnsafeBufferPointer { values in
         for index in 0..<count { target[index] = values[Int(bytes[index])] }
       }
+    case .f64:
+      let doubles = source.assumingMemoryBound(to: Double.self)
+      for index in 0..<count { target[index] = Float(doubles[index]) }
     default: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: count * size)
     }
   }

@@ -6,27 +6,41 @@ public struct NumPyFile {
   public let shape: Shape
   private let file: MappedFile
   private let start: Int
-  private let type: FloatType
+  private let type: NumberType
   /// Whether the first axis runs fastest (`fortran_order`).
   private let isColumnMajor: Bool
 
   /// The first bytes of every such file.
   public static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
-  private enum FloatType: Int {
-    case half = 2
-    case single = 4
-    case double = 8
+  private struct NumberType {
+    let element: ElementType
+    /// Whether the bytes of a number lie the other way round than here.
+    let isSwapped: Bool
 
     /// By its code, with or without the order of bytes, or its name; nil for every other type.
     init?(_ code: String) {
-      let bare = code.drop { "<=|".contains($0) }
+      let bare = code.drop { "<>=|".contains($0) }
       guard code.count - bare.count <= 1 else { return nil }
       switch bare {
-      case "f2", "float16": self = .half
-      case "f4", "float32": self = .single
-      case "f8", "float64": self = .double
+      case "f2", "float16": element = .f16
+      case "f4", "float32": element = .f32
+      case "f8", "float64": element = .f64
       default: return nil
+      }
+      isSwapped = code.hasPrefix(">")
+    }
+
+    /// The number that begins at a byte, to the nearest.
+    func value(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Float {
+      func bits<Bits: FixedWidthInteger & BitwiseCopyable>(_ type: Bits.Type) -> Bits {
+        let bits = bytes.loadUnaligned(fromByteOffset: offset, as: type)
+        return isSwapped ? bits.byteSwapped : bits
+      }
+      return switch element {
+      case .f16: Float(Float16(bitPattern: bits(UInt16.self)))
+      case .f32: Float(bitPattern: bits(UInt32.self))
+      default: Float(Double(bitPattern: bits(UInt64.self)))
       }
     }
   }
@@ -66,13 +80,13 @@ public struct NumPyFile {
       throw MalformedFile(
         path: path, reason: "has the header \(header.text.prefix(200)), which is none of an array")
     }
-    guard let type = FloatType(code) else {
+    guard let type = NumberType(code) else {
       throw MalformedFile(
         path: path,
-        reason: "holds numbers of the type '\(code)', but float16, float32 or float64 of this byte order "
-          + "('<f2', '<f4', '<f8') are needed; convert it with .astype(\"float32\")")
+        reason: "holds numbers of the type '\(code)', but float16, float32 or float64 ('f2', 'f4', "
+          + "'f8') are needed; convert it with .astype(\"float32\")")
     }
-    let (bytes, size) = (file.count - header.end, type.rawValue)
+    let (bytes, size) = (file.count - header.end, type.element.size)
     // Nil where there is no such number.
     let count = shape.reduce(Int?.some(1)) { product, extent in
       let (result, isBeyond) = product?.multipliedReportingOverflow(by: extent) ?? (0, true)
@@ -91,14 +105,7 @@ public struct NumPyFile {
   /// All numbers as float32, each to the nearest, in row-major order.
   public func tensor() -> Tensor {
     let values = file.withBytes { bytes in
-      (0..<shape.count).map { index -> Float in
-        let offset = start + index * type.rawValue
-        return switch type {
-        case .half: Float(bytes.loadUnaligned(fromByteOffset: offset, as: Float16.self))
-        case .single: bytes.loadUnaligned(fromByteOffset: offset, as: Float.self)
-        case .double: Float(bytes.loadUnaligned(fromByteOffset: offset, as: Double.self))
-        }
-      }
+      (0..<shape.count).map { type.value(bytes, at: start + $0 * type.element.size) }
     }
     guard isColumnMajor else { return Tensor(values, shape) }
     return Tensor(
@@ -114,13 +121,11 @@ public struct NumPyFile {
       }, shape)
   }
 
-  /// The array where it lies in the file; nil of what does not lie there row by row as float16 or float32.
+  /// The array where it lies in the file; nil of what does not lie there row by row in this machine's order of bytes.
   public var stored: StoredTensor? {
-    guard !isColumnMajor, type != .double else { return nil }
-    return StoredTensor(
-      shape: shape,
-      elements: MappedElements(
-        file: file, offset: start, count: shape.count, type: type == .half ? .f16 : .f32))
+    guard !isColumnMajor, !type.isSwapped else { return nil }
+    let elements = MappedElements(file: file, offset: start, count: shape.count, type: type.element)
+    return StoredTensor(shape: shape, elements: elements)
   }
 
   /// The header's literal of a Python dictionary, with spaces and quotation marks of either kind wherever Python has them.

@@ -51,19 +51,6 @@ public struct Safetensors: Sendable {
   /// - Throws: `SafetensorsError` when the tensor is missing or of another type.
   public func tensor(_ name: String) throws -> Tensor { try elements(name).tensor(existing(name).shape) }
 
-  /// An F64 tensor as float32, each value to the nearest.
-  ///
-  /// - Throws: `SafetensorsError` when the tensor is missing or of another type.
-  public func rounded(_ name: String) throws -> Tensor {
-    let entry = try existing(name)
-    guard entry.type == .f64 else { throw problem(.wrongType(name: name, found: entry.type, needed: "F64")) }
-    return file.withBytes { bytes in
-      let starts = stride(from: entry.range.lowerBound, to: entry.range.upperBound, by: entry.type.size)
-      return Tensor(
-        starts.map { Float(bytes.loadUnaligned(fromByteOffset: $0, as: Double.self)) }, entry.shape)
-    }
-  }
-
   /// A copy of an I64 or I32 tensor in row-major order.
   ///
   /// - Throws: `SafetensorsError` when the tensor is missing or of another type.

@@ -8,6 +8,8 @@ import Synchronization
 public final class WeightFile: Sendable {
   /// The file, or the index of the shards.
   public let path: String
+  /// What was wrong with a file that would have come first.
+  public let passedOver: (any UserError)?
   /// What computes the layers that are read from it.
   public let engine: any Engine
   private let shards: [Safetensors]
@@ -28,7 +30,7 @@ public final class WeightFile: Sendable {
   public init(folder: String, name: String, engine: any Engine = KernelEngine()) throws {
     self.engine = engine
     let candidates = try WeightFolder(path: folder, name: name).candidates()
-    (path, shards) = try Self.whole(candidates[0], else: candidates.dropFirst())
+    (path, shards, passedOver) = try Self.whole(candidates[0], else: candidates.dropFirst())
     // Once each: the index has one shard for a name, and the shards agree with it.
     sources = Dictionary(
       uniqueKeysWithValues: shards.enumerated().flatMap { shard, file in
@@ -48,12 +50,12 @@ public final class WeightFile: Sendable {
     _ file: Safetensors, places: [String: WeightPlace], settings: String, engine: any Engine = KernelEngine()
   ) {
     (path, shards, self.settings, self.engine) = (file.file.path, [file], settings, engine)
-    (sources, updates) = (places.mapValues { (0, $0) }, [:])
+    (sources, updates, passedOver) = (places.mapValues { (0, $0) }, [:], nil)
   }
 
   private init(_ other: WeightFile, _ updates: [String: [LowRankUpdate]]) {
     (path, engine, shards, sources) = (other.path, other.engine, other.shards, other.sources)
-    (settings, self.updates) = (other.settings, updates)
+    (settings, passedOver, self.updates) = (other.settings, other.passedOver, updates)
   }
 
   /// The same weights, with what is added to them when they are read.
@@ -66,21 +68,22 @@ public final class WeightFile: Sendable {
     }
   }
 
-  /// The first of the files, or sets of shards, that is whole; what is wrong with the first when none is.
-  private static func whole(_ path: String, else others: ArraySlice<String>) throws -> (String, [Safetensors])
-  {
+  /// The first of the files, or sets of shards, that is whole, and what is wrong with the very first if that is another.
+  private static func whole(
+    _ path: String, else others: ArraySlice<String>
+  ) throws -> (path: String, shards: [Safetensors], passedOver: (any UserError)?) {
     do {
-      guard path.hasSuffix(".json") else { return (path, [try Safetensors(contentsOf: path)]) }
+      guard path.hasSuffix(".json") else { return (path, [try Safetensors(contentsOf: path)], nil) }
       let index = try ShardIndex(contentsOf: path)
       let folder = path.folderOfPath
       let shards = try index.files.map { try Safetensors(contentsOf: folder + "/" + $0) }
       try index.check(against: shards)
-      return (path, shards)
+      return (path, shards, nil)
     } catch let problem {
       guard let next = others.first, let found = try? whole(next, else: others.dropFirst()) else {
         throw problem
       }
-      return found
+      return (found.path, found.shards, problem as? any UserError)
     }
   }
 

@@ -16,7 +16,7 @@ public struct FileSummary: Sendable {
   public init?(_ path: String, hasBase base: Bool, with model: @autoclosure () throws -> ModelFolder) throws {
     let file = try Safetensors(contentsOf: path)
     if LoRAFile.isLoRA(file) {
-      facts = try Self.facts(of: LoRAFile(LoRA(path: path)), file, path, model)
+      facts = try Self.facts(of: LoRAFile(try LoRA(path: path)), file, path, model)
     } else if AutoencoderSource.beginning(in: file) != nil,
       !file.names.contains(where: Self.isOfUNet)
     {

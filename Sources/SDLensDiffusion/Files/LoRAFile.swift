@@ -3,26 +3,54 @@ import SDLensCore
 
 /// A LoRA that was asked for: a file, and how strongly it changes the model.
 public struct LoRA: Sendable, Hashable {
+  /// What was asked for: a file, a folder that PEFT or diffusers saved, or a Hugging Face id.
+  public let name: String
   /// The file.
   public let path: String
   /// What its changes are multiplied by.
   public let strength: Double
 
-  /// Names a file.
+  /// Finds a LoRA.
   ///
-  /// Of a folder that PEFT or diffusers saved, its weights.
-  public init(path: String, strength: Double = 1) {
-    let saved = ["adapter_model", "pytorch_lora_weights"].map { "\(path)/\($0).safetensors" }
-    self.path = saved.first { FileManager.default.fileExists(atPath: $0) } ?? path
-    self.strength = strength
+  /// - Parameter name: a file, a folder with one, or a Hugging Face id in the local cache.
+  /// - Throws: `LoRANotFound`.
+  public init(
+    path name: String, strength: Double = 1,
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws {
+    (self.name, self.strength) = (name, strength)
+    path = try Self.find(name, environment)
+  }
+
+  private static func find(_ name: String, _ environment: [String: String]) throws -> String {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: name, isDirectory: &isFolder) else {
+      guard !name.hasSuffix(".safetensors"), let hub = HubName(name) else { return name }
+      let cache = HubCache(environment)
+      guard let snapshot = cache.snapshot(of: name) else { throw LoRANotFound.notCached(hub, cache) }
+      return try file(in: snapshot, named: name)
+    }
+    return isFolder.boolValue ? try file(in: name, named: name) : name
+  }
+
+  /// The weights that PEFT or diffusers saved in a folder, or the only ones there.
+  private static func file(in folder: String, named name: String) throws -> String {
+    let present = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+      .filter { $0.hasSuffix(".safetensors") }.sorted()
+    let saved = ["adapter_model.safetensors", "pytorch_lora_weights.safetensors"].first(
+      where: present.contains)
+    guard let file = saved ?? (present.count == 1 ? present[0] : nil) else {
+      throw LoRANotFound.noneIn(name, present)
+    }
+    return "\(folder)/\(file)"
   }
 
   /// Reads `FILE` or `FILE:STRENGTH`.
   ///
-  /// - Throws: `BadSetting` for a strength that is no number.
+  /// - Throws: `BadSetting` for a strength that is no number, `LoRANotFound`.
   public init(_ text: String) throws {
     guard let colon = text.lastIndex(of: ":"), !FileManager.default.fileExists(atPath: text) else {
-      self.init(path: text)
+      try self.init(path: text)
       return
     }
     let number = String(text[text.index(after: colon)...])
@@ -31,14 +59,36 @@ public struct LoRA: Sendable, Hashable {
         name: "the strength of the LoRA '\(text[..<colon])'", found: "'\(number)'",
         needed: "a number from -100 to 100, as in FILE:0.8")
     }
-    self.init(path: String(text[..<colon]), strength: strength)
+    try self.init(path: String(text[..<colon]), strength: strength)
   }
 
   /// File and strength as `--lora` takes them.
-  var word: String { "\(path):\(strength)" }
+  var word: String { "\(isCached ? name : path):\(strength)" }
 
   /// File and strength, the same wherever the file lies.
-  public var title: String { "\((path as NSString).lastPathComponent):\(strength)" }
+  public var title: String { "\(isCached ? name : (path as NSString).lastPathComponent):\(strength)" }
+
+  /// Whether it was found by its name on Hugging Face.
+  private var isCached: Bool { !path.hasPrefix(name) }
+}
+
+/// No LoRA of that name.
+public enum LoRANotFound: UserError {
+  case notCached(HubName, HubCache)
+  /// A folder, and the files of weights in it.
+  case noneIn(String, [String])
+
+  /// What was looked for and what to do.
+  public var description: String {
+    switch self {
+    case .notCached(let name, let cache): HubDownload.lora.missing(name, in: cache)
+    case .noneIn(let folder, []):
+      "'\(folder)' has no .safetensors file; --lora takes one, or a folder or Hugging Face id that has one"
+    case .noneIn(let folder, let files):
+      "'\(folder)' has \(files.count) files of weights, of which none is named adapter_model or pytorch_lora_weights: "
+        + files.prefix(5).joined(separator: ", ") + (files.count > 5 ? ", …" : "") + "; name one by its path"
+    }
+  }
 }
 
 /// The file of a LoRA in the names of kohya's scripts, of PEFT or of diffusers: what it adds to which layers.
@@ -62,12 +112,24 @@ struct LoRAFile {
   // Longer endings before those that they end with.
   private static let endings: [(text: String, role: Role)] = [
     (".lora_linear_layer.down.weight", \.down), (".lora_linear_layer.up.weight", \.up),
-    (".lora_A.default.weight", \.down), (".lora_B.default.weight", \.up),
     (".lora_A.weight", \.down), (".lora_B.weight", \.up),
     (".lora_down.weight", \.down), (".lora_up.weight", \.up),
     (".lora.down.weight", \.down), (".lora.up.weight", \.up),
     ("_lora.down.weight", \.down), ("_lora.up.weight", \.up), (".alpha", \.alpha),
   ]
+
+  /// What a name ends in, without the name that PEFT gave the adapter: `.lora_A.default.weight`.
+  private static func ending(of name: String) -> (count: Int, role: Role, isProcessor: Bool)? {
+    var (bare, adapter) = (name, 0)
+    let words = name.split(separator: ".", omittingEmptySubsequences: false)
+    if words.count > 3, words.last == "weight", ["lora_A", "lora_B"].contains(words[words.count - 3]) {
+      adapter = words[words.count - 2].utf8.count + 1
+      bare = (words.dropLast(2) + ["weight"]).joined(separator: ".")
+    }
+    return endings.first { bare.hasSuffix($0.text) }.map {
+      ($0.text.count + adapter, $0.role, $0.text.hasPrefix("_"))
+    }
+  }
 
   /// What other methods leave in a file, by their names.
   private static let others = [
@@ -81,7 +143,7 @@ struct LoRAFile {
   /// Whether a file changes a model, by low ranks or in another way.
   static func isLoRA(_ file: Safetensors) -> Bool {
     file.names.contains { name in
-      endings.contains { $0.text != ".alpha" && name.hasSuffix($0.text) }
+      ending(of: name).map { $0.role != \.alpha } ?? false
         || others.contains { (name + ".").contains($0.0) }
     }
   }
@@ -106,13 +168,19 @@ struct LoRAFile {
           reason:
             "is of another kind, \(other.1) ('\(name)'); only plain LoRAs (up, down and alpha) can be merged")
       }
-      guard let (text, role) = Self.endings.first(where: { name.hasSuffix($0.text) }) else {
+      guard let (count, role, isProcessor) = Self.ending(of: name) else {
         throw MalformedFile(
           path: lora.path,
           reason: "holds '\(name)', which is neither up, down nor alpha of a layer; "
             + "only plain LoRAs can be merged")
       }
-      let layer = Self.layer(of: String(name.dropLast(text.count)), isProcessor: text.hasPrefix("_"))
+      let layer = Self.layer(of: String(name.dropLast(count)), isProcessor: isProcessor)
+      if let other = layers[layer]?[keyPath: role] {
+        throw MalformedFile(
+          path: lora.path,
+          reason:
+            "changes '\(layer)' twice, by '\(other)' and '\(name)'; save each adapter in a file of its own")
+      }
       layers[layer, default: Layer()][keyPath: role] = name
     }
     try checkMetadata()

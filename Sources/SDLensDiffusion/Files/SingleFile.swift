@@ -16,7 +16,7 @@ struct SingleFile: Sendable {
   let kind: Kind
   /// For each part that the file has, where its weights lie.
   let parts: [String: [String: WeightPlace]]
-  /// Settings of the scheduler that the file tells by tensors without content.
+  /// Settings of the scheduler that the file tells by tensors without content, or in its metadata.
   let scheduler: [String: JSONValue]
 
   /// Opens a file; of the weights nothing is read.
@@ -34,7 +34,11 @@ struct SingleFile: Sendable {
       ? .sdxl
       : has("up_blocks.1.attentions.0.transformer_blocks.1.") ? .ssd1B : .vega
     var scheduler: [String: JSONValue] = [:]
-    if weights.entry("v_pred") != nil { scheduler["prediction_type"] = "v_prediction" }
+    // By a tensor, or as https://github.com/Stability-AI/ModelSpec has it.
+    let predicted = weights.metadata["modelspec.prediction_type"]?.lowercased()
+    if weights.entry("v_pred") != nil || ["v", "v_prediction"].contains(predicted) {
+      scheduler["prediction_type"] = "v_prediction"
+    }
     if weights.entry("ztsnr") != nil {
       scheduler["rescale_betas_zero_snr"] = true
       scheduler["timestep_spacing"] = "trailing"

@@ -3,7 +3,7 @@ import SDLensCore
 
 /// Vectors of anything in a file: a tensor [rows, width] of a safetensors file, or a `.npy` file of NumPy.
 ///
-/// They stay in the file, but for those in float64 and arrays that lie there column by column.
+/// They stay in the file, but for arrays that lie there column by column or in another order of bytes.
 public final class VectorFile: PictureRows {
   /// Where it lies.
   public let path: String
@@ -50,9 +50,7 @@ public final class VectorFile: PictureRows {
             + file.names.prefix(12).joined(separator: ", ") + (file.names.count > 12 ? ", …" : ""))
       }
       title = "'\(name)'"
-      values =
-        file.entry(name)?.type == .f64
-        ? .memory(try file.rounded(name)) : .stored(try file.stored(name))
+      values = .stored(try file.stored(name))
     }
     let shape = values.shape
     guard shape.rank == 2, shape.count > 0, shape[0] <= Int(Int32.max) else {

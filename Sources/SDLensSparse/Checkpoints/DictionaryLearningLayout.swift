@@ -41,7 +41,7 @@ enum DictionaryLearningLayout: CheckpointLayout {
     }
     /// The tensors by which its dictionary is found in a file.
     var names: [String] {
-      [encoder, decoder, latentBias, preBias] + (hasK ? ["k"] : self == .jumpReLU ? ["threshold"] : [])
+      [encoder, decoder, latentBias, preBias] + (self == .jumpReLU ? ["threshold"] : [])
     }
   }
 
@@ -109,15 +109,14 @@ enum DictionaryLearningLayout: CheckpointLayout {
     try tensors.shape(name) == [1] ? [1] : []
   }
 
-  /// The number of active features, which file and settings must agree about.
+  /// The number of active features, about which the file, if it has it, and its settings must agree.
   private static func k(
     _ tensors: inout TensorTable, _ trainer: ConfigFile, features: Int
   ) throws -> Int {
+    // The first versions had it in the settings alone.
+    let wanted = try trainer.int("k", in: 1...features)
+    guard tensors.contains("k") else { return wanted }
     let k = Int(try tensors.integers("k", single("k", tensors))[0])
-    guard 1...features ~= k else {
-      throw MalformedFile(path: tensors.path, reason: "has k = \(k), but it must be from 1 to \(features)")
-    }
-    let wanted = try trainer.int("k")
     guard wanted == k else {
       throw MalformedFile(
         path: tensors.path, reason: "has k = \(k), but the config.json beside it has \(wanted)")

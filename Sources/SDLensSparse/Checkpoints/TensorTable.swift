@@ -52,7 +52,7 @@ struct TensorTable {
     case .safetensors(let file):
       let isDouble = file.entry(name)?.type == .f64
       if isDouble { rounded.append(name) }
-      let tensor = try (isDouble ? file.rounded(name) : file.tensor(name))
+      let tensor = try file.tensor(name)
         .finite(name: name, path: path, after: isDouble ? Self.rounding : nil)
       return transposed ? tensor.matrixTransposed() : tensor
     case .torch(let file, let weights):

@@ -38,7 +38,8 @@ public struct Region: Sendable, Hashable, CustomStringConvertible {
   ///
   /// - Throws: `MaskError`.
   public init(_ text: String) throws {
-    if let region = Self.named.first(where: { $0.name == text })?.region {
+    let name = text == "center" ? "centre" : text
+    if let region = Self.named.first(where: { $0.name == name })?.region {
       self = region
       return
     }

@@ -17,6 +17,9 @@ public struct UpdateMap: Sendable {
   ///
   /// - Throws: `MalformedFile` for another shape, and for values that are no numbers.
   public init(_ values: Tensor, file: String) throws {
+    // A batch of one map.
+    let isBatch = values.shape.rank == 4 && values.shape[0] == 1
+    let values = isBatch ? values.reshaped(Shape(Array(values.shape.extents.dropFirst()))) : values
     func check(_ holds: Bool, _ reason: @autoclosure () -> String) throws {
       guard holds else { throw MalformedFile(path: file, reason: reason()) }
     }
@@ -52,7 +55,7 @@ public struct UpdateMap: Sendable {
           "has the tensors \(tensors.names.map { "'\($0)'" }.joined(separator: ", ")), but one alone, or one "
           + "named '\(Self.name)', is needed")
     }
-    return try tensors.entry(name)?.type == .f64 ? tensors.rounded(name) : tensors.tensor(name)
+    return try tensors.tensor(name)
   }
 
   /// Writes the file into a folder under a name of its content, and names that.

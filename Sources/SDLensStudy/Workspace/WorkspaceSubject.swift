@@ -51,8 +51,15 @@ public enum WorkspaceSubject {
       let summary = try FileSummary(what, hasBase: base, with: model())
       self = summary.map { .facts($0.facts) } ?? .model
     } else if isThere(what) {
-      // A file of a dictionary, or something else, of which the error tells what was looked for.
-      _ = try SavedAutoencoder.formatName(at: what)
+      // A file of a dictionary, or something else, of which the error tells what it is, or what was looked for.
+      do {
+        _ = try SavedAutoencoder.formatName(at: what)
+      } catch let problem as UnknownCheckpoint {
+        if let kind = FileKind(at: what), ![.torch, .pickle].contains(kind) {
+          throw MalformedFile(path: what, reason: kind.besideTensors)
+        }
+        throw problem
+      }
       self = .dictionaries([what])
     } else {
       throw NothingToShow(what: what, workspace: workspace.folder)

@@ -283,12 +283,14 @@ import Testing
     let tensor = Tensor.random([2, 3], seed: 1)
     #expect(try message([.init("x", tensor)]) == "")
     #expect(try message([.init("map", tensor), .init("y", tensor)]) == "")
+    #expect(try message([.init("x", tensor.reshaped([1, 1, 2, 3]))]) == "")
+    #expect(try UpdateMap(contentsOf: folder("m.safetensors")).values.shape == [1, 2, 3])
     #expect(
       try message([.init("x", tensor), .init("y", tensor)])
         == "has the tensors 'x', 'y', but one alone, or one named 'map', is needed")
     #expect(
-      try message([.init("x", tensor.reshaped([1, 1, 2, 3]))])
-        == "has the shape [1, 1, 2, 3], but a map is [height, width, channels] or [places, channels], and a direction "
+      try message([.init("x", tensor.reshaped([2, 1, 1, 3]))])
+        == "has the shape [2, 1, 1, 3], but a map is [height, width, channels] or [places, channels], and a direction "
         + "[channels]")
     #expect(
       try message([.init("x", Tensor([0, .nan, .infinity], [3]))])

@@ -1,0 +1,57 @@
+import Foundation
+import SDLensStudy
+import SDLensTestSupport
+import Testing
+
+/// Results that a measurement finds again after it was stopped.
+@Suite struct ResultCacheTests {
+  private struct Finding: Codable, Equatable {
+    let right: [String: [Int]]
+    let change: Double
+    let share: Float
+    let note: String?
+  }
+
+  private let folder: TemporaryFolder
+  private let finding = Finding(
+    right: ["shape": [1, 2], "place": [3, 4]], change: 0.1 + 0.2, share: 1 / 3, note: "a/b \"ü\"")
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private var path: String { folder("done.jsonl") }
+
+  private func text() throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
+
+  @Test func whatWasKeptIsThere() throws {
+    let first = try ResultCache<Finding>(path)
+    try first.keep(finding, as: "0")
+    try first.keep(Finding(right: [:], change: 1e-300, share: .leastNonzeroMagnitude, note: nil), as: "a b")
+    let second = try ResultCache<Finding>(path)
+    #expect(second.count == 2 && second["0"] == finding && second["a b"]?.change == 1e-300)
+    #expect(try second.value("0") { fatalError("made again") } == finding)
+  }
+
+  @Test func lettersStandByThemselves() throws {
+    try ResultCache<Double>(path).keep(0.25, as: "x")
+    #expect(try ResultCache<Double>(path)["x"] == 0.25)
+  }
+
+  /// Each is JSON of the right kind, and one that was never written.
+  @Test(arguments: [("[1,2]", "[1]"), ("0.30000000000000004", "0.4"), (#""key":"0""#, #""key":"1""#)])
+  func whatWasChangedIsMadeAgain(_ old: String, _ new: String) throws {
+    try ResultCache<Finding>(path).keep(finding, as: "0")
+    let written = try text()
+    #expect(written.contains(old))
+    try folder.write(written.replacing(old, with: new).utf8, to: "done.jsonl")
+    let cache = try ResultCache<Finding>(path)
+    #expect(cache.count == 0)
+    #expect(try cache.value("0") { finding } == finding)
+    #expect(try ResultCache<Finding>(path)["0"] == finding)
+  }
+
+  @Test func linesWithoutACheckAreTaken() throws {
+    try folder.write(#"{"key":"0","value":2.5}"#.utf8 + "\n{\"key\":\"1\",\"val".utf8, to: "done.jsonl")
+    let cache = try ResultCache<Double>(path)
+    #expect(cache.count == 1 && cache["0"] == 2.5)
+  }
+}
