@@ -1,3 +1,4 @@
+import Foundation
 import SDLensCore
 import SDLensDiffusion
 import SDLensTestSupport
@@ -200,7 +201,7 @@ import Testing
         == "'owner/style' is neither a folder nor in the local cache '\(folder.path)'; download it with: "
         + "hf download owner/style --include 'adapter_config.json' --include '*.safetensors'")
     try FileManager.default.createDirectory(atPath: folder(snapshot), withIntermediateDirectories: true)
-    try Safetensors.write([], to: folder("\(snapshot)/style.safetensors"))
+    try Safetensors.write([("x", Tensor([1], [1]))], to: folder("\(snapshot)/style.safetensors"))
     let lora = try LoRA(path: "owner/style", strength: 0.5, environment: environment)
     #expect(lora.path == folder("\(snapshot)/style.safetensors") && lora.title == "owner/style:0.5")
     // What ends as a file does is one.
