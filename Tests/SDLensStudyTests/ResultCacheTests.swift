@@ -50,7 +50,8 @@ import Testing
   }
 
   @Test func linesWithoutACheckAreTaken() throws {
-    try folder.write(#"{"key":"0","value":2.5}"#.utf8 + "\n{\"key\":\"1\",\"val".utf8, to: "done.jsonl")
+    let lines = [#"{"key":"0","value":2.5}"#, #"{"key":"1","val"#]
+    try folder.write(lines.joined(separator: "\n").utf8, to: "done.jsonl")
     let cache = try ResultCache<Double>(path)
     #expect(cache.count == 1 && cache["0"] == 2.5)
   }
