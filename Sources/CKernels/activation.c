@@ -38,9 +38,9 @@ CLONES void kernel_quick_gelu(float *y, const float *x, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] = x[i] / (1.0f + vector_exp(-1.702f * x[i]));
 }
 
-CLONES void kernel_geglu(float *restrict y, const float *restrict x, size_t rows, size_t width) {
+CLONES void kernel_geglu(float *restrict y, size_t stride, const float *restrict x, size_t rows, size_t width) {
   for (size_t r = 0; r < rows; r++) {
     const float *value = x + r * 2 * width, *gate = value + width;
-    for (size_t c = 0; c < width; c++) y[r * width + c] = value[c] * gelu(gate[c]);
+    for (size_t c = 0; c < width; c++) y[r * stride + c] = value[c] * gelu(gate[c]);
   }
 }

@@ -9,6 +9,7 @@
 // is not Optimal", 1969). The sums of activations are packed beforehand, those of weights are formed on
 // the way, and each product goes to all places that need it while it is in the registers.
 #include "CKernels.h"
+#include "gate.h"
 #include "tile.h"
 #include "weights.h"
 
@@ -280,17 +281,22 @@ static void add_products(float *sums, size_t stride, size_t half_sums, const flo
 }
 
 void kernel_product(float *y, size_t stride, const float *packed, bool strassen, size_t rows,
-                    const kernel_weights *w, size_t first, size_t last, const float *bias, bool accumulate) {
+                    const kernel_weights *w, size_t first, size_t last, const float *bias, kernel_result result) {
   static _Thread_local float sums[KERNEL_PANEL * BLOCK] __attribute__((aligned(64)));
   plan p = planned(strassen, rows, w->depth);
-  size_t outputs = last - first, half_sums = KERNEL_PANEL / 2 * BLOCK;
+  size_t outputs = last - first, half = w->outputs / 2, half_sums = KERNEL_PANEL / 2 * BLOCK;
   // Several products go to one place.
   if (strassen) memset(sums, 0, sizeof sums);
   add_products(sums, BLOCK, half_sums, packed, p, w, first, outputs, strassen);
-  for (size_t half = 0; half < p.parts; half++) {
-    size_t output = first + half * (w->outputs / 2);
-    BEST->store(y + output, stride, sums + half * half_sums, BLOCK, rows, outputs, bias ? bias + output : NULL,
-                accumulate);
+  if (result == kernel_gate && !strassen)
+    add_products(sums + half_sums, BLOCK, 0, packed, p, w, half + first, outputs, false);
+  if (result == kernel_gate)
+    return store_gated(BEST->store, y + first, stride, sums, half_sums, BLOCK, rows, outputs, bias ? bias + first : NULL,
+                       half);
+  for (size_t part = 0; part < p.parts; part++) {
+    size_t output = first + part * half;
+    BEST->store(y + output, stride, sums + part * half_sums, BLOCK, rows, outputs, bias ? bias + output : NULL,
+                result == kernel_add);
   }
 }
 

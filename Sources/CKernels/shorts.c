@@ -6,6 +6,7 @@
 // of them, is at most 46,006² < 2³¹ (Cauchy and Schwarz), so that sums of integers are exact. They are multiplied by
 // both units and added up as floats, always in one order, and fused where it says so: the bits are the same on every
 // processor, and those of a row do not depend on other rows.
+#include "gate.h"
 #include "rounding.h"
 #include "tile.h"
 
@@ -214,10 +215,17 @@ static void add_products(float *sums, size_t stride, const float *packed, size_t
 }
 
 void kernel_shorts_product(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
-                           size_t first, size_t last, const float *bias, bool accumulate) {
+                           size_t first, size_t last, const float *bias, kernel_result result) {
   static _Thread_local float sums[KERNEL_PANEL * SUMS] __attribute__((aligned(64)));
-  add_products(sums, SUMS, packed, rows, w, first, last - first, false);
-  best()->store(y + first, stride, sums, SUMS, rows, last - first, bias ? bias + first : NULL, accumulate);
+  size_t outputs = last - first, half = w->outputs / 2, half_sums = KERNEL_PANEL / 2 * SUMS;
+  const float *biases = bias ? bias + first : NULL;
+  add_products(sums, SUMS, packed, rows, w, first, outputs, false);
+  if (result == kernel_gate) {
+    add_products(sums + half_sums, SUMS, packed, rows, w, half + first, outputs, false);
+    store_gated(best()->store, y + first, stride, sums, half_sums, SUMS, rows, outputs, biases, half);
+  } else {
+    best()->store(y + first, stride, sums, SUMS, rows, outputs, biases, result == kernel_add);
+  }
 }
 
 void kernel_shorts_columns(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,

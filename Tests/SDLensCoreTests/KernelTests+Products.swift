@@ -26,7 +26,8 @@ extension KernelTests {
           elements: $0.baseAddress, format: kernel_panel, outputs: outputs, depth: depth)
         for some in [0..<5, 5..<outputs] {
           kernel_product(
-            y, outputs, packed.elements, false, rows, &weights, some.lowerBound, some.upperBound, nil, false)
+            y, outputs, packed.elements, false, rows, &weights, some.lowerBound, some.upperBound, nil,
+            kernel_set)
         }
       }
     }

@@ -77,7 +77,7 @@ import Testing
 
   @Test(arguments: [1, 5], [1, 7, 16, 65]) func gatedGELU(rows: Int, width: Int) {
     let x = Tensor.random([rows, 2 * width], scale: 2)
-    let y = results(rows * width) { kernel_geglu($0, x.elements, rows, width) }
+    let y = results(rows * width) { kernel_geglu($0, width, x.elements, rows, width) }
     expectClose(y.reshaped([rows, width]), Reference.gatedGELU(x), within: 3e-7, "geglu")
   }
 

@@ -94,7 +94,7 @@ import Testing
     let x = try goldens.tensor("\(c.name).input")
     let outputs = try goldens.tensor("\(c.name).weight").shape[0]
     let layer = try Linear(weights(of: c.name, engine), inputs: x.width, outputs: outputs)
-    try goldens.expect(layer(x).gatedGELU(), equals: "\(c.name).output", within: 1e-6)
+    try goldens.expect(layer.gated(x), equals: "\(c.name).output", within: 1e-6)
   }
 
   // F.scaled_dot_product_attention(q, k, v, is_causal=causal); softmax(q @ k.transpose(-1, -2) / d**0.5)

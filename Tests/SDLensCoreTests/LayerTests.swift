@@ -249,6 +249,28 @@ import Testing
     if x.width % 2 == 0 { expectEverywhere(Reference.gatedGELU(x), within: 3e-7, "gated") { x.gatedGELU() } }
   }
 
+  // Rows by Strassen's scheme, fewer than a tile, and several blocks; panels that end anywhere.
+  @Test(arguments: [
+    [1, 256, 512, 1024], [1, 77, 40, 48], [2, 300, 136, 52], [3, 1, 16, 10], [1, 1030, 24, 200],
+  ])
+  func gatedInOneGoIsTheSame(_ sizes: [Int]) {
+    let (batch, rows, inputs, outputs) = (sizes[0], sizes[1], sizes[2], sizes[3])
+    let x = Tensor.random([batch, rows, inputs])
+    let weight = WeightMatrix(Tensor.random([outputs, inputs], seed: 1))
+    for bias in [nil, Tensor.random([outputs], seed: 2)] {
+      let engines: [any Engine] =
+        Precision.allCases.map { KernelEngine(precision: $0) } + [EngineChoice.openblas.engine]
+      for engine in engines {
+        let layer = Linear(weight: weight, bias: bias, engine: engine)
+        for threads in [1, 2, 5] {
+          withThreads(threads) {
+            expectSame(layer.gated(x), layer(x).gatedGELU(), "\(engine.name), \(threads) threads")
+          }
+        }
+      }
+    }
+  }
+
   @Test(arguments: [1, 2, 5]) func layoutsKeepEveryElement(threads: Int) {
     withThreads(threads) {
       let (a, b) = (Tensor.random([2, 7, 5, 3]), Tensor.random([2, 7, 5, 4]))

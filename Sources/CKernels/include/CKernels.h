@@ -127,8 +127,8 @@ void kernel_gelu(float *y, const float *x, size_t count);
 void kernel_relu(float *y, const float *x, size_t count);
 // y = x / (1 + exp(-1.702 x))
 void kernel_quick_gelu(float *y, const float *x, size_t count);
-// y[r][c] = x[r][c] gelu(x[r][width + c]); rows of x are 2 width long
-void kernel_geglu(float *y, const float *x, size_t rows, size_t width);
+// y[r][c] = x[r][c] gelu(x[r][width + c]); rows of x are 2 width long, those of y `stride` apart
+void kernel_geglu(float *y, size_t stride, const float *x, size_t rows, size_t width);
 
 // --- attention.c -------------------------------------------------------------------------------
 
@@ -211,11 +211,15 @@ void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size
 // where the sixteen rows of a group of a plain block lie side by side, input by input up to the next multiple of
 // KERNEL_DEPTH, from an input on
 size_t kernel_packed_offset(size_t rows, size_t depth, size_t group, size_t input);
-// y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=, for a packed block and the outputs first..<last, at
-// most KERNEL_PANEL; by Strassen's scheme, first..<last of both halves of the outputs, together at most
-// KERNEL_PANEL. bias may be NULL; rows of y are `stride` apart
+// What becomes of the outputs z: y[r][o] = z[r][o], y[r][o] += z[r][o], or y[r][o] = z[r][o] gelu(z[r][half + o]), half as
+// many.
+typedef enum { kernel_set, kernel_add, kernel_gate } kernel_result;
+
+// z[r][o] = Σ_k x[r][k] w[o][k] + bias[o] for a packed block and the outputs first..<last, at most KERNEL_PANEL; by
+// Strassen's scheme, and gated, first..<last of both halves of the outputs, together at most KERNEL_PANEL. bias may be
+// NULL; rows of y are `stride` apart
 void kernel_product(float *y, size_t stride, const float *packed, bool strassen, size_t rows,
-                    const kernel_weights *w, size_t first, size_t last, const float *bias, bool accumulate);
+                    const kernel_weights *w, size_t first, size_t last, const float *bias, kernel_result result);
 // The same of all outputs and without bias the other way round, y[o · stride + r], for a plain block; there must be room
 // for as many rows as fill groups
 void kernel_columns(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w, bool accumulate);
@@ -243,9 +247,9 @@ size_t kernel_shorts_panel_size(size_t outputs);
 // rounds all weights for KERNEL_SHORTS_DEPTH inputs from `input` on, or those that there are, as those of a panel's outputs
 // from `at` on, a multiple of KERNEL_SHORTS_TOGETHER
 void kernel_shorts_panel(float *panel, size_t at, const kernel_weights *w, size_t input);
-// y[r][o] = Σ_k x[r][k] w[o][k] + bias[o], or y[r][o] +=; see kernel_product
+// see kernel_product
 void kernel_shorts_product(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
-                           size_t first, size_t last, const float *bias, bool accumulate);
+                           size_t first, size_t last, const float *bias, kernel_result result);
 // see kernel_columns; there must be room for as many outputs as fill groups of sixteen
 void kernel_shorts_columns(float *y, size_t stride, const float *packed, size_t rows, const kernel_weights *w,
                            bool accumulate);

@@ -22,9 +22,19 @@ public protocol EngineLinear: Sendable {
   func multiply(_ x: Tensor, into y: inout Tensor, accumulate: Bool)
   /// `y_i = x W_iᵀ + b_i` for several layers of one size; unless an engine does better, one after the other.
   static func multiply(_ x: Tensor, by layers: [Self], into y: inout [Tensor])
+  /// `y = z[..., :w] · gelu(z[..., w:])` of `z = x Wᵀ + b`: `y` half as many columns as outputs; unless an engine does
+  /// better, one after the other.
+  func multiplyGated(_ x: Tensor, into y: inout Tensor)
 }
 
 extension EngineLinear {
+  /// One after the other.
+  public func multiplyGated(_ x: Tensor, into y: inout Tensor) {
+    var z = Tensor(uninitialized: Shape(y.shape.extents.dropLast() + [2 * y.width]))
+    multiply(x, into: &z, accumulate: false)
+    y = z.gatedGELU()
+  }
+
   /// One after the other.
   public static func multiply(_ x: Tensor, by layers: [Self], into y: inout [Tensor]) {
     for index in layers.indices { layers[index].multiply(x, into: &y[index], accumulate: false) }

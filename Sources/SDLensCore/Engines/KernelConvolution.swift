@@ -49,7 +49,7 @@ struct KernelConvolution: EngineConvolution {
           Product.multiply(
             x, rows: batch * height * width, together: height * width,
             by: [Product.Factor(weight: windows.value, bias: bias, y: y)], precision: precision,
-            accumulate: accumulate)
+            result: accumulate ? kernel_add : kernel_set)
         } else {
           multiplyWindows(of: x, batch, height, width, into: y, accumulate: accumulate)
         }
@@ -73,7 +73,7 @@ struct KernelConvolution: EngineConvolution {
       Product.multiply(
         patches, rows: count, together: count,
         by: [Product.Factor(weight: weight, bias: bias, y: y + first * geometry.outputs)],
-        precision: precision, accumulate: accumulate)
+        precision: precision, result: accumulate ? kernel_add : kernel_set)
     }
   }
 }

@@ -40,12 +40,19 @@ struct KernelLinear: EngineLinear {
   let precision: Precision
 
   func multiply(_ x: Tensor, into y: inout Tensor, accumulate: Bool) {
+    multiply(x, into: &y, accumulate ? kernel_add : kernel_set)
+  }
+
+  /// What is multiplied becomes gated while it is in the cache.
+  func multiplyGated(_ x: Tensor, into y: inout Tensor) { multiply(x, into: &y, kernel_gate) }
+
+  private func multiply(_ x: Tensor, into y: inout Tensor, _ result: kernel_result) {
     y.withMutableElements { y in
       x.withElements { elements in
         Product.multiply(
           elements.baseAddress!, rows: x.rows, together: x.rowsTogether,
           by: [Product.Factor(weight: weight, bias: bias, y: y.baseAddress!)], precision: precision,
-          accumulate: accumulate)
+          result: result)
       }
     }
   }

@@ -6,8 +6,8 @@ enum Product {
   private static let (rowsAtOnce, outputsAtOnce) = (16, 12)
   private static let blockRows = Int(KERNEL_BLOCK)
 
-  /// What activations are multiplied by, and where the result goes: `y = x wᵀ + bias`, or `y += x wᵀ + bias`,
-  /// with `x` [rows, weight.columns] and `y` [rows, weight.rows].
+  /// What activations are multiplied by, and where the result of `x wᵀ + bias` goes, with `x` [rows, weight.columns] and
+  /// `y` [rows, weight.rows], or gated half as wide.
   struct Factor {
     let weight: WeightMatrix
     let bias: Tensor?
@@ -23,8 +23,7 @@ enum Product {
   ///     work.
   static func multiply(
     _ x: UnsafePointer<Float>, rows: Int, together: Int, by factors: [Factor],
-    precision: Precision = .float32,
-    accumulate: Bool = false
+    precision: Precision = .float32, result: kernel_result = kernel_set
   ) {
     let factors = factors.map { Factor(weight: $0.weight.readable, bias: $0.bias, y: $0.y) }
     let (inputs, outputs) = (factors[0].weight.columns, factors[0].weight.rows)
@@ -33,9 +32,11 @@ enum Product {
     let scheme: PackedRows.Scheme = integers ? .integers : strassen ? .strassen : .plain
     let wanted = 4 * Parallel.threads
     let whole = blocks(of: rows, largest: scheme.mostRows)
+    // Both halves of the outputs together.
+    let halves = strassen || result == kernel_gate ? 2 : 1
+    let stride = result == kernel_gate ? outputs / 2 : outputs
     let panels = panels(
-      of: strassen ? outputs / 2 : outputs, widest: Int(KERNEL_PANEL) / (strassen ? 2 : 1),
-      atLeast: wanted / max(1, whole.count))
+      of: outputs / halves, widest: Int(KERNEL_PANEL) / halves, atLeast: wanted / max(1, whole.count))
     // Few outputs: smaller blocks give all threads something to do.
     let blocks =
       strassen
@@ -47,7 +48,7 @@ enum Product {
       factor.weight.withKernelWeights { weights in
         packed.multiply(
           block, by: weights, outputs: panels[panel], bias: factor.bias,
-          into: factor.y + blocks[block].lowerBound * outputs, stride: outputs, accumulate: accumulate)
+          into: factor.y + blocks[block].lowerBound * stride, stride: stride, result)
       }
     }
   }
@@ -191,7 +192,7 @@ struct PackedRows {
   /// A rectangle of the product: one block of rows, some outputs; `y` starts at the block's first row.
   func multiply(
     _ block: Int, by weights: kernel_weights, outputs: Range<Int>, bias: Tensor? = nil,
-    into y: UnsafeMutablePointer<Float>, stride: Int, accumulate: Bool = false
+    into y: UnsafeMutablePointer<Float>, stride: Int, _ result: kernel_result = kernel_set
   ) {
     func multiply(_ bias: UnsafePointer<Float>?) {
       elements.withElements { packed in
@@ -200,11 +201,11 @@ struct PackedRows {
           if scheme == .integers {
             kernel_shorts_product(
               y, stride, from, blocks[block].count, $0, outputs.lowerBound, outputs.upperBound, bias,
-              accumulate)
+              result)
           } else {
             kernel_product(
               y, stride, from, scheme == .strassen, blocks[block].count, $0, outputs.lowerBound,
-              outputs.upperBound, bias, accumulate)
+              outputs.upperBound, bias, result)
           }
         }
       }

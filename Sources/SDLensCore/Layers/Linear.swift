@@ -25,6 +25,15 @@ public struct Linear: Sendable {
     return y
   }
 
+  /// `z[..., :w] · gelu(z[..., w:])` of the layer's outputs z, the gated unit of feed-forward layers:
+  /// [..., inputs] → [..., outputs / 2].
+  public func gated(_ x: Tensor) -> Tensor {
+    precondition(x.width == inputs && outputs % 2 == 0, "\(x.shape) into a layer of \(inputs) inputs")
+    var y = Tensor(uninitialized: Shape(x.shape.extents.dropLast() + [outputs / 2]))
+    engine.multiplyGated(x, into: &y)
+    return y
+  }
+
   /// The results of several layers of one size and engine for the same `x`, which is read once.
   public static func apply(_ layers: [Linear], to x: Tensor) -> [Tensor] {
     precondition(layers.allSatisfy { $0.inputs == layers[0].inputs && $0.outputs == layers[0].outputs })

@@ -67,7 +67,7 @@ extension Tensor {
     let width = width / 2
     var result = Tensor(uninitialized: Shape(shape.extents.dropLast() + [width]))
     result.updateRows(reading: self, grain: max(1, Self.grain / max(1, width))) { y, x, rows in
-      kernel_geglu(y, x, rows.count, width)
+      kernel_geglu(y, width, x, rows.count, width)
     }
     return result
   }

@@ -52,7 +52,7 @@ struct FeedForward: Sendable {
 
   /// `stream += feedForward(x)`.
   func add(_ x: Tensor, to stream: inout Tensor) {
-    contract.add(expand(x).gatedGELU(), to: &stream)
+    contract.add(expand.gated(x), to: &stream)
   }
 }
 
