@@ -62,7 +62,7 @@ INLINE void attend_rows(float *y, const kernel_head *h, const float *q, size_t f
   float *scores = scratch, *packed = scores + (size_t)vectors * score_group, *sums = packed + (size_t)vectors * group;
   float scale = 1 / sqrtf((float)h->size);
   for (size_t v = 0; v < (size_t)vectors; v++)
-    pack(packed + v * group, q + v * LANES * h->stride, NULL, 0, h->stride,
+    pack(packed + v * group, q + v * LANES * h->stride, h->stride,
          rows - v * LANES < LANES ? rows - v * LANES : LANES, h->size);
   for (size_t i = 0; i < (size_t)vectors * group; i++) packed[i] *= scale;
   multiply_all(scores, score_group, packed, group, h->k, h->keys, h->key_stride, 1, h->size, false, vectors, most,

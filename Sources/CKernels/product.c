@@ -167,17 +167,50 @@ INLINE void read_rows(float *w, const source *s) {
   }
 }
 
+// One group of LANES rows of each half: the sums of quarters that Strassen's scheme multiplies, `product` floats from one to
+// the next. The lower half of the rows is `below` behind the upper, the right one of the inputs `beside` the left.
+INLINE void pack_sums(float *packed, size_t product, const float *x, size_t stride, size_t below, size_t beside,
+                      size_t depth) {
+  for (size_t k = 0; k < depth; k += 8)
+    for (size_t half = 0; half < LANES; half += 8) {
+      size_t some = depth - k < 8 ? depth - k : 8;
+      half_vector t[4][8];
+#pragma clang loop unroll(full)
+      for (size_t q = 0; q < 4; q++) {
+        const float *from = x + q / 2 * below + q % 2 * beside + half * stride + k;
+        for (size_t i = 0; i < 8; i++) {
+          t[q][i] = (half_vector){0};
+          if (some == 8)
+            t[q][i] = *(const half_vector *)(from + i * stride);
+          else
+            memcpy(&t[q][i], from + i * stride, some * sizeof(float));
+        }
+        transpose(t[q]);
+      }
+#pragma clang loop unroll(full)
+      for (size_t i = 0; i < sizeof STRASSEN / sizeof *STRASSEN; i++) {
+        quarters sum = STRASSEN[i].x;
+        float *to = packed + i * product + k * LANES + half;
+        for (size_t j = 0; j < some; j++)
+          *(half_vector *)(to + j * LANES) =
+              sum.other == NONE ? t[sum.quarter][j] : t[sum.quarter][j] + sum.sign * t[sum.other][j];
+      }
+    }
+}
+
 typedef struct {
-  void (*pack)(float *, const float *, const float *, float, size_t, size_t, size_t);
+  void (*pack)(float *, const float *, size_t, size_t, size_t);
+  void (*pack_sums)(float *, size_t, const float *, size_t, size_t, size_t, size_t);
   void (*block)(targets, const float *, const float *, const float *, size_t, size_t, size_t, fetching *);
   void (*store)(float *, size_t, const float *, size_t, size_t, size_t, const float *, bool);
   void (*read)(float *, const source *);
 } variant;
 
 #define VARIANT(NAME, TARGET, VECTORS, STEP)                                                                         \
-  TARGET static void pack_##NAME(float *p, const float *x, const float *x2, float sign, size_t s, size_t r,  \
-                                 size_t d) {                                                                 \
-    pack(p, x, x2, sign, s, r, d);                                                                           \
+  TARGET static void pack_##NAME(float *p, const float *x, size_t s, size_t r, size_t d) { pack(p, x, s, r, d); }      \
+  TARGET static void pack_sums_##NAME(float *p, size_t product, const float *x, size_t s, size_t below,      \
+                                      size_t beside, size_t d) {                                             \
+    pack_sums(p, product, x, s, below, beside, d);                                                           \
   }                                                                                                          \
   TARGET static void block_##NAME(targets to, const float *x, const float *following, const float *w,        \
                                   size_t r, size_t o, size_t d, fetching *next) {                            \
@@ -188,7 +221,7 @@ typedef struct {
     store(y, s, c, width, r, o, b, add);                                                                     \
   }                                                                                                          \
   TARGET static void read_##NAME(float *w, const source *s) { read_rows(w, s); }                             \
-  static const variant NAME = {pack_##NAME, block_##NAME, store_##NAME, read_##NAME};
+  static const variant NAME = {pack_##NAME, pack_sums_##NAME, block_##NAME, store_##NAME, read_##NAME};
 
 VARIANTS
 
@@ -197,27 +230,27 @@ size_t kernel_packed_size(bool strassen, size_t rows, size_t depth) {
   return p.count * p.rows * p.depth;
 }
 
-size_t kernel_packed_groups(bool strassen, size_t rows) {
-  plan p = planned(strassen, rows, 0);
-  return p.count * (p.rows / LANES);
+size_t kernel_packed_groups(bool strassen, size_t rows, size_t depth) {
+  plan p = planned(strassen, rows, depth);
+  return p.rows / LANES * (strassen ? (p.depth + DEPTH - 1) / DEPTH : 1);
 }
 
 void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size_t depth, size_t first,
                  size_t last) {
-  const variant *v = BEST;
   plan p = planned(strassen, rows, depth);
+  size_t groups = p.rows / LANES;
   for (size_t group = first; group < last; group++) {
-    quarters q = p.terms[group / (p.rows / LANES)].x;
-    size_t row = group % (p.rows / LANES) * LANES;
-    float *to = packed + group / (p.rows / LANES) * p.rows * p.depth;
-    const float *from = x + ((size_t)q.quarter / 2 * p.rows + row) * depth + (size_t)q.quarter % 2 * p.depth;
-    const float *other = NULL;
-    if (q.other != NONE)
-      other = x + ((size_t)q.other / 2 * p.rows + row) * depth + (size_t)q.other % 2 * p.depth;
-    size_t some = strassen || rows - row > LANES ? LANES : rows - row;
-    for (size_t k = 0; k < p.depth; k += DEPTH) {
-      size_t count = p.depth - k < DEPTH ? p.depth - k : DEPTH;
-      v->pack(to + k * p.rows + row * count, from + k, other ? other + k : NULL, q.sign, depth, some, count);
+    // With Strassen's scheme, of one strip of inputs.
+    size_t row = group % groups * LANES, begin = group / groups * DEPTH;
+    size_t end = strassen && begin + DEPTH < p.depth ? begin + DEPTH : p.depth;
+    for (size_t k = begin; k < end; k += DEPTH) {
+      size_t count = end - k < DEPTH ? end - k : DEPTH;
+      float *to = packed + k * p.rows + row * count;
+      const float *from = x + row * depth + k;
+      if (strassen)
+        BEST->pack_sums(to, p.rows * p.depth, from, depth, p.rows * depth, p.depth, count);
+      else
+        BEST->pack(to, from, depth, rows - row < LANES ? rows - row : LANES, count);
     }
   }
 }

@@ -39,25 +39,18 @@ typedef int32_t ints __attribute__((vector_size(sizeof(vector)), aligned(4), may
   TILES(2)                                          \
   TILES(1)
 
-// One group of up to LANES rows, missing ones being 0: packed[k][r] = x[r][k] + sign · other[r][k], where
-// there is another.
-INLINE void pack(float *packed, const float *x, const float *other, float sign, size_t stride, size_t rows,
-                 size_t depth) {
+// One group of up to LANES rows, missing ones being 0: packed[k][r] = x[r][k].
+INLINE void pack(float *packed, const float *x, size_t stride, size_t rows, size_t depth) {
   size_t k = 0;
   for (; rows == LANES && k + 8 <= depth; k += 8)
     for (size_t half = 0; half < LANES; half += 8) {
       half_vector t[8];
       for (size_t i = 0; i < 8; i++) t[i] = *(const half_vector *)(x + (half + i) * stride + k);
-      if (other)
-        for (size_t i = 0; i < 8; i++) t[i] += sign * *(const half_vector *)(other + (half + i) * stride + k);
       transpose(t);
       for (size_t i = 0; i < 8; i++) *(half_vector *)(packed + (k + i) * LANES + half) = t[i];
     }
   for (; k < depth; k++)
-    for (size_t r = 0; r < LANES; r++) {
-      float sum = r < rows ? x[r * stride + k] : 0;
-      packed[k * LANES + r] = r < rows && other ? sum + sign * other[r * stride + k] : sum;
-    }
+    for (size_t r = 0; r < LANES; r++) packed[k * LANES + r] = r < rows ? x[r * stride + k] : 0;
 }
 
 enum { FETCH_STEP = 4 };  // inputs after which `multiply` fetches a line for each vector

@@ -137,7 +137,7 @@ extension KernelTests {
   private func packed(_ x: Tensor, strassen: Bool) -> Tensor {
     let (rows, depth) = (x.shape[0], x.shape[1])
     return results(kernel_packed_size(strassen, rows, depth)) { packed in
-      for group in 0..<kernel_packed_groups(strassen, rows) {
+      for group in 0..<kernel_packed_groups(strassen, rows, depth) {
         kernel_pack(packed, strassen, x.elements, rows, depth, group, group + 1)
       }
     }

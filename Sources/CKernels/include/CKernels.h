@@ -203,8 +203,8 @@ enum {
 bool kernel_has_vectors(void);
 // the floats that a packed block takes
 size_t kernel_packed_size(bool strassen, size_t rows, size_t depth);
-// the groups of rows that a packed block is made of
-size_t kernel_packed_groups(bool strassen, size_t rows);
+// the pieces in which a packed block is made: groups of rows, by Strassen's scheme cut into strips of inputs
+size_t kernel_packed_groups(bool strassen, size_t rows, size_t depth);
 // lays out the groups first..<last of a block; missing rows of the last group are 0
 void kernel_pack(float *packed, bool strassen, const float *x, size_t rows, size_t depth, size_t first,
                  size_t last);

@@ -102,8 +102,8 @@ struct PackedRows {
     /// How many inputs are multiplied at a time: weights may come in pieces of as many.
     var depth: Int { self == .integers ? Int(KERNEL_SHORTS_DEPTH) : Int(KERNEL_DEPTH) }
 
-    /// The groups of rows that a packed block is made of.
-    func groups(rows: Int) -> Int { kernel_packed_groups(self == .strassen, rows) }
+    /// The pieces in which a packed block is made: groups of rows, by Strassen's scheme cut into strips of inputs.
+    func groups(rows: Int, inputs: Int) -> Int { kernel_packed_groups(self == .strassen, rows, inputs) }
   }
 
   private let blocks: [Range<Int>]
@@ -116,7 +116,7 @@ struct PackedRows {
     (self.blocks, self.scheme) = (blocks, scheme)
     let largest = blocks.map(\.count).max() ?? 0
     let size = scheme.size(rows: largest, inputs: inputs)
-    let groups = scheme.groups(rows: largest)
+    let groups = scheme.groups(rows: largest, inputs: inputs)
     elements = Tensor(uninitialized: [blocks.count, size])
     elements.withMutableElements { packed in
       let packed = packed.baseAddress!
@@ -125,7 +125,7 @@ struct PackedRows {
         for piece in range {
           let (block, group) = (piece / groups, piece % groups)
           let rows = blocks[block]
-          guard group < scheme.groups(rows: rows.count) else { continue }
+          guard group < scheme.groups(rows: rows.count, inputs: inputs) else { continue }
           let (to, from) = (packed + block * size, x + rows.lowerBound * inputs)
           if scheme == .integers {
             kernel_shorts_pack(to, from, rows.count, inputs, group, group + 1)
@@ -154,7 +154,7 @@ struct PackedRows {
     // Sixteen more: matrices do not begin on the same lines of a cache.
     let size = scheme.size(rows: blocks.map(\.count).max() ?? 0, inputs: inputs) + 16
     let groups = blocks.enumerated().flatMap { block, rows in
-      (0..<scheme.groups(rows: rows.count)).map { (block: block, rows: rows, group: $0) }
+      (0..<scheme.groups(rows: rows.count, inputs: inputs)).map { (block: block, rows: rows, group: $0) }
     }
     let together = Int(KERNEL_INPUTS)
     elements = Tensor(uninitialized: [self.blocks.count, size])
