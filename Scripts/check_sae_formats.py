@@ -214,7 +214,7 @@ def kinds(options: argparse.Namespace, folder: Path, h: torch.Tensor) -> int:
         for kind in ["", "-training"]:
             check(f"saelens-{name}{kind}", values, used.decode(values))
 
-    top, batch, nested, jump = import_dictionary_learning()
+    top, batch, nested, jump, *_ = import_dictionary_learning()
     classes = {
         "top": (top(d, n, k), 0.5),
         "batch": (batch(d, n, k), 3.0),

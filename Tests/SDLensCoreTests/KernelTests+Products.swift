@@ -105,7 +105,7 @@ extension KernelTests {
           #expect(wrong.isEmpty, "\(name), \(accumulate): \(wrong.prefix(3)) of \(rows) × \(outputs)")
         }
         check("floats") {
-          kernel_product($0, outputs, floats.elements, false, rows, &weights, 0, outputs, nil, false)
+          kernel_product($0, outputs, floats.elements, false, rows, &weights, 0, outputs, nil, kernel_set)
         } columns: {
           kernel_columns($0, stride, floats.elements, rows, &weights, accumulate)
         }
@@ -113,7 +113,7 @@ extension KernelTests {
           var kept = kernel_weights(
             elements: $0.baseAddress, format: kernel_panel, outputs: outputs, depth: depth)
           check("integers") {
-            kernel_shorts_product($0, outputs, integers.elements, rows, &weights, 0, outputs, nil, false)
+            kernel_shorts_product($0, outputs, integers.elements, rows, &weights, 0, outputs, nil, kernel_set)
           } columns: {
             kernel_shorts_columns($0, stride, integers.elements, rows, &kept, accumulate)
           }
@@ -171,7 +171,7 @@ extension KernelTests {
             outputs: outputs, depth: depth)
           kernel_product(
             y, width, packed.elements, strassen, rows, &weights, some.lowerBound, some.upperBound,
-            bias.elements, accumulate)
+            bias.elements, accumulate ? kernel_add : kernel_set)
         }
       }
       let expected = (0..<old.count).map { place in

@@ -33,6 +33,30 @@ import Testing
     #expect(try PNG.read(folder("y")).samples == [255, 255, 255, 1, 2, 3])
   }
 
+  // Image.alpha_composite(Image.new("RGBA", size, (grey, grey, grey, 255)), picture).convert("RGB")
+  @Test(
+    arguments: [
+      (255, [255, 255, 255, 181, 238, 187, 254, 254, 254, 91, 92, 93, 255, 255, 255]),
+      (0, [128, 128, 128, 3, 60, 9, 0, 0, 0, 90, 91, 92, 0, 0, 0]),
+    ] as [(UInt8, [UInt8])])
+  func transparencyIsLaidOverAsPillowDoes(_ grey: UInt8, _ samples: [UInt8]) throws {
+    let picture = Picture(
+      width: 5, height: 1, channels: 4,
+      samples: [255, 255, 255, 128, 10, 200, 30, 77, 0, 0, 0, 1, 90, 91, 92, 254, 9, 8, 7, 0])
+    try PNG.write(picture, to: folder("x"))
+    #expect(try PNG.read(folder("x"), over: grey).samples == samples)
+  }
+
+  @Test func greyWithOpacityIsLaidOverAsPillowDoes() throws {
+    // (200, 128) and (3, 60), "LA"
+    let path = try folder.write(
+      png(
+        "00000002000000010804000000" + "5e2bb701" + "0000000d49444154" + "789c6338d1c06c030004e70188"
+          + "13283128"
+          + "0000000049454e44ae426082"), to: "x")
+    #expect(try PNG.read(path, over: 0).samples == [100, 100, 100, 1, 1, 1])
+  }
+
   /// 2 × 2 pictures as Pillow 13 writes them: `Image.fromarray(pixels).save(file, "PNG")`.
   @Test(
     arguments: [
@@ -76,12 +100,7 @@ import Testing
     let upright = Picture(width: width, height: 6 / width, samples: order.flatMap { [10 * $0, 1, 2] })
     let one = try PNG.encode(lying)
     func exif(_ content: [UInt8]) throws -> Picture {
-      let body = Array("eXIf".utf8) + content
-      let length = UInt32(content.count).bigEndian
-      let chunk =
-        withUnsafeBytes(of: length, Array.init) + body
-        + withUnsafeBytes(of: Self.checksum(body).bigEndian, Array.init)
-      return try PNG.read(folder.write(one[..<33] + chunk + one[33...], to: "x.png"))
+      try PNG.read(folder.write(one[..<33] + chunk("eXIf", content) + one[33...], to: "x.png"))
     }
     let big = unhex("4d4d002a00000008" + "0002" + "010f000200000004" + "41424300" + "0112000300000001")
     #expect(try exif(big + [0, orientation, 0, 0, 0, 0, 0, 0]) == upright)
@@ -94,6 +113,57 @@ import Testing
       damaged[place] = 0xFF
       #expect(try [lying, upright].contains(exif(damaged)))
     }
+  }
+
+  private func chunk(_ type: String, _ content: [UInt8]) -> [UInt8] {
+    let body = Array(type.utf8) + content
+    return withUnsafeBytes(of: UInt32(content.count).bigEndian, Array.init) + body
+      + withUnsafeBytes(of: Self.checksum(body).bigEndian, Array.init)
+  }
+
+  /// Where other programs have it: `ImageOps.exif_transpose` of Pillow turns all of these.
+  @Test func orientationIsFoundWhereOlderProgramsHaveIt() throws {
+    let lying = Picture(width: 3, height: 2, samples: (0..<6).flatMap { [10 * $0, 1, 2] })
+    let one = try PNG.encode(lying)
+    func order(_ chunks: [UInt8]) throws -> [UInt8] {
+      let picture = try PNG.read(folder.write(one[..<33] + chunks + one[33...], to: "x.png"))
+      return picture.samples.enumerated().filter { $0.offset % 3 == 0 }.map { $0.element / 10 }
+    }
+    let digits = "45786966000049492a0008000000010012010300010000000600000000000000"
+    let profile = Array("Raw profile type exif\0".utf8)
+    let plain = chunk("tEXt", profile + Array("\nexif\n      32\n\(digits)\n".utf8))
+    // zlib.compress(text, 9)
+    let packed = unhex(
+      "78dae34aadc84ce352000363232e1353730b334b3333032030b134b1344a04322c0c20c01088"
+        + "8c80a431840d06660628800b008ac00f91")
+    let properties = Array("XML:com.adobe.xmp\0".utf8)
+    let text = #"<rdf:Description tiff:Orientation="8"/>"#
+    let packedText = unhex(
+      "78dab3294a49b372492d4e2eca2c28c9cccf5328c94c4bb3f22fca4ccd2b490409d82a5928e9"
+        + "db010023f50dec")
+    let (turned, back) = ([3, 0, 4, 1, 5, 2] as [UInt8], [2, 5, 1, 4, 0, 3] as [UInt8])
+    #expect(try order(plain) == turned)
+    #expect(try order(chunk("zTXt", profile + [0] + packed)) == turned)
+    let open = chunk("iTXt", properties + [0, 0, 0, 0] + Array(text.utf8))
+    #expect(try order(open) == back)
+    #expect(try order(chunk("iTXt", properties + [1, 0, 0, 0] + packedText)) == back)
+    let element = Array("<tiff:Orientation>3</tiff:Orientation>".utf8)
+    #expect(try order(chunk("iTXt", properties + [0, 0, 0, 0] + element)) == [5, 4, 3, 2, 1, 0])
+    // Exif comes first; of what is damaged nothing can be said.
+    #expect(try order(open + plain) == turned)
+    for broken in [Array(packed.dropLast(9)), [], [1, 2, 3]] {
+      #expect(try order(chunk("zTXt", profile + [0] + broken)) == [0, 1, 2, 3, 4, 5])
+    }
+    #expect(try order(chunk("tEXt", profile + Array("\nexif\n 9\nzz4".utf8))) == [0, 1, 2, 3, 4, 5])
+  }
+
+  // As other programs pack long texts: zlib.compress("ein Bär".encode("latin-1")).
+  @Test func packedTextsAreRead() throws {
+    let one = try PNG.encode(picture(1, 1))
+    let packed = unhex("789c4bcdcc53707a5204000ae602f5")
+    let path = try folder.write(
+      one[..<33] + chunk("zTXt", Array("prompt\0\0".utf8) + packed) + one[33...], to: "x.png")
+    #expect(try PNG.text(of: path) == [PNGText("prompt", "ein Bär")])
   }
 
   @Test func textsAreKept() throws {

@@ -232,7 +232,10 @@ import Testing
   @Test func settingsOfPEFTThatMeanMoreAreNamed() throws {
     let layer = "unet.mid_block.attentions.0.proj_in"
     let tensors = [("\(layer).lora_A.weight", Self.down), ("\(layer).lora_B.weight", Self.up)]
-    for (key, value) in [("use_dora", "true"), ("lora_bias", "true"), ("alpha_pattern", #"{"a.*": 1}"#)] {
+    for (key, value) in [
+      ("use_dora", "true"), ("lora_bias", "true"), ("alpha_pattern", #"{"a.*": 1}"#),
+      ("init_lora_weights", #""pissa_niter_4""#), ("init_lora_weights", #""olora""#),
+    ] {
       let message = try refusal(tensors, metadata: ["lora_adapter_metadata": #"{"unet.\#(key)": \#(value)}"#])
       #expect(message.hasPrefix("FILE was made with 'unet.\(key)' "), "\(message)")
       #expect(message.hasSuffix(", which is not supported; only plain LoRAs can be merged"))
@@ -241,6 +244,10 @@ import Testing
       try refusal(tensors, metadata: ["lora_adapter_metadata": "["])
         == "FILE says of itself in 'lora_adapter_metadata' what is no JSON object")
     #expect(try refusal(tensors) == "")
+    for plain in ["true", "false", "null", #""gaussian""#] {
+      let metadata = ["lora_adapter_metadata": #"{"unet.init_lora_weights": \#(plain)}"#]
+      #expect(try refusal(tensors, metadata: metadata) == "")
+    }
   }
 
   @Test func aFileThatIsNoLoRA() throws {

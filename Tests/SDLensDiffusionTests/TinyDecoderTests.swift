@@ -84,7 +84,7 @@ import Testing
       "latents_mean", "[0, 0, 0, 0]",
       "'latents_mean' is [0, 0, 0, 0], which is not supported; supported: null"
     ),
-    ("shift_factor", "0.1", "'shift_factor' is 0.1, but it must be a number from 0.0 to 0.0"),
+    ("shift_factor", "0.1", "'shift_factor' is 0.1, which is not supported; supported: 0, null"),
     ("scaling_factor", "0", "'scaling_factor' is 0, but it must be a number from 1e-06 to 1000000.0"),
     ("out_channels", "4", "'out_channels' is 4, but it must be an integer from 3 to 3"),
     ("latent_channels", "0", "'latent_channels' is 0, but it must be an integer from 1 to 16777216"),

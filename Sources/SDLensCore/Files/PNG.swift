@@ -39,8 +39,8 @@ public enum PNG {
     return bytes
   }
 
-  /// Reads a PNG of any kind as 8-bit RGB, turned as its eXIf says; what is transparent is laid over a grey, by itself
-  /// over white.
+  /// Reads a PNG of any kind as 8-bit RGB, turned as its `orientation` says; what is transparent is laid over a grey, by
+  /// itself over white, as PIL's `alpha_composite` does it.
   ///
   /// - Throws: `FileError` for what is not a readable file, `PNGError` with libpng's reason for a damaged
   ///   one or one of more than 2^28 pixels.
@@ -69,14 +69,16 @@ public enum PNG {
       throw PNGError.unreadable(
         path: path, reason: "its \(packed) bytes of pixels are too few for \(width) × \(height)")
     }
-    image.format = Picture.rgb
+    // (libpng would mix colours as light does.)
+    let channels = image.format & UInt32(PNG_FORMAT_FLAG_ALPHA) == 0 ? 3 : 4
+    image.format = Picture.rgb | (channels == 4 ? UInt32(PNG_FORMAT_FLAG_ALPHA) : 0)
     image.flags |= UInt32(PNG_IMAGE_FLAG_16BIT_sRGB)
-    var background = png_color(red: grey, green: grey, blue: grey)
-    var samples = [UInt8](repeating: 0, count: width * height * 3)
-    guard png_image_finish_read(&image, &background, &samples, 0, nil) != 0 else {
+    var samples = [UInt8](repeating: 0, count: width * height * channels)
+    guard png_image_finish_read(&image, nil, &samples, 0, nil) != 0 else {
       throw PNGError.unreadable(path: path, reason: image.text)
     }
-    return Picture(width: width, height: height, samples: samples).upright(PNGOrientation.of(bytes))
+    return Picture(width: width, height: height, channels: channels, samples: samples).colored(over: grey)
+      .upright(orientation(of: bytes))
   }
 }
 

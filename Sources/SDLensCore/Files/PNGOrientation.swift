@@ -1,25 +1,44 @@
-/// How a picture is to be turned, by the tag Orientation of Exif (1 to 8), which a PNG file has in its chunk eXIf.
-///
-/// Cameras and phones write the sensor's rows and say so there; PIL's `ImageOps.exif_transpose` is the reference.
-enum PNGOrientation {
+extension PNG {
+  /// How a picture is to be turned, by the tag Orientation of Exif (1 to 8); 1, upright, where a file says nothing that can
+  /// be understood.
+  ///
+  /// Cameras and phones write the sensor's rows and say so there. The tag is in a chunk eXIf, or, by older programs, in
+  /// hexadecimal digits under `Raw profile type exif`; else it is among the properties of XMP. PIL's
+  /// `ImageOps.exif_transpose` is the reference.
+  static func orientation(of bytes: UnsafeRawBufferPointer) -> Int {
+    var (exif, profile, properties) = ([UInt8]?.none, [UInt8]?.none, Int?.none)
+    var position = PNGChunk.signature.count
+    while let chunk = PNGChunk(in: bytes, at: position) {
+      let content = bytes[chunk.content]
+      if chunk.type == "eXIf" {
+        exif = Array(content)
+      } else if chunk.type.hasSuffix("Xt"), let text = PNGText(type: chunk.type, content: content) {
+        if text.keyword == "Raw profile type exif" { profile = Exif.profile(text.text) }
+        if text.keyword == "XML:com.adobe.xmp" {
+          properties = text.text.firstMatch(of: /tiff:Orientation(?:="|>)([1-8])/).flatMap { Int($0.1) }
+        }
+      }
+      position = chunk.content.upperBound + 4
+    }
+    return (exif ?? profile)?.withUnsafeBytes(Exif.orientation) ?? properties ?? 1
+  }
+}
+
+/// What a camera says of its picture.
+private enum Exif {
   private static let tag = 0x0112
   /// The types of numbers that tell it, and their sizes: SHORT and LONG.
   private static let sizes = [3: 2, 4: 4]
 
-  /// What a file says; 1, upright, where it says nothing that can be understood.
-  static func of(_ bytes: UnsafeRawBufferPointer) -> Int {
-    var position = PNGChunk.signature.count
-    while let chunk = PNGChunk(in: bytes, at: position) {
-      if chunk.type == "eXIf" {
-        return orientation(UnsafeRawBufferPointer(rebasing: bytes[chunk.content])) ?? 1
-      }
-      position = chunk.content.upperBound + 4
-    }
-    return 1
+  /// The bytes in a text of ImageMagick's: a line break, the kind, the number of bytes, and lines of digits.
+  static func profile(_ text: String) -> [UInt8] {
+    let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    let digits = lines.dropFirst(3).joined().compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
+    return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
   }
 
   /// Looks through the first directory of a TIFF header.
-  private static func orientation(_ bytes: UnsafeRawBufferPointer) -> Int? {
+  static func orientation(_ bytes: UnsafeRawBufferPointer) -> Int? {
     let header = bytes.starts(with: "Exif\0\0".utf8) ? 6 : 0
     guard bytes.count >= header + 8 else { return nil }
     let order = bytes[header..<header + 2]

@@ -1,3 +1,5 @@
+import CPNG
+
 /// A text in a PNG file, such as the prompt of a picture.
 public struct PNGText: Sendable, Equatable {
   /// What the text is: 1 to 79 ASCII characters, as in `prompt`.
@@ -22,20 +24,38 @@ public struct PNGText: Sendable, Equatable {
     }
   }
 
-  /// Reads the content of a chunk; `nil` when it is no text, or compressed, which we never write.
+  /// Reads the content of a chunk; `nil` when it is no text, or a compressed one of more than a megabyte.
   init?(type: String, content: Slice<UnsafeRawBufferPointer>) {
     guard let keywordEnd = content.firstIndex(of: 0) else { return nil }
     let rest = content[(keywordEnd + 1)...]
     switch type {
     case "tEXt":
-      text = String(String.UnicodeScalarView(rest.map { Unicode.Scalar($0) }))
+      text = Self.latin(rest)
+    case "zTXt":
+      guard rest.first == 0, let bytes = Self.inflated(Array(rest.dropFirst())) else { return nil }
+      text = Self.latin(bytes)
     case "iTXt":
+      // Whether it is compressed, how, the language, and the keyword in that.
       let parts = rest.dropFirst(2).split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
-      guard rest.first == 0, parts.count == 3 else { return nil }
-      text = String(decoding: parts[2], as: UTF8.self)
+      guard parts.count == 3, let flag = rest.first, flag < 2,
+        let bytes = flag == 0 ? Array(parts[2]) : Self.inflated(Array(parts[2]))
+      else { return nil }
+      text = String(decoding: bytes, as: UTF8.self)
     default: return nil
     }
-    keyword = String(String.UnicodeScalarView(content[..<keywordEnd].map { Unicode.Scalar($0) }))
+    keyword = Self.latin(content[..<keywordEnd])
+  }
+
+  private static func latin(_ bytes: some Sequence<UInt8>) -> String {
+    String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
+  }
+
+  /// What zlib packed, up to a megabyte, which is also PIL's limit; nil of more, and of what is damaged.
+  private static func inflated(_ packed: [UInt8]) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    var count = UInt(bytes.count)
+    guard uncompress(&bytes, &count, packed, UInt(packed.count)) == Z_OK else { return nil }
+    return Array(bytes.prefix(Int(count)))
   }
 }
 
@@ -44,7 +64,7 @@ extension String {
 }
 
 extension PNG {
-  /// The texts in a PNG file, in the order of the file; compressed ones are left out.
+  /// The texts in a PNG file, in the order of the file; compressed ones of more than a megabyte are left out.
   ///
   /// - Throws: `FileError` for what is not a readable file, `PNGError` for a damaged one.
   public static func text(of path: String) throws -> [PNGText] {

@@ -18,4 +18,23 @@ public struct Picture: Sendable, Equatable {
     self.channels = channels
     self.samples = samples
   }
+
+  /// The picture with red, green and blue and nothing else, what is transparent over a grey, to the sample as PIL's
+  /// `alpha_composite` does it.
+  package func colored(over grey: UInt8 = 255) -> Picture {
+    guard channels != 3 else { return self }
+    var colors: [UInt8] = []
+    colors.reserveCapacity(width * height * 3)
+    for start in stride(from: 0, to: samples.count, by: channels) {
+      let opacity = channels == 4 ? Int(samples[start + 3]) : 255
+      for channel in 0..<3 {
+        let sum =
+          Int(samples[start + (channels == 1 ? 0 : channel)]) * opacity + Int(grey) * (255 - opacity)
+        // Over 255, rounded, by PIL's shifts on 7 more bits.
+        let wide = sum << 7 + 0x80 << 7
+        colors.append(UInt8(((wide >> 8 + wide) >> 8) >> 7))
+      }
+    }
+    return Picture(width: width, height: height, samples: colors)
+  }
 }

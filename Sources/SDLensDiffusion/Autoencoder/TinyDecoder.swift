@@ -126,7 +126,7 @@ public struct TinyDecoderConfig: Sendable {
     try file.require("upsample_fn", "nearest")
     try file.require("upsampling_scaling_factor", 2)
     for key in ["latents_mean", "latents_std"] { try file.require(key, .null) }
-    _ = try file.double("shift_factor", in: 0...0, default: 0)
+    try file.require("shift_factor", 0, .null)
     latentChannels = try file.int("latent_channels", default: 4)
     outChannels = try file.int("out_channels", in: 3...3, default: 3)
     scalingFactor = Float(try file.double("scaling_factor", in: 1e-6...1e6, default: 1))

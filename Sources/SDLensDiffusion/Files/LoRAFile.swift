@@ -219,12 +219,17 @@ struct LoRAFile {
     }
   }
 
+  /// Beginnings for which PEFT leaves the weights of the model as they are; others (`pissa`, `olora`, …) take what the
+  /// factors begin with out of them.
+  private static let plainBeginnings: [JSONValue] = [true, false, .null, "gaussian", "eva", "orthogonal"]
+
   private func checkMetadata() throws {
     for (key, value) in try metadata.sorted(by: { $0.key < $1.key }) {
       let setting = key.split(separator: ".").last.map(String.init) ?? key
       let isOther =
         ["use_dora", "lora_bias"].contains(setting) && value == true
         || setting == "alpha_pattern" && Self.patterns(value) == nil
+        || setting == "init_lora_weights" && !Self.plainBeginnings.contains(value)
       if isOther {
         throw MalformedFile(
           path: lora.path,

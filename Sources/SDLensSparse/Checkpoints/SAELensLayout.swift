@@ -35,6 +35,8 @@ enum SAELensLayout: WritableLayout {
 
   private struct Metadata: Encodable {
     let modelName, hookName: String?
+    /// From which on SAELens heeds both names.
+    let saeLensVersion = "6.0.0"
   }
 
   static func read(_ folder: String) throws -> SavedAutoencoder {
