@@ -126,6 +126,11 @@ import Testing
     #expect(
       outcome.err.hasPrefix("Error: features is 16, but it must be at least 20, the largest k\n")
         && outcome.status == 64)
+    let huge = try run("--features", "\(Int.max)", "--only", "train")
+    #expect(
+      huge.err.hasPrefix("Error: features is \(Int.max), but it must be from 1 to 16777216\n")
+        && huge.status == 64,
+      "\(huge)")
   }
 
   @Test(.enabled(if: canMount)) func whatHasNoRoomIsNotBegun() throws {

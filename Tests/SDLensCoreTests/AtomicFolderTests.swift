@@ -57,6 +57,16 @@ import Testing
       errorMessage { try AtomicFolder.makeAll(folder("file/x")) }.contains("'\(folder("file"))' is a file"))
   }
 
+  /// The kernel's own files take no folder: what is said is why the first one cannot be made.
+  @Test func whyAFolderCannotBeMadeIsThatOfTheFirst() throws {
+    for path in ["/sys/sdlens", "/sys/sdlens/a/b/c"] {
+      let message = errorMessage { try AtomicFolder.makeAll(path) }
+      #expect(
+        message.hasPrefix("'\(path)' cannot be written: ") && !message.contains("make it first"), "\(message)"
+      )
+    }
+  }
+
   @Test func nothingIsLeftAfterAnError() throws {
     struct Stop: Error {}
     let folder = try TemporaryFolder()

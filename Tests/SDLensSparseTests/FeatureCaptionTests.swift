@@ -52,6 +52,20 @@ import Testing
     #expect(try FeatureCaptions(contentsOf: path, features: 8).all == [caption])
   }
 
+  @Test func captionsOfSeveralProgramsAreAllKept() async throws {
+    let path = folder("captions.jsonl")
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for feature in 0..<24 {
+        group.addTask {
+          try FeatureCaptions.put(
+            [FeatureCaption(feature: feature, caption: "a", source: "x")], into: path, features: 24)
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try FeatureCaptions(contentsOf: path, features: 24).all.map(\.feature).sorted() == Array(0..<24))
+  }
+
   @Test func linesThatAreNoneAreRefused() throws {
     let first =
       "line 1 must be like {\"feature\": 12, \"caption\": \"a red circle\"}, with a feature from 0 to 7"

@@ -49,6 +49,27 @@ import Testing
     #expect(try ResultCache<Finding>(path)["0"] == finding)
   }
 
+  /// As a full disk or a crash leaves it, in the middle of a character.
+  @Test func ofALineThatWasCutOnlyThatIsLost() throws {
+    let cache = try ResultCache<String>(path)
+    for key in ["0", "1"] { try cache.keep("Straße", as: key) }
+    let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+    for count in 0..<bytes.count {
+      try folder.write(bytes.prefix(count), to: "done.jsonl")
+      let lines = bytes.prefix(count).count { $0 == UInt8(ascii: "\n") } - 1
+      // What lacks only the end of its line is whole.
+      let isWhole = bytes[count] == UInt8(ascii: "\n") && count > 0
+      #expect(try ResultCache<String>(path).count == max(0, lines) + (isWhole ? 1 : 0), "\(count) bytes")
+      try ResultCache<String>(path).keep("made again", as: "2")
+      #expect(try ResultCache<String>(path)["2"] == "made again")
+    }
+  }
+
+  @Test func aFileThatCannotBeReadIsNoEmptyOne() throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    #expect(errorMessage { try ResultCache<Double>(path) } != "")
+  }
+
   @Test func linesWithoutACheckAreTaken() throws {
     let lines = [#"{"key":"0","value":2.5}"#, #"{"key":"1","val"#]
     try folder.write(lines.joined(separator: "\n").utf8, to: "done.jsonl")

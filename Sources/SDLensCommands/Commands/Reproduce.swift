@@ -90,6 +90,7 @@ struct Reproduce: ResumableCommand {
     try checkOption("pictures", pictures, 2...1 << 20)
     for value in k.values { try checkOption("k", value, 1...1 << 20) }
     let most = k.values.max() ?? 1
+    for size in features?.values ?? [] { try checkOption("features", size, ConfigFile.sizes) }
     for size in features?.values ?? [] where size < most {
       throw ValidationError("features is \(size), but it must be at least \(most), the largest k")
     }

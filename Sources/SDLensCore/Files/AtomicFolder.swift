@@ -134,8 +134,10 @@ public enum AtomicFolder {
   private static func make(_ path: String) -> Int32 {
     guard mkdir(path, 0o777) != 0 else { return 0 }
     guard errno == ENOENT, case let folder = AtomicFile.folder(of: path), folder != path else { return errno }
-    _ = make(folder)
-    return mkdir(path, 0o777) == 0 ? 0 : errno
+    let code = make(folder)
+    if mkdir(path, 0o777) == 0 { return 0 }
+    // Without the one above it, why there is none says more.
+    return errno == ENOENT && code != 0 ? code : errno
   }
 
   /// The folder to make or fill: behind a link the one it points to, without slashes at its end.

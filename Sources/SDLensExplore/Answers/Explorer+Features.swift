@@ -149,13 +149,15 @@ extension Explorer {
     let (folder, features) = (index.folder, index.folder.autoencoder.features)
     let path = workspace.captionFile(of: folder)
     let captions = try index.captions.withLock { captions in
-      // Somebody else may have written meanwhile.
-      let there = try FeatureCaptions(contentsOf: [path], features: features)
-      let others = there.all.filter { $0.feature != feature || $0.source != nil }
-      let all = FeatureCaptions(
-        others + (text.isEmpty ? [] : [FeatureCaption(feature: feature, caption: text)]))
       try AtomicFolder.makeAll(above: path)
-      try all.write(to: path)
+      try FolderTurn.take(in: path.folderOfPath) {
+        // Somebody else may have written meanwhile.
+        let there = try FeatureCaptions(contentsOf: [path], features: features)
+        let others = there.all.filter { $0.feature != feature || $0.source != nil }
+        let all = FeatureCaptions(
+          others + (text.isEmpty ? [] : [FeatureCaption(feature: feature, caption: text)]))
+        try all.write(to: path)
+      }
       captions = try folder.adding(captionsOf: workspace.captions(of: folder)).allCaptions
       return captions[feature]
     }

@@ -108,14 +108,16 @@ public struct FeatureCaptions: Sendable {
   /// - Throws: as `init(contentsOf:features:)`, and `FileError` when it cannot be written.
   public static func put(_ captions: [FeatureCaption], into path: String, features: Int) throws {
     let replaced = Set(captions.map(key))
-    let old = FileManager.default.fileExists(atPath: path) ? try TextFile(path).lines : []
     try AtomicFolder.makeAll(above: path)
-    let kept = try old.enumerated().filter { index, line in
-      try line.isBlank || !replaced.contains(key(caption(String(line), path, index + 1, features)))
-    }
-    try AtomicFile.write(to: path) { file in
-      for (_, line) in kept { try file.append(Array("\(line)\n".utf8)) }
-      for caption in captions { try file.append(JSON.line(caption) + [UInt8(ascii: "\n")]) }
+    try FolderTurn.take(in: path.folderOfPath) {
+      let old = FileManager.default.fileExists(atPath: path) ? try TextFile(path).lines : []
+      let kept = try old.enumerated().filter { index, line in
+        try line.isBlank || !replaced.contains(key(caption(String(line), path, index + 1, features)))
+      }
+      try AtomicFile.write(to: path) { file in
+        for (_, line) in kept { try file.append(Array("\(line)\n".utf8)) }
+        for caption in captions { try file.append(JSON.line(caption) + [UInt8(ascii: "\n")]) }
+      }
     }
   }
 

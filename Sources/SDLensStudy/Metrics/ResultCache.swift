@@ -25,19 +25,25 @@ public final class ResultCache<Value: Codable> {
   }
 
   private var values: [String: Value] = [:]
+  private let path: String
   private let file: FileHandle
 
   /// Opens or makes a file.
+  ///
+  /// - Throws: `FileError`.
   public init(_ path: String) throws {
-    for line in (try? TextFile(path))?.lines ?? [] {
-      guard let line = try? JSON.decode(Line.self, from: Data(line.utf8)), line.isWhole else { continue }
+    self.path = path
+    let isThere = FileManager.default.fileExists(atPath: path)
+    let bytes = isThere ? try MappedFile(path: path).withBytes { Data($0) } : Data()
+    for line in bytes.split(separator: UInt8(ascii: "\n")) {
+      guard let line = try? JSON.decode(Line.self, from: Data(line)), line.isWhole else { continue }
       values[line.key] = line.value
     }
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileError.cannotWrite(path: path, code: errno) }
     file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     // What was not finished ends here.
-    try file.write(contentsOf: Data("\n".utf8))
+    try append([])
   }
 
   /// How many there are.
@@ -59,7 +65,21 @@ public final class ResultCache<Value: Codable> {
 
   /// Keeps a result, which is in the file when this returns.
   public func keep(_ value: Value, as key: String) throws {
-    try file.write(contentsOf: Data(JSON.line(Line(key, value)) + [UInt8(ascii: "\n")]))
+    try append(JSON.line(Line(key, value)))
     values[key] = value
+  }
+
+  /// Writes a line, which is in the file when this returns.
+  private func append(_ line: [UInt8]) throws {
+    try (line + [UInt8(ascii: "\n")]).withUnsafeBytes { bytes in
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let count = Foundation.write(
+          file.fileDescriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        if count < 0 && errno == EINTR { continue }
+        guard count >= 0 else { throw FileError.writing(path, code: errno) }
+        rest = rest.dropFirst(count)
+      }
+    }
   }
 }

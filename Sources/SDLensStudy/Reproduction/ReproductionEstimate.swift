@@ -89,6 +89,7 @@ public struct ReproductionEstimate: Encodable, Sendable {
       var grid = TrainingPart.grid(
         study, vectors: all.prompts.count * rows.rows / batch, width: rows.width)
       for index in grid.indices { grid[index].steps = 6 }
+      try grid.checkMemory(width: rows.width, of: grid.map(\.title).joined(separator: "+"))
       let source = RepeatedRows(rows)
       var trainer: Trainer?
       try time(.trainings, calls: 1) { _ in

@@ -78,12 +78,7 @@ public final class TrainingJob {
     let steps = source.steps?.suffix ?? ""
     names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title + site + steps }
     folder = "\(workspace.trainings(at: source.place))/\(names.joined(separator: "+"))"
-    // Encoder, decoder and both means of their gradient; the gradient is of one dictionary at a time.
-    let numbers = settings.map { 2 * $0.features * source.rows.width }
-    try TooLittleMemory.check(
-      names.joined(separator: "+"),
-      written: ((3 * numbers.reduce(0, +) + (numbers.max() ?? 0)) * 4, "weights, gradient and its means"),
-      advice: "choose fewer --features or dictionaries, or run it where there is more")
+    try settings.checkMemory(width: source.rows.width, of: names.joined(separator: "+"))
     let isFirst = ranks.rank == 0
     if isFirst {
       if restart, FileManager.default.fileExists(atPath: folder) {
@@ -351,5 +346,19 @@ public struct DictionaryExists: UserError {
   /// The folder, and what to do.
   public var description: String {
     "'\(path)' exists already; give the new dictionary a --name, or replace the old one with --restart"
+  }
+}
+
+extension [TrainingSettings] {
+  /// Checks that there is memory for dictionaries that are trained together on vectors of a width.
+  ///
+  /// - Throws: `TooLittleMemory`.
+  func checkMemory(width: Int, of name: String) throws {
+    // Encoder, decoder and both means of their gradient; the gradient is of one dictionary at a time.
+    let numbers = map { 2 * $0.features * width }
+    try TooLittleMemory.check(
+      name,
+      written: ((3 * numbers.reduce(0, +) + (numbers.max() ?? 0)) * 4, "weights, gradient and its means"),
+      advice: "choose fewer --features or dictionaries, or run it where there is more")
   }
 }
