@@ -33,15 +33,15 @@ public final class ResultCache<Value: Codable> {
   /// - Throws: `FileError`.
   public init(_ path: String) throws {
     self.path = path
-    let isThere = FileManager.default.fileExists(atPath: path)
-    let bytes = isThere ? try MappedFile(path: path).withBytes { Data($0) } : Data()
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw FileError.cannotWrite(path: path, code: errno) }
+    file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    let isEmpty = lseek(descriptor, 0, SEEK_END) == 0
+    let bytes = isEmpty ? Data() : try MappedFile(path: path).withBytes { Data($0) }
     for line in bytes.split(separator: UInt8(ascii: "\n")) {
       guard let line = try? JSON.decode(Line.self, from: Data(line)), line.isWhole else { continue }
       values[line.key] = line.value
     }
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw FileError.cannotWrite(path: path, code: errno) }
-    file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     // What was not finished ends here.
     try append([])
   }
