@@ -52,10 +52,13 @@ public struct PNGText: Sendable, Equatable {
 
   /// What zlib packed, up to a megabyte, which is also PIL's limit; nil of more, and of what is damaged.
   private static func inflated(_ packed: [UInt8]) -> [UInt8]? {
-    var bytes = [UInt8](repeating: 0, count: 1 << 20)
-    var count = UInt(bytes.count)
-    guard uncompress(&bytes, &count, packed, UInt(packed.count)) == Z_OK else { return nil }
-    return Array(bytes.prefix(Int(count)))
+    var isWhole = false
+    let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
+      var made = UInt(buffer.count)
+      isWhole = uncompress(buffer.baseAddress, &made, packed, UInt(packed.count)) == Z_OK
+      count = isWhole ? Int(made) : 0
+    }
+    return isWhole ? bytes : nil
   }
 }
 

@@ -8,7 +8,7 @@ import Synchronization
 public final class WeightFile: Sendable {
   /// The file, or the index of the shards.
   public let path: String
-  /// What was wrong with a file that would have come first.
+  /// What is wrong with a file that would have come first; that shards are not there is nothing wrong.
   public let passedOver: (any UserError)?
   /// What computes the layers that are read from it.
   public let engine: any Engine
@@ -83,6 +83,7 @@ public final class WeightFile: Sendable {
       guard let next = others.first, let found = try? whole(next, else: others.dropFirst()) else {
         throw problem
       }
+      if case WeightError.noShard = problem { return found }
       return (found.path, found.shards, problem as? any UserError)
     }
   }

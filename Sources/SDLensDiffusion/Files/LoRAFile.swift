@@ -123,7 +123,7 @@ struct LoRAFile {
     var (bare, adapter) = (name, 0)
     let words = name.split(separator: ".", omittingEmptySubsequences: false)
     if words.count > 3, words.last == "weight", ["lora_A", "lora_B"].contains(words[words.count - 3]) {
-      adapter = words[words.count - 2].utf8.count + 1
+      adapter = words[words.count - 2].count + 1
       bare = (words.dropLast(2) + ["weight"]).joined(separator: ".")
     }
     return endings.first { bare.hasSuffix($0.text) }.map {
