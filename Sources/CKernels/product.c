@@ -171,31 +171,34 @@ INLINE void read_rows(float *w, const source *s) {
 // the next. The lower half of the rows is `below` behind the upper, the right one of the inputs `beside` the left.
 INLINE void pack_sums(float *packed, size_t product, const float *x, size_t stride, size_t below, size_t beside,
                       size_t depth) {
-  for (size_t k = 0; k < depth; k += 8)
-    for (size_t half = 0; half < LANES; half += 8) {
-      size_t some = depth - k < 8 ? depth - k : 8;
-      half_vector t[4][8];
+  for (size_t k = 0; k < depth; k += 8) {
+    size_t some = depth - k < 8 ? depth - k : 8;
+    vector t[4][8];
 #pragma clang loop unroll(full)
-      for (size_t q = 0; q < 4; q++) {
-        const float *from = x + q / 2 * below + q % 2 * beside + half * stride + k;
-        for (size_t i = 0; i < 8; i++) {
-          t[q][i] = (half_vector){0};
-          if (some == 8)
-            t[q][i] = *(const half_vector *)(from + i * stride);
-          else
-            memcpy(&t[q][i], from + i * stride, some * sizeof(float));
-        }
-        transpose(t[q]);
+    for (size_t q = 0; q < 4; q++) {
+      const float *from = x + q / 2 * below + q % 2 * beside + k;
+      half_vector rows[LANES];
+      for (size_t i = 0; i < LANES; i++) {
+        rows[i] = (half_vector){0};
+        if (some == 8)
+          rows[i] = *(const half_vector *)(from + i * stride);
+        else
+          memcpy(&rows[i], from + i * stride, some * sizeof(float));
       }
+      transpose(rows);
+      transpose(rows + 8);
 #pragma clang loop unroll(full)
-      for (size_t i = 0; i < sizeof STRASSEN / sizeof *STRASSEN; i++) {
-        quarters sum = STRASSEN[i].x;
-        float *to = packed + i * product + k * LANES + half;
-        for (size_t j = 0; j < some; j++)
-          *(half_vector *)(to + j * LANES) =
-              sum.other == NONE ? t[sum.quarter][j] : t[sum.quarter][j] + sum.sign * t[sum.other][j];
-      }
+      for (size_t i = 0; i < 8; i++)
+        t[q][i] = __builtin_shufflevector(rows[i], rows[8 + i], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     }
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < sizeof STRASSEN / sizeof *STRASSEN; i++) {
+      quarters sum = STRASSEN[i].x;
+      vector *to = (vector *)(packed + i * product + k * LANES);
+      for (size_t j = 0; j < some; j++)
+        to[j] = sum.other == NONE ? t[sum.quarter][j] : t[sum.quarter][j] + sum.sign * t[sum.other][j];
+    }
+  }
 }
 
 typedef struct {
