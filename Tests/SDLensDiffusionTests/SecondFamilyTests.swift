@@ -142,4 +142,17 @@ import Testing
     let found = errorMessage { try UNetConfig(ConfigFile(folder("config.json"))) }
     #expect(found.contains(message), "\(found)")
   }
+
+  /// Values of diffusers 0.42's `StableDiffusionPipeline`.
+  @Test(arguments: [
+    ("0.8.1", 32, 64), ("0.2.2", 96, 96), ("0.9.0.dev0", 32, 32), ("0.9.0", 32, 32), ("1.0.0", 32, 32),
+  ])
+  func filesOfEarlyVersionsMeanLargerPictures(_ version: String, _ size: Int, _ meant: Int) throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.copyItem(
+      atPath: "\(Goldens()("sd1"))/unet/config.json", toPath: folder("config.json"))
+    try TinyModel.set("_diffusers_version", to: "\"\(version)\"", in: "config.json", of: folder)
+    try TinyModel.set("sample_size", to: "\(size)", in: "config.json", of: folder)
+    #expect(try UNetConfig(ConfigFile(folder("config.json"))).sampleSize == meant)
+  }
 }

@@ -94,8 +94,9 @@ public struct NumPyFile {
     }
     try check(
       !shape.contains(0), "has no numbers: its shape is \(Shape(shape)); write an array that has some")
+    // What follows an array, such as another that was saved behind it, is passed over, as `numpy.load` does.
     try check(
-      shape.allSatisfy { 1...1 << 30 ~= $0 } && count.map { $0 == bytes / size } == true && bytes % size == 0,
+      shape.allSatisfy { 1...1 << 30 ~= $0 } && count.map { $0 <= bytes / size } == true,
       "has \(bytes) bytes of numbers, but its shape \(Shape(shape)) needs \(count.map { "\($0)" } ?? "too many") of "
         + "\(size) bytes; write it again")
     (self.shape, self.file, start, self.type) = (Shape(shape), file, header.end, type)

@@ -72,7 +72,8 @@ public struct UNetConfig: DenoiserLayout {
     additionInputs = isTold ? try file.int("projection_class_embeddings_input_dim") : 0
     inChannels = try file.int("in_channels", default: 4)
     outChannels = try file.int("out_channels", default: 4)
-    sampleSize = try file.int("sample_size", in: 1...4096)
+    let sampleSize = try file.int("sample_size", in: 1...4096)
+    self.sampleSize = try !isTold && Self.isEarly(file) ? max(sampleSize, 64) : sampleSize
     for (width, heads) in zip(widths, heads) where width % groups != 0 || width % heads != 0 {
       throw UnevenWidth(path: file.path, width: width, groups: groups, heads: heads)
     }
@@ -81,6 +82,15 @@ public struct UNetConfig: DenoiserLayout {
         path: file.path, key: "projection_class_embeddings_input_dim", found: .int(additionInputs),
         needed: "more than 6 times 'addition_time_embed_dim'")
     }
+  }
+
+  /// Whether a file is of a diffusers before 0.9, whose files of Stable Diffusion may say 32 where 64 is meant: the
+  /// `__init__` of `StableDiffusionPipeline` takes 64.
+  private static func isEarly(_ file: ConfigFile) throws -> Bool {
+    let version = try file.string("_diffusers_version", default: "").split(separator: ".").prefix(2).map {
+      Int($0)
+    }
+    return version.count == 2 && version[0] == 0 && version[1].map { $0 < 9 } == true
   }
 
   private enum Middle: String, CaseIterable {
