@@ -32,7 +32,8 @@ STUDY = ROOT / "Tests" / "SDLensStudyTests" / "Goldens"
 CLIP, SENTENCES = STUDY / "clip", STUDY / "sentences"
 FILTERS = {"lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4}
 # width, height, channels → width, height
-SIZES = [(37, 23, 3, 16, 16), (13, 17, 3, 41, 30), (50, 4, 1, 7, 9), (24, 31, 3, 24, 12), (9, 30, 3, 20, 30), (1, 3, 3, 5, 2)]
+SIZES = [(37, 23, 3, 16, 16), (13, 17, 3, 41, 30), (50, 4, 1, 7, 9), (24, 31, 3, 24, 12), (9, 30, 3, 20, 30), (1, 3, 3, 5, 2),
+         (9, 40, 3, 8, 33), (15, 20, 3, 11, 11), (15, 19, 3, 11, 11), (6, 30, 1, 12, 9)]
 PICTURES = [(40, 31, "RGB"), (20, 50, "L"), (28, 28, "RGB"), (33, 64, "RGBA"), (5, 9, "RGB"), (97, 29, "RGB")]
 PREPROCESSING = {
     "plain": {},

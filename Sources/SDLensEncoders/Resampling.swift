@@ -7,7 +7,8 @@ import SDLensCore
 ///
 /// An output pixel at place p is the mean of the input pixels around c = (p + ½) s, s = input / output extent,
 /// weighted by filter((i + ½ - c) / max(s, 1)); weights are whole multiples of 2⁻²². Lines come first, then
-/// columns, rounded to 8 bits between. Source: the resampling of Pillow.
+/// columns, rounded to 8 bits between; since Pillow 13 the other way round where the height loses more than twice what
+/// the width does. Source: the resampling of Pillow.
 public enum Resampling: Int, CaseIterable, Sendable {
   // The numbers of PIL's Image.Resampling, which preprocessor_config.json names.
   case lanczos = 1
@@ -42,22 +43,28 @@ public enum Resampling: Int, CaseIterable, Sendable {
   /// The picture in another size, each channel by itself.
   public func callAsFunction(_ picture: Picture, width: Int, height: Int) -> Picture {
     precondition(width > 0 && height > 0 && !picture.samples.isEmpty, "resizing to \(width) × \(height)")
-    let channels = picture.channels
-    var lines = picture
-    if width != picture.width {
-      let taps = taps(from: picture.width, to: width)
-      lines = resampled(picture, width: width, height: picture.height) { x, row, y in
-        for (place, tap) in taps.enumerated() {
-          kernel_resample(
-            y + place * channels, x + (row * picture.width + tap.first) * channels, channels, tap.weights,
-            tap.weights.count, channels)
-        }
+    let losesMoreLines = picture.height - height > max(0, 2 * (picture.width - width))
+    return losesMoreLines
+      ? resampled(resampled(picture, height: height), width: width)
+      : resampled(resampled(picture, width: width), height: height)
+  }
+
+  private func resampled(_ picture: Picture, width: Int) -> Picture {
+    guard width != picture.width else { return picture }
+    let (channels, taps) = (picture.channels, taps(from: picture.width, to: width))
+    return resampled(picture, width: width, height: picture.height) { x, row, y in
+      for (place, tap) in taps.enumerated() {
+        kernel_resample(
+          y + place * channels, x + (row * picture.width + tap.first) * channels, channels, tap.weights,
+          tap.weights.count, channels)
       }
     }
-    guard height != picture.height else { return lines }
-    let taps = taps(from: picture.height, to: height)
-    let size = width * channels
-    return resampled(lines, width: width, height: height) { x, row, y in
+  }
+
+  private func resampled(_ picture: Picture, height: Int) -> Picture {
+    guard height != picture.height else { return picture }
+    let (size, taps) = (picture.width * picture.channels, taps(from: picture.height, to: height))
+    return resampled(picture, width: picture.width, height: height) { x, row, y in
       kernel_resample(y, x + taps[row].first * size, size, taps[row].weights, taps[row].weights.count, size)
     }
   }

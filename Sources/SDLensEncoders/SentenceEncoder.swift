@@ -16,14 +16,16 @@ public struct SentenceEncoder: Sendable {
   private static let batch = 64
 
   /// Reads a folder in the layout of transformers or sentence-transformers: `config.json`, `model.safetensors`,
-  /// the files of its tokenizer and, where they are, `modules.json`, `1_Pooling/config.json` and
-  /// `sentence_bert_config.json`, which says how many tokens a sentence may have.
+  /// the files of its tokenizer and, where they are, `modules.json`, which says where the others lie,
+  /// `1_Pooling/config.json` and `sentence_bert_config.json`, which says how many tokens a sentence may have.
   ///
   /// - Throws: the errors of configuration, tokenizer and weights; `UnsupportedConfigValue` and
   ///   `UnsupportedModule` for models that compute something else.
-  public init(folder: String, engine: any Engine = KernelEngine()) throws {
-    try UnsupportedModule.check(folder + "/modules.json")
-    try Self.checkPooling(folder + "/1_Pooling/config.json")
+  public init(folder root: String, engine: any Engine = KernelEngine()) throws {
+    let paths = try UnsupportedModule.paths(root + "/modules.json") ?? ["", "1_Pooling"]
+    let folder = paths[0].isEmpty ? root : "\(root)/\(paths[0])"
+    try Self.checkPooling("\(root)/\(paths[1])/config.json")
+    try Self.checkPrompt(root + "/config_sentence_transformers.json")
     let settings = try Self.optional(folder + "/sentence_bert_config.json")
     try settings?.require("do_lower_case", false)
 
@@ -32,12 +34,7 @@ public struct SentenceEncoder: Sendable {
     try weights.finish(ignoring: BERT.unusedWeights)
     let longest = 3...max(3, encoder.positions)
     let limit = settings?["max_seq_length"] == nil ? nil : try settings?.int("max_seq_length", in: longest)
-    tokenizer = try WordPiece(folder: folder, length: limit)
-    guard tokenizer.length <= encoder.positions else {
-      throw BadConfigValue(
-        path: folder + "/tokenizer_config.json", key: "model_max_length", found: .int(tokenizer.length),
-        needed: "at most 'max_position_embeddings' in config.json, which is \(encoder.positions)")
-    }
+    tokenizer = try WordPiece(folder: folder, length: limit, most: encoder.positions)
     guard tokenizer.vocabularySize <= encoder.vocabularySize else {
       throw BadConfigValue(
         path: folder + "/config.json", key: "vocab_size", found: .int(encoder.vocabularySize),
@@ -51,6 +48,16 @@ public struct SentenceEncoder: Sendable {
 
   private static func optional(_ path: String) throws -> ConfigFile? {
     FileManager.default.fileExists(atPath: path) ? try ConfigFile(path) : nil
+  }
+
+  /// Refuses a text that would come before every sentence.
+  private static func checkPrompt(_ path: String) throws {
+    guard let config = try optional(path), let name = config["default_prompt_name"],
+      case .string(let key) = name, try config.section("prompts")?.string(key, default: "") != ""
+    else { return }
+    throw BadConfigValue(
+      path: path, key: "default_prompt_name", found: name,
+      needed: "null, or the name of an empty prompt: sentences are encoded as they are")
   }
 
   /// Refuses any pooling but the mean over tokens.
@@ -109,19 +116,32 @@ public struct UnsupportedModule: UserError {
     "'\(path)': the module '\(type)' is not supported; supported: " + Self.supported.joined(separator: ", ")
   }
 
-  /// Reads `modules.json`, where there is one.
-  static func check(_ path: String) throws {
-    guard FileManager.default.fileExists(atPath: path) else { return }
+  /// Reads `modules.json`, where there is one: where the files of transformer and pooling lie.
+  static func paths(_ path: String) throws -> [String]? {
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
     guard case .array(let modules) = try JSONValue(contentsOf: path) else {
       throw MalformedFile(path: path, reason: "does not hold a JSON list of modules")
     }
-    for module in modules {
+    let listed = try modules.map { module in
       guard case .object(let fields) = module, case .string(let type)? = fields["type"] else {
         throw MalformedFile(path: path, reason: "holds \(module), which is no module with a 'type'")
       }
-      guard supported.contains(where: { type.hasSuffix("." + $0) }) else {
+      guard let name = supported.first(where: { type.hasSuffix("." + $0) }) else {
         throw UnsupportedModule(path: path, type: type)
       }
+      guard case .string(let place) = fields["path"] ?? .string("") else {
+        throw MalformedFile(path: path, reason: "holds a module whose 'path' is no text")
+      }
+      return (name: name, path: place)
     }
+    let names = listed.map(\.name)
+    guard names == supported || names == supported.dropLast() else {
+      throw MalformedFile(
+        path: path,
+        reason:
+          "lists the modules \(names.joined(separator: ", ")), but Transformer, Pooling and perhaps Normalize, in "
+          + "this order, are supported")
+    }
+    return listed.map(\.path)
   }
 }

@@ -9,6 +9,8 @@ package struct WordPiece: Sendable {
   private let vocabulary: PieceVocabulary
   private let text: BERTText
   private let added: AddedTokens
+  /// Whether texts that are too long lose their beginning.
+  private let cutsBeginning: Bool
   private let (start, end, unknown): (Int, Int, Int)
 
   /// Longer words are unknown.
@@ -22,15 +24,20 @@ package struct WordPiece: Sendable {
 
   /// Reads the files of a folder: `TokenizerFiles` says which.
   ///
-  /// - Parameter length: cuts longer texts; nil takes `model_max_length`.
+  /// - Parameters:
+  ///   - length: cuts longer texts; nil takes `model_max_length`, which may be anything from 3 on.
+  ///   - most: the most tokens that a text may then have.
   /// - Throws: the errors of `PieceVocabulary`, `AddedTokens` and `ConfigFile`.
-  package init(folder: String, length: Int?) throws {
+  package init(folder: String, length: Int?, most: Int = 512) throws {
     let files = try TokenizerFiles(folder: folder)
     let config = files.config
     try config.require("tokenizer_class", "BertTokenizer", "BertTokenizerFast")
     try config.require("do_basic_tokenize", true)
     let vocabulary = try PieceVocabulary(files)
-    self.length = try length ?? config.int("model_max_length", in: 3...1 << 16, default: 512)
+    cutsBeginning = try files.cutsBeginning()
+    // (Where nobody chose a length, transformers writes a number beyond all integers.)
+    let told = try config.double("model_max_length", in: 3...1e300, default: Double(most))
+    self.length = length ?? Int(min(told, Double(most)))
     let lowersCase = try config.bool("do_lower_case", default: true)
     text = BERTText(
       lowersCase: lowersCase, stripsAccents: try config.bool("strip_accents", default: lowersCase),
@@ -52,7 +59,7 @@ package struct WordPiece: Sendable {
   /// The numbers of `[CLS]`, at most `length - 2` pieces of the text, and `[SEP]`.
   package func callAsFunction(_ text: String) -> [Int] {
     let ids = added.ids(of: text, clean: self.text.cleaned) { BERTText.words($0).flatMap(pieces) }
-    return [start] + ids.prefix(length - 2) + [end]
+    return [start] + (cutsBeginning ? ids.suffix(length - 2) : ids.prefix(length - 2)) + [end]
   }
 
   /// The pieces of a word, each the longest that fits; one unknown token when some place has none.

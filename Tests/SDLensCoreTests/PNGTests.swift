@@ -115,6 +115,17 @@ import Testing
     }
   }
 
+  /// `Image.open(…).convert("RGB")` of Pillow gives the numbers of the file, whatever gamma it says.
+  @Test(arguments: [0, 1, 45455, 55556, 100_000, UInt32.max])
+  func theGammaOfAFileIsPassedOver(_ gamma: UInt32) throws {
+    let picture = Picture(width: 3, height: 2, samples: (0..<18).map { 13 * $0 })
+    let one = try PNG.encode(picture)
+    let said = chunk("gAMA", withUnsafeBytes(of: gamma.bigEndian, Array.init))
+    for chunks in [said, said + said, Array(said.dropLast()) + [said[said.count - 1] ^ 1]] {
+      #expect(try PNG.read(folder.write(one[..<33] + chunks + one[33...], to: "x.png")) == picture)
+    }
+  }
+
   private func chunk(_ type: String, _ content: [UInt8]) -> [UInt8] {
     let body = Array(type.utf8) + content
     return withUnsafeBytes(of: UInt32(content.count).bigEndian, Array.init) + body

@@ -28,12 +28,14 @@ import Testing
     for name in try FileManager.default.contentsOfDirectory(atPath: goldens("sentences")) {
       try FileManager.default.copyItem(atPath: goldens("sentences/" + name), toPath: folder(name))
     }
-    if let file {
-      let text = try String(contentsOfFile: folder(file), encoding: .utf8)
-      try #require(text.contains(old))
-      try folder.write(text.replacing(old, with: new, maxReplacements: 1).utf8, to: file)
-    }
+    if let file { try edit(file, of: folder, old, new) }
     return folder
+  }
+
+  private func edit(_ file: String, of folder: TemporaryFolder, _ old: String, _ new: String) throws {
+    let text = try String(contentsOfFile: folder(file), encoding: .utf8)
+    try #require(text.contains(old))
+    try folder.write(text.replacing(old, with: new, maxReplacements: 1).utf8, to: file)
   }
 
   // transformers: BertTokenizer(text, truncation=True, max_length=256).input_ids
@@ -109,6 +111,67 @@ import Testing
       SentenceEncoder(folder: folder.path).embeddings(of: sentences), equals: "embeddings", within: 2e-6)
   }
 
+  /// Where `modules.json` says that they are.
+  @Test func filesMayLieInFoldersOfTheirOwn() throws {
+    let sentences: [String] = try goldens.json("sentences.json")
+    let folder = try copy("modules.json", "\"path\": \"\"", "\"path\": \"0_Transformer\"")
+    let files = FileManager.default
+    try files.createDirectory(atPath: folder("0_Transformer"), withIntermediateDirectories: false)
+    for name in try files.contentsOfDirectory(atPath: folder.path)
+    where name.contains(".") && name != "modules.json" {
+      try files.moveItem(atPath: folder(name), toPath: folder("0_Transformer/\(name)"))
+    }
+    try goldens.tensors("sentences.safetensors").expect(
+      SentenceEncoder(folder: folder.path).embeddings(of: sentences), equals: "embeddings", within: 2e-6)
+
+    try files.moveItem(atPath: folder("1_Pooling"), toPath: folder("1_CLSPooling"))
+    try edit("modules.json", of: folder, "1_Pooling", "1_CLSPooling")
+    try edit(
+      "1_CLSPooling/config.json", of: folder, "\"pooling_mode_cls_token\": false",
+      "\"pooling_mode_cls_token\": true")
+    #expect(
+      errorMessage { try SentenceEncoder(folder: folder.path) }
+        == "'\(folder.path)/1_CLSPooling/config.json': 'pooling_mode_cls_token' is true, which is not supported; "
+        + "supported: false")
+  }
+
+  @Test func aPromptInFrontOfSentencesIsRefused() throws {
+    let folder = try copy()
+    func message(_ settings: String) throws -> String {
+      try folder.write(settings.utf8, to: "config_sentence_transformers.json")
+      return errorMessage { try SentenceEncoder(folder: folder.path) }
+    }
+    for settings in [
+      #"{"prompts": {"query": "query: "}, "default_prompt_name": null}"#,
+      #"{"default_prompt_name": "query"}"#,
+      #"{"prompts": {"query": ""}, "default_prompt_name": "query"}"#,
+    ] { #expect(try message(settings).isEmpty) }
+    #expect(
+      try message(#"{"prompts": {"query": "query: "}, "default_prompt_name": "query"}"#)
+        == "'\(folder.path)/config_sentence_transformers.json': 'default_prompt_name' is \"query\", but it must be null, "
+        + "or the name of an empty prompt: sentences are encoded as they are")
+  }
+
+  /// sentence-transformers: as many tokens as the transformer has places for, where nobody chose a number.
+  @Test(arguments: ["1000000000000000019884624838656", "512", "null"])
+  func lengthsBeyondAllPlacesAreThoseOfThePlaces(_ told: String) throws {
+    let sentence = String(repeating: "a b ", count: 80)
+    let shorter = try copy("sentence_bert_config.json", "40", "60")
+    let folder = try copy("sentence_bert_config.json", "40", "null")
+    try edit("tokenizer_config.json", of: folder, "\"model_max_length\": 60", "\"model_max_length\": \(told)")
+    let (found, wanted) = try (SentenceEncoder(folder: folder.path), SentenceEncoder(folder: shorter.path))
+    expectSame(try found.embeddings(of: [sentence]), try wanted.embeddings(of: [sentence]), told)
+  }
+
+  /// `AutoTokenizer` of transformers 5.23: `tokenizer_config.json` decides, then `tokenizer.json`.
+  @Test func textsMayLoseTheirBeginning() throws {
+    let folder = try copy("tokenizer_config.json", "{", "{\"truncation_side\": \"left\", ")
+    let cut = try WordPiece(folder: folder.path, length: 6)
+    let whole = try WordPiece(folder: goldens("sentences"), length: 256)
+    let ids = whole("stars and rain over the sea")
+    #expect(cut("stars and rain over the sea") == ids.prefix(1) + ids.suffix(5))
+  }
+
   // The model itself is not kept here; Scripts/goldens/minilm.py says how to get it.
   @Test func allMiniLMIsThatOfTransformers() throws {
     let folder = goldens("../../../.build/all-MiniLM-L6-v2")
@@ -149,6 +212,20 @@ import Testing
       "modules.json", "sentence_transformers.models.Normalize", "sentence_transformers.models.Dense",
       "'FOLDER/modules.json': the module 'sentence_transformers.models.Dense' is not supported; supported: "
         + "Transformer, Pooling, Normalize"
+    ),
+    (
+      "modules.json", "sentence_transformers.models.Pooling", "sentence_transformers.models.Transformer",
+      "'FOLDER/modules.json' lists the modules Transformer, Transformer, Normalize, but Transformer, Pooling and "
+        + "perhaps Normalize, in this order, are supported"
+    ),
+    (
+      "modules.json", "\"1_Pooling\"", "7",
+      "'FOLDER/modules.json' holds a module whose 'path' is no text"
+    ),
+    (
+      "tokenizer_config.json", "{", "{\"truncation_side\": \"both\", ",
+      "'FOLDER/tokenizer_config.json': 'truncation_side' is \"both\", which is not supported; supported: \"right\", "
+        + "\"left\""
     ),
     (
       "modules.json", "\"type\"", "\"kind\"",

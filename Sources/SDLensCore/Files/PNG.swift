@@ -40,12 +40,15 @@ public enum PNG {
   }
 
   /// Reads a PNG of any kind as 8-bit RGB, turned as its `orientation` says; what is transparent is laid over a grey, by
-  /// itself over white, as PIL's `alpha_composite` does it.
+  /// itself over white, as PIL's `alpha_composite` does it. What the chunk gAMA says is passed over, as PIL does.
   ///
   /// - Throws: `FileError` for what is not a readable file, `PNGError` with libpng's reason for a damaged
   ///   one or one of more than 2^28 pixels.
   public static func read(_ path: String, over grey: UInt8 = 255) throws -> Picture {
-    try MappedFile(path: path).withBytes { try decode($0, path, over: grey) }
+    try MappedFile(path: path).withBytes { bytes in
+      guard let rest = PNGChunk.without("gAMA", bytes) else { return try decode(bytes, path, over: grey) }
+      return try rest.withUnsafeBytes { try decode($0, path, over: grey) }
+    }
   }
 
   private static func decode(

@@ -47,6 +47,24 @@ struct PNGChunk {
     return count
   }
 
+  /// The bytes of a file without the chunks of a type; `nil` when it has none, or is no PNG file.
+  static func without(_ type: String, _ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
+    guard bytes.starts(with: signature) else { return nil }
+    var (position, found) = (signature.count, [Range<Int>]())
+    while let content = content(in: bytes, at: position) {
+      let end = content.upperBound + 4
+      if bytes[position + 4..<position + 8].elementsEqual(type.utf8) { found.append(position..<end) }
+      position = end
+    }
+    guard !found.isEmpty else { return nil }
+    var (rest, begin) = ([UInt8](), 0)
+    for chunk in found {
+      rest += bytes[begin..<chunk.lowerBound]
+      begin = chunk.upperBound
+    }
+    return rest + bytes[begin...]
+  }
+
   /// Whether so many pixels can come out of `packed` bytes: zlib makes at most 1032 of one.
   ///
   /// - Parameter bytes: a file whose first chunk, IHDR, tells depth and kind of colour.

@@ -57,6 +57,17 @@ package struct TokenizerFiles: Sendable {
     for key in ["padding", "truncation"] { try whole?.section(key)?.require("direction", "Right") }
   }
 
+  /// Whether texts that are too long are cut at their beginning.
+  ///
+  /// - Throws: the errors of `ConfigFile`.
+  package func cutsBeginning() throws -> Bool {
+    try config.require("truncation_side", "right", "left")
+    let whole = try whole?.section("truncation")
+    try whole?.require("direction", "Right", "Left")
+    guard let side = config["truncation_side"] else { return whole?["direction"] == .string("Left") }
+    return side == .string("left")
+  }
+
   /// Pairs of tokens to be merged and where each stands (`line 3`), most frequent first, and the path of their file.
   ///
   /// - Throws: `FileError`, `MalformedFile`, and `VocabularyError` for what is no pair.
