@@ -60,6 +60,48 @@ import Testing
     for (name, bytes) in a { #expect(bytes == b[name], "\(name)") }
   }
 
+  @Test func picturesAreMadeWhereTheyAreMissing() throws {
+    #expect(try collect("--workspace", "a", "--quiet").status == 0)
+    let without = try contents("a/activations/tiny-update")
+    let store = "a/activations/tiny-update"
+    #expect(try collect("--workspace", "a", "--images").err.contains("40 of 40 pictures to record"))
+    let whole = try contents(store)
+    #expect(whole.count == without.count + 3)
+    for (name, bytes) in without { #expect(bytes == whole[name], "\(name)") }
+    try FileManager.default.removeItem(atPath: folder("\(store)/pictures-00001.safetensors"))
+    #expect(try collect("--workspace", "a", "--images").err.contains("16 of 40 pictures to record"))
+    #expect(try contents(store) == whole)
+
+    // Those of another shard.
+    let path = "\(store)/pictures-00000.safetensors"
+    try folder.write(try #require(whole["pictures-00001.safetensors"]), to: path)
+    let swapped = try Command.run(["info", store], in: folder)
+    #expect(swapped.status == 1)
+    #expect(
+      swapped.err.contains(
+        "'\(path)' says 'first' 16, but it is 0; delete it and let 'sdlens collect' make it again"),
+      "\(swapped.err)")
+    var bytes = try #require(whole["pictures-00000.safetensors"])
+    bytes[bytes.count - 1] ^= 1
+    try folder.write(bytes, to: path)
+    let changed = try Command.run(["info", store], in: folder)
+    #expect(changed.status == 1 && changed.err.contains("'\(path)' says 'crc32' "), "\(changed.err)")
+  }
+
+  @Test func aDamagedShardIsNotTakenForOneThatIsThere() throws {
+    #expect(try collect("--workspace", "a", "--quiet").status == 0)
+    let path = "a/activations/tiny-update/shard-00001.safetensors"
+    let whole = try contents("a/activations/tiny-update")
+    try folder.write(try #require(whole["shard-00001.safetensors"]).prefix(5000), to: path)
+    let damaged = try collect("--workspace", "a", "--quiet")
+    #expect(damaged.status == 1)
+    #expect(damaged.err.hasPrefix("Error: '\(path)' is no shard ("), "\(damaged.err)")
+    #expect(damaged.err.contains("); delete it and let 'sdlens collect' make it again"), "\(damaged.err)")
+    try FileManager.default.removeItem(atPath: folder(path))
+    #expect(try collect("--workspace", "a", "--quiet").status == 0)
+    #expect(try contents("a/activations/tiny-update") == whole)
+  }
+
   @Test(arguments: [SIGKILL, SIGINT, SIGTERM]) func killedAtAnyMomentItGoesOn(signal: Int32) throws {
     #expect(try collect("--workspace", "a", "--quiet").status == 0)
     for attempt in 0..<4 {

@@ -42,6 +42,39 @@ import Testing
       })
   }
 
+  /// What was said of features goes with the weights of which it was said; all else of others stays.
+  @Test func captionsOfOtherWeightsAreSetAside() throws {
+    try collect("w")
+    func train(_ steps: String) throws -> Outcome {
+      try Command.run(
+        [
+          "train-sae", "--model", Command.tinyModel, "--workspace", "w", "--block", "mid.0", "--features",
+          "24", "--k",
+          "3", "--batch", "64", "--recipe", "paper", "--learning-rate", "1e-3", "--steps", steps,
+        ], in: folder)
+    }
+    let dictionary = "w/saes/mid.0/k3-n24"
+    #expect(try train("20").status == 0)
+    let info = try Command.run(["info", dictionary, "--json"], in: folder)
+    let caption = #"{"feature":3,"caption":"a red circle"}"# + "\n"
+    try folder.write(caption.utf8, to: "\(dictionary)/captions.jsonl")
+    try folder.write("mine".utf8, to: "\(dictionary)/mine/notes.txt")
+    #expect(try train("20").err.contains("captions") == false)
+    #expect(try contents(dictionary)["captions.jsonl"] == Data(caption.utf8))
+
+    let longer = try train("40")
+    #expect(longer.status == 0)
+    let files = try contents(dictionary)
+    let aside = try #require(files.keys.first { $0.hasPrefix("captions-") })
+    #expect(files["captions.jsonl"] == nil && files[aside] == Data(caption.utf8))
+    #expect(files["mine/notes.txt"] == Data("mine".utf8))
+    #expect(info.out.contains(aside.dropFirst("captions-".count).dropLast(".jsonl".count)))
+    #expect(
+      longer.err.contains(
+        "k3-n24: its captions were of other weights; they are in '\(dictionary)/\(aside)' now"),
+      "\(longer.err)")
+  }
+
   @Test func collectsWhatIsMissingAndTrains() throws {
     let outcome = try train("--workspace", "w", "--prompts", "prompts.txt")
     #expect(outcome.status == 0, "\(outcome.err)")

@@ -1,3 +1,4 @@
+import Foundation
 import SDLensCore
 import SDLensTestSupport
 import Testing
@@ -21,6 +22,15 @@ import Testing
 
   @Test func theMarkIsDropped() throws {
     #expect(try lines("\u{FEFF}a\n\u{FEFF}b") == ["a", "\u{FEFF}b"])
+  }
+
+  /// Before memory is taken for it: the file has holes and takes no room.
+  @Test func whatIsTooLongIsRefused() throws {
+    let path = try folder.write([], to: "long.txt")
+    #expect(truncate(path, 1 << 40) == 0)
+    #expect(
+      errorMessage { _ = try TextFile(path) }
+        == "'\(path)' has 1099511627776 bytes, but at most 1073741824 of text are read; split it")
   }
 
   @Test func otherEncodings() throws {

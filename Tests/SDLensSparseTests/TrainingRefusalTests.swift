@@ -183,7 +183,7 @@ import Testing
         ? .init(name, try good.integers(name), shape) : .init(name, try good.tensor(name))
     }
     func message(_ change: (inout [Safetensors.Item], inout [String: String]) -> Void) throws -> String {
-      var (items, metadata) = (whole, good.metadata)
+      var (items, metadata) = (whole, good.metadata.filter { $0.key != "crc32" })
       change(&items, &metadata)
       try Safetensors.write(items, metadata: metadata, to: folder("damaged"))
       return errorMessage { try TrainingCheckpoint(contentsOf: folder("damaged")) }
@@ -191,6 +191,11 @@ import Testing
     }
     let start = "'FILE' is not a whole training checkpoint: "
     #expect(try message { _, _ in } == "")
+    let sum = String(try Safetensors.checksum(of: whole), radix: 16)
+    #expect(try message { _, metadata in metadata["crc32"] = sum } == "")
+    #expect(
+      try message { _, metadata in metadata["crc32"] = "12" }
+        == start + "its checksum is \(sum), but it was written with 12; begin anew with --restart")
     #expect(
       try message { _, metadata in metadata["format"] = "other" }
         == start + "its metadata do not say 'format': 'sdlens training 1'")

@@ -31,6 +31,13 @@ import Testing
     #expect(try second.value("0") { fatalError("made again") } == finding)
   }
 
+  @Test func onlyToLookChangesNothing() throws {
+    try ResultCache<Double>(path).keep(0.25, as: "x")
+    let written = try text()
+    for _ in 0..<3 { #expect(try ResultCache<Double>(path).count == 1) }
+    #expect(try text() == written && !written.contains("\n\n"))
+  }
+
   @Test func lettersStandByThemselves() throws {
     try ResultCache<Double>(path).keep(0.25, as: "x")
     #expect(try ResultCache<Double>(path)["x"] == 0.25)

@@ -9,15 +9,15 @@ package struct TextFile: Sendable {
 
   /// The byte-order mark.
   static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-  /// What comes through a pipe at most.
-  private static let longestPipe = 1 << 30
+  /// The most bytes of a file, or of what comes through a pipe.
+  private static let longest = 1 << 30
 
   /// Reads a file, or all that comes through a pipe; `-` is the standard input.
   ///
   /// - Throws: `FileError`, `MalformedFile` when it is not UTF-8.
   package init(_ path: String) throws {
     self.path = path
-    let bytes = try Self.isPipe(path) ? Self.drained(path) : MappedFile(path: path).withBytes(Array.init)
+    let bytes = try Self.isPipe(path) ? Self.drained(path) : Self.whole(path)
     let start = bytes.starts(with: Self.mark) ? Self.mark.count : 0
     let kind = bytes.withUnsafeBytes { FileKind($0) }
     guard kind != .wideText, let text = String(validating: bytes[start...], as: UTF8.self) else {
@@ -53,6 +53,15 @@ package struct TextFile: Sendable {
     return [S_IFIFO, S_IFSOCK].contains(status.st_mode & S_IFMT) || path == "/dev/stdin" && isatty(0) == 1
   }
 
+  private static func whole(_ path: String) throws -> [UInt8] {
+    let file = try MappedFile(path: path)
+    guard file.count <= longest else {
+      throw MalformedFile(
+        path: path, reason: "has \(file.count) bytes, but at most \(longest) of text are read; split it")
+    }
+    return file.withBytes(Array.init)
+  }
+
   private static func drained(_ path: String) throws -> [UInt8] {
     let descriptor =
       path == "-" || path == "/dev/stdin" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
@@ -66,9 +75,9 @@ package struct TextFile: Sendable {
       guard count >= 0 else { throw FileError.cannotRead(path: path, code: errno) }
       guard count > 0 else { return bytes }
       bytes += chunk[..<count]
-      guard bytes.count <= longestPipe else {
+      guard bytes.count <= longest else {
         throw MalformedFile(
-          path: path, reason: "gives more than \(longestPipe) bytes; write them to a file first")
+          path: path, reason: "gives more than \(longest) bytes, the most that are read as text; split them")
       }
     }
   }

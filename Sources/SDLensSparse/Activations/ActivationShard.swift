@@ -39,6 +39,30 @@ public struct ActivationShard: Sendable {
     String(repeating: "0", count: max(0, 5 - "\(index)".count)) + "\(index)"
   }
 
+  /// What the metadata of a shard say of it, and those of its pictures.
+  static func identity(
+    _ index: Int, of manifest: ActivationManifest, _ fingerprint: String, _ checksum: UInt32
+  ) -> [String: String] {
+    [
+      "first": "\(manifest.pictures(ofShard: index).lowerBound)", "store": fingerprint,
+      "crc32": String(checksum, radix: 16),
+    ]
+  }
+
+  /// Writes the pictures of a shard, [pictures, height, width, 3] bytes, whole or not at all.
+  ///
+  /// - Throws: `FileError`.
+  public static func write(
+    pictures samples: [UInt8], ofShard index: Int, of manifest: ActivationManifest, in folder: String
+  ) throws {
+    let count = manifest.pictures(ofShard: index).count
+    let items = [Safetensors.Item("pictures", samples, [count, manifest.height, manifest.width, 3])]
+    try Safetensors.write(
+      items,
+      metadata: identity(index, of: manifest, try manifest.fingerprint, try Safetensors.checksum(of: items)),
+      to: ActivationStore.path(ofPicturesOfShard: index, in: folder))
+  }
+
   /// Writes a shard, whole or not at all.
   ///
   /// - Returns: What rounding cost, by block; empty where nothing is rounded.
@@ -74,11 +98,9 @@ public struct ActivationShard: Sendable {
       if let scales { items.append(.init("\(block.name).scale", Tensor(scales, vectorShape))) }
       if let places = part.places { items.append(.init("\(block.name).places", places, vectorShape)) }
     }
-    var metadata = [
-      "prompts": String(decoding: try JSONEncoder().encode(prompts), as: UTF8.self),
-      "first": "\(pictures.lowerBound)", "store": try manifest.fingerprint,
-      "crc32": String(try Safetensors.checksum(of: items), radix: 16),
-    ]
+    var metadata = identity(
+      index, of: manifest, try manifest.fingerprint, try Safetensors.checksum(of: items))
+    metadata["prompts"] = String(decoding: try JSONEncoder().encode(prompts), as: UTF8.self)
     if !errors.isEmpty { metadata["rounding"] = String(decoding: try JSON.line(errors), as: UTF8.self) }
     try Safetensors.write(items, metadata: metadata, to: "\(folder)/\(fileName(index))")
     return errors

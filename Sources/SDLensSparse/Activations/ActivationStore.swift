@@ -40,7 +40,8 @@ public struct ActivationStore: Sendable {
       } catch FileError.missing {
         present.remove(index)
       } catch let problem as any UserError {
-        damaged.append(UnusableShard(index: index, problem: problem))
+        damaged.append(
+          UnusableShard(index: index, path: Self.path(ofShard: index, in: folder), problem: problem))
       }
     }
     missing = (0..<manifest.shards).filter { !present.contains($0) }
@@ -93,7 +94,9 @@ public struct ActivationStore: Sendable {
     var problems: [UnusableShard] = []
     for (index, shard) in shards.enumerated() {
       do { try files.verify(shard.index) } catch let problem as any UserError {
-        problems.append(UnusableShard(index: shard.index, problem: problem))
+        problems.append(
+          UnusableShard(
+            index: shard.index, path: Self.path(ofShard: shard.index, in: folder), problem: problem))
       } catch {}
       progress(index + 1)
     }
@@ -125,15 +128,17 @@ public struct ActivationStore: Sendable {
   public var pictureNumbers: [Int] { shards.flatMap { Array($0.pictures) } }
 
   /// The pictures themselves, if they were kept: [height, width, 3] bytes of one of them.
+  ///
+  /// - Throws: what is wrong with their file, which is compared with its checksum the first time.
   public func image(ofPicture number: Int) throws -> [UInt8]? {
     let shard = number / manifest.picturesPerShard
-    let path = "\(folder)/\(ActivationShard.pictureFileName(shard))"
-    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    guard let file = try files.pictures(shard) else { return nil }
     let size = manifest.height * manifest.width * 3
-    let bytes = try Safetensors(contentsOf: path).bytes("pictures")
+    let bytes = try file.bytes("pictures")
     let start = (number - manifest.pictures(ofShard: shard).lowerBound) * size
     guard start + size <= bytes.count else {
-      throw DamagedShard(path: path, reason: "lacks picture \(number)")
+      throw DamagedShard(
+        path: Self.path(ofPicturesOfShard: shard, in: folder), reason: "lacks picture \(number)")
     }
     return Array(bytes[start..<start + size])
   }
@@ -156,7 +161,13 @@ public struct StepsNotStored: UserError {
 public struct UnusableShard: UserError {
   /// Its number.
   public let index: Int
+  let path: String
   let problem: any UserError
   /// What is wrong with it.
   public var description: String { problem.description }
+
+  /// The same where it could be made again if it were not there.
+  package var toBeMadeAgain: any UserError {
+    problem is DamagedShard ? self : DamagedShard(path: path, reason: "is no shard (\(problem))")
+  }
 }

@@ -14,6 +14,7 @@ final class ShardFiles: Sendable {
   private struct State {
     var open: [Int: Safetensors] = [:]
     var verified: Set<Int> = []
+    var verifiedPictures: Set<Int> = []
   }
   private let state = Mutex(State())
   /// Files that stay mapped when nobody uses them.
@@ -83,7 +84,28 @@ final class ShardFiles: Sendable {
         reason: "has the checksum \(sum), but was written with \(file.metadata["crc32"] ?? "none")")
     }
     _ = try prompts(index)
+    _ = try pictures(index)
     state.withLock { _ = $0.verified.insert(index) }
+  }
+
+  /// The pictures of a shard, compared with their checksum the first time; nil where they were not kept.
+  ///
+  /// - Throws: `DamagedShard`, and as `open`.
+  func pictures(_ index: Int) throws -> Safetensors? {
+    let path = ActivationStore.path(ofPicturesOfShard: index, in: folder)
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    let file = try Safetensors(contentsOf: path)
+    guard !state.withLock({ $0.verifiedPictures.contains(index) }) else { return file }
+    // (Those that were kept before it was thought of tell nothing.)
+    let facts = ActivationShard.identity(index, of: manifest, fingerprint, file.checksum())
+    for (name, value) in facts.sorted(by: { $0.key < $1.key }) {
+      guard file.metadata[name] ?? value == value else {
+        throw DamagedShard(
+          path: path, reason: "says '\(name)' \(file.metadata[name] ?? ""), but it is \(value)")
+      }
+    }
+    state.withLock { _ = $0.verifiedPictures.insert(index) }
+    return file
   }
 
   /// The prompts of a shard, in the order of its pictures.

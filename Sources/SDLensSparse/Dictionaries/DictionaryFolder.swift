@@ -74,6 +74,25 @@ public struct DictionaryFolder: Sendable {
   /// with the dictionary; nil when nobody knows.
   public var l0: Double? { autoencoder.k.map(Double.init) ?? statistics?.l0 ?? saved.l0 }
 
+  /// Writes files of a dictionary's folder, all of them at once: whoever reads it, and whatever is interrupted, finds the
+  /// old ones or the new ones. What else lies there stays.
+  ///
+  /// - Parameter fill: writes them into the folder it is given, where the old ones lie, by replacing them.
+  /// - Throws: `FileError`, and the errors of `fill`.
+  public static func change(_ path: String, _ fill: (_ folder: String) throws -> Void) throws {
+    try AtomicFolder.makeAll(path)
+    try FolderTurn.take(in: path) {
+      try AtomicFolder.write(to: path, replacing: true) { folder in
+        for name in try FileManager.default.contentsOfDirectory(atPath: path)
+        where !AtomicFile.isUnfinished(name) {
+          let (from, to) = ("\(path)/\(name)", "\(folder)/\(name)")
+          if link(from, to) != 0 { try FileManager.default.copyItem(atPath: from, toPath: to) }
+        }
+        try fill(folder)
+      }
+    }
+  }
+
   /// Writes what an evaluation found beside a dictionary.
   ///
   /// - Parameter isCompact: whether the examples are those of `FeatureExamples.compact`.

@@ -70,7 +70,7 @@ extension TrainingCheckpoint {
   ///
   /// Tensors of dictionary i: `i.encoder`, `i.decoder`, `i.pre_bias`, `i.latent_bias`, where there are thresholds
   /// `i.threshold`; the same behind `i.mean.` and `i.square.`, of Adam; `i.idle` and `i.activations`, whole numbers by feature. The metadata hold `format` and
-  /// `training`, JSON of position, data and settings.
+  /// `training`, JSON of position, data and settings, and `crc32`, the checksum of all tensors.
   ///
   /// - Throws: `FileError` when the folder or the disk does not take the file.
   public func write(to path: String) throws {
@@ -91,6 +91,7 @@ extension TrainingCheckpoint {
       items,
       metadata: [
         "format": Self.format, "training": String(decoding: try encoder.encode(header), as: UTF8.self),
+        "crc32": String(try Safetensors.checksum(of: items), radix: 16),
       ],
       to: path)
   }
@@ -105,6 +106,13 @@ extension TrainingCheckpoint {
     }
     guard file.metadata["format"] == Self.format, let text = file.metadata["training"] else {
       throw malformed("its metadata do not say 'format': '\(Self.format)'")
+    }
+    // (Those that were written before it was thought of have none.)
+    let sum = String(file.checksum(), radix: 16)
+    guard sum == file.metadata["crc32"] ?? sum else {
+      throw malformed(
+        "its checksum is \(sum), but it was written with \(file.metadata["crc32"] ?? "none"); begin anew with "
+          + "--restart")
     }
     let header: Header
     do {

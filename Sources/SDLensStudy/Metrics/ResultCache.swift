@@ -43,7 +43,7 @@ public final class ResultCache<Value: Codable> {
       values[line.key] = line.value
     }
     // What was not finished ends here.
-    try append([])
+    if bytes.last ?? UInt8(ascii: "\n") != UInt8(ascii: "\n") { try append([]) }
   }
 
   /// How many there are.

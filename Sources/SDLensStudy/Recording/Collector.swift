@@ -127,7 +127,7 @@ public struct Collector {
   ) throws -> WorkEstimate {
     let store = StoreFolder(path: folder, manifest: manifest)
     try store.check()
-    let pictures = store.todo(part).reduce(0) { $0 + manifest.pictures(ofShard: $1).count }
+    let pictures = todo(in: folder, part).reduce(0) { $0 + manifest.pictures(ofShard: $1).count }
     let works = try sample(beside: folder) { [$0.of(pieces: pictures)] + (try others($1)) }
     // A shard is held as float32 twice, and once as it is written.
     let numbers = manifest.blocks.reduce(0) { $0 + manifest.rows(of: $1) * $1.width }
@@ -158,9 +158,9 @@ public struct Collector {
     }
   }
 
-  /// The shards of a part that are not there yet.
+  /// The shards of a part that are not there yet, or whose pictures are not, where these are kept.
   public func todo(in folder: String, _ part: ShardSelection) -> [Int] {
-    StoreFolder(path: folder, manifest: manifest).todo(part)
+    StoreFolder(path: folder, manifest: manifest).todo(part, withPictures: request.images)
   }
 
   /// Makes one shard.
@@ -183,9 +183,7 @@ public struct Collector {
       progress(batch.count)
     }
     if request.images {
-      try Safetensors.write(
-        [.init("pictures", images, [pictures.count, manifest.height, manifest.width, 3])],
-        to: ActivationStore.path(ofPicturesOfShard: shard, in: folder))
+      try ActivationShard.write(pictures: images, ofShard: shard, of: manifest, in: folder)
     }
     var parts: [String: ActivationShard.Part] = [:]
     for block in manifest.blocks {

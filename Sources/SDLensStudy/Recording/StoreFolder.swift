@@ -55,10 +55,15 @@ struct StoreFolder {
     return true
   }
 
-  /// The shards of a part that are not there yet.
-  func todo(_ part: ShardSelection) -> [Int] {
+  /// The shards of a part that are not there yet, or whose pictures are not.
+  func todo(_ part: ShardSelection, withPictures: Bool = false) -> [Int] {
     let present = ActivationStore.presentShards(of: manifest, in: path)
-    return (0..<manifest.shards).filter { part.contains($0) && !present.contains($0) }
+    func hasPictures(_ shard: Int) -> Bool {
+      FileManager.default.fileExists(atPath: ActivationStore.path(ofPicturesOfShard: shard, in: path))
+    }
+    return (0..<manifest.shards).filter {
+      part.contains($0) && !(present.contains($0) && (!withPictures || hasPictures($0)))
+    }
   }
 
   /// As many pictures as fill about 128 MB, so that a stop loses little and a million pictures are not a

@@ -202,7 +202,7 @@ public final class Reproduction {
   /// - Parameters:
   ///   - names: parts; all where none is named.
   ///   - command: how it is asked for, to be kept in `run.json`.
-  /// - Throws: `UnknownPart`, `FileError`, and what the parts throw.
+  /// - Throws: `UnknownPart`, `FileError`, `PartNotKept`, and what the parts throw.
   public func run(only names: [String] = [], command: [String] = []) throws -> ReproductionReport {
     let chosen = try ReproductionParts.selected(names)
     let states = try forEachPart(chosen) { part, inputs in
@@ -215,6 +215,9 @@ public final class Reproduction {
       try JSON.write(record, to: path(of: part.name))
       // As it is read again, so that both ways give the same digits.
       records[part.name] = self.record(of: part, inputs)
+      guard records[part.name] != nil else {
+        throw PartNotKept(part: part.name, workspace: workspace.folder)
+      }
       try keep(part.name, watch.total / .seconds(1), command)
       progress.note("\(part.name): done in \(Units.time(watch.total))")
     }
@@ -315,6 +318,17 @@ public final class Reproduction {
       }
     }
     return try ReproductionEstimate(of: work, for: self)
+  }
+}
+
+/// A part that was done, and whose results are not there as it left them.
+public struct PartNotKept: UserError {
+  let part: String
+  let workspace: String
+  /// The part, and how to find what is wrong.
+  public var description: String {
+    "the part '\(part)' was done, but what it made is not as it should be; the report stays as it was. What is damaged is "
+      + "told by: sdlens info '\(workspace)'"
   }
 }
 

@@ -48,7 +48,9 @@ public struct StatisticsReport: Encodable {
     let found = try DictionaryEvaluation(of: saved.autoencoder, block: block, in: store) {
       progress.advance("measuring", by: $0)
     }
-    try DictionaryFolder.write(found, of: store, to: path, isCompact: isCompact)
+    try DictionaryFolder.change(path) {
+      try DictionaryFolder.write(found, of: store, to: $0, isCompact: isCompact)
+    }
     (dictionary, fingerprint) = (path, saved.autoencoder.contentFingerprint.description)
     (self.block, self.store, storePictures) = (block, store.folder, store.pictures)
     (vectors, l0) = (found.statistics.vectors, found.statistics.l0)

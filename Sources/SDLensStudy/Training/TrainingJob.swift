@@ -246,7 +246,9 @@ public final class TrainingJob {
       if autoencoder.k == nil { saved.l0 = found.statistics.l0 }
       components = found.components
     }
-    try write(saved, evaluation, examples, to: folder)
+    try write(saved, evaluation, examples, to: folder) {
+      progress.note("\(names[index]): its captions were of other weights; they are in '\($0)' now")
+    }
     return (report(index, folder, saved, evaluation), evaluation)
   }
 
@@ -269,10 +271,10 @@ public final class TrainingJob {
   }
 
   /// Writes a dictionary and what is known of its features; what others have laid beside it stays, unless all is made
-  /// anew.
+  /// anew. Captions of other weights are set aside, under a name that is told.
   private func write(
     _ saved: SavedAutoencoder, _ evaluation: VectorEvaluation?, _ examples: DictionaryEvaluation?,
-    to folder: String
+    to folder: String, _ setAside: (String) -> Void
   ) throws {
     func fill(_ folder: String) throws {
       if let examples, let store = source.store {
@@ -282,10 +284,22 @@ public final class TrainingJob {
       }
       try saved.write(into: folder)
     }
-    let parent = workspace.dictionaries(at: source.place)
-    try AtomicFolder.makeAll(isRestart ? parent : folder)
+    try AtomicFolder.makeAll(workspace.dictionaries(at: source.place))
     guard !isRestart else { return try AtomicFolder.write(to: folder, replacing: true, fill) }
-    try fill(folder)
+    let old = (try? SavedAutoencoder.read(folder))?.autoencoder.contentFingerprint
+    try DictionaryFolder.change(folder) { new in
+      if let old, old != saved.autoencoder.contentFingerprint,
+        case let captions = FeatureCaptions.fileName,
+        FileManager.default.fileExists(atPath: "\(new)/\(captions)")
+      {
+        let name = "captions-\(old).jsonl"
+        guard rename("\(new)/\(captions)", "\(new)/\(name)") == 0 else {
+          throw FileError.writing("\(folder)/\(name)", code: errno)
+        }
+        setAside("\(folder)/\(name)")
+      }
+      try fill(new)
+    }
   }
 
   private func report(

@@ -70,7 +70,8 @@ struct TrainingPart: ReproductionPart {
       guard let path = study.path("\(block)", in: findings), let found = try? DictionaryFolder(path) else {
         return false
       }
-      return found.examples != nil && found.identity.fingerprint == findings.product("\(block) fingerprint")
+      return found.examples != nil && found.statistics != nil
+        && found.identity.fingerprint == findings.product("\(block) fingerprint")
     }
   }
 
@@ -103,6 +104,8 @@ struct TrainingPart: ReproductionPart {
         }
       }
       if let main = results.last {
+        // Whatever is wrong with what lies there is told here.
+        _ = try DictionaryFolder(main.dictionary)
         findings.products += [
           Fact("\(block)", study.inWorkspace(main.dictionary)),
           Fact("\(block) fingerprint", main.fingerprint),
