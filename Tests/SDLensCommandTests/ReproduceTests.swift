@@ -68,6 +68,25 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: folder("w/report/figures/figure-3.png")))
     #expect(try shell("diff -r -x run.json w/report v/report", in: folder).status == 0)
 
+    // What is damaged is named, and the report stays.
+    for (damage, repair, message) in [
+      (
+        "for d in w/saes/mid.0/*/; do echo x > $d/captions.jsonl; done", "rm w/saes/mid.0/*/captions.jsonl",
+        "/captions.jsonl' line 1 must be like "
+      ),
+      (
+        "cp -r w/activations kept; truncate -s 5000 w/activations/*/shard-00000.safetensors",
+        "rm -r w/activations; mv kept w/activations", "/shard-00000.safetensors' is no shard ("
+      ),
+    ] {
+      #expect(try shell(damage, in: folder).status == 0)
+      let damaged = try run(Self.parts, workspace: "w")
+      #expect(damaged.status == 1 && damaged.err.contains(message), "\(damaged)")
+      #expect(try shell("diff -r -x run.json w/report v/report", in: folder).status == 0)
+      #expect(try shell(repair, in: folder).status == 0)
+      #expect(try run(Self.parts, workspace: "w").out == whole.out)
+    }
+
     // Other settings do not mix with these.
     let other = try run("--seed", "43")
     #expect(

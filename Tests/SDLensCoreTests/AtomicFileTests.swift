@@ -114,6 +114,13 @@ import Testing
     #expect(try folder.contents == ["file"])
   }
 
+  @Test func aLimitOfFilesIsNamed() {
+    #expect(
+      FileError.cannotWrite(path: "x", code: EFBIG).description
+        == "'x' cannot be written: File too large for 'ulimit -f' or for the file system; raise that limit or choose "
+        + "another place")
+  }
+
   @Test(.enabled(if: getuid() != 0, "root may write everywhere"))
   func aFolderWithoutPermission() throws {
     chmod(folder.path, 0o500)

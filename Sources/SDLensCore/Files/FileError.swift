@@ -30,6 +30,9 @@ public enum FileError: UserError {
       "'\(path)' cannot be written: the folder '\(folder)' does not exist; make it first"
     case .folderIsFile(let path, let folder):
       "'\(path)' cannot be written: '\(folder)' is a file, but a folder is needed; choose another place"
+    case .cannotWrite(let path, EFBIG):
+      "'\(path)' cannot be written: \(reason(EFBIG)) for 'ulimit -f' or for the file system; raise that limit or choose "
+        + "another place"
     case .cannotWrite(let path, let code):
       "'\(path)' cannot be written: \(reason(code)); choose another place or change its permissions"
     case .diskFull(let path, let needed, let free):
