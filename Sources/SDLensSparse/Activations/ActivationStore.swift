@@ -89,11 +89,14 @@ public struct ActivationStore: Sendable {
   /// The number of pictures that are there.
   public var pictures: Int { shards.reduce(0) { $0 + $1.pictures.count } }
 
-  /// Reads everything and returns what is wrong with shards whose headers look well.
+  /// Reads everything, kept pictures too, and returns what is wrong with shards whose headers look well.
   public func verify(_ progress: (Int) -> Void = { _ in }) -> [UnusableShard] {
     var problems: [UnusableShard] = []
     for (index, shard) in shards.enumerated() {
-      do { try files.verify(shard.index) } catch let problem as any UserError {
+      do {
+        try files.verify(shard.index)
+        _ = try files.pictures(shard.index)
+      } catch let problem as any UserError {
         problems.append(
           UnusableShard(
             index: shard.index, path: Self.path(ofShard: shard.index, in: folder), problem: problem))
