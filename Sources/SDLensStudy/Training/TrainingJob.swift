@@ -288,7 +288,7 @@ public final class TrainingJob {
     guard !isRestart else { return try AtomicFolder.write(to: folder, replacing: true, fill) }
     let old = (try? SavedAutoencoder.read(folder))?.autoencoder.contentFingerprint
     try DictionaryFolder.change(folder) { new in
-      if let old, old != saved.autoencoder.contentFingerprint,
+      if let old, "\(old)" != "\(saved.autoencoder.contentFingerprint)",
         case let captions = FeatureCaptions.fileName,
         FileManager.default.fileExists(atPath: "\(new)/\(captions)")
       {
