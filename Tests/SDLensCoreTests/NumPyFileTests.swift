@@ -71,7 +71,7 @@ import Testing
         == "has 92 bytes of numbers, but its shape [2, 3, 4] needs 24 of 4 bytes; write it again")
     // Another array behind the first: `numpy.load` reads the first alone.
     let two = try NumPyFile(contentsOf: folder.write(whole + whole, to: "two.npy"))
-    expectSame(try two.tensor(), try NumPyFile(contentsOf: path("f4")).tensor(), "two")
+    try expectSame(two.tensor(), NumPyFile(contentsOf: path("f4")).tensor(), "two")
     #expect(
       try message(whole.prefix(40)) == "ends inside its header of 118 bytes; write or download it again")
     #expect(try message(whole.dropFirst()) == "is not a file of NumPy (.npy)")
