@@ -53,7 +53,7 @@ public struct SentenceEncoder: Sendable {
   /// Refuses a text that would come before every sentence.
   private static func checkPrompt(_ path: String) throws {
     guard let config = try optional(path), let name = config["default_prompt_name"],
-      case .string(let key) = name, try config.section("prompts")?.string(key, default: "") != ""
+      case .string(let key) = name, try config.section("prompts")?.string(key, default: "") ?? "" != ""
     else { return }
     throw BadConfigValue(
       path: path, key: "default_prompt_name", found: name,

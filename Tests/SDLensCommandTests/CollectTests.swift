@@ -78,14 +78,14 @@ import Testing
     let swapped = try Command.run(["info", store], in: folder)
     #expect(swapped.status == 1)
     #expect(
-      swapped.err.contains(
+      swapped.out.contains(
         "'\(path)' says 'first' 16, but it is 0; delete it and let 'sdlens collect' make it again"),
-      "\(swapped.err)")
+      "\(swapped.out)")
     var bytes = try #require(whole["pictures-00000.safetensors"])
     bytes[bytes.count - 1] ^= 1
     try folder.write(bytes, to: path)
     let changed = try Command.run(["info", store], in: folder)
-    #expect(changed.status == 1 && changed.err.contains("'\(path)' says 'crc32' "), "\(changed.err)")
+    #expect(changed.status == 1 && changed.out.contains("'\(path)' says 'crc32' "), "\(changed.out)")
   }
 
   @Test func aDamagedShardIsNotTakenForOneThatIsThere() throws {

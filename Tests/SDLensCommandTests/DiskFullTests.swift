@@ -49,8 +49,8 @@ import Testing
     let outcome = try shell("(ulimit -f 8; \(Self.collect("w")))", in: folder)
     #expect(
       outcome.err
-        == "Error: 'w/activations/tiny-update/shard-00000.safetensors' cannot be written: File too large; choose "
-        + "another place or change its permissions\n")
+        == "Error: 'w/activations/tiny-update/shard-00000.safetensors' cannot be written: File too large for 'ulimit -f' or for the "
+        + "file system; raise that limit or choose another place\n")
     #expect(outcome.status == 1)
     let left = try FileManager.default.contentsOfDirectory(atPath: folder("w/activations/tiny-update"))
     #expect(left == ["manifest.json"])
@@ -62,8 +62,8 @@ import Testing
     let outcome = try shell("(ulimit -f 16; \(Self.train("w"))); echo $?; find w -type f", in: folder)
     #expect(
       outcome.err
-        == "Error: 'w/training/down.2.1/k3-n24+k3-n40/checkpoint.safetensors' cannot be written: File too large; "
-        + "choose another place or change its permissions\n")
+        == "Error: 'w/training/down.2.1/k3-n24+k3-n40/checkpoint.safetensors' cannot be written: File too large for 'ulimit -f' or for the "
+        + "file system; raise that limit or choose another place\n")
     #expect(outcome.out == "1\nw/training/down.2.1/k3-n24+k3-n40/log.jsonl\n")
     let again = try shell(
       "\(Self.train("w")) && \(Self.same("training", "w")) && \(Self.same("saes", "w"))", in: folder)

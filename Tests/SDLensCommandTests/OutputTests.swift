@@ -51,8 +51,8 @@ import Testing
     let outcome = try shell("ulimit -f 2; exec \(generate) --output picture.png", in: folder)
     #expect(
       outcome.err
-        == "Error: 'FOLDER/picture.png' cannot be written: File too large; choose another place or change its "
-        + "permissions\n")
+        == "Error: 'FOLDER/picture.png' cannot be written: File too large for 'ulimit -f' or for the "
+        + "file system; raise that limit or choose another place\n")
     #expect(outcome.status == 1)
     #expect(try folder.contents == ["picture.png"])
     #expect(try String(contentsOfFile: old, encoding: .utf8) == "old")
