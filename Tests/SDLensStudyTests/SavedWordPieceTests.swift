@@ -26,6 +26,24 @@ import Testing
     }
   }
 
+  /// `AutoTokenizer` of transformers 5.23, with `truncation=True, max_length=6`: `tokenizer_config.json` decides, then
+  /// `tokenizer.json`.
+  @Test(
+    arguments: [
+      (nil, "Left", [5, 178, 286, 234, 260, 6]), ("right", "Left", [5, 259, 175, 236, 261, 6]),
+      ("left", "Right", [5, 178, 286, 234, 260, 6]), (nil, "Right", [5, 259, 175, 236, 261, 6]),
+    ] as [(String?, String, [Int])])
+  func textsAreCutAtTheEndThatIsTold(_ side: String?, _ direction: String, _ ids: [Int]) throws {
+    let folder = try #require(saved.cases().first { $0.name == "saved" }).folder
+    var whole = saved.whole([Any]())
+    whole["truncation"] = ["direction": direction, "max_length": 6, "strategy": "LongestFirst", "stride": 0]
+    try folder.write(try JSONSerialization.data(withJSONObject: whole), to: "tokenizer.json")
+    let config = try String(contentsOfFile: folder("tokenizer_config.json"), encoding: .utf8)
+    let told = side.map { "{\"truncation_side\": \"\($0)\", " } ?? "{"
+    try folder.write(config.replacing("{", with: told, maxReplacements: 1).utf8, to: "tokenizer_config.json")
+    #expect(try WordPiece(folder: folder.path, length: 6)("stars and rain over the sea") == ids)
+  }
+
   // Pieces that Swift's strings do not tell apart.
   @Test func piecesAreToldApartByTheirBytes() throws {
     let folder = try #require(saved.cases().first { $0.name == "saved" }).folder

@@ -163,15 +163,6 @@ import Testing
     expectSame(try found.embeddings(of: [sentence]), try wanted.embeddings(of: [sentence]), told)
   }
 
-  /// `AutoTokenizer` of transformers 5.23: `tokenizer_config.json` decides, then `tokenizer.json`.
-  @Test func textsMayLoseTheirBeginning() throws {
-    let folder = try copy("tokenizer_config.json", "{", "{\"truncation_side\": \"left\", ")
-    let cut = try WordPiece(folder: folder.path, length: 6)
-    let whole = try WordPiece(folder: goldens("sentences"), length: 256)
-    let ids = whole("stars and rain over the sea")
-    #expect(cut("stars and rain over the sea") == ids.prefix(1) + ids.suffix(5))
-  }
-
   // The model itself is not kept here; Scripts/goldens/minilm.py says how to get it.
   @Test func allMiniLMIsThatOfTransformers() throws {
     let folder = goldens("../../../.build/all-MiniLM-L6-v2")
