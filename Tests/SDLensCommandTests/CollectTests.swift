@@ -79,7 +79,8 @@ import Testing
     #expect(swapped.status == 1)
     #expect(
       swapped.out.contains(
-        "'\(path)' says 'first' 16, but it is 0; delete it and let 'sdlens collect' make it again"),
+        "'\(path)' says 'first' 16, but it is 0; delete it and let the 'sdlens collect' or 'import' of its store make it again"
+      ),
       "\(swapped.out)")
     var bytes = try #require(whole["pictures-00000.safetensors"])
     bytes[bytes.count - 1] ^= 1
@@ -96,10 +97,36 @@ import Testing
     let damaged = try collect("--workspace", "a", "--quiet")
     #expect(damaged.status == 1)
     #expect(damaged.err.hasPrefix("Error: '\(path)' is no shard ("), "\(damaged.err)")
-    #expect(damaged.err.contains("); delete it and let 'sdlens collect' make it again"), "\(damaged.err)")
+    #expect(
+      damaged.err.contains(
+        "); delete it and let the 'sdlens collect' or 'import' of its store make it again"), "\(damaged.err)")
     try FileManager.default.removeItem(atPath: folder(path))
     #expect(try collect("--workspace", "a", "--quiet").status == 0)
     #expect(try contents("a/activations/tiny-update") == whole)
+  }
+
+  @Test func aManifestThatIsLostIsWrittenAgain() throws {
+    let store = "a/activations/tiny-update"
+    #expect(try collect("--workspace", "a", "--images", "--quiet").status == 0)
+    let whole = try contents(store)
+    try folder.write("{".utf8, to: "\(store)/manifest.json")
+    let damaged = try collect("--workspace", "a", "--images", "--quiet")
+    #expect(damaged.status == 1)
+    #expect(
+      damaged.err.hasPrefix("Error: '\(store)/manifest.json' is not as it should be: "), "\(damaged.err)")
+    #expect(
+      damaged.err.hasSuffix(
+        "; delete it, and the 'sdlens collect' or 'import' that began the store writes it again\n"),
+      "\(damaged.err)")
+    try FileManager.default.removeItem(atPath: folder("\(store)/manifest.json"))
+    // Beside anything else, shards of another job too, it is somebody else's folder.
+    let inUse = "Error: '\(store)' holds other files and no manifest.json; choose an empty or a new folder\n"
+    #expect(try collect("--workspace", "a", "--seed", "1", "--quiet").err == inUse)
+    try folder.write("a letter".utf8, to: "\(store)/letter.txt")
+    #expect(try collect("--workspace", "a", "--images", "--quiet").err == inUse)
+    try FileManager.default.removeItem(atPath: folder("\(store)/letter.txt"))
+    #expect(try collect("--workspace", "a", "--images", "--quiet").status == 0)
+    #expect(try contents(store) == whole)
   }
 
   @Test(arguments: [SIGKILL, SIGINT, SIGTERM]) func killedAtAnyMomentItGoesOn(signal: Int32) throws {

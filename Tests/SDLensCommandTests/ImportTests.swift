@@ -79,6 +79,17 @@ import Testing
       "\(other.err)")
   }
 
+  @Test func aDamagedShardIsNotTakenForOneThatIsThere() throws {
+    #expect(try run("\(Self.goldens)/unbox/whole", ["--shard-size", "2"]).status == 0)
+    let path = "w/activations/tiny-unbox/shard-00001.safetensors"
+    #expect(try shell("cp \(path) kept && truncate -s 300 \(path)", in: folder).status == 0)
+    let damaged = try run("\(Self.goldens)/unbox/whole", ["--shard-size", "2"])
+    #expect(damaged.status == 1 && damaged.err.hasPrefix("Error: '\(path)' is no shard ("), "\(damaged)")
+    #expect(try shell("rm \(path)", in: folder).status == 0)
+    #expect(try run("\(Self.goldens)/unbox/whole", ["--shard-size", "2"]).status == 0)
+    #expect(try shell("cmp kept \(path)", in: folder).status == 0)
+  }
+
   @Test func someBlocksOfSomePictures() throws {
     let outcome = try run(
       "\(Self.goldens)/unbox/whole", ["--limit", "3", "--block", "mid.0", "--dtype", "float32"])

@@ -63,10 +63,15 @@ import Testing
     #expect(try shell("sleep 1.1", in: folder).status == 0)
     #expect(try run(Self.parts, workspace: "w").out == whole.out)
     #expect(try shell(stamps, in: folder).out == before)
-    try FileManager.default.removeItem(atPath: folder("w/report/figures/figure-3.png"))
-    #expect(try run("--only", "figure-3").out == whole.out)
-    #expect(FileManager.default.fileExists(atPath: folder("w/report/figures/figure-3.png")))
-    #expect(try shell("diff -r -x run.json w/report v/report", in: folder).status == 0)
+    for harm in [
+      "rm figures/figure-3.png", "truncate -s 1000 figures/figure-3.png",
+      "sed -i s/house/horse/ parts/figure-3.json",
+    ] {
+      #expect(try shell("cd w/report && \(harm)", in: folder).status == 0)
+      #expect(try shell("diff -r -x run.json w/report v/report", in: folder).status == 1, "\(harm)")
+      #expect(try run("--only", "figure-3").out == whole.out)
+      #expect(try shell("diff -r -x run.json w/report v/report", in: folder).status == 0, "\(harm)")
+    }
 
     // What is damaged is named, and the report stays.
     for (damage, repair, message) in [
@@ -86,6 +91,15 @@ import Testing
       #expect(try shell(repair, in: folder).status == 0)
       #expect(try run(Self.parts, workspace: "w").out == whole.out)
     }
+
+    #expect(try shell("echo { > w/report/reproduction.json", in: folder).status == 0)
+    let unreadable = try run(Self.parts, workspace: "w")
+    #expect(unreadable.status == 1)
+    #expect(
+      unreadable.err.hasSuffix("; --force writes it again, and what is done of these settings stays\n"),
+      "\(unreadable.err)")
+    #expect(try run(Self.parts + ["--force"], workspace: "w").out == whole.out)
+    #expect(try shell("diff -r -x run.json w/report v/report", in: folder).status == 0)
 
     // Other settings do not mix with these.
     let other = try run("--seed", "43")

@@ -231,7 +231,9 @@ import Testing
     let problems = try fixture.store().verify()
     #expect(problems.count == 1)
     #expect("\(problems[0])".contains("shard-00001.safetensors' has the checksum "))
-    #expect("\(problems[0])".hasSuffix("; delete it and let 'sdlens collect' make it again"))
+    #expect(
+      "\(problems[0])".hasSuffix(
+        "; delete it and let the 'sdlens collect' or 'import' of its store make it again"))
   }
 
   /// Whoever reads vectors hears of it: one picture, a group for training, places; other shards are read.
@@ -246,7 +248,8 @@ import Testing
     try activations.prepare([0, 9, 2])
     func isNamed(_ message: String) -> Bool {
       message.hasPrefix("'\(path)' has the checksum ")
-        && message.hasSuffix("; delete it and let 'sdlens collect' make it again")
+        && message.hasSuffix(
+          "; delete it and let the 'sdlens collect' or 'import' of its store make it again")
     }
     #expect(isNamed(errorMessage { _ = try activations.rows(ofPicture: 4) }))
     #expect(isNamed(errorMessage { try activations.prepare([1, 8, 7]) }))

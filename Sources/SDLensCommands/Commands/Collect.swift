@@ -11,7 +11,7 @@ struct Collect: ResumableCommand {
     abstract: "Record what blocks do for many prompts.",
     discussion: """
       Every prompt has a picture, whose seed is --seed plus its number. A store is a folder of safetensors \
-      files; what is recorded is never written twice. Stopped at any moment, the same command goes on, and \
+      files; what is recorded already is not recorded again. Stopped at any moment, the same command goes on, and \
       the result is the same to the byte. A job can be split: give --shard 1/8 … 8/8 to eight machines and \
       put the files into one folder.
       """)

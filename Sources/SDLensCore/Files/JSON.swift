@@ -24,13 +24,17 @@ package enum JSON {
 
   /// Reads a value from a file, its keys in snake case.
   ///
+  /// - Parameter advice: what to do with one that is damaged.
   /// - Throws: `FileError` when it cannot be read, `MalformedFile` when it is not what is needed.
-  package static func read<Value: Decodable>(_ type: Value.Type, from path: String) throws -> Value {
+  package static func read<Value: Decodable>(
+    _ type: Value.Type, from path: String, advice: String? = nil
+  ) throws -> Value {
     do {
       return try decode(
         type, from: try MappedFile(path: path).withBytes { Data($0) }, keys: .convertFromSnakeCase)
     } catch let problem as Problem {
-      throw MalformedFile(path: path, reason: "is not as it should be: \(problem.reason)")
+      let advice = advice.map { "; \($0)" } ?? ""
+      throw MalformedFile(path: path, reason: "is not as it should be: \(problem.reason)\(advice)")
     }
   }
 

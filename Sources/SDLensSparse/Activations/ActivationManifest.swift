@@ -123,7 +123,9 @@ public struct ActivationManifest: Codable, Sendable, Equatable {
   ///
   /// - Throws: `FileError`, `MalformedFile`.
   init(contentsOf path: String) throws {
-    self = try JSON.read(Self.self, from: path)
+    self = try JSON.read(
+      Self.self, from: path,
+      advice: "delete it, and the 'sdlens collect' or 'import' that began the store writes it again")
     try check(at: path)
   }
 

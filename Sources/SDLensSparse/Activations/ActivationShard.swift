@@ -113,6 +113,6 @@ public struct DamagedShard: UserError {
   let reason: String
   /// The file and what is wrong with it.
   public var description: String {
-    "'\(path)' \(reason); delete it and let 'sdlens collect' make it again"
+    "'\(path)' \(reason); delete it and let the 'sdlens collect' or 'import' of its store make it again"
   }
 }

@@ -70,6 +70,15 @@ public struct ActivationStore: Sendable {
     return Set(names.compactMap(ActivationShard.index(ofFile:)).filter { $0 < manifest.shards })
   }
 
+  /// Whether files of a folder are shards that were written for a manifest, or pictures of such.
+  package static func areShards(_ names: [String], of manifest: ActivationManifest, in folder: String) -> Bool
+  {
+    guard let files = try? ShardFiles(of: manifest, in: folder) else { return false }
+    let shards = presentShards(of: manifest, in: folder).filter { (try? files.check($0)) != nil }
+    let expected = shards.flatMap { [ActivationShard.fileName($0), ActivationShard.pictureFileName($0)] }
+    return Set(names).isSubset(of: expected)
+  }
+
   /// Files that have the name of a shard and something more, as copies have: no shards of the store.
   public static func copies(in folder: String) -> [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []

@@ -72,7 +72,6 @@ public struct CollectionJob {
     let collector = try collector
     let manifest = collector.manifest
     try collector.open(store, part: part)
-    if let shard = try ActivationStore(store).damaged.first { throw shard.toBeMadeAgain }
     let todo = collector.todo(in: store, part)
     let (pictures, bytes) = progress.begin("record", todo, of: manifest, in: store, bytes: collector.bytes)
     var rounding: [String: RoundingError] = [:]

@@ -14,12 +14,13 @@ struct StoreFolder {
   /// - Parameters:
   ///   - bytes: what `count` pictures will take.
   ///   - advice: how the store could be smaller.
-  /// - Throws: `FileError`, `OtherStore` with the setting that differs, `FolderInUse`, `StoreTooLarge`, and
-  ///   `MalformedFile` for sizes that no store can have.
+  /// - Throws: `FileError`, `OtherStore` with the setting that differs, `FolderInUse`, `StoreTooLarge`,
+  ///   `DamagedShard` for the first that cannot be read, and `MalformedFile` for sizes that no store can have.
   func open(_ part: ShardSelection, bytes: (_ count: Int) -> Int, advice: String) throws {
     let file = "\(path)/manifest.json"
     try manifest.check(at: file)
     let isBegun = try isBegun(file)
+    if isBegun, let shard = try ActivationStore(path).damaged.first { throw shard.toBeMadeAgain }
     if !isBegun { try AtomicFolder.makeAll(path) }
     let needed = todo(part).reduce(0) { $0 + bytes(manifest.pictures(ofShard: $1).count) }
     let free = Disk.free(at: path)
@@ -39,14 +40,15 @@ struct StoreFolder {
     _ = try isBegun(file)
   }
 
-  /// Whether the manifest is there; it must be this one, and without it nobody's files may be.
+  /// Whether the manifest is there; it must be this one, and without it nobody's files may be but its shards.
   private func isBegun(_ file: String) throws -> Bool {
     if !FileManager.default.fileExists(atPath: file) {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-      let isEmpty = names.allSatisfy(AtomicFile.isUnfinished)
+      let isFree = ActivationStore.areShards(
+        names.filter { !AtomicFile.isUnfinished($0) }, of: manifest, in: path)
       // Another process may have written it since the first look.
       guard FileManager.default.fileExists(atPath: file) else {
-        guard isEmpty else { throw FolderInUse(path: path) }
+        guard isFree else { throw FolderInUse(path: path) }
         return false
       }
     }

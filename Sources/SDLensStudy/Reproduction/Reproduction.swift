@@ -24,9 +24,11 @@ public final class Reproduction {
   private var openDictionaries: [BlockName: DictionaryFolder]?
 
   /// What is kept of a part that is done.
-  private struct Record: Codable, Equatable {
+  private struct Record: Codable {
     let inputs: [Fact]
     let findings: PartFindings
+    /// Of both and of the pictures; reports that were begun before it was thought of have none.
+    let check: String?
   }
 
   /// Prepares a report; nothing is computed or written yet.
@@ -136,13 +138,23 @@ public final class Reproduction {
       + (try part.inputs(of: self))
   }
 
-  /// The record of a part that is done with these inputs, and of which all is still there.
+  /// The record of a part that is done with these inputs, and of which all is still there as it was.
   private func record(of part: any ReproductionPart, _ inputs: [Fact]) -> Record? {
     guard let record = try? JSON.read(Record.self, from: path(of: part.name)), record.inputs == inputs,
-      record.findings.exhibits.allSatisfy({ FileManager.default.fileExists(atPath: figure($0.file)) }),
+      let check = try? check(inputs, record.findings), check == record.check ?? check,
       part.isThere(record.findings, in: self)
     else { return nil }
     return record
+  }
+
+  /// The fingerprint of a part's inputs, of what it found, and of its pictures, all of which must be there.
+  private func check(_ inputs: [Fact], _ findings: PartFindings) throws -> String {
+    var fingerprint = Fingerprint()
+    fingerprint.add(try JSON.line(inputs) + JSON.line(findings))
+    for exhibit in findings.exhibits {
+      try MappedFile(path: figure(exhibit.file)).withBytes { fingerprint.add($0) }
+    }
+    return fingerprint.description
   }
 
   /// What is known of a part after a run.
@@ -211,8 +223,8 @@ public final class Reproduction {
       let findings = try part.run(in: self)
       // It may have made some, or said what their features mean.
       openDictionaries = nil
-      let record = Record(inputs: inputs, findings: findings)
-      try JSON.write(record, to: path(of: part.name))
+      try JSON.write(
+        Record(inputs: inputs, findings: findings, check: check(inputs, findings)), to: path(of: part.name))
       // As it is read again, so that both ways give the same digits.
       records[part.name] = self.record(of: part, inputs)
       guard records[part.name] != nil else {
@@ -273,19 +285,18 @@ public final class Reproduction {
   public func open(replacing: Bool = false) throws {
     let file = "\(folder)/reproduction.json"
     let subject = Subject(model: model.title, modelFingerprint: modelFingerprint, settings: settings.facts)
-    if FileManager.default.fileExists(atPath: file) {
-      let found = try JSON.read(Subject.self, from: file)
-      if !replacing {
-        try check("model", "\(found.model) \(found.modelFingerprint)", "\(subject.model) \(modelFingerprint)")
-        for name in Set((found.settings + subject.settings).map(\.name)).sorted() {
-          func value(_ facts: [Fact]) -> String { facts.first { $0.name == name }?.value ?? "none" }
-          try check(name, value(found.settings), value(subject.settings))
-        }
-      }
-    } else {
+    if !FileManager.default.fileExists(atPath: file) {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
       guard names.allSatisfy(AtomicFile.isUnfinished) else {
         throw FolderInUse(path: folder, file: "reproduction.json")
+      }
+    } else if !replacing {
+      let found = try JSON.read(
+        Subject.self, from: file, advice: "--force writes it again, and what is done of these settings stays")
+      try check("model", "\(found.model) \(found.modelFingerprint)", "\(subject.model) \(modelFingerprint)")
+      for name in Set((found.settings + subject.settings).map(\.name)).sorted() {
+        func value(_ facts: [Fact]) -> String { facts.first { $0.name == name }?.value ?? "none" }
+        try check(name, value(found.settings), value(subject.settings))
       }
     }
     try AtomicFolder.makeAll("\(folder)/parts")
