@@ -33,6 +33,7 @@ SECTIONS = [
     "metrics",
     "perception",
     "prompt_lists",
+    "prompt_tables",
     "seeds",
     "saved_tokenizers",
     "numpy_files",

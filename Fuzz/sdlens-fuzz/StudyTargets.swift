@@ -16,6 +16,12 @@ let studyTargets = [
   FuzzTarget("prompts-jsonl", ["\"a cat\"\n{\"caption\": \"a dog\", \"id\": 3}\n"], file: "x.jsonl") {
     path, _ in _ = try PromptList(contentsOf: path)
   },
+  FuzzTarget("prompts-parquet", tables.map(Seed.file), file: "x.parquet") { path, _ in
+    _ = try PromptList(contentsOf: path)
+  },
+  FuzzTarget("prompts-compressed", compressed.map(Seed.file), file: "x.csv.gz") { path, _ in
+    _ = try PromptList(contentsOf: path)
+  },
   FuzzTarget(
     "edits",
     [
@@ -148,4 +154,13 @@ private let embeddings = Seed {
 
 private let oneTensor = Seed.written {
   try Safetensors.write([.init("map", Tensor(repeating: 1, [2, 3]))], to: $0)
+}
+
+private let tables = [
+  "snappy-1.0", "snappy-2.0", "zstd-1.0", "none-2.0", "prefixes", "lengths", "groups", "required",
+  "one-value", "polars",
+].map { "Tests/SDLensStudyTests/Goldens/tables/\($0).parquet" }
+
+private let compressed = ["a.csv.gz", "a.csv.bz2", "a.csv.xz", "a.jsonl.zst"].map {
+  "Tests/SDLensStudyTests/Goldens/tables/\($0)"
 }

@@ -337,7 +337,8 @@ import Testing
     #expect(outcome.status == 1)
     #expect(
       outcome.err.hasSuffix(
-        "brings no list of prompts; give a file of them with --prompts (.txt, .jsonl, .csv or .tsv)\n"))
+        "brings no list of prompts; give a file of them with --prompts (.txt, .jsonl, .csv, .tsv or .parquet)\n"
+      ))
   }
 
   @Test func aLayerThatIsNotThereIsNamed() throws {

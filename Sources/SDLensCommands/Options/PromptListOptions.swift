@@ -7,9 +7,9 @@ import SDLensStudy
 struct PromptListOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Prompts: .txt (one a line), .jsonl, .csv or .tsv, or any of these through a pipe or - (standard input). "
+      "Prompts: .txt (one a line), .jsonl, .csv, .tsv or .parquet, or through a pipe or - (standard input). "
         + "(default: the model's own)", valueName: "file"),
-    completion: .file(extensions: ["txt", "jsonl", "ndjson", "csv", "tsv"]))
+    completion: .file(extensions: ["txt", "jsonl", "ndjson", "json", "csv", "tsv", "parquet"]))
   var prompts: String?
 
   @Option(

@@ -1,6 +1,8 @@
 /// What a file is by its first bytes, where they tell: files are often given under another name than their own.
 package enum FileKind: Equatable, Sendable {
-  case gzip, zip, torch, pickle, numPy, numPyArchive, tar, gguf, parquet, hdf5, webPage, json, text
+  case zip, torch, pickle, numPy, numPyArchive, tar, gguf, parquet, hdf5, webPage, json, text
+  /// Made smaller by a program of that name.
+  case compressed(String)
   /// Text of two bytes a character.
   case wideText
   /// A picture, and the name of its format.
@@ -16,7 +18,13 @@ package enum FileKind: Equatable, Sendable {
     let text = String(decoding: bytes.prefix(256), as: UTF8.self).lowercased().drop { $0.isWhitespace }
     let kind: FileKind? =
       if bytes.starts(with: [0x1F, 0x8B, 8]) {
-        .gzip
+        .compressed("gzip")
+      } else if begins("BZh") {
+        .compressed("bzip2")
+      } else if bytes.starts(with: [0xFD] + Array("7zXZ".utf8)) {
+        .compressed("xz")
+      } else if bytes.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) {
+        .compressed("zstd")
       } else if begins("PK\u{3}\u{4}") {
         Self.ofZip(bytes)
       } else if bytes.starts(with: NumPyFile.magic) {
@@ -77,7 +85,7 @@ package enum FileKind: Equatable, Sendable {
   package var besideTensors: String {
     let safe = "download the .safetensors file, or write one in Python with safetensors.torch.save_file"
     switch self {
-    case .gzip: return "is compressed by gzip; unpack it first"
+    case .compressed(let program): return "is compressed by \(program); unpack it first"
     case .torch:
       return
         "is a PyTorch checkpoint (.ckpt, .pt or .bin of version 1.6 or later), which can run code when it is "
@@ -113,7 +121,7 @@ package enum FileKind: Equatable, Sendable {
   /// The same where text is wanted.
   package var besideText: String {
     switch self {
-    case .gzip: "is compressed by gzip; unpack it first"
+    case .compressed(let program): "is compressed by \(program); unpack it first"
     case .zip: "is a zip archive or a spreadsheet; unpack it, or save it as CSV in UTF-8"
     case .parquet: "is a Parquet table; write it as CSV, as pandas does with read_parquet and to_csv"
     case .wideText: "is UTF-16 text; save it as UTF-8"

@@ -10,14 +10,25 @@ package struct TextFile: Sendable {
   /// The byte-order mark.
   static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
   /// The most bytes of a file, or of what comes through a pipe.
-  private static let longest = 1 << 30
+  package static let longest = 1 << 30
 
   /// Reads a file, or all that comes through a pipe; `-` is the standard input.
   ///
   /// - Throws: `FileError`, `MalformedFile` when it is not UTF-8.
-  package init(_ path: String) throws {
+  package init(_ path: String) throws { try self.init(Self.bytes(of: path), from: path) }
+
+  /// All bytes of a file, or all that come through a pipe; `-` is the standard input.
+  ///
+  /// - Throws: `FileError`, `MalformedFile` for more than are read.
+  package static func bytes(of path: String) throws -> [UInt8] {
+    try isPipe(path) ? drained(path) : whole(path)
+  }
+
+  /// Reads the bytes that came from a path.
+  ///
+  /// - Throws: `MalformedFile` when they are not UTF-8.
+  package init(_ bytes: [UInt8], from path: String) throws {
     self.path = path
-    let bytes = try Self.isPipe(path) ? Self.drained(path) : Self.whole(path)
     let start = bytes.starts(with: Self.mark) ? Self.mark.count : 0
     let kind = bytes.withUnsafeBytes { FileKind($0) }
     guard kind != .wideText, let text = String(validating: bytes[start...], as: UTF8.self) else {

@@ -7,11 +7,14 @@ import SDLensDiffusion
 /// - `.txt`: one prompt a line; a blank line between them is an error, because nobody can tell whether it is meant.
 /// - `.jsonl`: in each line a text, or an object with one under `caption`, `top_caption`, `prompt` or `text`, in any
 ///   letter case; read as Python's `json` does, blank lines passed over.
-/// - `.json`: a list of such, by itself or under `annotations`, as COCO has it; or as `.jsonl`.
+/// - `.json`: a list of such, by itself, under `annotations`, as COCO has it, or under `data`; an object of columns, as
+///   pandas writes it; or as `.jsonl`.
 /// - `.csv`, `.tsv`: a header with such a column, read as Python's `csv.DictReader` does; where a header has none between
 ///   commas but one between semicolons or tabs, these separate.
 ///
-/// What comes through a pipe, or as `-` from the standard input, is what it looks like.
+/// - `.parquet`: a table with such a column; see `ParquetFile`.
+///
+/// All but tables may be compressed by gzip, bzip2, xz or Zstandard. What comes through a pipe, or as `-` from the standard input, is what it looks like.
 public struct PromptList: Sendable {
   /// The prompts, in the order of the file.
   public let prompts: [String]
@@ -27,10 +30,16 @@ public struct PromptList: Sendable {
   /// - Parameter column: the column or key of the prompts, in any letter case; nil for the usual names.
   /// - Throws: `FileError`, `MalformedFile` with the line.
   public init(contentsOf path: String, column: String? = nil, limit: Int? = nil) throws {
-    let format = try Self.format(of: path)
-    let file = try TextFile(path)
     let column = PromptColumn(chosen: column)
     self.path = path
+    let isTable = !TextFile.isPipe(path) && FileKind(at: path) == .parquet
+    let format = try isTable ? nil : Self.format(of: path)
+    if isTable {
+      (prompts, notes) = try Self.table(ParquetFile(path), column, limit)
+      guard !prompts.isEmpty else { throw Self.empty(path) }
+      return
+    }
+    let file = try Self.text(path)
     let all: [String]
     switch format ?? Self.look(file, column) {
     case .lines:
@@ -42,9 +51,7 @@ public struct PromptList: Sendable {
     case .json: (all, notes) = try Self.jsonLines(file, column)
     case .csv: (all, notes) = try Self.rows(file, column)
     }
-    guard !all.isEmpty else {
-      throw MalformedFile(path: path, reason: "holds no prompt; write one in each line")
-    }
+    guard !all.isEmpty else { throw Self.empty(path) }
     if format == nil {
       notes.append(
         "What came through '\(path)' was read as \(Self.look(file, column).rawValue): \(all.count) prompts")
@@ -75,21 +82,36 @@ public struct PromptList: Sendable {
     return fingerprint.description
   }
 
-  /// What the name of a file says it is; nil for a pipe, whose name says nothing.
+  private static func empty(_ path: String) -> MalformedFile {
+    MalformedFile(path: path, reason: "holds no prompt; write one in each line")
+  }
+
+  /// A text, unpacked if need be.
+  private static func text(_ path: String) throws -> TextFile {
+    let bytes = try TextFile.bytes(of: path)
+    return try bytes.withUnsafeBytes {
+      guard case .compressed? = FileKind($0) else { return try TextFile(bytes, from: path) }
+      return try TextFile(Compression.unpacked($0, path: path, most: TextFile.longest), from: path)
+    }
+  }
+
+  /// What the name of a file says it is; nil where it says nothing, as that of a pipe.
   private static func format(of path: String) throws -> Format? {
-    switch (path as NSString).pathExtension.lowercased() {
+    let name = path as NSString
+    let isPacked = ["gz", "bz2", "xz", "zst"].contains(name.pathExtension.lowercased())
+    let ending = isPacked ? (name.deletingPathExtension as NSString).pathExtension : name.pathExtension
+    switch ending.lowercased() {
     case "txt": .lines
     case "jsonl", "ndjson", "json": .json
     case "csv", "tsv": .csv
     default:
-      if path.hasPrefix("/dev/") || TextFile.isPipe(path) {
+      if path.hasPrefix("/dev/") || TextFile.isPipe(path) || isPacked {
         nil
       } else {
-        let kind = (try? MappedFile(path: path))?.withBytes { FileKind($0) }
         throw MalformedFile(
           path: path,
-          reason: [.gzip, .zip, .parquet].contains(kind)
-            ? kind!.besideText : "must end in .txt, .jsonl, .json, .csv or .tsv")
+          reason: FileKind(at: path) == .zip
+            ? FileKind.zip.besideText : "must end in .txt, .jsonl, .json, .csv, .tsv or .parquet")
       }
     }
   }
@@ -137,10 +159,25 @@ public struct PromptList: Sendable {
     else { return nil }
     switch try? JSONValue(parsing: file.text, as: .python) {
     case .array(let values)?: return values
-    case .object(let fields)?: if case .array(let values)? = fields["annotations"] { return values }
+    case .object(let fields)?:
+      if case .array(let values)? = fields["annotations"] ?? fields["data"] { return values }
+      return rows(of: fields)
     default: break
     }
     return nil
+  }
+
+  /// The rows of a table whose columns are objects, with the numbers of rows as keys; nil of any other object.
+  private static func rows(of columns: [String: JSONValue]) -> [JSONValue]? {
+    var rows: [Int: [String: JSONValue]] = [:]
+    for (name, column) in columns {
+      guard case .object(let values) = column else { return nil }
+      for (row, value) in values {
+        guard let row = Int(row) else { return nil }
+        rows[row, default: [:]][name] = value
+      }
+    }
+    return rows.isEmpty ? nil : rows.sorted { $0.key < $1.key }.map { .object($0.value) }
   }
 
   /// The values of JSON Lines, or of a list, and where each stands.
@@ -197,6 +234,22 @@ public struct PromptList: Sendable {
     header.fields.map { $0.trimmingCharacters(in: .whitespaces) }
   }
 
+  private static func table(_ file: ParquetFile, _ column: PromptColumn, _ limit: Int?) throws -> (
+    [String], notes: [String]
+  ) {
+    let candidates = column.candidates(among: file.columns)
+    guard let name = candidates.first else {
+      throw MalformedFile(
+        path: file.path,
+        reason:
+          "has the columns \(file.names.joined(separator: ", ")), but one of texts named \(column.wanted) is "
+          + "needed; choose one with --column")
+    }
+    return (
+      try file.texts(of: name, limit: limit), [column.note(file.path, candidates)].compactMap(\.self)
+    )
+  }
+
   private static func rows(_ file: TextFile, _ column: PromptColumn) throws -> ([String], notes: [String]) {
     let separator = separator(of: file, column) ?? separators(file)[0]
     let words = CSV.names[separator] ?? "commas"
@@ -248,6 +301,6 @@ public struct NoPromptList: UserError {
   let model: String
   /// The model, and what to do.
   public var description: String {
-    "'\(model)' brings no list of prompts; give a file of them with --prompts (.txt, .jsonl, .csv or .tsv)"
+    "'\(model)' brings no list of prompts; give a file of them with --prompts (.txt, .jsonl, .csv, .tsv or .parquet)"
   }
 }

@@ -57,11 +57,6 @@ import Testing
 
   @Test(
     arguments: [
-      ([0x1F, 0x8B, 8, 0, 0xFF], "is compressed by gzip; unpack it first"),
-      (
-        Array("PAR1".utf8) + [0xFF],
-        "is a Parquet table; write it as CSV, as pandas does with read_parquet and to_csv"
-      ),
       (
         Array("PK\u{3}\u{4}".utf8) + [0xFF],
         "is a zip archive or a spreadsheet; unpack it, or save it as CSV in UTF-8"
@@ -70,7 +65,7 @@ import Testing
       ([0, 0x61, 0, 0x62], "is UTF-16 text; save it as UTF-8"),
     ] as [([UInt8], String)])
   func filesThatAreNoText(_ bytes: [UInt8], _ what: String) throws {
-    for name in ["a.csv"] + (bytes.contains(0x61) ? [] : ["a.parquet", "a.csv.gz"]) {
+    for name in ["a.csv"] + (bytes.contains(0x61) ? [] : ["a.xlsx"]) {
       let path = try folder.write(bytes, to: name)
       #expect(errorMessage { try PromptList(contentsOf: path) } == "'\(path)' \(what)")
     }
@@ -93,6 +88,74 @@ import Testing
       let found = try list(golden.text, file)
       // Equal texts may be written differently; prompts must be the same to the byte.
       #expect(found.map { Array($0.utf8) } == golden.prompts.map { Array($0.utf8) }, "\(golden.name)")
+    }
+  }
+
+  /// Tables of pyarrow, pandas and polars, and text that was made smaller.
+  @Test func tablesAreThoseOfOtherPrograms() throws {
+    let goldens = Goldens(beside: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path)
+    let tables: [String: [String]] = try goldens.json("tables/tables.json")
+    #expect(tables.count > 28)
+    for (name, prompts) in tables {
+      let path = goldens("tables/\(name)")
+      #expect(try PromptList(contentsOf: path).prompts == prompts, "\(name)")
+      #expect(try PromptList(contentsOf: path, limit: 5).prompts == Array(prompts.prefix(5)), "\(name)")
+      // By any other name, as what it is.
+      let other = try folder.write(FileManager.default.contents(atPath: path)!, to: "a.csv")
+      if name.hasSuffix(".parquet") {
+        #expect(try PromptList(contentsOf: other).prompts == prompts, "\(name)")
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("null", "row 4 has no text; leave such rows out, as pandas does with dropna"),
+    (
+      "lists",
+      "has the columns captions, id, but one of texts named 'caption', 'top_caption', 'prompt' or 'text' is needed; "
+        + "choose one with --column"
+    ),
+    (
+      "brotli",
+      "cannot be read as a Parquet table: it is made smaller by Brotli, but only Snappy, gzip and Zstandard are read; "
+        + "write it again, or as CSV, as pandas does with read_parquet and to_csv"
+    ),
+    (
+      "lz4",
+      "cannot be read as a Parquet table: it is made smaller by LZ4, but only Snappy, gzip and Zstandard are read; "
+        + "write it again, or as CSV, as pandas does with read_parquet and to_csv"
+    ),
+  ]) func tablesThatAreRefused(_ name: String, _ what: String) throws {
+    let goldens = Goldens(beside: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path)
+    let path = goldens("tables/refused-\(name).parquet")
+    #expect(errorMessage { try PromptList(contentsOf: path) } == "'\(path)' \(what)")
+  }
+
+  /// Cut or changed anywhere, a table gives other texts or a message, and nothing traps.
+  @Test func damagedTables() throws {
+    let goldens = Goldens(beside: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path)
+    for name in ["snappy-1.0", "zstd-2.0", "gzip-1.0", "prefixes", "lengths", "small-dictionary"] {
+      let bytes = [UInt8](FileManager.default.contents(atPath: goldens("tables/\(name).parquet"))!)
+      for place in stride(from: 0, to: bytes.count, by: 5) {
+        let cut = try folder.write(bytes[..<place], to: "cut.parquet")
+        let message = errorMessage { try PromptList(contentsOf: cut) }
+        #expect(message != nil && (place < 4 || message!.contains(" Parquet table: ")), "\(message ?? name)")
+        var changed = bytes
+        changed[place] ^= 0x55
+        let path = try folder.write(changed, to: "changed.parquet")
+        do { _ = try PromptList(contentsOf: path) } catch is any UserError {}
+      }
+    }
+  }
+
+  @Test func whatIsCompressedMustBeWhole() throws {
+    let goldens = Goldens(beside: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path)
+    for name in ["a.csv.gz", "a.csv.bz2", "a.csv.xz", "a.jsonl.zst"] {
+      let bytes = [UInt8](FileManager.default.contents(atPath: goldens("tables/\(name)"))!)
+      let path = try folder.write(bytes.dropLast(9), to: name)
+      let message = try #require(errorMessage { try PromptList(contentsOf: path) })
+      #expect(message.hasPrefix("'\(path)' is not a whole compressed file: "), "\(message)")
+      #expect(message.hasSuffix("; download or write it again"), "\(message)")
     }
   }
 
@@ -165,7 +228,7 @@ import Testing
       "a\n \nb", "a.txt",
       "'FILE' has a blank line, line 2; delete it (an empty prompt can stand in a .jsonl file)"
     ),
-    ("a", "a.doc", "'FILE' must end in .txt, .jsonl, .json, .csv or .tsv"),
+    ("a", "a.doc", "'FILE' must end in .txt, .jsonl, .json, .csv, .tsv or .parquet"),
     (
       "\"a\"\n{\"b\": 1}", "a.jsonl",
       "'FILE' line 2 has no text under 'caption', 'top_caption', 'prompt' or 'text'; it has {'b': 1}"
