@@ -44,6 +44,9 @@ PREPROCESSING = {
     "no rescale": {"do_rescale": False},
     "no normalize": {"do_normalize": False},
     "no resize": {"do_resize": False},
+    "square": {"size": 28, "crop_size": 26, "default_to_square": True},
+    "square without crop": {"size": 28, "do_center_crop": None, "default_to_square": True},
+    "nothing asked": {"do_rescale": None, "do_normalize": None},
     "own numbers": {"rescale_factor": 0.01, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.5, 0.25, 0.2]},
 }
 VISION = dict(hidden_size=20, intermediate_size=44, num_hidden_layers=2, num_attention_heads=4, image_size=28, patch_size=7,

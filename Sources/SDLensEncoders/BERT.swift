@@ -15,8 +15,10 @@ struct BERT: Sendable {
   private let norm: LayerNorm
   private let layers: [BERTLayer]
 
-  /// What stays in the file: the head for classifying, and the positions 0, 1, 2, ….
-  static let unusedWeights = ["pooler.", "bert.pooler.", ".position_ids"]
+  /// What stays in the file: the heads for tasks, and the positions 0, 1, 2, ….
+  static let unusedWeights = [
+    "pooler.", "bert.pooler.", "cls.", "classifier.", "qa_outputs.", ".position_ids",
+  ]
 
   /// Reads the sizes of a `config.json` and the weights.
   ///
@@ -26,7 +28,7 @@ struct BERT: Sendable {
       throw UnsupportedConfigValue(
         path: config.path, key: "model_type", found: config["model_type"] ?? .null, supported: ["bert"])
     }
-    try config.require("hidden_act", "gelu")
+    try config.require("hidden_act", "gelu", "gelu_python")
     try config.require("position_embedding_type", "absolute")
     try config.require("is_decoder", false)
     let width = try config.int("hidden_size", default: 768)
@@ -47,7 +49,7 @@ struct BERT: Sendable {
     places = try embeddings["position_embeddings"].tensor("weight", [positions, width])
     // A text alone is of the first kind.
     kind = try embeddings["token_type_embeddings"].tensor("weight", [kinds, width]).rows(0..<1)
-    norm = try LayerNorm(embeddings["LayerNorm"], width: width, epsilon: epsilon)
+    norm = try LayerNorm(bert: embeddings["LayerNorm"], width: width, epsilon: epsilon)
     layers = try (0..<depth).map {
       try BERTLayer(
         w["encoder"]["layer"][$0], width: width, innerWidth: innerWidth, heads: heads, epsilon: epsilon)
@@ -82,6 +84,16 @@ struct BERT: Sendable {
   }
 }
 
+extension LayerNorm {
+  /// Reads `weight` and `bias`, or `gamma` and `beta`, as files that were made from Google's own name them.
+  fileprivate init(bert w: WeightScope, width: Int, epsilon: Float) throws {
+    self =
+      try w.has("gamma")
+      ? LayerNorm(weight: w.tensor("gamma", [width]), bias: w.tensor("beta", [width]), epsilon: epsilon)
+      : LayerNorm(w, width: width, epsilon: epsilon)
+  }
+}
+
 /// One layer of BERT: attention to all tokens, then a feed-forward network, each added and then normalised.
 private struct BERTLayer: Sendable {
   private let toQuery: Linear
@@ -103,8 +115,8 @@ private struct BERTLayer: Sendable {
     expand = try Linear(w["intermediate"]["dense"], inputs: width, outputs: innerWidth)
     contract = try Linear(w["output"]["dense"], inputs: innerWidth, outputs: width)
     norms = (
-      try LayerNorm(out["LayerNorm"], width: width, epsilon: epsilon),
-      try LayerNorm(w["output"]["LayerNorm"], width: width, epsilon: epsilon)
+      try LayerNorm(bert: out["LayerNorm"], width: width, epsilon: epsilon),
+      try LayerNorm(bert: w["output"]["LayerNorm"], width: width, epsilon: epsilon)
     )
   }
 

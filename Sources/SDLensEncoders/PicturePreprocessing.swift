@@ -58,10 +58,12 @@ package struct PicturePreprocessing: Sendable {
     values = (0..<3).map { channel in samples.map { ($0 - mean[channel]) / deviation[channel] } }
   }
 
-  /// `size`: a number or `shortest_edge`, or `height` and `width`.
+  /// `size`: `shortest_edge`, or `height` and `width`, or a number for one or the other.
   private static func size(_ file: ConfigFile) throws -> Size {
     guard case .object? = file["size"], let section = try file.section("size") else {
-      return .shortestEdge(try file.int("size", in: extents, default: 224))
+      let size = try file.int("size", in: extents, default: 224)
+      let isSquare = try file["size"] != nil && file.bool("default_to_square", default: false)
+      return isSquare ? .exactly(height: size, width: size) : .shortestEdge(size)
     }
     guard section["shortest_edge"] == nil else {
       // A longest edge would limit the other one.

@@ -40,7 +40,9 @@ package struct WordPiece: Sendable {
     self.length = length ?? Int(min(told, Double(most)))
     let lowersCase = try config.bool("do_lower_case", default: true)
     text = BERTText(
-      lowersCase: lowersCase, stripsAccents: try config.bool("strip_accents", default: lowersCase),
+      lowersCase: lowersCase,
+      // Null says: where case is lowered.
+      stripsAccents: try config["strip_accents"] == nil ? lowersCase : config.bool("strip_accents"),
       separatesIdeographs: try config.bool("tokenize_chinese_chars", default: true))
     added = try AddedTokens(
       files, roles: Self.roles, vocabulary: (vocabulary.path, vocabulary.count, { vocabulary[$0] }),

@@ -9,7 +9,7 @@ import Testing
   private static let goldens =
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
     + "/SDLensSparseTests/Goldens/"
-  private static let unbox = goldens + "formats/sdxl-unbox"
+  static let unbox = goldens + "formats/sdxl-unbox"
 
   @Test(arguments: ["sdlens", "sdxl-unbox", "saelens", "sparsify"]) func convertsThereAndBack(format: String)
     throws

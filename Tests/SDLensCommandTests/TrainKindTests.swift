@@ -27,6 +27,21 @@ import Testing
     try folder.write(start + Array(header.utf8) + numbers, to: name)
   }
 
+  @Test func arraysAreEncodedLikeTensors() throws {
+    for name in ["vectors.safetensors", "vectors.npy"] {
+      let outcome = try Command.run(
+        ["encode", "--sae", DictionaryTests.unbox, "--input", name, "--output", "\(name).codes"], in: folder)
+      #expect(outcome == Outcome(status: 0, out: "\(name).codes\n", err: ""))
+    }
+    #expect(try shell("cmp vectors.safetensors.codes vectors.npy.codes", in: folder).status == 0)
+    try writeNumpy(.random([3, 11], seed: 1), to: "narrow.npy")
+    let narrow = try Command.run(
+      ["encode", "--sae", DictionaryTests.unbox, "--input", "narrow.npy", "--output", "a"], in: folder)
+    #expect(
+      narrow.err
+        == "Error: 'narrow.npy' has shape [3, 11], but [N, 12] is needed, as wide as the dictionary\n")
+  }
+
   private func train(_ arguments: String...) throws -> Outcome {
     try Command.run(
       [

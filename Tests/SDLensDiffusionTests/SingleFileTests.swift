@@ -267,6 +267,11 @@ import Testing
         + "file in float16, or one of plain 8-bit floats"
     ),
     (
+      ["conv_in.comfy_quant", "conv_in.weight", "conv_in.weight_scale"],
+      "holds 8-bit weights that are to be multiplied by scales ('conv_in.weight_scale'); take the "
+        + "file in float16, or one of plain 8-bit floats"
+    ),
+    (
       ["lora_unet_x.lora_up.weight", "lora_unet_x.alpha"],
       "is a LoRA, which changes a model; give it with --lora, and the "
         + "model with --model"

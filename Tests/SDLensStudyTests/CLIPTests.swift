@@ -53,7 +53,7 @@ import Testing
         compared += 1
       }
     }
-    #expect(compared == 22)
+    #expect(compared == 28)
   }
 
   // transformers: get_image_features, get_text_features, CLIPModel(…).image_embeds, .text_embeds

@@ -104,8 +104,14 @@ import Testing
   @Test func weightsMayHaveANameInFront() throws {
     let source = try goldens.tensors("sentences/model.safetensors")
     let folder = try copy()
+    // Norms as files that were made from Google's own have them, and the heads of other tasks.
     try Safetensors.write(
-      source.names.map { ("bert." + $0, try source.tensor($0)) }, to: folder("model.safetensors"))
+      source.names.map {
+        let name = $0.replacing("LayerNorm.weight", with: "LayerNorm.gamma").replacing(
+          "LayerNorm.bias", with: "LayerNorm.beta")
+        return ("bert." + name, try source.tensor($0))
+      } + [("cls.predictions.bias", Tensor([0, 1])), ("classifier.bias", Tensor([0, 1]))],
+      to: folder("model.safetensors"))
     let sentences: [String] = try goldens.json("sentences.json")
     try goldens.tensors("sentences.safetensors").expect(
       SentenceEncoder(folder: folder.path).embeddings(of: sentences), equals: "embeddings", within: 2e-6)

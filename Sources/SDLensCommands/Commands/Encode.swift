@@ -25,8 +25,8 @@ struct Encode: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What is encoded or decoded: a safetensors file, or a store, by name or folder.",
-      valueName: "file|store"), completion: .file(extensions: ["safetensors"]))
+      "What is encoded or decoded: a file (.safetensors, or vectors as .npy), or a store, by name or folder.",
+      valueName: "file|store"), completion: .file(extensions: ["safetensors", "npy"]))
   var input: String
 
   @Option(help: "The block, if the dictionary does not tell.")

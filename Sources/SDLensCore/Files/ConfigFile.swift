@@ -92,9 +92,9 @@ public struct ConfigFile: Sendable {
     }
   }
 
-  /// True or false.
+  /// True or false; null is false, as it is in Python, where the key is there.
   public func bool(_ key: String, default whenAbsent: Bool? = nil) throws -> Bool {
-    try value(key, "true or false", whenAbsent) {
+    try value(key, "true or false", isNull(key) ? false : whenAbsent) {
       if case .bool(let bool) = $0 { bool } else { nil }
     }
   }
@@ -120,11 +120,12 @@ public struct ConfigFile: Sendable {
   }
 
   /// Refuses a value other than those supported; `whenAbsent` is what an absent key stands for (by itself,
-  /// the first supported value).
+  /// the first supported value), and null is false where something is true or false.
   ///
   /// - Throws: `UnsupportedConfigValue`, naming file, key, value and what is supported.
   public func require(_ key: String, _ supported: JSONValue..., default whenAbsent: JSONValue? = nil) throws {
-    let found = self[key] ?? whenAbsent ?? supported[0]
+    let isFlag = if case .bool = supported[0] { true } else { false }
+    let found = self[key] ?? (isFlag && isNull(key) ? false : whenAbsent ?? supported[0])
     guard supported.contains(found) else {
       throw UnsupportedConfigValue(path: path, key: label(key), found: found, supported: supported)
     }

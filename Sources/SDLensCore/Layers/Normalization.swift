@@ -13,6 +13,12 @@ public struct LayerNorm: Sendable {
     self.epsilon = epsilon
   }
 
+  /// A norm of these weights [width] and biases [width].
+  public init(weight: Tensor, bias: Tensor, epsilon: Float) {
+    precondition(weight.shape == bias.shape && weight.shape.rank == 1, "\(weight.shape) and \(bias.shape)")
+    (self.weight, self.bias, self.epsilon) = (weight, bias, epsilon)
+  }
+
   /// [..., width] → the same shape.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     precondition(x.width == weight.count, "\(x.shape) into a norm of width \(weight.count)")

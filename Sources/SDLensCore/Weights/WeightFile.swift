@@ -100,6 +100,9 @@ public final class WeightFile: Sendable {
   /// Gives the memory of all mapped pages back; the next touch reads them again.
   public func releasePages() { for shard in shards { shard.file.releasePages(0..<shard.file.count) } }
 
+  /// Whether there is a weight of that name.
+  func hasName(_ name: String) -> Bool { sources[name] != nil }
+
   /// Whether the name of any weight begins so.
   func hasNames(beginningWith prefix: String) -> Bool { sources.keys.contains { $0.hasPrefix(prefix) } }
 

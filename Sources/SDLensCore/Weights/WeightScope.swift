@@ -26,6 +26,9 @@ public struct WeightScope: Sendable {
   /// Whether there are weights in the part of that name.
   public func contains(_ name: String) -> Bool { file.hasNames(beginningWith: full(name) + ".") }
 
+  /// Whether there is a weight `path.name`.
+  public func has(_ name: String) -> Bool { file.hasName(full(name)) }
+
   /// The float32 copy of the weight `path.name`.
   ///
   /// - Throws: `WeightError` when it is missing, of another shape, no float, or holds a NaN or infinity.

@@ -128,9 +128,12 @@ struct SingleFile: Sendable {
       return
         "is a model of the kind of Playground v2.5 or CosXL, whose noise is of another kind; models of SDXL can be read"
     }
-    if file.entry("scaled_fp8") != nil || names.contains(where: { $0.hasSuffix(".scale_weight") }) {
+    let scales = [".scale_weight", ".weight_scale"]
+    if let scale = file.entry("scaled_fp8") != nil
+      ? "scaled_fp8" : names.first(where: { name in scales.contains { name.hasSuffix($0) } })
+    {
       return
-        "holds 8-bit weights that are to be multiplied by scales ('scaled_fp8'); take the file in float16, or "
+        "holds 8-bit weights that are to be multiplied by scales ('\(scale)'); take the file in float16, or "
         + "one of plain 8-bit floats"
     }
     guard let input = shape("conv_in.weight") else {

@@ -13,10 +13,8 @@ public struct PromptEncoder: Sendable {
   /// - Throws: the errors of the tokenizers, the configurations and the weights, and `TextSizeMismatch`.
   public init(_ folder: ModelFolder) throws {
     family = folder.family
-    // A pipeline takes null for false.
-    let zeros = "force_zeros_for_empty_prompt"
     emptyIsZero =
-      try family.isToldOfSizes && !folder.index.isNull(zeros) && folder.index.bool(zeros, default: true)
+      try family.isToldOfSizes && folder.index.bool("force_zeros_for_empty_prompt", default: true)
     let suffixes = family.encoders
     tokenizers = try suffixes.map { try Tokenizer(folder: folder.folder(of: "tokenizer\($0)")) }
     weights = try suffixes.map { try folder.weights("text_encoder\($0)") }

@@ -52,7 +52,7 @@ final class DictionaryIndex: Sendable {
     let matching = Set(
       prompts.lazy.filter { prompt in
         let text = prompt.text.lowercased()
-        return words.allSatisfy { text.contains($0) }
+        return words.allSatisfy { text.hasWord(beginningWith: $0) }
       }.map(\.picture))
     guard !matching.isEmpty else { return [] }
     let everywhere = Double(matching.count) / Double(prompts.count)
@@ -114,5 +114,16 @@ final class DictionaryIndex: Sendable {
     }
     return found.indices.sorted { (found[$1], $0) < (found[$0], $1) }.prefix(count)
       .filter { found[$0] > 0 }.map { ($0, found[$0]) }
+  }
+}
+
+extension String {
+  /// Whether a word of a text begins with these letters, both in lower case; the gallery's search is the same.
+  func hasWord(beginningWith letters: String) -> Bool {
+    ranges(of: letters).contains { found in
+      guard found.lowerBound > startIndex else { return true }
+      let before = self[index(before: found.lowerBound)]
+      return !before.isLetter && !before.isNumber
+    }
   }
 }

@@ -125,7 +125,7 @@ extension Explorer {
       }
       guard !words.isEmpty else { continue }
       for (feature, caption) in captions.sorted(by: { $0.key < $1.key })
-      where words.allSatisfy(caption.lowercased().contains) { add(feature, "caption", 2) }
+      where words.allSatisfy(caption.lowercased().hasWord) { add(feature, "caption", 2) }
       for (feature, share, everywhere) in index.features(withWords: words) {
         let percent = { (share: Double) in "\(Int((share * 100).rounded())) %" }
         add(

@@ -1,6 +1,7 @@
 import Foundation
 import SDLensCore
 import SDLensDiffusion
+import SDLensSparse
 
 /// A list of prompts from a file or a pipe.
 ///
@@ -100,7 +101,7 @@ public struct PromptList: Sendable {
     let name = path as NSString
     let isPacked = ["gz", "bz2", "xz", "zst"].contains(name.pathExtension.lowercased())
     let ending = isPacked ? (name.deletingPathExtension as NSString).pathExtension : name.pathExtension
-    switch ending.lowercased() {
+    return switch ending.lowercased() {
     case "txt": .lines
     case "jsonl", "ndjson", "json": .json
     case "csv", "tsv": .csv

@@ -50,12 +50,19 @@ public struct CodeFile {
       rows = rows.channelsLast()
       rows = rows.reshaped([rows.rows, width])
     }
+    return try Self.checked(rows, "'\(name)' in '\(path)'", width: width)
+  }
+
+  /// Refuses what are no vectors of that width, or not finite.
+  static func checked(_ rows: Tensor, _ title: String, width: Int) throws -> Tensor {
     guard rows.shape.rank == 2, rows.shape[1] == width, rows.shape[0] > 0 else {
       throw BadCodes(
-        "'\(name)' in '\(path)' has shape \(rows.shape), but [N, \(width)] is needed, as wide as the dictionary"
-      )
+        "\(title) has shape \(rows.shape), but [N, \(width)] is needed, as wide as the dictionary")
     }
-    try checkFinite(rows, name)
+    if let position = (0..<rows.count).first(where: { !rows[$0].isFinite }) {
+      throw BadCodes(
+        "\(title) holds \(rows[position]) in row \(position / width), but all values must be finite")
+    }
     return rows
   }
 
@@ -126,13 +133,6 @@ public struct CodeFile {
         .init("starts", codes.starts.map(Int64.init), [codes.rows + 1]),
         .init("values", Tensor(codes.values, [codes.count])),
       ], to: path)
-  }
-
-  private func checkFinite(_ tensor: Tensor, _ name: String) throws {
-    guard let position = (0..<tensor.count).first(where: { !tensor[$0].isFinite }) else { return }
-    throw BadCodes(
-      "'\(name)' in '\(path)' holds \(tensor[position]) in row \(position / tensor.width), but all values must be "
-        + "finite")
   }
 }
 

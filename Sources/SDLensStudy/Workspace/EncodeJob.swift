@@ -49,7 +49,7 @@ public struct EncodeJob {
     return result(codes, output)
   }
 
-  /// Writes the codes of a store, picture by picture, or of a tensor in a file.
+  /// Writes the codes of a store, picture by picture, or of a tensor in a file, or of an array of NumPy's.
   ///
   /// - Throws: `BadCodes`, `BlockUnknown`, `WidthMismatch`, `FileError`.
   public func encode(_ input: String, tensor: String? = nil, to output: String) throws -> Result {
@@ -61,6 +61,11 @@ public struct EncodeJob {
   private func codes(of input: String, _ tensor: String?) throws -> Codes {
     let folder = workspace.path(ofStore: input)
     guard FileManager.default.fileExists(atPath: "\(folder)/manifest.json") else {
+      guard try !NumPyFile.isOne(input) else {
+        let file = try VectorFile(input, tensor: tensor)
+        return autoencoder.encode(
+          try CodeFile.checked(file.rows(0..<file.pictures), "'\(input)'", width: autoencoder.width))
+      }
       return autoencoder.encode(
         try CodeFile(path: input).rows(tensor, width: autoencoder.width, block: block))
     }

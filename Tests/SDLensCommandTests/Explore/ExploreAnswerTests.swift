@@ -132,7 +132,8 @@ import Testing
     }
     #expect(try found("7").prefix(2) == ["down.2.1 7", "up.0.1 7"])
     #expect(try found("ROOFS blue") == ["up.0.1 7"])
-    #expect(try found("nothing like it") == [])
+    #expect(try found("roo bl") == ["up.0.1 7"])
+    #expect(try found("oofs") == [] && found("nothing like it") == [])
     // It lies beside the dictionary, where every command reads it.
     let outcome = try server.workspace.run(
       "features", ["--prompt", "a", "--block", "up.0.1", "--top", "32", "--json", "--quiet"])
