@@ -26,6 +26,9 @@ import Testing
     try config.require("act", "gelu", "silu")
     try config.require("scale", 1.0)
     try config.require("no", .null)
+    // As Python takes it where something is true or false.
+    #expect(try !config.bool("no", default: true))
+    try config.require("no", false, default: true)
   }
 
   @Test(arguments: [
@@ -68,6 +71,9 @@ import Testing
     ) { _ = try $0.choice("n") as Activation }
     expectRefusal(#"{"n": 4}"#, "'FILE': 'n' is 4, which is not supported; supported: 2, null") {
       try $0.require("n", 2, .null)
+    }
+    expectRefusal(#"{"n": null}"#, "'FILE': 'n' is false, which is not supported; supported: true") {
+      try $0.require("n", true)
     }
     expectRefusal("{}", "'FILE': 'n' is null, which is not supported; supported: \"text_time\"") {
       try $0.require("n", "text_time", default: .null)
