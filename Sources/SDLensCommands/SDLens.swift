@@ -48,6 +48,7 @@ public struct SDLens: ParsableCommand {
     var arguments: Arguments?
     do {
       try TooLittleMemory.checkForThreads()
+      try ProcessLimits.check()
       Interruption.prepare()
       arguments = try Arguments(of: Self.self)
       try arguments?.checkEmpty()

@@ -83,6 +83,7 @@ public struct ModelFolder: Sendable {
     let known = try? ConfigFile(indexPath)
     let kind = try known.map(ModelFamily.named) ?? .sdxl
     if file != nil, kind != .sdxl { throw BaseOfAnotherFamily(path: folder, family: kind) }
+    try FileError.checkAccess(to: folder)
     let missing = (["model_index.json"] + kind.parts).filter {
       !own.contains($0) && !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
     }

@@ -107,6 +107,10 @@ import Testing
     ),
     (["--lora", "none.safetensors"], "'none.safetensors' does not exist; check the path"),
     (
+      ["--timesteps", "\(Int.max)"],
+      "a timestep is \(Int.max), but it must be from 0 to 999"
+    ),
+    (
       ["--sampler", "lcm", "--timesteps", "999", "499", "--steps", "3"],
       "steps is 3, but it must be left out, or 2, as many as there are --timesteps"
     ),

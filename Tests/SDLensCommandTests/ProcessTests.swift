@@ -76,6 +76,18 @@ import Testing
 
   // MARK: Limits
 
+  @Test(arguments: [
+    (
+      "ulimit -n 4", "the number of files that may be open at once is limited to 4: 16 are needed",
+      "ulimit -n"
+    ),
+    ("ulimit -s 512", "the number of bytes of stack is limited to 524288: 1048576 are needed", "ulimit -s"),
+  ]) func aLimitThatNothingCanBeDoneUnder(limit: String, sentence: String, shown: String) throws {
+    let outcome = try shell("\(limit); \(Self.generate)", in: folder)
+    #expect(outcome.err == "Error: \(sentence); raise the limit that '\(shown)' shows\n")
+    #expect(outcome.status == 1)
+  }
+
   /// A picture or a sentence, whatever the limit of addresses.
   @Test(arguments: [300, 340, 380, 420, 460, 520, 600]) func aLimitOfAddresses(megabytes: Int) throws {
     let outcome = try shell("ulimit -v \(megabytes)000; timeout -s KILL 60 \(Self.generate)", in: folder)
@@ -251,6 +263,20 @@ import Testing
     #expect(
       outcome.err.contains("Passed over: 'w/activations/worse/manifest.json' has as 'pictures' 1099511627776")
     )
+  }
+
+  /// Of which nothing can be used: other prompts are not recorded in its place.
+  @Test func aStoreThatIsAllDamagedIsNamed() throws {
+    let outcome = try shell(
+      """
+      \(Self.collect) --workspace w --name s --block mid.0 >/dev/null
+      for shard in w/activations/s/shard-*; do truncate -s 300 $shard; done
+      \(Self.program) train-sae --model '\(Command.tinyModel)' --block mid.0 --features 24 --k 3 --steps 5 --workspace w
+      """, in: folder)
+    #expect(outcome.status == 1)
+    #expect(
+      outcome.err.hasPrefix("Error: 'w/activations/s/shard-00000.safetensors' is no shard ("), "\(outcome)")
+    #expect(try shell("ls w", in: folder).out == "activations\n")
   }
 
   @Test func withoutFontsEveryDictionaryIsSaved() throws {

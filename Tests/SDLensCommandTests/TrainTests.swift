@@ -144,7 +144,7 @@ import Testing
     #expect(
       outcome.err
         == "Error: 'learningRate' of dictionary 0 is 0.5, but the training began with 0.001; resume with 0.001 or "
-        + "begin anew\n")
+        + "begin anew with --restart\n")
   }
 
   @Test func aStoreOfAnotherModelIsRefused() throws {
@@ -172,6 +172,43 @@ import Testing
         + "one with --restart\n")
   }
 
+  /// Two trainings may make a dictionary of the same name: the second finds that of the first, whoever began first.
+  @Test func aDictionaryOfAnotherTrainingIsNotOverwritten() throws {
+    try collect("w")
+    func train(_ arguments: String...) throws -> Outcome {
+      try Command.run(
+        [
+          "train-sae", "--model", Command.tinyModel, "--workspace", "w", "--block", "mid.0", "--features",
+          "24",
+          "--batch", "64", "--steps", "20", "--name", "t", "--quiet",
+        ] + arguments, in: folder)
+    }
+    #expect(try train("--k", "3").status == 0)
+    try FileManager.default.removeItem(atPath: folder("w/saes/mid.0/t-k3-n24"))
+    #expect(try train("--k", "3,4", "--learning-rate", "0.01").status == 0)
+    let second = try contents("w/saes")
+    let again = try train("--k", "3")
+    #expect(again.status == 1)
+    #expect(
+      again.err
+        == "Error: 'w/saes/mid.0/t-k3-n24' exists already; give the new dictionary a --name, or replace the old "
+        + "one with --restart\n")
+    #expect(try contents("w/saes") == second)
+    #expect(try train("--k", "3,4", "--learning-rate", "0.01").status == 0)
+    #expect(try contents("w/saes") == second)
+
+    let twice = try train("--k", "3,4,3")
+    #expect(twice.status == 1)
+    #expect(twice.err == "Error: 't-k3-n24' is to be trained twice; name each --k and each --features once\n")
+    let many = try train("--k", (1...24).map(String.init).joined(separator: ","), "--name", "many")
+    #expect(many.status == 0, "\(many.err)")
+    let name = try #require(
+      FileManager.default.contentsOfDirectory(atPath: folder("w/training/mid.0")).first {
+        $0.contains("+23-")
+      })
+    #expect(name.hasPrefix("many-k1-n24+23-") && name.utf8.count < 40)
+  }
+
   @Test(arguments: [
     (
       ["--k", "50", "--features", "40"],
@@ -181,7 +218,7 @@ import Testing
     (["--stream", "--store", "x"], "--stream records what it trains on; leave out --store, or --stream"),
     (
       ["--learning-rate", "nan"],
-      "the training setting 'learningRate' is nan, but it must be above 0 and at most 1"
+      "the training setting 'learningRate' is nan, but it must be above 1e-30 and at most 1"
     ),
     (["--batch", "0"], "the training setting 'batch' is 0, but it must be from 1 to 1048576"),
     (["--save-every", "0"], "save-every is 0, but it must be from 1 to 1073741824"),

@@ -345,9 +345,9 @@ private struct PlainStep {
         == start + "'l0Penalty' is 1.0, but it must be left out: the architecture batch-topk has none")
     #expect(
       message("jumprelu") { $0.bandwidth = 0 }
-        == start + "'bandwidth' is 0.0, but it must be above 0 and finite")
+        == start + "'bandwidth' is 0.0, but it must be above 0 and at most 1000000")
     #expect(
       message("jumprelu") { $0.l0Penalty = .nan }
-        == start + "'l0Penalty' is nan, but it must be above 0 and finite")
+        == start + "'l0Penalty' is nan, but it must be above 0 and at most 1000000")
   }
 }

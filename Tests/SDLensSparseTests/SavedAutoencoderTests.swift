@@ -29,6 +29,30 @@ import Testing
     #expect(try SavedAutoencoder.formatName(at: goldens("formats/" + format)) == format)
   }
 
+  /// What was measured on other weights is not laid beside those that are there.
+  @Test func aDictionaryThatWasExchangedStaysAsItIs() throws {
+    let folder = try TemporaryFolder()
+    let own = try read("saelens")
+    try own.write(to: folder("d"), as: .sdlens)
+    let opened = try DictionaryFolder(folder("d"))
+    #expect(opened.isAsRead)
+    try DictionaryFolder.change(folder("d"), of: opened.autoencoder) {
+      try Data("a".utf8).write(to: URL(fileURLWithPath: $0 + "/a"))
+    }
+    var autoencoder = own.autoencoder
+    autoencoder.preBias = Tensor(repeating: 1, autoencoder.preBias.shape)
+    try FileManager.default.removeItem(atPath: folder("d"))
+    try SavedAutoencoder(autoencoder).write(to: folder("d"), as: .sdlens)
+    #expect(!opened.isAsRead)
+    let message = errorMessage {
+      try DictionaryFolder.change(folder("d"), of: opened.autoencoder) { _ in Issue.record("written") }
+    }
+    #expect(
+      message
+        == "'\(folder("d"))' has other weights than when it was read, so nothing was written there; run the same command "
+        + "again")
+  }
+
   /// Against float64 in PyTorch.
   @Test(arguments: ["sdxl-unbox", "saelens", "dictionary_learning"]) func codesAreThose(format: String) throws
   {

@@ -27,8 +27,8 @@ import Testing
     #expect(message { $0.k = 0 } == wanted("k", "0", "from 1 to the number of features, 20"))
     #expect(message { $0.batch = 0 } == wanted("batch", "0", "from 1 to 1048576"))
     #expect(message { $0.features = 0 } == wanted("features", "0", "from 1 to 16777216"))
-    #expect(message { $0.learningRate = .nan } == wanted("learningRate", "nan", "above 0 and at most 1"))
-    #expect(message { $0.learningRate = 0 } == wanted("learningRate", "0.0", "above 0 and at most 1"))
+    #expect(message { $0.learningRate = .nan } == wanted("learningRate", "nan", "above 1e-30 and at most 1"))
+    #expect(message { $0.learningRate = 0 } == wanted("learningRate", "0.0", "above 1e-30 and at most 1"))
     #expect(message { $0.beta1 = 1 } == wanted("beta1", "1.0", "from 0 to below 1"))
     #expect(message { $0.beta2 = -1 } == wanted("beta2", "-1.0", "from 0 to below 1"))
     #expect(message { $0.epsilon = 0 } == wanted("epsilon", "0.0", "above 1e-30 and at most 1"))
@@ -136,24 +136,24 @@ import Testing
       #expect(
         message([Self.settings(change)], source)
           == "'\(name)' of dictionary 0 is \(now), but the training began with \(then); resume with \(then) or "
-          + "begin anew")
+          + "begin anew with --restart")
     }
     #expect(
       message([Self.settings { $0.steps = 5 }], source)
         == "the training is to end after step 5, but the checkpoint is at step 6; give more steps or epochs, or "
-        + "begin anew")
+        + "begin anew with --restart")
     #expect(
       message([Self.settings(), Self.settings()], source)
         == "2 dictionaries are to be trained, but the checkpoint holds 1; resume with the same list of settings "
-        + "or begin anew")
+        + "or begin anew with --restart")
     #expect(
       message([Self.settings()], MemorySource(.random([51, 6])))
         == "the number of the vectors is 51, but the training began with 50; resume with the same activations or "
-        + "begin anew")
+        + "begin anew with --restart")
     #expect(
       message([Self.settings()], MemorySource(.random([50, 7])))
         == "the width of the vectors is 7, but the training began with 6; resume with the same activations or "
-        + "begin anew")
+        + "begin anew with --restart")
     let falling = try Trainer(source: source, settings: [Self.settings { $0.decay = 0.5 }])
     for _ in 0..<6 { _ = try falling.step() }
     #expect(
@@ -168,7 +168,7 @@ import Testing
           resuming: falling.checkpoint())
       }
         == "the learning rate has begun to fall towards the end at step 8, so the training cannot end at step "
-        + "10; resume with the same steps or epochs, or begin anew")
+        + "10; resume with the same steps or epochs, or begin anew with --restart")
   }
 
   @Test func damagedCheckpoints() throws {

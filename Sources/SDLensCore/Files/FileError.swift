@@ -23,7 +23,7 @@ public enum FileError: UserError {
       "'\(path)' is a device or a pipe, but a regular file is needed; give the path of a file"
     case .empty(let path): "'\(path)' is empty (0 bytes); download or write it again"
     case .cannotRead(let path, let code):
-      "'\(path)' cannot be read: \(reason(code)); check the path and its permissions"
+      "'\(path)' cannot be read: \(reason(code)); \(advice(code) ?? "check the path and its permissions")"
     case .gitPointer(let path):
       "'\(path)' is a Git LFS pointer, not the file itself; run 'git lfs install && git lfs pull' in its folder"
     case .folderMissing(let path, let folder):
@@ -34,11 +34,27 @@ public enum FileError: UserError {
       "'\(path)' cannot be written: \(reason(EFBIG)) for 'ulimit -f' or for the file system; raise that limit or choose "
         + "another place"
     case .cannotWrite(let path, let code):
-      "'\(path)' cannot be written: \(reason(code)); choose another place or change its permissions"
+      "'\(path)' cannot be written: \(reason(code)); \(advice(code) ?? "choose another place or change its permissions")"
     case .diskFull(let path, let needed, let free):
       "'\(path)' cannot be written: it needs \(needed) bytes, but only \(free) are free on its disk; "
         + "make room or choose another place"
     case .notEmpty(let path): "'\(path)' is there already and not an empty folder; choose another place"
+    }
+  }
+
+  /// Refuses a folder in which nothing can be looked up.
+  package static func checkAccess(to folder: String) throws {
+    guard access(folder, R_OK | X_OK) != 0, errno == EACCES else { return }
+    throw cannotRead(path: folder, code: EACCES)
+  }
+
+  /// What to do where permissions are not the reason.
+  private func advice(_ code: Int32) -> String? {
+    switch code {
+    case EMFILE: "raise the limit of open files ('ulimit -n' shows it)"
+    case ENAMETOOLONG: "choose a shorter name"
+    case ENOSPC, EDQUOT: "make room (of files, too, there may be only so many) or choose another place"
+    default: nil
     }
   }
 

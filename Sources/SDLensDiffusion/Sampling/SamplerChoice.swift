@@ -68,7 +68,7 @@ public struct SamplerChoice: Sendable, Hashable {
   /// - Throws: `BadSetting` for one that the model was not trained for.
   static func timesteps(_ config: ConfigFile, below trained: Int) throws -> [Int]? {
     guard config[timestepsKey] != nil else { return nil }
-    let all = try config.ints(timestepsKey, in: -(1 << 40)...1 << 40)
+    let all = try config.ints(timestepsKey, in: Int.min...Int.max)
     if let bad = all.first(where: { !(0..<trained ~= $0) }) {
       throw BadSetting(name: "a timestep", found: "\(bad)", needed: "from 0 to \(trained - 1)")
     }

@@ -65,6 +65,14 @@ public struct DictionaryFolder: Sendable {
     return folder
   }
 
+  /// Whether the weights that were read lie there still.
+  public var isAsRead: Bool { Self.holds(autoencoder, at: path) }
+
+  private static func holds(_ autoencoder: SparseAutoencoder, at path: String) -> Bool {
+    guard let found = try? SavedAutoencoder.read(path).autoencoder else { return false }
+    return "\(found.contentFingerprint)" == "\(autoencoder.contentFingerprint)"
+  }
+
   /// `μ_ρ` for every feature: measured, or as it came with the dictionary.
   public var means: Tensor? {
     statistics.map { Tensor($0.mean, [$0.mean.count]) } ?? saved.mean
@@ -77,11 +85,16 @@ public struct DictionaryFolder: Sendable {
   /// Writes files of a dictionary's folder, all of them at once: whoever reads it, and whatever is interrupted, finds the
   /// old ones or the new ones. What else lies there stays.
   ///
-  /// - Parameter fill: writes them into the folder it is given, where the old ones lie, by replacing them.
-  /// - Throws: `FileError`, and the errors of `fill`.
-  public static func change(_ path: String, _ fill: (_ folder: String) throws -> Void) throws {
+  /// - Parameters:
+  ///   - autoencoder: the weights that must lie there; nil for any, or none.
+  ///   - fill: writes them into the folder it is given, where the old ones lie, by replacing them.
+  /// - Throws: `DictionaryExchanged`, `FileError`, and the errors of `fill`.
+  public static func change(
+    _ path: String, of autoencoder: SparseAutoencoder? = nil, _ fill: (_ folder: String) throws -> Void
+  ) throws {
     try AtomicFolder.makeAll(path)
     try FolderTurn.take(in: path) {
+      guard autoencoder.map({ holds($0, at: path) }) ?? true else { throw DictionaryExchanged(path: path) }
       try AtomicFolder.write(to: path, replacing: true) { folder in
         for name in try FileManager.default.contentsOfDirectory(atPath: path)
         where !AtomicFile.isUnfinished(name) {
@@ -103,6 +116,15 @@ public struct DictionaryFolder: Sendable {
     let examples = isCompact ? evaluation.examples.compact : evaluation.examples
     try examples.write(to: "\(folder)/\(FeatureExamples.fileName)")
     try RecordedPictures(store).write(to: folder)
+  }
+}
+
+/// A dictionary in whose place another one was put meanwhile.
+public struct DictionaryExchanged: UserError {
+  let path: String
+  /// The folder, and what to do.
+  public var description: String {
+    "'\(path)' has other weights than when it was read, so nothing was written there; run the same command again"
   }
 }
 

@@ -42,11 +42,11 @@ enum JumpReLU: Recipe {
   }
 
   static func check(_ settings: TrainingSettings) throws {
-    try settings.require("bandwidth", settings.bandwidth ?? bandwidth, "above 0 and finite") {
-      $0 > 0 && $0.isFinite
+    try settings.require("bandwidth", settings.bandwidth ?? bandwidth, "above 0 and at most 1000000") {
+      $0 > 0 && $0 <= 1e6
     }
-    try settings.require("l0Penalty", settings.l0Penalty ?? 1, "above 0 and finite") {
-      $0 > 0 && $0.isFinite
+    try settings.require("l0Penalty", settings.l0Penalty ?? 1, "above 0 and at most 1000000") {
+      $0 > 0 && $0 <= 1e6
     }
   }
 

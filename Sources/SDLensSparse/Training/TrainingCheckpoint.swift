@@ -33,7 +33,7 @@ public struct TrainingCheckpoint: Sendable {
       throw TrainingError.changedCount(now: settings.count, checkpoint: states.count)
     }
     for (index, (now, state)) in zip(settings, states).enumerated() {
-      if let (name, mine, other) = now.difference(from: state.settings, ignoring: ["steps", "epochs"]) {
+      if let (name, mine, other) = now.difference(from: state.settings, ignoring: TrainingSettings.extended) {
         throw TrainingError.changedSetting(dictionary: index, name: name, now: mine, checkpoint: other)
       }
       let (end, oldEnd) = (now.steps(over: count), state.settings.steps(over: count))

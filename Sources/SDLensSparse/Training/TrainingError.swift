@@ -50,19 +50,19 @@ public enum TrainingError: UserError {
         + "resume from the last checkpoint with a lower learning rate, or with clipping"
     case .changedSetting(let dictionary, let name, let now, let checkpoint):
       "'\(name)' of dictionary \(dictionary) is \(now), but the training began with \(checkpoint); "
-        + "resume with \(checkpoint) or begin anew"
+        + "resume with \(checkpoint) or begin anew with --restart"
     case .fewerSteps(let now, let checkpoint):
       "the training is to end after step \(now), but the checkpoint is at step \(checkpoint); "
-        + "give more steps or epochs, or begin anew"
+        + "give more steps or epochs, or begin anew with --restart"
     case .decayBegun(let now, let checkpoint):
       "the learning rate has begun to fall towards the end at step \(checkpoint), so the training cannot end "
-        + "at step \(now); resume with the same steps or epochs, or begin anew"
+        + "at step \(now); resume with the same steps or epochs, or begin anew with --restart"
     case .changedCount(let now, let checkpoint):
       "\(now) dictionaries are to be trained, but the checkpoint holds \(checkpoint); "
-        + "resume with the same list of settings or begin anew"
+        + "resume with the same list of settings or begin anew with --restart"
     case .otherData(let name, let now, let checkpoint):
       "the \(name) of the vectors is \(now), but the training began with \(checkpoint); "
-        + "resume with the same activations or begin anew"
+        + "resume with the same activations or begin anew with --restart"
     case .tooManyRanks(let batch, let ranks):
       "\(ranks) ranks are to share a batch of \(batch) vectors, which can be cut into \(Shares.blocks(batch)) pieces of 64; "
         + "run fewer, or train with a larger batch"

@@ -109,7 +109,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     try require("scaleVectors", scaleVectors, in: 2...1 << 24)
     try require("auxiliaryScale", auxiliaryScale, "from 0 to 1000000") { 0...1e6 ~= $0 }
     try require("activationThreshold", activationThreshold, "from 0 to 1000000") { 0...1e6 ~= $0 }
-    try require("learningRate", learningRate, "above 0 and at most 1") { $0 > 0 && $0 <= 1 }
+    try require("learningRate", learningRate, "above 1e-30 and at most 1") { $0 > 1e-30 && $0 <= 1 }
     try require("beta1", beta1, "from 0 to below 1") { 0..<1 ~= $0 }
     try require("beta2", beta2, "from 0 to below 1") { 0..<1 ~= $0 }
     try require("epsilon", epsilon, "above 1e-30 and at most 1") { $0 > 1e-30 && $0 <= 1 }
@@ -152,8 +152,11 @@ extension TrainingSettings {
     }
   }
 
+  /// What may change when a training is taken up again.
+  package static let extended: Set<String> = ["steps", "epochs"]
+
   /// The first setting, but for those in `ignoring`, that is not the same in both.
-  func difference(from other: TrainingSettings, ignoring: Set<String> = []) -> (
+  package func difference(from other: TrainingSettings, ignoring: Set<String> = []) -> (
     name: String, mine: String, other: String
   )? {
     zip(values, other.values).first { $0.value != $1.value && !ignoring.contains($0.name) }

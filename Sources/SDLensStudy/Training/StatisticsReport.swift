@@ -26,7 +26,7 @@ public struct StatisticsReport: Encodable {
   ///   - block: where the dictionary does not tell.
   ///   - store: a folder, or a name in the workspace.
   ///   - isCompact: whether of each feature the pictures of its top 5 % are kept only, and no maps.
-  /// - Throws: `EmbeddedStays`, `BlockUnknown`, `StoreOfAnotherSite`, and what is wrong with any of the files.
+  /// - Throws: `EmbeddedStays`, `BlockUnknown`, `StoreOfAnotherSite`, `DictionaryExchanged`, and what is wrong with any of the files.
   public init(
     measuring name: String, _ block: BlockName? = nil, on store: String, in workspace: Workspace,
     isCompact: Bool = false, _ progress: any MetricProgress
@@ -48,7 +48,7 @@ public struct StatisticsReport: Encodable {
     let found = try DictionaryEvaluation(of: saved.autoencoder, block: block, in: store) {
       progress.advance("measuring", by: $0)
     }
-    try DictionaryFolder.change(path) {
+    try DictionaryFolder.change(path, of: saved.autoencoder) {
       try DictionaryFolder.write(found, of: store, to: $0, isCompact: isCompact)
     }
     (dictionary, fingerprint) = (path, saved.autoencoder.contentFingerprint.description)

@@ -66,7 +66,7 @@ public final class TrainingJob {
   ///   - ranks: the processes that train together; all make the same job. The first writes what comes of it, and of
   ///     dictionaries that are spread over them each its own.
   ///   - use: how they do; nil for what suits the number of dictionaries.
-  /// - Throws: `OtherTraining`, `DictionaryExists`, `TooLittleMemory`, and the errors of `Trainer`.
+  /// - Throws: `SameDictionary`, `OtherTraining`, `DictionaryExists`, `TooLittleMemory`, and the errors of `Trainer`.
   public init(
     _ source: TrainingSource, settings: [TrainingSettings], name: String?, workspace: Workspace,
     saveEvery: Int, logEvery: Int, restart: Bool, ranks: any Communicator = Alone(),
@@ -77,8 +77,12 @@ public final class TrainingJob {
     let site = source.site.map { $0 == "update" ? "" : "-\($0)" } ?? ""
     let steps = source.steps?.suffix ?? ""
     names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title + site + steps }
-    folder = "\(workspace.trainings(at: source.place))/\(names.joined(separator: "+"))"
-    try settings.checkMemory(width: source.rows.width, of: names.joined(separator: "+"))
+    if let (_, name) = names.enumerated().first(where: { names.prefix($0).contains($1) }) {
+      throw SameDictionary(name: name)
+    }
+    let title = Self.title(names)
+    folder = "\(workspace.trainings(at: source.place))/\(title)"
+    try settings.checkMemory(width: source.rows.width, of: title)
     let isFirst = ranks.rank == 0
     if isFirst {
       if restart, FileManager.default.fileExists(atPath: folder) {
@@ -89,8 +93,8 @@ public final class TrainingJob {
     ranks.wait()
     // The same command beside this one writes its checkpoint before its dictionaries: in the other order they would
     // seem to be another training's.
-    let present = names.map { "\(workspace.dictionaries(at: source.place))/\($0)" }
-      .first { FileManager.default.fileExists(atPath: $0) }
+    let present = zip(names, settings).map { (path: Self.dictionary($0, source, workspace), settings: $1) }
+      .filter { FileManager.default.fileExists(atPath: $0.path) }
     var checkpoint: TrainingCheckpoint?
     let path = "\(folder)/checkpoint.safetensors"
     if FileManager.default.fileExists(atPath: path) {
@@ -101,10 +105,41 @@ public final class TrainingJob {
       }
       checkpoint = found
     }
-    if let present, checkpoint == nil, !restart { throw DictionaryExists(path: present) }
+    if let present = present.first, checkpoint == nil, !restart { throw DictionaryExists(path: present.path) }
     trainer = try Trainer(
       source: source.rows, settings: settings, resuming: checkpoint, ranks: ranks, use: use)
+    if !restart, let other = present.first(where: { Self.isForeign($0.path, $0.settings, source) }) {
+      throw DictionaryExists(path: other.path)
+    }
     log = !isFirst ? nil : try TrainingLog(path: "\(folder)/log.jsonl", keepingUpTo: trainer.position)
+  }
+
+  /// The name of a training: those of its dictionaries, or where these are too long for a file system a short one.
+  private static func title(_ names: [String]) -> String {
+    let all = names.joined(separator: "+")
+    guard all.utf8.count > 200 else { return all }
+    var fingerprint = Fingerprint()
+    fingerprint.add(all.utf8)
+    return "\(names[0])+\(names.count - 1)-\(fingerprint)"
+  }
+
+  /// The folder of a dictionary.
+  private static func dictionary(_ name: String, _ source: TrainingSource, _ workspace: Workspace) -> String {
+    "\(workspace.dictionaries(at: source.place))/\(name)"
+  }
+
+  /// Whether a folder holds anything but a dictionary of a training with these settings and data, which may have been
+  /// shorter.
+  private static func isForeign(
+    _ path: String, _ settings: TrainingSettings, _ source: TrainingSource
+  ) -> Bool {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    // The same command beside this one makes the folder before its files.
+    guard !names.allSatisfy(AtomicFile.isUnfinished) else { return false }
+    guard let found = try? SavedAutoencoder.read(path).metadata, found["data"] == source.fingerprint,
+      let own = try? JSON.decode(TrainingSettings.self, from: Data((found["settings"] ?? "").utf8))
+    else { return true }
+    return settings.difference(from: own, ignoring: TrainingSettings.extended) != nil
   }
 
   /// The names of the trainings of a block.
@@ -226,7 +261,7 @@ public final class TrainingJob {
   private func save(
     _ index: Int, order: Int, _ components: inout PrincipalComponents?, _ progress: any MetricProgress
   ) throws -> (Result, VectorEvaluation?) {
-    let folder = "\(workspace.dictionaries(at: source.place))/\(names[index])"
+    let folder = Self.dictionary(names[index], source, workspace)
     let autoencoder = trainer.autoencoder(index)
     var saved = SavedAutoencoder(autoencoder)
     (saved.block, saved.site) = (source.block?.description, source.site)
@@ -246,7 +281,7 @@ public final class TrainingJob {
       if autoencoder.k == nil { saved.l0 = found.statistics.l0 }
       components = found.components
     }
-    try write(saved, evaluation, examples, to: folder) {
+    try write(saved, settings[index], evaluation, examples, to: folder) {
       progress.note("\(names[index]): its captions were of other weights; they are in '\($0)' now")
     }
     return (report(index, folder, saved, evaluation), evaluation)
@@ -273,8 +308,8 @@ public final class TrainingJob {
   /// Writes a dictionary and what is known of its features; what others have laid beside it stays, unless all is made
   /// anew. Captions of other weights are set aside, under a name that is told.
   private func write(
-    _ saved: SavedAutoencoder, _ evaluation: VectorEvaluation?, _ examples: DictionaryEvaluation?,
-    to folder: String, _ setAside: (String) -> Void
+    _ saved: SavedAutoencoder, _ settings: TrainingSettings, _ evaluation: VectorEvaluation?,
+    _ examples: DictionaryEvaluation?, to folder: String, _ setAside: (String) -> Void
   ) throws {
     func fill(_ folder: String) throws {
       if let examples, let store = source.store {
@@ -288,6 +323,8 @@ public final class TrainingJob {
     guard !isRestart else { return try AtomicFolder.write(to: folder, replacing: true, fill) }
     let old = (try? SavedAutoencoder.read(folder))?.autoencoder.contentFingerprint
     try DictionaryFolder.change(folder) { new in
+      // Another training may have written it meanwhile.
+      guard !Self.isForeign(new, settings, source) else { throw DictionaryExists(path: folder) }
       if let old, "\(old)" != "\(saved.autoencoder.contentFingerprint)",
         case let captions = FeatureCaptions.fileName,
         FileManager.default.fileExists(atPath: "\(new)/\(captions)")
@@ -360,6 +397,15 @@ public struct DictionaryExists: UserError {
   /// The folder, and what to do.
   public var description: String {
     "'\(path)' exists already; give the new dictionary a --name, or replace the old one with --restart"
+  }
+}
+
+/// A dictionary that is asked for twice.
+public struct SameDictionary: UserError {
+  let name: String
+  /// Its name, and what to do.
+  public var description: String {
+    "'\(name)' is to be trained twice; name each --k and each --features once"
   }
 }
 

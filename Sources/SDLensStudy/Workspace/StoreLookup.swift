@@ -35,17 +35,22 @@ public struct StoreLookup {
   /// vectors; of equal ones the first by name. Nil when there is none.
   ///
   /// - Parameter steps: the denoising steps that it must have, from 0.
+  /// - Throws: `DamagedShard` where nothing but damage keeps one that fits from being taken.
   public func best(
     of blocks: [BlockName], site: String = "update", atSteps steps: [Int] = []
   ) throws -> ActivationStore? {
     let fingerprint = try model.fingerprint().description
     let wanted = Set(blocks.map(\.description))
-    let fitting = open { manifest in
+    let present = open { manifest in
       manifest.modelFingerprint == fingerprint && manifest.site == site
         && wanted.isSubset(of: manifest.blocks.map(\.name))
         && Set(steps).isSubset(of: manifest.vectorSteps.steps)
-    }.filter { $0.pictures > 0 }
-    guard let best = fitting.max(by: { Self.size($0, wanted) < Self.size($1, wanted) }) else { return nil }
+    }
+    let fitting = present.filter { $0.pictures > 0 }
+    guard let best = fitting.max(by: { Self.size($0, wanted) < Self.size($1, wanted) }) else {
+      if let shard = present.lazy.compactMap(\.damaged.first).first { throw shard.toBeMadeAgain }
+      return nil
+    }
     if fitting.count > 1 {
       let others = fitting.filter { $0.folder != best.folder }.map(Self.describe)
       note(

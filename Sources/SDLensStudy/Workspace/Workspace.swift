@@ -42,12 +42,12 @@ public struct Workspace: Sendable {
   }
 
   /// Where captions of a dictionary are written: beside one that lies in the workspace; of any other, whose folder may be
-  /// of the program or of a cache, in the workspace, named by its fingerprint.
+  /// of the program or of a cache or hold another by now, in the workspace, named by its fingerprint.
   public func captionFile(of dictionary: DictionaryFolder) -> String {
     func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path + "/" }
     let isOwn = real(dictionary.path).hasPrefix(real(folder))
-    // Beside a file nothing tells whose captions they are.
-    return isOwn && FileManager.default.fileExists(atPath: "\(dictionary.path)/.")
+    // Beside a file, or other weights than were read, nothing tells whose captions they are.
+    return isOwn && FileManager.default.fileExists(atPath: "\(dictionary.path)/.") && dictionary.isAsRead
       ? "\(dictionary.path)/\(FeatureCaptions.fileName)" : captions(of: dictionary)
   }
 

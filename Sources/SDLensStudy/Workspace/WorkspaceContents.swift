@@ -92,6 +92,7 @@ public struct WorkspaceContents: Encodable {
   /// - Throws: `ModelNotFound` when the embedded model is gone.
   public init(_ workspace: Workspace) throws {
     folder = workspace.folder
+    try FileError.checkAccess(to: folder)
     var problems: [String] = []
     func attempt<Value>(_ body: () throws -> Value) -> Value? {
       do { return try body() } catch {
