@@ -1,5 +1,4 @@
 import SDLensCore
-import SDLensSparse
 
 extension SparseAutoencoder {
   /// A number that changes with the dictionary: 64-bit FNV-1a over the bits of all its numbers.
@@ -13,7 +12,7 @@ extension SparseAutoencoder {
 
 extension Tensor {
   /// A number that changes with shape and content.
-  var hash: UInt64 {
+  package var hash: UInt64 {
     // A word at a time: dictionaries have tens of megabytes.
     let start = shape.extents.reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
       ($0 ^ UInt64($1)) &* 0x100_0000_01B3
