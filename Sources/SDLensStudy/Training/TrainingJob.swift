@@ -76,7 +76,8 @@ public final class TrainingJob {
     (self.workspace, isRestart, self.ranks) = (workspace, restart, ranks)
     let site = source.site.map { $0 == "update" ? "" : "-\($0)" } ?? ""
     let steps = source.steps?.suffix ?? ""
-    names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title + site + steps }
+    let names = settings.map { (name.map { "\($0)-" } ?? "") + $0.title + site + steps }
+    self.names = names
     if let (_, name) = names.enumerated().first(where: { names.prefix($0).contains($1) }) {
       throw SameDictionary(name: name)
     }
