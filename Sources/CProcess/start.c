@@ -19,6 +19,30 @@ static bool is_limited(int resource) {
   return getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
+// A whole number in decimal digits.
+static unsigned long number_in(const char *text) {
+  unsigned long number = 0;
+  for (; *text >= '0' && *text <= '9'; text++) number = number * 10 + (unsigned long)(*text - '0');
+  return number;
+}
+
+// With hardly any addresses left the libraries' beginnings fault, and threads without a stack are tried for ever.
+static void require_addresses(void) {
+  enum { least = 32 << 20 };
+  static const char text[] =
+      "Error: out of memory under the limit that is set for this process ('ulimit -v' shows it): the program itself "
+      "leaves less than 32 MiB of it; raise the limit\n";
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  char pages[32] = "";
+  int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0 || read(file, pages, sizeof pages - 1) <= 0) return;
+  close(file);
+  if (number_in(pages) * (unsigned long)sysconf(_SC_PAGESIZE) + least <= limit.rlim_cur) return;
+  if (write(2, text, sizeof text - 1) < 0) _exit(1);
+  _exit(1);
+}
+
 // Each thread of OpenBLAS takes 128 MiB of addresses when the library is loaded, and tries for ever where there are none;
 // the program needs none of these threads. Their number is read from the environment alone, so under a limit the program
 // begins anew with it.
@@ -45,6 +69,7 @@ static void spare_addresses(char **arguments, char **environment) {
 static void prepare(int count, char **arguments, char **environment) {
   (void)count;
   fill_descriptors();
+  require_addresses();
   spare_addresses(arguments, environment);
 }
 

@@ -47,7 +47,6 @@ public struct SDLens: ParsableCommand {
     process_catch_faults()
     var arguments: Arguments?
     do {
-      try TooLittleMemory.checkForThreads()
       try ProcessLimits.check()
       Interruption.prepare()
       arguments = try Arguments(of: Self.self)

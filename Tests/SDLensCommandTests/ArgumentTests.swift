@@ -174,11 +174,12 @@ import Testing
     // For collect: --block, --prompts and --workspace, of which the last two come from groups of options.
     let wanted = [
       "bash": [
-        "'--block')\n        __sdlens_add_completions -W 'down.1.0'", "-fX '!*.@(txt|jsonl|ndjson|csv|tsv)'",
+        "'--block')\n        __sdlens_add_completions -W 'down.1.0'",
+        "-fX '!*.@(txt|jsonl|ndjson|json|csv|tsv|parquet)'",
         "'--workspace')\n        __sdlens_add_completions -d\n",
       ],
       "zsh": [
-        "'down.2.1'", "_files -g '\\''*.txt *.jsonl *.ndjson *.csv *.tsv'\\''",
+        "'down.2.1'", "_files -g '\\''*.txt *.jsonl *.ndjson *.json *.csv *.tsv *.parquet'\\''",
         "else sdlens-workspace)]:folder:_files -/'",
       ],
       "fish": [

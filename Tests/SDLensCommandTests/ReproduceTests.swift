@@ -65,7 +65,7 @@ import Testing
     #expect(try shell(stamps, in: folder).out == before)
     for harm in [
       "rm figures/figure-3.png", "truncate -s 1000 figures/figure-3.png",
-      "sed -i s/house/horse/ parts/figure-3.json",
+      #"sed -i 's/"caption" : "/&X/' parts/figure-3.json"#,
     ] {
       #expect(try shell("cd w/report && \(harm)", in: folder).status == 0)
       #expect(try shell("diff -r -x run.json w/report v/report", in: folder).status == 1, "\(harm)")

@@ -110,7 +110,7 @@ import Testing
     let long = folder(String(repeating: "x", count: 300))
     #expect(
       message(long)
-        == "'\(long)' cannot be written: File name too long; choose another place or change its permissions")
+        == "'\(long)' cannot be written: File name too long; choose a shorter name")
     #expect(try folder.contents == ["file"])
   }
 

@@ -189,7 +189,7 @@ import Testing
     ),
     (
       "config.json", "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"gelu_new\"",
-      "'FOLDER/config.json': 'hidden_act' is \"gelu_new\", which is not supported; supported: \"gelu\""
+      "'FOLDER/config.json': 'hidden_act' is \"gelu_new\", which is not supported; supported: \"gelu\", \"gelu_python\""
     ),
     (
       "1_Pooling/config.json", "\"pooling_mode_cls_token\": false", "\"pooling_mode_cls_token\": true",

@@ -39,12 +39,4 @@ public struct TooLittleMemory: UserError {
         advice: advice)
     }
   }
-
-  /// Refuses to begin without addresses for the stacks of threads: the system's libraries would ask for them for ever.
-  ///
-  /// - Throws: `TooLittleMemory`.
-  package static func checkForThreads() throws {
-    // They take addresses, and memory only when they are used.
-    try check("sdlens", mapped: (32 << 20, "its threads"), written: nil, advice: "raise the limit")
-  }
 }

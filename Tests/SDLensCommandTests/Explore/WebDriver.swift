@@ -128,7 +128,17 @@ final class WebDriver: @unchecked Sendable {
     }
     return id
   }
-  func click(_ selector: String) throws { try ask("POST", "/element/\(element(selector))/click") }
+  /// Clicks as a person does, who aims anew where the page has just put another element in its place.
+  func click(_ selector: String) throws {
+    for attempt in 0... {
+      do {
+        try ask("POST", "/element/\(element(selector))/click")
+        return
+      } catch let problem as Problem where attempt < 5 && problem.description.contains("stale element") {
+        usleep(30_000)
+      }
+    }
+  }
   func type(_ text: String, into selector: String) throws {
     let id = try element(selector)
     try ask("POST", "/element/\(id)/clear")

@@ -82,7 +82,7 @@ struct ParquetFile {
         }
         try read(chunk, column, limit: limit ?? .max, into: &texts, &size)
       }
-      return texts
+      return Array(texts.prefix(limit ?? texts.count))
     }
   }
 
