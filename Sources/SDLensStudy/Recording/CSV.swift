@@ -22,10 +22,10 @@ enum CSV {
   /// A first line with which Excel says what separates the others: `sep=;`.
   private static let announcement = "sep="
 
-  /// All records of a text; a last line break ends nothing.
+  /// All records of a text, or the first of them; a last line break ends nothing.
   ///
   /// - Throws: `MalformedFile` for a quoted field without an end, in which Python would put the rest of the file.
-  static func records(_ file: TextFile, separator: Character = ",") throws -> [Record] {
+  static func records(_ file: TextFile, separator: Character = ",", most: Int = .max) throws -> [Record] {
     let (bytes, separator) = (Array(file.text.utf8), separator.asciiValue!)
     var records: [Record] = []
     var (fields, field): ([String], [UInt8]) = ([], [])
@@ -46,10 +46,11 @@ enum CSV {
     if file.text.hasPrefix(announcement), let line = file.lines.first, line.utf8.count <= 5 {
       index = line.utf8.count
     }
-    while index < bytes.count {
+    while index < bytes.count, records.count < most {
       let byte = bytes[index]
       let isBreak = byte == 0x0A || byte == 0x0D
-      let end = index + (bytes[index...].starts(with: [0x0D, 0x0A]) ? 2 : 1)
+      let isPair = byte == 0x0D && index + 1 < bytes.count && bytes[index + 1] == 0x0A
+      let end = index + (isPair ? 2 : 1)
       if isBreak { line += 1 }
       switch state {
       case .quoted where byte == quote: state = .behindQuote

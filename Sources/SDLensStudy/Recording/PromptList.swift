@@ -136,7 +136,7 @@ public struct PromptList: Sendable {
   /// What separates the columns of a text whose header has one of prompts; nil when it has none.
   private static func separator(of file: TextFile, _ column: PromptColumn) -> Character? {
     separators(file).first { separator in
-      guard let header = (try? CSV.records(file, separator: separator))?.first else { return false }
+      guard let header = (try? CSV.records(file, separator: separator, most: 1))?.first else { return false }
       return !column.candidates(among: names(of: header)).isEmpty
     }
   }
@@ -288,7 +288,8 @@ public struct PromptList: Sendable {
       guard place < count else {
         throw mistake("has \(count) fields, but '\(name)' is number \(place + 1) of the header")
       }
-      guard !record.fields[place].trimmingCharacters(in: .whitespaces).isEmpty else {
+      guard record.fields[place].unicodeScalars.contains(where: { !CharacterSet.whitespaces.contains($0) })
+      else {
         throw mistake("has no text under '\(name)'; delete it (an empty prompt can stand in a .jsonl file)")
       }
       return record.fields[place]

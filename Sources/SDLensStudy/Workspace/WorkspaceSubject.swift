@@ -62,6 +62,7 @@ public enum WorkspaceSubject {
       }
       self = .dictionaries([what])
     } else {
+      try FileError.checkAccess(to: what.folderOfPath)
       throw NothingToShow(what: what, workspace: workspace.folder)
     }
   }
