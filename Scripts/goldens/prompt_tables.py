@@ -45,6 +45,8 @@ def make() -> None:
         "one-value": (pyarrow.table({"prompt": ["a cat"] * 20}), {}),
         "categories": (pyarrow.table({"prompt": pyarrow.array(PROMPTS).dictionary_encode()}), {}),
         "large": (pyarrow.table({"prompt": pyarrow.array(PROMPTS, pyarrow.large_string())}), {}),
+        # The length of its first text is the beginning of a gzip file.
+        "looks-compressed": (pyarrow.table({"prompt": ["x" * 559903, "b"]}), {"compression": "gzip"}),
         "bytes": (pyarrow.table({"prompt": pyarrow.array([p.encode() for p in PROMPTS])}), {}),
     }
     for name, (content, options) in files.items():
@@ -53,12 +55,21 @@ def make() -> None:
     pandas.DataFrame({"prompt": PROMPTS}, index=range(3, 3 + len(PROMPTS))).to_parquet(folder / "pandas.parquet")
     wanted = {}
     for path in sorted(folder.glob("*.parquet")):
+        if path.stem == "looks-compressed":
+            continue
         found = parquet.read_table(path)
         column = next(name for name in found.column_names if name.lower() in ("text", "caption", "prompt"))
         wanted[path.name] = [p.decode() if isinstance(p, bytes) else p for p in found[column].to_pylist()]
     # What is refused: null, lists alone, and what is made smaller otherwise.
     parquet.write_table(pyarrow.table({"prompt": PROMPTS[:3] + [None]}), folder / "refused-null.parquet")
     parquet.write_table(pyarrow.table({"captions": [["a"], ["b"]], "id": [1, 2]}), folder / "refused-lists.parquet")
+    parquet.write_table(pyarrow.table([["a"], ["b"]], names=["prompt", "prompt"]), folder / "refused-twice.parquet")
+    parquet.write_table(pyarrow.table({"prompt": pyarrow.array([], pyarrow.string())}), folder / "refused-empty.parquet")
+    collected = []
+    parquet.write_table(pyarrow.table({"prompt": ["a"]}), folder / "other.tmp", metadata_collector=collected)
+    collected[0].set_file_path("other.parquet")
+    parquet.write_metadata(collected[0].schema.to_arrow_schema(), folder / "refused-elsewhere.parquet", metadata_collector=collected)
+    (folder / "other.tmp").unlink()
     for codec in ["brotli", "lz4"]:
         parquet.write_table(pyarrow.table({"prompt": PROMPTS}), folder / f"refused-{codec}.parquet", compression=codec)
 

@@ -1,31 +1,41 @@
 import CArchive
 import SDLensCore
 
-/// Bytes that gzip, bzip2, xz or Zstandard made smaller, through libarchive.
-package enum Compression {
+/// Bytes that a program made smaller.
+package enum Compression: String {
+  case gzip, bzip2, xz, zstd
+
   /// Unpacks a file or a piece of one; several that follow each other become one.
   ///
   /// - Parameters:
   ///   - path: for messages.
   ///   - most: bytes that it may unpack to.
-  /// - Throws: `ArchiveError` when it is damaged, cut off or larger.
-  package static func unpacked(
-    _ bytes: UnsafeRawBufferPointer, path: String, most: Int
+  /// - Throws: `MalformedFile`, `ArchiveError` when it is damaged, cut off or larger.
+  package func unpacked(_ bytes: UnsafeRawBufferPointer, path: String, most: Int) throws -> [UInt8] {
+    switch self {
+    // (libarchive does not look at gzip's checksum.)
+    case .gzip: try Gzip.unpacked(bytes, path: path, most: most)
+    case .bzip2: try unpacked(bytes, ARCHIVE_FILTER_BZIP2, path, most)
+    case .xz: try unpacked(bytes, ARCHIVE_FILTER_XZ, path, most)
+    case .zstd: try unpacked(bytes, ARCHIVE_FILTER_ZSTD, path, most)
+    }
+  }
+
+  private func unpacked(
+    _ bytes: UnsafeRawBufferPointer, _ filter: Int32, _ path: String, _ most: Int
   ) throws -> [UInt8] {
     func problem(_ reason: String) -> ArchiveError {
-      ArchiveError(path: path, kind: "compressed", reason: reason)
+      ArchiveError(path: path, kind: rawValue, reason: reason)
     }
     let handle = archive_read_new()
     defer { archive_read_free(handle) }
     func check(_ status: Int32) throws {
       guard status == ARCHIVE_OK else {
-        throw problem(archive_error_string(handle).map { String(cString: $0) } ?? "no reason given")
+        throw problem(archive_error_string(handle).map { String(cString: $0) } ?? "it ends too early")
       }
     }
-    archive_read_support_filter_gzip(handle)
-    archive_read_support_filter_bzip2(handle)
-    archive_read_support_filter_xz(handle)
-    archive_read_support_filter_zstd(handle)
+    // This one alone, and once: what is unpacked may look compressed by chance.
+    try check(archive_read_append_filter(handle, filter))
     archive_read_support_format_raw(handle)
     archive_read_support_format_empty(handle)
     try check(archive_read_open_memory(handle, bytes.baseAddress, bytes.count))

@@ -12,10 +12,10 @@ import SDLensSparse
 ///   pandas writes it; or as `.jsonl`.
 /// - `.csv`, `.tsv`: a header with such a column, read as Python's `csv.DictReader` does; where a header has none between
 ///   commas but one between semicolons or tabs, these separate.
-///
 /// - `.parquet`: a table with such a column; see `ParquetFile`.
 ///
-/// All but tables may be compressed by gzip, bzip2, xz or Zstandard. What comes through a pipe, or as `-` from the standard input, is what it looks like.
+/// All but the last may be compressed by gzip, bzip2, xz or Zstandard. What comes through a pipe, or as `-` from the
+/// standard input, is what it looks like.
 public struct PromptList: Sendable {
   /// The prompts, in the order of the file.
   public let prompts: [String]
@@ -33,13 +33,12 @@ public struct PromptList: Sendable {
   public init(contentsOf path: String, column: String? = nil, limit: Int? = nil) throws {
     let column = PromptColumn(chosen: column)
     self.path = path
-    let isTable = !TextFile.isPipe(path) && FileKind(at: path) == .parquet
-    let format = try isTable ? nil : Self.format(of: path)
-    if isTable {
+    if !TextFile.isPipe(path), FileKind(at: path) == .parquet {
       (prompts, notes) = try Self.table(ParquetFile(path), column, limit)
-      guard !prompts.isEmpty else { throw Self.empty(path) }
+      guard !prompts.isEmpty else { throw MalformedFile(path: path, reason: "is a table without rows") }
       return
     }
+    let format = try Self.format(of: path)
     let file = try Self.text(path)
     let all: [String]
     switch format ?? Self.look(file, column) {
@@ -52,7 +51,9 @@ public struct PromptList: Sendable {
     case .json: (all, notes) = try Self.jsonLines(file, column)
     case .csv: (all, notes) = try Self.rows(file, column)
     }
-    guard !all.isEmpty else { throw Self.empty(path) }
+    guard !all.isEmpty else {
+      throw MalformedFile(path: path, reason: "holds no prompt; write one in each line")
+    }
     if format == nil {
       notes.append(
         "What came through '\(path)' was read as \(Self.look(file, column).rawValue): \(all.count) prompts")
@@ -83,16 +84,13 @@ public struct PromptList: Sendable {
     return fingerprint.description
   }
 
-  private static func empty(_ path: String) -> MalformedFile {
-    MalformedFile(path: path, reason: "holds no prompt; write one in each line")
-  }
-
   /// A text, unpacked if need be.
   private static func text(_ path: String) throws -> TextFile {
     let bytes = try TextFile.bytes(of: path)
     return try bytes.withUnsafeBytes {
-      guard case .compressed? = FileKind($0) else { return try TextFile(bytes, from: path) }
-      return try TextFile(Compression.unpacked($0, path: path, most: TextFile.longest), from: path)
+      guard case .compressed(let program)? = FileKind($0), let compression = Compression(rawValue: program)
+      else { return try TextFile(bytes, from: path) }
+      return try TextFile(compression.unpacked($0, path: path, most: TextFile.longest), from: path)
     }
   }
 
@@ -245,6 +243,10 @@ public struct PromptList: Sendable {
         reason:
           "has the columns \(file.names.joined(separator: ", ")), but one of texts named \(column.wanted) is "
           + "needed; choose one with --column")
+    }
+    guard file.names.count(where: { $0 == name }) == 1 else {
+      throw MalformedFile(
+        path: file.path, reason: "has two columns '\(name)'; rename one, or choose another with --column")
     }
     return (
       try file.texts(of: name, limit: limit), [column.note(file.path, candidates)].compactMap(\.self)

@@ -26,7 +26,8 @@ public struct StatisticsReport: Encodable {
   ///   - block: where the dictionary does not tell.
   ///   - store: a folder, or a name in the workspace.
   ///   - isCompact: whether of each feature the pictures of its top 5 % are kept only, and no maps.
-  /// - Throws: `EmbeddedStays`, `BlockUnknown`, `StoreOfAnotherSite`, `DictionaryExchanged`, and what is wrong with any of the files.
+  /// - Throws: `EmbeddedStays`, `BlockUnknown`, `StoreOfAnotherSite`, `DictionaryExchanged`, and what is wrong with any of
+  ///   the files.
   public init(
     measuring name: String, _ block: BlockName? = nil, on store: String, in workspace: Workspace,
     isCompact: Bool = false, _ progress: any MetricProgress

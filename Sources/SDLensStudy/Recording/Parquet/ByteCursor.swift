@@ -8,8 +8,16 @@ struct ByteCursor {
   }
 
   private var bytes: ArraySlice<UInt8>
+  /// Values of a description that were read: memory that a hostile file may make somebody take.
+  private var values = 0
 
   init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
+
+  /// Counts a value of a description.
+  mutating func countValue() throws {
+    values += 1
+    guard values <= 1 << 24 else { throw Mistake("its description has more than \(1 << 24) values") }
+  }
 
   /// The bytes that are left.
   var count: Int { bytes.count }

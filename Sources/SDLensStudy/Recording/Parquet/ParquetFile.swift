@@ -19,10 +19,10 @@ struct ParquetFile {
   private let optional: Set<String>
 
   static let magic = Array("PAR1".utf8)
-  /// The most bytes that a description, or a page, may have.
-  private static let mostBytes = 1 << 28
-  /// The most rows of a table.
-  private static let mostRows = 1 << 24
+  /// The most bytes that a description may have.
+  private static let mostDescription = 1 << 26
+  /// The most rows of a table, and values of a dictionary.
+  static let mostRows = 1 << 24
 
   /// Reads what the file says of itself, which stands at its end.
   ///
@@ -36,7 +36,7 @@ struct ParquetFile {
         else { throw ByteCursor.Mistake("it does not begin and end with PAR1") }
         var end = ByteCursor(Array(bytes.suffix(8).prefix(4))[...])
         let length = try end.fixed(4)
-        guard length <= min(bytes.count - 12, Self.mostBytes) else {
+        guard length <= min(bytes.count - 12, Self.mostDescription) else {
           throw ByteCursor.Mistake("its description is said to have \(length) bytes")
         }
         var cursor = ByteCursor(Array(bytes.suffix(8 + length).dropLast(8))[...])
@@ -68,7 +68,7 @@ struct ParquetFile {
   private static let (required, repeated) = (0, 2)
   private static let (decimal, bson) = (5, 20)
 
-  /// The texts of a column, or the first `limit` of them; each must be there.
+  /// The texts of a column, or the first `limit` of them; all must be there, in the pages that are read.
   ///
   /// - Throws: `MalformedFile` for what is damaged, is no text or is null, and for kinds of pages that are not read.
   func texts(of column: String, limit: Int?) throws -> [String] {
@@ -76,10 +76,11 @@ struct ParquetFile {
       var (texts, size): ([String], Int) = ([], 0)
       for group in groups {
         guard texts.count < limit ?? .max else { break }
-        let chunks = group[1]?.elements.compactMap { $0[3] } ?? []
-        guard let chunk = chunks.first(where: { $0[3]?.elements.map(\.text) == [column] }) else {
-          throw ByteCursor.Mistake("a group of rows lacks the column '\(column)'")
-        }
+        let columns = group[1]?.elements ?? []
+        guard let place = columns.first(where: { $0[3]?[3]?.elements.map(\.text) == [column] }),
+          let chunk = place[3]
+        else { throw ByteCursor.Mistake("a group of rows lacks the column '\(column)'") }
+        guard place[1] == nil else { throw ByteCursor.Mistake("its columns lie in other files") }
         try read(chunk, column, limit: limit ?? .max, into: &texts, &size)
       }
       return Array(texts.prefix(limit ?? texts.count))
@@ -98,6 +99,19 @@ struct ParquetFile {
 
   // MARK: Pages
 
+  /// What stands before a page, and its size.
+  private static func header(_ bytes: UnsafeRawBufferPointer) throws -> (ThriftValue, size: Int) {
+    // Some tens of bytes, and the least and the largest value of the page, which may be long.
+    for most in [1 << 12, 1 << 20] {
+      var cursor = ByteCursor(Array(bytes.prefix(most))[...])
+      let count = cursor.count
+      do { return (try ThriftValue.structure(&cursor), count - cursor.count) } catch {
+        guard most < bytes.count, most < 1 << 20 else { throw error }
+      }
+    }
+    throw ByteCursor.Mistake.end
+  }
+
   private enum Page: Int { case data, index, dictionary, newData }
 
   private func read(
@@ -112,16 +126,12 @@ struct ParquetFile {
     }
     let end = texts.count + rows
     var decoder = TextPages(
-      codec: chunk[4]?.number ?? 0, isOptional: optional.contains(column), path: file.path,
-      mostBytes: Self.mostBytes)
+      codec: chunk[4]?.number ?? 0, isOptional: optional.contains(column), path: file.path)
     try file.withBytes { all in
       var rest = UnsafeRawBufferPointer(rebasing: all[start..<start + size])
       while texts.count < min(end, limit) {
-        // A header has some tens of bytes, and the least and the largest value of its page.
-        var cursor = ByteCursor(Array(rest.prefix(1 << 20))[...])
-        let available = cursor.count
-        let header = try ThriftValue.structure(&cursor)
-        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(available - cursor.count))
+        let (header, size) = try Self.header(rest)
+        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(size))
         guard let packed = header[3]?.number, 0...rest.count ~= packed else { throw ByteCursor.Mistake.end }
         let (page, before) = (Array(rest.prefix(packed))[...], texts.count)
         rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(packed))

@@ -5,11 +5,13 @@ enum Snappy {
   /// Unpacks a block.
   ///
   /// - Throws: `ByteCursor.Mistake` when it is damaged.
-  static func unpacked(_ bytes: ArraySlice<UInt8>) throws -> [UInt8] {
+  static func unpacked(_ bytes: ArraySlice<UInt8>, most: Int) throws -> [UInt8] {
     var cursor = ByteCursor(bytes)
     let size = try cursor.counted()
     // A copy of 64 bytes takes three.
-    guard size <= 32 * bytes.count else { throw ByteCursor.Mistake("a block of \(size) bytes is announced") }
+    guard size <= min(most, 32 * bytes.count) else {
+      throw ByteCursor.Mistake("a block of \(size) bytes is announced")
+    }
     return try [UInt8](unsafeUninitializedCapacity: size) { target, count in
       while count < size {
         let tag = Int(try cursor.byte())

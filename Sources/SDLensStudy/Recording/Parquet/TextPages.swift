@@ -12,23 +12,28 @@ struct TextPages {
     case dictionary = 8
   }
 
+  /// The most bytes of a page, as it is or unpacked.
+  private static let mostBytes = 1 << 28
   private static let codecs = ["none", "Snappy", "gzip", "LZO", "Brotli", "LZ4", "Zstandard", "LZ4"]
 
   private let codec: Int
   private let isOptional: Bool
   private let path: String
-  private let mostBytes: Int
   private var dictionary: [String]?
 
   /// - Parameter codec: the number of what made pages smaller.
-  init(codec: Int, isOptional: Bool, path: String, mostBytes: Int) {
-    (self.codec, self.isOptional, self.path, self.mostBytes) = (codec, isOptional, path, mostBytes)
+  init(codec: Int, isOptional: Bool, path: String) {
+    (self.codec, self.isOptional, self.path) = (codec, isOptional, path)
   }
 
   /// Takes a page whose texts others count through.
   mutating func keepDictionary(_ page: ArraySlice<UInt8>, _ header: ThriftValue) throws {
+    let count = header[7]?[1]?.number ?? 0
+    guard dictionary == nil, count <= ParquetFile.mostRows else {
+      throw ByteCursor.Mistake("a column has two dictionaries, or one of \(count) values")
+    }
     var cursor = ByteCursor(try unpacked(page, header)[...])
-    dictionary = try Self.plain(&cursor, header[7]?[1]?.number ?? 0)
+    dictionary = try Self.plain(&cursor, count)
   }
 
   /// Reads a page of version 1: what is null, and the values, made smaller together.
@@ -78,14 +83,17 @@ struct TextPages {
   }
 
   private func unpacked(_ page: ArraySlice<UInt8>, _ header: ThriftValue) throws -> [UInt8] {
+    let size = header[2]?.number ?? 0
+    guard 0...Self.mostBytes ~= max(size, page.count) else {
+      throw ByteCursor.Mistake("a page of \(max(size, page.count)) bytes is announced")
+    }
+    // One without values may have no bytes.
+    guard !page.isEmpty else { return [] }
     switch codec {
     case 0: return Array(page)
-    case 1: return try Snappy.unpacked(page)
-    case 2, 6:
-      // A page without values may have no bytes.
-      guard !page.isEmpty else { return [] }
-      let most = min(mostBytes, header[2]?.number ?? 0)
-      return try page.withUnsafeBytes { try Compression.unpacked($0, path: path, most: most) }
+    case 1: return try Snappy.unpacked(page, most: size)
+    case 2: return try page.withUnsafeBytes { try Compression.gzip.unpacked($0, path: path, most: size) }
+    case 6: return try page.withUnsafeBytes { try Compression.zstd.unpacked($0, path: path, most: size) }
     default:
       let name = Self.codecs.indices.contains(codec) ? Self.codecs[codec] : "codec \(codec)"
       throw ByteCursor.Mistake("it is made smaller by \(name), but only Snappy, gzip and Zstandard are read")
@@ -112,7 +120,7 @@ struct TextPages {
       var (last, total): (ArraySlice<UInt8>, Int) = ([], 0)
       let texts = try zip(prefixes, lengths).map { prefix, length in
         total += prefix + length
-        guard prefix <= last.count, total <= mostBytes else {
+        guard prefix <= last.count, total <= Self.mostBytes else {
           throw ByteCursor.Mistake("a text begins with more of the one before than that has")
         }
         last = try last.prefix(prefix) + cursor.take(length)

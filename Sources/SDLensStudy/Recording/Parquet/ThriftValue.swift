@@ -40,6 +40,7 @@ indirect enum ThriftValue {
     _ type: UInt8, _ cursor: inout ByteCursor, depth: Int, isElement: Bool
   ) throws -> ThriftValue {
     guard depth < deepest else { throw ByteCursor.Mistake("its description is too deep") }
+    try cursor.countValue()
     switch Kind(rawValue: type) {
     case .yes, .no:
       // Of a field its type says which, of an element its byte.
