@@ -37,12 +37,12 @@ package enum Compression: String {
     // This one alone, and once: what is unpacked may look compressed by chance.
     try check(archive_read_append_filter(handle, filter))
     archive_read_support_format_raw(handle)
-    archive_read_support_format_empty(handle)
     try check(archive_read_open_memory(handle, bytes.baseAddress, bytes.count))
     var entry: OpaquePointer?
-    let status = archive_read_next_header(handle, &entry)
-    guard status != ARCHIVE_EOF else { return [] }
-    try check(status)
+    // Of what gives not even a first byte libarchive does not say why.
+    guard archive_read_next_header(handle, &entry) == ARCHIVE_OK else {
+      throw problem("it holds nothing, is damaged or ends too early")
+    }
     var (unpacked, chunk) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
     while true {
       let count = archive_read_data(handle, &chunk, chunk.count)
