@@ -166,11 +166,10 @@ import Testing
       let bytes = [UInt8](FileManager.default.contents(atPath: goldens("tables/\(name)"))!)
       var changed = bytes
       changed[bytes.count - 6] ^= 1
-      for damaged in [bytes.dropLast(1), bytes.dropLast(9), changed[...]] {
+      // A frame of zstd has a checksum only where its writer wants one.
+      for damaged in [bytes.dropLast(1), bytes.dropLast(9)] + (program == "zstd" ? [] : [changed[...]]) {
         let path = try folder.write(damaged, to: name)
         let message = errorMessage { try PromptList(contentsOf: path) }
-        // A frame of zstd has a checksum only where its writer wants one.
-        if message.isEmpty, program == "zstd" { continue }
         #expect(message.hasPrefix("'\(path)' is not a whole \(program) file: "), "\(name): \(message)")
         #expect(message.hasSuffix("; download or write it again"), "\(message)")
       }
